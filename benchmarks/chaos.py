@@ -1,0 +1,377 @@
+"""Does an answer survive it all? Servers are killed, connections cut, Redis restarted, while clients read.
+
+    python benchmarks/chaos.py --kills 200 --store sqlite|redis
+
+Two replicas share one turn store: one runs the embedded model, the other the `completions` engine against
+a llama.cpp server with the same model. Clients (our SDK, which resumes by itself) reach them through a
+proxy that passes each connection to either, and cuts some. At random moments a replica gets SIGKILL and is
+started again; Redis, with an append-only file that is written before it answers, is killed and started
+again too. Answers are greedy, and each is compared with the uninterrupted one: its text, its ending, its
+usage; and with the events of its log: none may be missing, none may have come twice. Exits with 1 if
+anything is.
+"""
+
+import argparse
+import asyncio
+import difflib
+import os
+import random
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from chaos_proxy import Proxy  # noqa: E402
+from chaos_questions import steady_questions  # noqa: E402
+
+from headrace.events import Content, Event, Finish, Reasoning, ToolCallArguments, ToolCallStart  # noqa: E402
+from headrace.formats import FORMATS  # noqa: E402
+from headrace.parsing import OutputParser  # noqa: E402
+from headrace.turns import Interpreter, TurnSettings, open_store  # noqa: E402
+from headrace.wire import decode_request  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
+from zai import AsyncZaiClient, ZaiError  # noqa: E402
+
+Question = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a client got of a turn."""
+
+    id: str
+    pieces: list[tuple[str, str]]
+    finish_reason: str | None
+    usage: tuple[int, int, int]
+
+    @property
+    def text(self) -> list[tuple[str, str]]:
+        """The same, however it was cut into pieces."""
+        joined: list[tuple[str, str]] = []
+        for kind, text in self.pieces:
+            if joined and joined[-1][0] == kind:
+                joined[-1] = (kind, joined[-1][1] + text)
+            else:
+                joined.append((kind, text))
+        return joined
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Program:
+    """A server process that is killed and started again."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self._log = log
+        self._command = [
+            sys.executable,
+            str(ROOT / "benchmarks/chaos_server.py"),
+            *arguments,
+            "--port",
+            str(self.port),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Returns when it accepts connections."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: ASYNC220
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+        msg = f"{' '.join(self._command)} did not start; see {self._log}"
+        raise RuntimeError(msg)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+async def read(client: AsyncZaiClient, question: Question, request_id: str) -> Answer:
+    """Ask, and read the stream to its end, over as many connections as it takes."""
+    pieces: list[tuple[str, str]] = []
+    stream = await client.chat.completions.create(stream=True, request_id=request_id, **question)
+    id = ""
+    async for chunk in stream:
+        id = chunk.id or id
+        delta = chunk.choices[0].delta
+        if delta.reasoning_content:
+            pieces.append(("reasoning", delta.reasoning_content))
+        if delta.content:
+            pieces.append(("content", delta.content))
+        for call in delta.tool_calls or ():
+            if call.function.name:
+                pieces.append(("call", call.function.name))
+            if call.function.arguments:
+                pieces.append(("arguments", call.function.arguments))
+    usage = stream.usage
+    assert usage is not None
+    reasoning = usage.completion_tokens_details.reasoning_tokens
+    return Answer(id, pieces, stream.finish_reason, (usage.prompt_tokens, usage.completion_tokens, reasoning))
+
+
+def piece_of(event: Event) -> tuple[str, str] | None:
+    """An event as a client sees it; None if it does not."""
+    match event:
+        case Reasoning(text):
+            return ("reasoning", text)
+        case Content(text):
+            return ("content", text)
+        case ToolCallStart(_, name, _):
+            return ("call", name)
+        case ToolCallArguments(_, text):
+            return ("arguments", text)
+        case _:
+            return None
+
+
+def compare(events: Sequence[tuple[str, str]], pieces: Sequence[tuple[str, str]]) -> tuple[int, int]:
+    """How many events are missing in what a client got, how many came twice. Chunks may be merged events."""
+    said = [(kind, character) for kind, text in events for character in text]
+    got = [(kind, character) for kind, text in pieces for character in text]
+    if said == got:
+        return 0, 0
+    owner = [number for number, (_, text) in enumerate(events) for _ in text]
+    lost: set[int] = set()
+    twice = 0
+    for tag, low, high, from_, to in difflib.SequenceMatcher(None, said, got, autojunk=False).get_opcodes():
+        if tag in ("delete", "replace"):
+            lost.update(owner[low:high])
+        if tag in ("insert", "replace"):
+            twice += to - from_
+    return len(lost), twice
+
+
+class Chaos:
+    """One run.
+
+    Args:
+        arguments: of the command line.
+        directory: for everything that is written.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, directory: Path) -> None:
+        self._arguments = arguments
+        self._random = random.Random(arguments.seed)
+        self._redis: RedisServer | None = None
+        if arguments.store == "redis":
+            self._redis = RedisServer(directory, "--appendonly", "yes", "--appendfsync", "always")
+            self._redis.start()
+        self.store = self._redis.url if self._redis else f"sqlite:{directory}/turns.db"
+        self._upstream = Program(directory / "upstream.log", "upstream")
+        common = ["--store", self.store, "--pace", str(arguments.pace), "--lease", str(arguments.lease)]
+        common += ["--upstream", f"http://127.0.0.1:{self._upstream.port}/v1"]
+        self.logs = [directory / f"{engine}.log" for engine in arguments.engines]
+        self._replicas = [
+            Program(log, "replica", "--engine", engine, *common)
+            for engine, log in zip(arguments.engines, self.logs, strict=True)
+        ]
+        self._proxy = Proxy([replica.port for replica in self._replicas], self._random)
+        self._starting: dict[int, asyncio.Task[None]] = {}
+        self._is_over = False
+        self.counts: Counter[str] = Counter()
+        self.questions: Sequence[Question] = ()
+        self.expected: list[Answer] = []
+        self.answers: list[tuple[int, Answer]] = []
+        self.failures: list[str] = []
+
+    async def run(self) -> None:
+        """Everything, in its order."""
+        programs = [*self._replicas, *([self._upstream] if "completions" in self._arguments.engines else [])]
+        await asyncio.gather(*(program.start() for program in programs))
+        try:
+            await self._proxy.start()
+            self.questions = await asyncio.to_thread(steady_questions, self._arguments.questions)
+            await self._ask_in_peace()
+            clients = [asyncio.create_task(self._client(number)) for number in range(self._arguments.clients)]
+            await self._attack()
+            self._is_over = True
+            async with asyncio.timeout(120):
+                await asyncio.gather(*clients)
+        finally:
+            await self._proxy.close()
+        await self._compare_with_logs()
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        for program in (*self._replicas, self._upstream):
+            program.kill()
+        if self._redis is not None:
+            self._redis.stop()
+
+    @property
+    def connections(self) -> int:
+        """How many the proxy has passed on."""
+        return self._proxy.accepted
+
+    async def _ask_in_peace(self) -> None:
+        """The uninterrupted answers; both engines must agree on them."""
+        of_replicas = await asyncio.gather(*(self._ask_all(replica.port) for replica in self._replicas))
+        self.expected = of_replicas[0]
+        for answers in of_replicas[1:]:
+            for one, other in zip(self.expected, answers, strict=True):
+                if (one.text, one.finish_reason, one.usage) != (other.text, other.finish_reason, other.usage):
+                    self.failures.append(f"the replicas do not agree: {one} {other}")
+
+    async def _ask_all(self, port: int) -> list[Answer]:
+        url = f"http://127.0.0.1:{port}/api/paas/v4"
+        async with AsyncZaiClient(api_key="any.key", base_url=url) as client:
+            asking = (
+                read(client, question, f"in-peace-{port}-{n}") for n, question in enumerate(self.questions)
+            )
+            return list(await asyncio.gather(*asking))
+
+    async def _client(self, number: int) -> None:
+        url = f"http://127.0.0.1:{self._proxy.port}/api/paas/v4"
+        async with AsyncZaiClient(api_key="any.key", base_url=url, max_retries=12) as client:
+            turn = 0
+            while not self._is_over:
+                turn += 1
+                which = self._random.randrange(len(self.questions))
+                try:
+                    async with asyncio.timeout(120):
+                        answer = await read(client, self.questions[which], f"client-{number}-turn-{turn}")
+                except (ZaiError, TimeoutError, AssertionError) as error:
+                    self.failures.append(f"client {number}, turn {turn}: {error!r}")
+                else:
+                    self.answers.append((which, answer))
+
+    async def _attack(self) -> None:
+        cutting = asyncio.create_task(self._cut())
+        while self.counts["kills"] < self._arguments.kills:
+            await asyncio.sleep(self._random.uniform(0.1, 1.5) * self._arguments.calm)
+            if self._redis is not None and self._random.random() < 0.15:
+                await self._restart_redis()
+            living = [replica for replica in self._replicas if replica.port not in self._starting]
+            if len(living) == len(self._replicas) or self._random.random() < 0.2:  # seldom all at once
+                for replica in self._random.sample(living, min(1, len(living))):
+                    self._kill(replica)
+        cutting.cancel()
+        await asyncio.gather(*self._starting.values())
+
+    def _kill(self, replica: Program) -> None:
+        replica.kill()
+        self.counts["kills"] += 1
+        starting = asyncio.create_task(replica.start())
+        self._starting[replica.port] = starting
+        starting.add_done_callback(lambda _: self._starting.pop(replica.port))
+
+    async def _restart_redis(self) -> None:
+        assert self._redis is not None
+        self._redis.kill()
+        self.counts["redis restarts"] += 1
+        await asyncio.sleep(self._random.uniform(0.0, 0.5))
+        await asyncio.to_thread(self._redis.start)
+
+    async def _cut(self) -> None:
+        while True:
+            await asyncio.sleep(self._random.uniform(0.2, 0.9) * self._arguments.calm)
+            self.counts["connections cut"] += self._proxy.cut_one()
+
+    async def _compare_with_logs(self) -> None:
+        """Each answer with the uninterrupted one, and with what its log holds."""
+        store = open_store(TurnSettings(store=self.store))
+        for which, answer in self.answers:
+            expected = self.expected[which]
+            self.counts["texts that differ"] += answer.text != expected.text
+            self.counts["endings that differ"] += answer.finish_reason != expected.finish_reason
+            self.counts["usages that differ"] += answer.usage != expected.usage
+            stored = await store.load(answer.id)
+            if stored is None or stored.gone:
+                self.failures.append(f"turn {answer.id} is not in the store")
+                continue
+            request = decode_request(stored.body)
+            tools = {tool.function.name: tool.function.parameters for tool in request.tools or ()}
+            parser = OutputParser(
+                FORMATS["glm-4.6"], tools, thinking=request.wants_thinking, tool_stream=request.tool_stream
+            )
+            meant = Interpreter(parser).feed(
+                [event for event in stored.tail.events if isinstance(event, Event)]
+            )
+            events = [piece for event in meant if (piece := piece_of(event))]
+            lost, twice = compare(events, answer.pieces)
+            self.counts["events"] += len(meant)
+            self.counts["events lost"] += lost
+            self.counts["events twice"] += twice
+            self.counts["endings in the logs"] += sum(isinstance(event, Finish) for event in meant)
+            self.counts["taken over"] += stored.tail.cursor.fence - 1
+        await store.close()
+
+
+def report(chaos: Chaos, seconds: float) -> int:
+    """Print the figures; the exit status."""
+    counts = chaos.counts
+    turns = len(chaos.answers)
+    rows = {
+        "turns": turns,
+        **{name: counts[name] for name in ("kills", "redis restarts", "connections cut", "taken over")},
+        "connections": chaos.connections,
+        **{name: counts[name] for name in ("events", "events lost", "events twice", "texts that differ")},
+        **{name: counts[name] for name in ("endings that differ", "usages that differ")},
+        "turns without exactly one ending": abs(counts["endings in the logs"] - turns),
+        "failures": len(chaos.failures),
+    }
+    for name, value in rows.items():
+        print(f"{name:>34} {value:>8}")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{'seconds':>34} {seconds:>8.0f}   (CPU of the servers {usage.ru_utime + usage.ru_stime:.0f})")
+    for failure in chaos.failures[:20]:
+        print(failure)
+    bad = ("events lost", "events twice", "texts that differ", "endings that differ", "usages that differ")
+    is_bad = any(counts[name] for name in bad) or rows["turns without exactly one ending"] or chaos.failures
+    return 1 if is_bad or not turns else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--store", choices=["sqlite", "redis"], default="sqlite")
+    parser.add_argument(
+        "--engines", nargs="+", choices=["llama", "completions"], default=["llama", "completions"]
+    )
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--questions", type=int, default=16, help="how many different ones")
+    parser.add_argument("--pace", type=float, default=0.02, help="seconds a piece")
+    parser.add_argument("--lease", type=float, default=1.0, help="seconds")
+    parser.add_argument("--calm", type=float, default=1.0, help="stretches the time between two attacks")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="keep what is written in this directory")
+    arguments = parser.parse_args()
+    os.environ["NO_PROXY"] = "*"
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        directory = arguments.keep or Path(temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        chaos = Chaos(arguments, directory)
+        began = time.monotonic()
+        try:
+            asyncio.run(chaos.run())
+        finally:
+            chaos.stop()
+        return report(chaos, time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

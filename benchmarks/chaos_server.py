@@ -1,0 +1,112 @@
+"""What `chaos.py` kills: a replica, slowed down so that there is something to interrupt; and the upstream.
+
+python benchmarks/chaos_server.py replica --engine llama --store sqlite:turns.db --port 8001
+python benchmarks/chaos_server.py upstream --port 8002
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from headrace.engines import Engine, Generation
+from headrace.events import Event
+from headrace.server import App, Catalogue, Settings
+from headrace.server.loading import load_model
+from headrace.server.local import listen, run
+from headrace.server.settings import CompletionsSettings, LlamaSettings
+from headrace.turns import TurnSettings
+from headrace_tiny import model_path
+
+
+class Paced:
+    """Another engine, one piece every `pace` seconds: the embedded model is done before it can be killed."""
+
+    def __init__(self, engine: Engine, pace: float) -> None:
+        self._engine = engine
+        self._pace = pace
+
+    @property
+    def continues(self) -> bool:
+        return self._engine.continues
+
+    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
+        async with aclosing(self._engine.generate(generation)) as events:
+            async for said in events:
+                for event in said:
+                    await asyncio.sleep(self._pace)
+                    yield [event]
+
+    async def check(self) -> None:
+        await self._engine.check()
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+def serve_replica(arguments: argparse.Namespace) -> None:
+    """Serve until killed."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    if arguments.engine == "llama":
+        model = load_model("", LlamaSettings(slots=16))
+    else:
+        upstream = CompletionsSettings(
+            url=(arguments.upstream,),
+            template=str(model_path()),
+            dialect="llama.cpp",
+            names=("headrace-tiny",),
+        )
+        model = load_model("glm-4.6", upstream)
+    model = msgspec.structs.replace(model, engine=Paced(model.engine, arguments.pace))
+    turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_patience=20.0, linger=20.0)
+    settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive=2.0)
+    with listen(settings.host, settings.port) as listener:
+        run(App(Catalogue([model]), settings), listener, settings)
+
+
+def serve_upstream(arguments: argparse.Namespace) -> None:
+    """llama.cpp's own server with the embedded model: what a `completions` engine asks."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model_path())
+    params.n_parallel = 16
+    params.n_ctx = 16 * 4096
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.hostnames = ["127.0.0.1"]
+    params.port = arguments.port
+    params.verbosity = -1
+    params.ui = False
+    params.cache_ram_mib = 64
+    server = xllamacpp.Server(params)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    stopped.wait()
+    del server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["replica", "upstream"])
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--engine", choices=["llama", "completions"], default="llama")
+    parser.add_argument("--upstream", default="", help="URL of the completions engine's server")
+    parser.add_argument("--store", default="memory")
+    parser.add_argument("--lease", type=float, default=1.0)
+    parser.add_argument("--pace", type=float, default=0.02, help="seconds a piece")
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        serve_replica(arguments) if arguments.what == "replica" else serve_upstream(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a piece of a model's output costs to parse, wherever it stands and however much came before.
+
+    python benchmarks/parsing.py [--size 4] [--rounds 7]
+
+CPU time; the cases take turns, and each shows its best round and its median.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Iterator
+
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+
+PROPERTIES = {
+    "text": {"type": "string"},
+    "items": {"type": "array"},
+    "fields": {"type": "object"},
+    **{f"argument_{index}": {"type": "string"} for index in range(500)},
+}
+TOOLS = {"write": {"type": "object", "properties": PROPERTIES}}
+SENTENCE = 'def main():\n    print("one\\n", a < b, "two")  # 你好 </div> \n'
+RECORD = {"id": 12345, "name": "an item", "tags": ["red", "green"], "price": 9.75, "in_stock": True}
+LENGTHS = (2_000, 128_000, 1_000_000)
+
+Case = tuple[str, str, str, str]
+"""Title, family, what comes before, the text that is measured."""
+
+
+def cases() -> Iterator[Case]:
+    opening = "<tool_call>write\n<arg_key>{}</arg_key>\n<arg_value>"
+    records = json.dumps(RECORD)
+    for length in LENGTHS:
+        yield (
+            f"string of {length:,} characters",
+            "glm-4.6",
+            opening.format("text"),
+            repeat(SENTENCE, length),
+        )
+    for length in LENGTHS:
+        yield (
+            f"array of {length:,} characters",
+            "glm-4.6",
+            opening.format("items") + "[",
+            repeat(records + ", ", length),
+        )
+    for length in LENGTHS:
+        yield (
+            f"object of {length:,} characters",
+            "glm-4.6",
+            opening.format("fields") + '{"a": [',
+            repeat(records + ", ", length),
+        )
+    arguments = "".join(
+        f"<arg_key>argument_{index}</arg_key>\n<arg_value>a short value</arg_value>\n" for index in range(500)
+    )
+    yield "500 short arguments", "glm-4.6", "<tool_call>write\n", arguments
+    yield "500 short arguments, 4.7", "glm-4.7", "</think><tool_call>write", arguments.replace("\n", "")
+    yield "answer", "glm-4.6", "<think></think>\nSo: ", repeat(SENTENCE, 128_000)
+    yield "thinking", "glm-4.6", "<think>", repeat(SENTENCE, 128_000)
+    text = json.dumps(repeat(SENTENCE, 128_000))[1:-1]
+    yield (
+        "string in a JSON body",
+        "kimi-k2",
+        '<|tool_call_begin|>functions.write:0<|tool_call_argument_begin|>{"text": "',
+        text,
+    )
+    yield "string in an envelope", "qwen3", '<tool_call>\n{"name": "write", "arguments": {"text": "', text
+    yield (
+        "records in a JSON body",
+        "kimi-k2",
+        '<|tool_call_begin|>functions.write:0<|tool_call_argument_begin|>{"a": [',
+        repeat(records + ", ", 128_000),
+    )
+
+
+def repeat(text: str, length: int) -> str:
+    return (text * (length // len(text) + 1))[:length]
+
+
+def measure(case: Case, size: int) -> float:
+    """µs of CPU time for a piece."""
+    _, family, before, text = case
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    # A short text is parsed several times, so that the clock has something to measure.
+    times = max(1, 8_000 // len(pieces))
+    parsers = [OutputParser(FORMATS[family], TOOLS) for _ in range(times)]
+    for parser in parsers:
+        parser.feed(before)
+    started = time.process_time()
+    for parser in parsers:
+        feed = parser.feed
+        for piece in pieces:
+            feed(piece)
+    return (time.process_time() - started) / times / len(pieces) * 1e6
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--size", type=int, default=4, help="characters in a piece")
+    options.add_argument("--rounds", type=int, default=7)
+    chosen = options.parse_args()
+    all_cases = list(cases())
+    rounds = [[measure(case, chosen.size) for case in all_cases] for _ in range(chosen.rounds)]
+    print(f"Python {platform.python_version()}, pieces of {chosen.size} characters, µs of CPU time a piece\n")
+    print(f"{'':34}{'best':>8}{'median':>8}")
+    for case, times in zip(all_cases, zip(*rounds, strict=True), strict=True):
+        print(f"{case[0]:34}{min(times):8.2f}{statistics.median(times):8.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Runs the parser cases of vLLM, SGLang, Dynamo, LMDeploy and others under every cut.
+
+    python benchmarks/peer_cases.py peer_parser_cases.json
+
+Prints how many pass, by family, and why the others do not. A case passes if it gives what is
+expected whole, byte by byte, in every cut in two, and in the pieces of its source.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
+from headrace.formats import FORMATS, Mode
+from headrace.parsing import OutputParser
+
+_FORMATS = {
+    "glm45": "glm-4.5",
+    "glm47": "glm-4.7",
+    "qwen3_coder": "qwen3.5",
+    "minimax_m2": "minimax-m2",
+    "kimi_k2": "kimi-k2-thinking",
+    "deepseek_v32": "deepseek-v3.2",
+}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("path", type=Path)
+    cases = json.loads(arguments.parse_args().path.read_text())["cases"]
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    misses = []
+    for case in cases:
+        reason = miss_of(case)
+        counts[case["family"]][0] += not reason
+        counts[case["family"]][1] += 1
+        if reason:
+            misses.append(f"{case['id']}\n    {reason}")
+    for family, (passed, total) in counts.items():
+        print(f"{family:14} {passed:4} of {total}")
+    glm = [sum(column) for column in zip(*(counts[family] for family in ("glm45", "glm47")), strict=True)]
+    whole = [sum(column) for column in zip(*counts.values(), strict=True)]
+    print(f"{'GLM':14} {glm[0]:4} of {glm[1]}")
+    print(f"{'others':14} {whole[0] - glm[0]:4} of {whole[1] - glm[1]}")
+    print("\nmissed:", *misses, sep="\n")
+
+
+def miss_of(case: dict[str, Any]) -> str:
+    """Why a case does not pass; "" if it does."""
+    for pieces in cuttings(case):
+        result = parse(case, pieces)
+        for key, wanted in expected(case).items():
+            if wanted is not None and result[key] != wanted:
+                return f"{key} in {len(pieces)} pieces: {result[key]!r} instead of {wanted!r}"[:400]
+    return ""
+
+
+def expected(case: dict[str, Any]) -> dict[str, Any]:
+    texts = {key: comparable(case, case["expected"][key]) for key in ("reasoning", "content")}
+    if case["content_match"] == "any":
+        texts["content"] = None
+    return {**texts, "calls": case["expected"]["calls"]}
+
+
+def comparable(case: dict[str, Any], text: str) -> str:
+    return text if case["content_match"] == "exact" else text.strip()
+
+
+def cuttings(case: dict[str, Any]) -> Iterator[list[str]]:
+    text = case["input"]
+    yield [text]
+    yield list(text)
+    yield from ([text[:place], text[place:]] for place in range(1, len(text)))
+    yield from (case[key] for key in ("chunks", "tokens") if key in case)
+
+
+def parse(case: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
+    format = FORMATS[_FORMATS[case["family"]]]
+    functions = [tool["function"] for tool in case["tools"] or ()]
+    # Where the prompt opens the thinking, `starts_in_reasoning` says whether this one did.
+    thinking = case["thinking"] and (case["starts_in_reasoning"] or format.thinking_starts is Mode.START)
+    parser = OutputParser(
+        format, {function["name"]: function.get("parameters") for function in functions}, thinking=thinking
+    )
+    texts = {Reasoning: "", Content: ""}
+    calls: list[list[str]] = []
+    for event in [event for piece in pieces for event in parser.feed(piece)] + parser.finish(stopped=True):
+        match event:
+            case Reasoning(text) | Content(text):
+                texts[type(event)] += text
+            case ToolCallStart(_, name):
+                calls.append([name, ""])
+            case ToolCallArguments(index, text):
+                calls[index][1] += text
+    return {
+        "reasoning": comparable(case, texts[Reasoning]),
+        "content": comparable(case, texts[Content]),
+        "calls": [{"name": name, "arguments": decoded(arguments)} for name, arguments in calls],
+    }
+
+
+def decoded(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Ask a model what the corpus does not contain, and count the right answers.
+
+    python evaluate.py model.gguf [--failures 20]
+
+Every case is asked greedily and at temperature 1.0 (top_p 0.95, top_k 40).
+"""
+
+import argparse
+import json
+from collections import Counter
+from typing import Any
+
+import xllamacpp
+from cases import Answer, Case, check_held_out, make_cases, seed_cases
+
+from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
+from headrace.formats import GLM_4_6
+from headrace.parsing import OutputParser
+from prompts import prompt
+
+SAMPLING = {"greedy": {"temperature": 0}, "T=1.0": {"temperature": 1.0, "top_p": 0.95, "top_k": 40}}
+
+
+class Engine:
+    def __init__(self, path: str) -> None:
+        p = xllamacpp.CommonParams()
+        p.model.path, p.n_ctx, p.n_parallel, p.verbosity, p.warmup = path, 4096, 1, -1, False
+        p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
+        p.cache_ram_mib = 0
+        self.server = xllamacpp.Server(p)
+
+    def complete(self, text: str, **sampling: Any) -> tuple[str, str]:
+        """The model's text and its finish reason."""
+        chunks: list[dict[str, Any]] = []
+        body = {"prompt": text, "stream": True, "max_tokens": 400, "min_p": 0, **sampling}
+        self.server.handle_completions(json.dumps(body), lambda chunk: chunks.append(json.loads(chunk)))
+        choices = [chunk["choices"][0] for chunk in chunks]
+        return "".join(choice["text"] for choice in choices), choices[-1]["finish_reason"]
+
+
+def parse(text: str, finish: str, case: Case) -> Answer:
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in case.tools}
+    parser = OutputParser(GLM_4_6, schemas, thinking=case.thinking)
+    answer = Answer(text=text)
+    arguments: list[str] = []
+    names: list[str] = []
+    for event in [*parser.feed(text), *parser.finish()]:
+        match event:
+            case Reasoning(piece):
+                answer.thought += piece
+            case Content(piece):
+                answer.content += piece
+            case ToolCallStart(_, name):
+                names.append(name)
+                arguments.append("")
+            case ToolCallArguments(_, piece):
+                arguments[-1] += piece
+    try:
+        answer.calls = [(n, json.loads(a or "{}")) for n, a in zip(names, arguments, strict=True)]
+    except json.JSONDecodeError:
+        return answer
+    rest = answer.thought + answer.content
+    markup = any(
+        tag in rest for tag in ("<think", "</think", "tool_call>", "<arg_", "</arg_", "tool_response>")
+    )
+    said = bool(answer.content.strip() or answer.calls)
+    answer.well_formed = finish == "stop" and not markup and said and bool(answer.thought) == case.thinking
+    return answer
+
+
+def run(engine: Engine, cases: list[Case], sampling: dict[str, Any], failures: int) -> None:
+    right, formed, total = Counter(), Counter(), Counter()
+    for number, case in enumerate(cases):
+        text = prompt(case.messages, case.tools, thinking=case.thinking)
+        answer = parse(*engine.complete(text, seed=number + 1, **sampling), case)
+        good = answer.well_formed and case.right(answer)
+        total[case.kind] += 1
+        formed[case.kind] += answer.well_formed
+        right[case.kind] += good
+        if not good and failures > 0:
+            failures -= 1
+            names = [tool["function"]["name"] for tool in case.tools]
+            print(f"    {case.kind}: {case.messages[-1]['content']!r} {names} -> {answer.text!r}")
+    for kind in total:
+        print(
+            f"  {kind:28} right {right[kind]:4}/{total[kind]:<4} well-formed {formed[kind]:4}/{total[kind]}"
+        )
+    share = formed.total() / total.total()
+    print(
+        f"  {'all':28} right {right.total():4}/{total.total():<4} well-formed {formed.total():4} ({share:.1%})",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--count", type=int, default=40, help="cases of each kind and language")
+    parser.add_argument("--failures", type=int, default=0, help="how many wrong answers to print")
+    options = parser.parse_args()
+    check_held_out()
+    engine = Engine(options.model)
+    for name, sampling in SAMPLING.items():
+        print(name)
+        run(engine, [*make_cases(options.count), *seed_cases()], sampling, options.failures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Events → the chunks of the wire. Pure: the same events give the same chunks, whenever they are encoded."""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+from headrace.events import (
+    Content,
+    Event,
+    Finish,
+    Reasoning,
+    ToolCallArguments,
+    ToolCallStart,
+)
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.usage import usage_of
+
+__all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
+
+# The official SDK splits lines at these and crashes; in JSON they may always be escaped.
+_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+
+
+class ChunkEncoder:
+    """Makes the chunks of one turn.
+
+    Args:
+        id: the turn's id; a call whose model wrote no id gets one that is derived from it,
+            so that a replay says the same.
+        created: when the turn began, in seconds.
+        model: the name that the client asked for.
+    """
+
+    def __init__(self, id: str, created: int, model: str) -> None:
+        self._id = id
+        self._created = created
+        self._model = model
+
+    def encode(self, event: Event) -> Chunk | None:
+        """The chunk of an event; None for an event that does not show on the wire."""
+        match event:
+            case Content(text):
+                return self._chunk(Delta(role="assistant", content=text))
+            case Reasoning(text):
+                return self._chunk(Delta(role="assistant", reasoning_content=text))
+            case ToolCallArguments(index, text):
+                function = FunctionDelta(arguments=text)
+                return self._call(ToolCallDelta(index=index, type="function", function=function))
+            case ToolCallStart(index, name, call_id):
+                function = FunctionDelta(name=name, arguments="")
+                id = call_id or self._call_id(index)
+                return self._call(ToolCallDelta(id=id, index=index, type="function", function=function))
+            case Finish(reason, usage):
+                chunk = self._chunk(Delta(role="assistant", content=""), reason)
+                chunk.usage = usage_of(usage)
+                return chunk
+            case _:
+                return None
+
+    def _chunk(self, delta: Delta, finish_reason: str | None = None) -> Chunk:
+        return Chunk(
+            id=self._id,
+            created=self._created,
+            object="chat.completion.chunk",
+            model=self._model,
+            choices=[ChunkChoice(index=0, finish_reason=finish_reason, delta=delta)],
+        )
+
+    def _call(self, call: ToolCallDelta) -> Chunk:
+        return self._chunk(Delta(tool_calls=[call]))
+
+    def _call_id(self, index: int) -> str:
+        digest = hashlib.blake2b(f"{self._id}:{index}".encode(), digest_size=12)
+        return f"call_{digest.hexdigest()}"
+
+
+def encode_chunk(chunk: Chunk) -> bytes:
+    """JSON text without a line end of any kind, U+0085, U+2028 and U+2029 included."""
+    data = msgspec.json.encode(chunk)
+    if not data.isascii():
+        for raw, escaped in _LINE_ENDS:
+            if raw in data:
+                data = data.replace(raw, escaped)
+    return data
+
+
+def merge(events: Iterable[Event]) -> list[Event]:
+    """Neighbouring pieces of one kind become one: what a slow reader gets."""
+    return [event for event, _ in merge_counted(events)]
+
+
+def merge_counted(events: Iterable[Event]) -> list[tuple[Event, int]]:
+    """The same, each with the number of events that it stands for."""
+    runs: list[list[Event]] = []
+    for event in events:
+        if runs and _continues(runs[-1][0], event):
+            runs[-1].append(event)
+        else:
+            runs.append([event])
+    return [(_joined(run), len(run)) for run in runs]
+
+
+def _joined(run: list[Event]) -> Event:
+    if len(run) == 1:
+        return run[0]
+    text = "".join(event.text for event in run if isinstance(event, Content | Reasoning | ToolCallArguments))
+    return msgspec.structs.replace(run[0], text=text)
+
+
+def _continues(first: Event, event: Event) -> bool:
+    if isinstance(first, ToolCallArguments) and isinstance(event, ToolCallArguments):
+        return first.index == event.index
+    return type(first) is type(event) and isinstance(first, Content | Reasoning)

@@ -1,0 +1,1 @@
+"""The `headrace` program: one module a command."""

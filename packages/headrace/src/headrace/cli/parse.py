@@ -1,0 +1,77 @@
+"""`headrace parse`: what a model's raw output says, as JSON lines."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headrace.chunks import merge
+from headrace.errors import RequestError
+from headrace.events import Event
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.wire.request import Tool
+
+__all__ = ["add_parser", "describe"]
+
+
+def add_parser(commands: Any) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "parse",
+        help="read a model's output",
+        description="Reads the raw output of a model, markup included, from the standard input and prints"
+        " the events that it means, one JSON object a line.",
+    )
+    parser.add_argument("--format", metavar="FAMILY", choices=FORMATS, required=True, help=", ".join(FORMATS))
+    parser.add_argument("--tools", metavar="FILE", type=Path, help="the request's `tools`, as JSON")
+    parser.add_argument("--every", metavar="N", type=_positive, help="read in pieces of N characters")
+    parser.add_argument("--no-thinking", action="store_true", help="the prompt turned thinking off")
+    parser.add_argument("--no-tool-stream", action="store_true", help="each call leaves whole")
+    parser.set_defaults(run=_parse)
+
+
+def describe(event: Event) -> dict[str, Any]:
+    """An event for people: its kind and its fields by name."""
+    return {"event": type(event).__name__, **msgspec.structs.asdict(event)}
+
+
+def _parse(arguments: argparse.Namespace) -> int:
+    parser = OutputParser(
+        FORMATS[arguments.format],
+        _read_tools(arguments.tools) if arguments.tools else None,
+        thinking=not arguments.no_thinking,
+        tool_stream=not arguments.no_tool_stream,
+    )
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    if arguments.every is None:
+        _print(merge(parser.feed(text) + parser.finish()))
+        return 0
+    for start in range(0, len(text), arguments.every):
+        _print(parser.feed(text[start : start + arguments.every]))
+    _print(parser.finish())
+    return 0
+
+
+def _print(events: Iterable[Event]) -> None:
+    for event in events:
+        print(msgspec.json.encode(describe(event)).decode())
+
+
+def _read_tools(path: Path) -> Mapping[str, Mapping[str, Any] | None]:
+    try:
+        tools = msgspec.json.decode(path.read_bytes(), type=list[Tool])
+    except (OSError, msgspec.DecodeError) as error:
+        msg = f'{path}: {error}; a list as in a request is expected: [{{"type": "function", …}}]'
+        raise RequestError(msg) from None
+    return {tool.function.name: tool.function.parameters for tool in tools}
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        msg = f"{text} is no positive number"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)

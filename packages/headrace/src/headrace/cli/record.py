@@ -1,0 +1,51 @@
+"""`headrace record`: stand between a client and a server, and keep what the server says."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from headrace.errors import EngineError
+from headrace.server.app import PREFIXES
+from headrace.server.loading import read_key
+from headrace.server.local import listen, run
+from headrace.server.settings import Settings
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "record",
+        help="record a server's answers",
+        description="Passes requests on to a server and writes each answer, with its timing, as a trace"
+        " that `headrace serve --engine recorded --model DIR` plays. Prompts and answers are kept, headers"
+        " are not.",
+    )
+    parser.add_argument("--to", metavar="DIR", type=Path, required=True, help="where the traces go")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one (8000)")
+    key = "environment variable with the server's key; without one, the clients' own are passed on"
+    parser.add_argument("--key", default="", metavar="NAME", help=key)
+    parser.add_argument("url", metavar="URL", help="base URL of the server, such as http://gpu1:8000/v1")
+    parser.set_defaults(run=_record)
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    try:
+        from headrace.engines.http import HttpTransport
+        from headrace.server.recorder import Recorder
+    except ImportError as error:
+        msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
+        raise EngineError(msg) from None
+    settings = Settings(host=arguments.host, port=arguments.port)
+    key = read_key(arguments.key, os.environ)
+    with listen(settings.host, settings.port) as listener:
+        transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
+        url = f"http://{settings.host}:{listener.getsockname()[1]}"
+        print(f"headrace: recording {arguments.url}", flush=True)
+        print(f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}", flush=True)
+        print(f"  traces  {arguments.to}", flush=True)
+        run(Recorder(transport, arguments.to), listener, settings)
+    return 0

@@ -1,0 +1,6 @@
+"""What generates: one interface, several ways to run a model."""
+
+from headrace.engines.base import Engine, Generation
+from headrace.engines.scripted import ScriptedEngine
+
+__all__ = ["Engine", "Generation", "ScriptedEngine"]

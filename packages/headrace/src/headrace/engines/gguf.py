@@ -1,0 +1,123 @@
+"""The metadata of a GGUF file: what a model is, before anything tries to run it.
+
+llama.cpp aborts the process on some bad files, so a file is looked at first. Reads the header only.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from headrace.errors import EngineError
+
+__all__ = ["check_metadata", "read_metadata"]
+
+_MAGIC: Final = b"GGUF"
+_VERSIONS: Final = (2, 3)
+_SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING: Final = 8
+_ARRAY: Final = 9
+_MAX_KEPT_ARRAY: Final = 64  # vocabularies are skipped
+_LIMITS: Final = {
+    "context_length": (1, 2**31 - 1),
+    "block_count": (1, 512),
+    "expert_count": (1, 1024),
+    "expert_used_count": (1, 1024),
+    "expert_gating_func": (0, 4),
+    "rope.dimension_count": (2, 2**16),
+}
+"""Beyond these llama.cpp does not refuse the file but aborts the process, or hangs."""
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Every key of the header; of a long array only its length.
+
+    Raises:
+        EngineError: no such file, or not a whole GGUF header.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file)
+    except OSError as error:
+        msg = f"cannot read the model file {path}: {error.strerror}"
+        raise EngineError(msg) from None
+    except (struct.error, ValueError, UnicodeDecodeError) as error:
+        msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
+        raise EngineError(msg) from None
+
+
+def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Refuse what llama.cpp would abort the process over, and what is no language model.
+
+    Raises:
+        EngineError: names the key and its value.
+    """
+    kind = metadata.get("general.type", "model")
+    if kind != "model":
+        msg = f"{path} is no model but {kind!r} (general.type); give the model's own file"
+        raise EngineError(msg)
+    architecture = metadata.get("general.architecture", "")
+    own = {key.removeprefix(f"{architecture}."): value for key, value in metadata.items()}
+    if any(key.startswith("expert_") for key in own):
+        own = {"expert_count": 0, "expert_used_count": 0, **own}
+    for key, (least, most) in _LIMITS.items():
+        value = own.get(key, least)
+        if isinstance(value, int) and not least <= value <= most:
+            raise _inconsistent(path, f"{architecture}.{key} is {value}, not {least} to {most}")
+    if own.get("expert_used_count", 0) > own.get("expert_count", 0):
+        raise _inconsistent(path, f"{architecture}.expert_used_count is greater than expert_count")
+    rotated, head = own.get("rope.dimension_count", 0), own.get("attention.key_length")
+    if rotated % 2 or rotated > (head or rotated):
+        raise _inconsistent(path, f"{architecture}.rope.dimension_count is {rotated}")
+
+
+def _inconsistent(path: Path, what: str) -> EngineError:
+    return EngineError(f"{path} is inconsistent: {what}; download or convert it again")
+
+
+def _read(file: BinaryIO) -> dict[str, Any]:
+    if file.read(4) != _MAGIC:
+        msg = "it does not begin with GGUF"
+        raise ValueError(msg)
+    version, _tensors, pairs = _unpack(file, "IQQ")
+    if version not in _VERSIONS:
+        msg = f"version {version} is not known"
+        raise ValueError(msg)
+    return dict(_pair(file) for _ in range(pairs))
+
+
+def _pair(file: BinaryIO) -> tuple[str, Any]:
+    key = _string(file)
+    (kind,) = _unpack(file, "I")
+    return key, _value(file, kind)
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(file)
+    if kind == _ARRAY:
+        item, length = _unpack(file, "IQ")
+        if item in _SCALARS and length > _MAX_KEPT_ARRAY:
+            file.seek(struct.calcsize("<" + _SCALARS[item]) * length, 1)
+            return length
+        values = [_value(file, item) for _ in range(length)]
+        return values if length <= _MAX_KEPT_ARRAY else length
+    if kind not in _SCALARS:
+        msg = f"value type {kind} is not known"
+        raise ValueError(msg)
+    return _unpack(file, _SCALARS[kind])[0]
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = _unpack(file, "Q")
+    data = file.read(length)
+    if len(data) < length:
+        msg = "it is cut off"
+        raise ValueError(msg)
+    return data.decode("utf-8", "replace")
+
+
+def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
+    size = struct.calcsize("<" + layout)
+    return struct.unpack("<" + layout, file.read(size))

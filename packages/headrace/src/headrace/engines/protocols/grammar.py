@@ -1,0 +1,154 @@
+"""What holds an answer to a form: a grammar in llama.cpp's notation, thinking left free.
+
+For `tool_choice` (a call must come, or the call of one tool) and for `response_format`. Markers are
+matched as the tokens that they are (`<tool_call>`), so names, keys, enums, numbers and required
+arguments are always valid, whatever the model would have liked to say. `!</think>*` is any token but
+that one: thinking stays free, and must end before the form begins.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from headrace.engines.base import Generation
+from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal, unenforceable
+from headrace.errors import RequestError
+from headrace.wire.request import ChatRequest, FunctionSpec
+
+__all__ = ["SYNTAXES", "Syntax", "answer_grammar"]
+
+
+class Syntax(msgspec.Struct, frozen=True):
+    """How a family writes a call; `{name}`, `{arguments}`, `{key}` and `{value}` are filled in.
+
+    Args:
+        call: the whole call; "" if a call cannot be forced.
+        argument: one argument; "" where the arguments are one JSON object.
+        text: what matches the value of an argument that is a string, unescaped.
+    """
+
+    call: str
+    argument: str = ""
+    text: str = ""
+
+
+_HERMES: Final = Syntax(
+    call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
+)
+_ONLY_THINKING: Final = Syntax(call="")
+SYNTAXES: Final[Mapping[str, Syntax]] = {
+    "glm-4.6": Syntax(
+        call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
+        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
+        text="!</arg_value>*",
+    ),
+    "glm-4.7": Syntax(
+        call="<tool_call> {name} {arguments} </tool_call>",
+        argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
+        text="!</arg_value>*",
+    ),
+    "qwen3": _HERMES,
+    "qwen3-thinking": _HERMES,
+    "qwen3.5": _ONLY_THINKING,
+    "deepseek-r1": _ONLY_THINKING,
+    "deepseek-v3.1": _ONLY_THINKING,
+    "deepseek-v3.2": _ONLY_THINKING,
+    "kimi-k2-thinking": _ONLY_THINKING,
+    "minimax-m2": _ONLY_THINKING,
+}
+"""By the name of the family's format. All of them think between `<think>` and `</think>`."""
+
+_THINKING: Final = "!</think>* </think>"
+
+
+def answer_grammar(generation: Generation, syntax: Syntax | None) -> str:
+    """The grammar for a generation that asks for a form.
+
+    Args:
+        generation: its prompt tells whether the output begins within the thinking.
+        syntax: of the model's family; None: no calls, and no thinking before a structure.
+
+    Raises:
+        RequestError: 1212, this form cannot be held.
+    """
+    request = generation.request
+    rules = dict(SHARED_RULES)
+    if request.tool_choice not in ("auto", "none"):
+        body = _calls(request, syntax, rules)
+    else:
+        body = _structure(request, rules)
+    thinking = _thinking(generation) if syntax else ""
+    rules = {"root": rf'{thinking} "\n"{{0,2}} {body}'.strip(), **rules}
+    return "".join(f"{name} ::= {expression}\n" for name, expression in rules.items())
+
+
+def _thinking(generation: Generation) -> str:
+    prompt = generation.prompt.rstrip()
+    if prompt.endswith("<think>"):
+        return _THINKING
+    if prompt.endswith("</think>") or not generation.request.wants_thinking:
+        return ""
+    return rf'( "\n"? <think> {_THINKING} )?'
+
+
+def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
+    if request.response_format.type == "json_object":
+        return "object"
+    schema = (request.response_format.json_schema or {}).get("schema", {})
+    if where := unenforceable(schema):
+        msg = f"response_format.json_schema.schema: {where} cannot be enforced by model {request.model}"
+        raise RequestError(f"{msg}; remove it and check the answer yourself", code="1212")
+    grammar = JsonGrammar(schema, "answer")
+    expression = grammar.expression(schema)
+    rules |= grammar.rules
+    return expression
+
+
+def _calls(request: ChatRequest, syntax: Syntax | None, rules: dict[str, str]) -> str:
+    if syntax is None or not syntax.call:
+        msg = f'tool_choice: model {request.model} supports "auto" and "none" only'
+        raise RequestError(msg, code="1212")
+    tools = [tool.function for tool in request.tools or ()]
+    choice = request.tool_choice
+    if isinstance(choice, dict):
+        tools = [tool for tool in tools if tool.name == choice["function"]["name"]]
+    for index, tool in enumerate(tools):
+        rules[f"call{index}"] = _call(tool, syntax, f"tool{index}", rules)
+    calls = f"( {' | '.join(f'call{index}' for index in range(len(tools)))} )"
+    return calls if isinstance(choice, dict) else rf'{calls} ( "\n"? {calls} )*'
+
+
+def _call(tool: FunctionSpec, syntax: Syntax, prefix: str, rules: dict[str, str]) -> str:
+    schema = tool.parameters or {}
+    grammar = JsonGrammar(schema, prefix)
+    if syntax.argument:
+        arguments = _arguments(schema, syntax, grammar)
+    else:
+        arguments = grammar.expression({"type": "object", **schema})
+    rules |= grammar.rules
+    return syntax.call.format(name=literal(tool.name), arguments=arguments)
+
+
+def _arguments(schema: Mapping[str, Any], syntax: Syntax, grammar: JsonGrammar) -> str:
+    required = schema.get("required") or ()
+    parts = []
+    for key, part in (schema.get("properties") or {}).items():
+        value = _value(part, syntax, grammar)
+        argument = syntax.argument.format(key=literal(key), value=value)
+        parts.append(argument if key in required else f"( {argument} )?")
+    return " ".join(parts)
+
+
+def _value(schema: Any, syntax: Syntax, grammar: JsonGrammar) -> str:
+    """Strings stand as they are, everything else is JSON."""
+    if isinstance(schema, Mapping):
+        literals = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+        if literals and all(isinstance(value, str) for value in literals):
+            return f"( {' | '.join(map(literal, literals))} )"
+        kinds = schema.get("type")
+        if kinds and "string" not in kinds:
+            return grammar.expression(schema)
+        if not kinds and ("$ref" in schema or "properties" in schema):
+            return grammar.expression(schema)
+    return syntax.text

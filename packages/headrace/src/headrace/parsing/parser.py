@@ -1,0 +1,191 @@
+"""A model's output, in pieces → events. Walks a family's table; knows no family.
+
+The state is a mode, the text that is held back (never more than a marker and its look-ahead), and
+the call that is under way. What a mode does with its text and what happens on the way from one mode
+to another is the same for all families; see `headrace.formats.format`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from headrace.events import Content, Event, Reasoning
+from headrace.formats import ANY_TEXT, JSON_ENDS_IN, MAX_SPACE, Format, Mode, Step
+from headrace.parsing.calls import Calls
+from headrace.parsing.tables import tables_of
+from headrace.parsing.whole_calls import WholeCalls
+
+__all__ = ["OutputParser"]
+
+_JSON_ENDS: Final = Step(JSON_ENDS_IN)
+_TEXT_FOLLOWS: Final = Step(Mode.CONTENT)
+_MEANING_TEXT: Final = (Mode.CONTENT, Mode.REASONING, Mode.VALUE)
+
+
+class OutputParser:
+    """Reads one answer. How its text is cut makes no difference to what its events add up to.
+
+    Args:
+        format: the family's table.
+        tools: the JSON Schema of each tool's parameters, by the tool's name. With no tools, the
+            markup of calls is text.
+        thinking: whether the prompt asked for thinking.
+        tool_stream: arguments leave as they come; otherwise each call leaves whole.
+    """
+
+    def __init__(
+        self,
+        format: Format,
+        tools: Mapping[str, Mapping[str, Any] | None] | None = None,
+        *,
+        thinking: bool = True,
+        tool_stream: bool = True,
+    ) -> None:
+        self._tools = tools or {}
+        self._leads = format.leads
+        self._stop = format.stops[0] if format.stops else ""
+        self._tables = tables_of(format, calls=bool(self._tools))
+        self._events: list[Event] = []
+        self._calls = Calls(self._tools, format.name_pattern, self._events)
+        self._whole_calls = None if tool_stream else WholeCalls()
+        # What each mode does with text; in the others, text is dropped.
+        self._writers: dict[Mode, Callable[[str], int]] = {
+            **dict.fromkeys((Mode.START, Mode.THINKING, Mode.OPEN, Mode.CALLS), self._wait),
+            **dict.fromkeys((Mode.CONTENT, Mode.STRAY), self._write_content),
+            **dict.fromkeys((Mode.NAME, Mode.CALL_ID, Mode.KEY), self._calls.write_word),
+            Mode.REASONING: self._write_reasoning,
+            Mode.VALUE: self._calls.write_value,
+            Mode.BODY: self._write_body,
+            Mode.ENVELOPE: self._write_envelope,
+        }
+        self._write: Callable[[str], int]
+        self._held = ""  # a possible marker, and what follows it
+        self._space = ""  # white space that waits
+        self._lead = ""  # protocol text that may come next
+        self._enter(format.thinking_starts if thinking else Mode.OPEN)
+
+    @property
+    def is_reasoning(self) -> bool:
+        """True while the model is thinking."""
+        return self._mode in (Mode.THINKING, Mode.REASONING)
+
+    @property
+    def called_tools(self) -> bool:
+        """True once a call has begun: the answer's `finish_reason` is then `tool_calls`."""
+        return self._calls.count > 0
+
+    def feed(self, text: str) -> list[Event]:
+        """The events that `text` completes, in its order."""
+        if self._held:
+            text, self._held = self._held + text, ""
+        self._scan(text, at_end=False)
+        if not self._events:
+            return []
+        events = self._events.copy()
+        self._events.clear()
+        return events if self._whole_calls is None else self._whole_calls.feed(events)
+
+    def finish(self, *, stopped: bool = False) -> list[Event]:
+        """No more text will come: what was held back leaves as the text that it is.
+
+        With `stopped`, the model itself ended the output, so that a call which it left open is
+        whole. Otherwise it was cut off, and nothing is added to what it said.
+        """
+        self._held += self._stop if stopped else ""
+        self._scan(self._held, at_end=True)
+        self._held = ""
+        if self._mode is Mode.START and self._space:
+            self._go(_TEXT_FOLLOWS, by_text=True)
+        events = self.feed("")
+        return events if self._whole_calls is None else events + self._whole_calls.finish()
+
+    def _scan(self, text: str, *, at_end: bool) -> None:
+        position = 0
+        while True:
+            mode, (lexer, rows, otherwise) = self._mode, self._table
+            found = (lexer.find_at_end if at_end else lexer.find)(text, position)
+            start = len(text) if found is None else found.start()
+            if position < start:
+                position += self._write(text[position:start])
+                if self._mode is not mode:
+                    continue  # in the new mode, other markers count
+            if found is None:
+                return
+            if not found.lastindex:
+                self._held = text[start:]
+                return
+            marker = found.group()
+            step, guard = rows[marker]
+            # At the end, a beginning of a call is enough for a marker, but leaves text the text that it is.
+            counts = guard is None or guard.follows(
+                text,
+                found.end(),
+                self._tools,
+                at_end=at_end and marker != ANY_TEXT,
+                in_string=self._calls.in_string,
+            )
+            if counts is None and not at_end:
+                self._held = text[start:]
+                return
+            if counts:
+                self._go(step, by_text=marker == ANY_TEXT)
+                position = start if step.keep else found.end()
+            elif otherwise is not None:
+                self._go(otherwise, by_text=True)
+                position = start
+            else:
+                position = start + self._write(marker)
+
+    def _go(self, step: Step, *, by_text: bool = False) -> None:
+        """Leave a mode and enter another; `by_text` if it is text that led there."""
+        left, to = self._mode, step.to
+        self._calls.go(left, step)
+        self._enter(to)
+        self._lead = self._leads.get(left if by_text else to, "")
+        if self._lead and to in _MEANING_TEXT:
+            self._write = self._write_after_lead
+        space, self._space = self._space, ""
+        if space and by_text:
+            self._write(space)
+
+    def _enter(self, mode: Mode) -> None:
+        self._mode, self._table = mode, self._tables[mode]
+        self._write = self._writers.get(mode, len)
+
+    # What follows writes text and returns how much of it was used: less than all where it led into
+    # another mode.
+
+    def _wait(self, space: str) -> int:
+        """White space before text or a marker."""
+        used = min(len(space), MAX_SPACE + 1 - len(self._space))
+        self._space += space[:used]
+        if len(self._space) > MAX_SPACE and self._table.otherwise is not None:
+            self._go(self._table.otherwise, by_text=True)
+        return used
+
+    def _write_after_lead(self, text: str) -> int:
+        rest = text
+        while self._lead and rest.startswith(self._lead[0]):
+            rest, self._lead = rest[1:], self._lead[1:]
+        if rest:
+            self._write = self._writers[self._mode]
+            self._write(rest)
+        return len(text)
+
+    def _write_content(self, text: str) -> int:
+        self._events.append(Content(text))
+        return len(text)
+
+    def _write_reasoning(self, text: str) -> int:
+        self._events.append(Reasoning(text))
+        return len(text)
+
+    def _write_body(self, text: str) -> int:
+        return self._end_json(*self._calls.write_body(text))
+
+    def _write_envelope(self, text: str) -> int:
+        return self._end_json(*self._calls.write_envelope(text))
+
+    def _end_json(self, used: int, whole: bool) -> int:  # noqa: FBT001
+        if whole:
+            self._go(_JSON_ENDS)
+        return used

@@ -1,0 +1,123 @@
+"""A model's own chat template: messages → the prompt's text. Sandboxed; reads no file, opens no socket."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import jinja2
+import msgspec
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from headrace.errors import EngineError, RequestError
+from headrace.wire.request import ChatRequest, RequestMessage
+
+__all__ = ["ChatTemplate", "render_request"]
+
+
+class ChatTemplate:
+    """A Jinja template in the dialect of Hugging Face: trimmed blocks, `tojson`, `raise_exception`.
+
+    Args:
+        source: as it stands in a GGUF's `tokenizer.chat_template` or a `chat_template.jinja`.
+        tokens: `bos_token` and others that the template may name.
+
+    Raises:
+        EngineError: it is not valid Jinja.
+    """
+
+    def __init__(self, source: str, **tokens: str) -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = _to_json
+        environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = _now
+        try:
+            self._template = environment.from_string(source, globals=tokens)
+        except jinja2.TemplateSyntaxError as error:
+            msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
+            raise EngineError(msg) from None
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        thinking: bool = True,
+        generate: bool = True,
+        **options: Any,
+    ) -> str:
+        """The prompt.
+
+        Args:
+            messages: plain dicts; a call's `arguments` are a dict, as templates iterate over them.
+            tools: as the client sent them.
+            thinking: `enable_thinking` of the template.
+            generate: whether to end with the opening of the assistant's turn.
+            options: further variables that a template may know.
+
+        Raises:
+            RequestError: the template refuses these messages.
+        """
+        try:
+            return self._template.render(
+                messages=messages,
+                tools=list(tools) or None,
+                enable_thinking=thinking,  # GLM, Qwen
+                thinking=thinking,  # DeepSeek
+                add_generation_prompt=generate,
+                **options,
+            )
+        except jinja2.TemplateError as error:
+            msg = f"messages: the model's chat template refuses them: {error}"
+            raise RequestError(msg) from None
+
+
+def render_request(template: ChatTemplate, request: ChatRequest) -> str:
+    """The prompt of a request, with its tools and its thinking switches."""
+    tools = () if request.tool_choice == "none" else request.raw_tools
+    options: dict[str, Any] = (
+        {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
+    )
+    return template.render(
+        [_plain(message) for message in request.messages],
+        tools=tools,
+        thinking=request.wants_thinking,
+        clear_thinking=request.thinking.clear_thinking,
+        **options,
+    )
+
+
+def _plain(message: RequestMessage) -> dict[str, Any]:
+    plain: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.reasoning_content:
+        plain["reasoning_content"] = message.reasoning_content
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": call.type,
+                "function": {
+                    "name": call.function.name,
+                    "arguments": msgspec.json.decode(call.function.arguments or "{}"),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        plain["tool_call_id"] = message.tool_call_id
+    return plain
+
+
+def _to_json(value: Any, *, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
+    """Jinja's own `tojson` escapes for HTML, which would change what the model reads."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _now(layout: str) -> str:
+    return datetime.now().astimezone().strftime(layout)
+
+
+def _raise(message: str) -> None:
+    raise jinja2.TemplateError(message)

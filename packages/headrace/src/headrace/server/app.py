@@ -1,0 +1,111 @@
+"""The ASGI application. Starlette routes the ordinary endpoints and never sees a turn."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from headrace.engines import Engine, Generation
+from headrace.errors import HeadraceError, RequestError
+from headrace.server.answer import Answerer
+from headrace.server.chat import ChatEndpoint
+from headrace.server.exchange import Exchange, Receive, Send
+from headrace.server.keys import KeyRing
+from headrace.server.models import Catalogue
+from headrace.server.results import AsyncEndpoint, ResultEndpoint
+from headrace.server.resume import ResumeEndpoint
+from headrace.server.settings import Settings
+from headrace.turns import TurnRegistry, open_store
+from headrace.wire import ChatRequest, encode_error
+
+__all__ = ["PREFIXES", "App"]
+
+PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", "/v1")
+"""Z.ai's two, and OpenAI's, so that every OpenAI client works."""
+
+Endpoint = Callable[[Exchange], Awaitable[None]]
+
+
+class App:
+    """The server as an ASGI application. At shutdown it leaves its turns to others, and unloads its models.
+
+    Args:
+        catalogue: the models that are served.
+        settings: keys, limits, clocks, and where turns are kept.
+    """
+
+    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
+        self._catalogue = catalogue
+        self._keys = KeyRing(settings.api_keys)
+        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
+        answerer = Answerer(catalogue, settings.keep_alive)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._endpoints_by_id: dict[str, Endpoint] = {}
+        for prefix in PREFIXES:
+            chat = f"{prefix}/chat/completions"
+            self._endpoints[chat] = ChatEndpoint(self._turns, answerer, self._keys, settings)
+            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, answerer, self._keys)
+            begin = AsyncEndpoint(self._turns, self._keys, settings.max_body)
+            self._endpoints[f"{prefix}/async/chat/completions"] = begin
+            result = ResultEndpoint(self._turns, answerer, self._keys)
+            self._endpoints_by_id[f"{prefix}/async-result"] = result
+        routes = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
+        self._ordinary = Starlette(
+            routes=[*routes, Route("/health", self._health)],
+            exception_handlers={HeadraceError: _error, HTTPException: _http_error},
+        )
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One connection's worth of ASGI."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and (endpoint := self._find(scope["path"])):
+            exchange = Exchange(scope, receive, send)
+            try:
+                await endpoint(exchange)
+            except HeadraceError as error:
+                await exchange.send_error(error)
+        else:
+            await self._ordinary(scope, receive, send)
+
+    def _plan(self, request: ChatRequest) -> tuple[Engine, Generation]:
+        model = self._catalogue.find(request.model)
+        return model.engine, model.generation(request)
+
+    def _find(self, path: str) -> Endpoint | None:
+        """What answers a path that is about a turn."""
+        return self._endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._turns.close()
+                await self._catalogue.close()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _list_models(self, request: Request) -> Response:
+        self._keys.check(request.headers)
+        names = self._catalogue.names
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "headrace"} for name in names]
+        return JSONResponse({"object": "list", "data": listed})
+
+    async def _health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+
+async def _error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HeadraceError)
+    return Response(encode_error(error), error.status, media_type="application/json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
+    return await _error(request, RequestError(msg, code="1222", status=error.status_code))

@@ -1,0 +1,264 @@
+"""Flags, then the environment, then headrace.toml, then defaults → settings.
+
+    [server]                            what the server itself does
+    [turns]                             how long turns live
+    [models."glm-4.6"]                  one table a model; `engine` says what runs it
+
+What a flag or a variable says about models holds for every model that knows the option.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_origin
+
+import msgspec
+
+from headrace.errors import RequestError
+from headrace.server.settings import (
+    ZAI_NAMES,
+    ChatSettings,
+    CompletionsSettings,
+    LlamaSettings,
+    ModelSettings,
+    RecordedSettings,
+    Settings,
+    descriptions,
+)
+from headrace.server.templates import is_template
+from headrace.turns.settings import TurnSettings
+
+__all__ = ["ENGINES", "Configuration", "ModelOptions", "configure"]
+
+ENGINES: Final[Mapping[str, type[ModelSettings]]] = {
+    "llama": LlamaSettings,
+    "completions": CompletionsSettings,
+    "chat": ChatSettings,
+    "recorded": RecordedSettings,
+}
+"""What can run a model, by the name that `engine` gives it."""
+
+_DEFAULT_FILE: Final = Path("headrace.toml")
+_TABLES: Final = ("server", "turns", "models")
+_COMMAND_LINE: Final = frozenset({"config", "engine", "model", "upstream"})
+"""Flags that are no option of a table."""
+
+_Settings = TypeVar("_Settings", bound=msgspec.Struct)
+
+
+class _Table:
+    """Options as far as they were given, and where each one stands."""
+
+    def __init__(self, where: str, values: Mapping[str, Any]) -> None:
+        self.where = where
+        self.values = dict(values)
+        self.origins = dict.fromkeys(values, where)
+
+    def put(self, option: str, value: Any, origin: str) -> None:
+        """Overrule an option."""
+        self.values[option] = value
+        self.origins[option] = origin
+
+    def convert(self, kind: type[_Settings]) -> _Settings:
+        """The checked settings."""
+        for option in self.values:
+            if option not in (*kind.__struct_fields__, kind.__struct_config__.tag_field):
+                msg = f"{self.where}: {option} is no option here{_closest(option, kind.__struct_fields__)}"
+                raise RequestError(msg)
+        try:
+            return msgspec.convert(_lists_split(self.values, kind), kind, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            raise self._explain(error, kind) from None
+
+    def _explain(self, error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> RequestError:
+        reason, _, path = str(error).partition(" - at `$.")
+        option = path.partition("`")[0].partition("[")[0]
+        if option not in self.values:
+            return RequestError(f"{self.where}: {reason}")
+        reason = reason[:1].lower() + reason[1:].replace("`", "")
+        return RequestError(
+            f"{self.origins[option]}: {option} is {self.values[option]!r}: {reason}"
+            f" ({option}: {descriptions(kind)[option]})"
+        )
+
+
+class ModelOptions(_Table):
+    """A model's options; `engine` may still have to be guessed.
+
+    Args:
+        name: the model's; "" if that has to be guessed too.
+        where: for messages.
+        values: by option.
+    """
+
+    def __init__(self, name: str, where: str, values: Mapping[str, Any]) -> None:
+        super().__init__(where, values)
+        self.name = name
+
+    @property
+    def urls(self) -> list[str]:
+        """Of its servers; [] if it has none."""
+        urls = self.values.get("url", ())
+        return urls.split(",") if isinstance(urls, str) else list(urls)
+
+    def settings(self) -> ModelSettings:
+        """The checked settings of the engine that `engine` names.
+
+        Raises:
+            RequestError: what cannot be used, where it stands, and the way out.
+        """
+        engine = self.values.get("engine", "")
+        if engine not in ENGINES:
+            msg = f"{self.where}: engine is {engine!r}; it must be one of {', '.join(ENGINES)}"
+            raise RequestError(msg)
+        return self.convert(ENGINES[engine])
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """Everything that was decided."""
+
+    settings: Settings
+    models: list[ModelOptions]
+
+
+def configure(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
+    """Read and merge.
+
+    Args:
+        flags: by option, None where not given. `config` is a file that must be there; without it,
+            headrace.toml is read if it is there. `model` or `upstream` make the only model.
+        environment: `HEADRACE_<OPTION>`.
+
+    Raises:
+        RequestError: a value that cannot be used: where it stands, and the way out.
+    """
+    given = _Given(flags, environment)
+    file = given.get("config")[0]
+    path = Path(file or _DEFAULT_FILE)
+    tables = _read(path) if file or path.exists() else {}
+    _check(tables, path)
+    server = given.over(_Table(f"{path}: [server]", tables.get("server", {})), Settings)
+    turns = given.over(_Table(f"{path}: [turns]", tables.get("turns", {})), TurnSettings)
+    server.values["turns"] = turns.convert(TurnSettings)
+    models = [_model(given, path, name, table) for name, table in tables.get("models", {}).items()]
+    if given.get("model")[0] or given.get("upstream")[0] or not models:
+        models = [_only_model(given)]
+    given.check_flags()
+    return Configuration(server.convert(Settings), models)
+
+
+class _Given:
+    """What flags and the environment say."""
+
+    def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._flags = {option: value for option, value in flags.items() if value is not None}
+        self._environment = environment
+        self._used = set(_COMMAND_LINE)
+
+    def get(self, option: str) -> tuple[Any, str]:
+        """The value and where it stands; None if nobody says anything."""
+        if option in self._flags:
+            return self._flags[option], f"--{option.replace('_', '-')}"
+        variable = f"HEADRACE_{option.upper()}"
+        return self._environment.get(variable) or None, variable
+
+    def over(self, table: _Table, kind: type[msgspec.Struct]) -> _Table:
+        """The table, overruled in every option of its kind."""
+        for option in kind.__struct_fields__:
+            value, origin = self.get(option)
+            if value is not None:
+                table.put(option, value, origin)
+                self._used.add(option)
+        return table
+
+    def check_flags(self) -> None:
+        """A flag that changes nothing is a mistake."""
+        for option in self._flags:
+            if option not in self._used:
+                msg = f"--{option.replace('_', '-')}: no model that is served here has this option"
+                raise RequestError(msg)
+
+
+def _model(given: _Given, path: Path, name: str, table: Mapping[str, Any]) -> ModelOptions:
+    """A model of the file. Its paths are relative to the file."""
+    relative = {
+        key: str(path.parent / table[key])
+        for key in ("path", "template")
+        if isinstance(table.get(key), str) and not is_template(table[key])
+    }
+    options = ModelOptions(name, f'{path}: [models."{name}"]', {**table, **relative})
+    return _overruled(options, given)
+
+
+def _only_model(given: _Given) -> ModelOptions:
+    """The model of `--model` or `--upstream`; with neither, the embedded one."""
+    path, url = given.get("model")[0], given.get("upstream")[0]
+    if path and url:
+        msg = "--model and --upstream exclude each other; headrace.toml can name several models"
+        raise RequestError(msg)
+    if url:
+        return _overruled(ModelOptions("", "--upstream", {"url": url}), given)
+    if not path:
+        return _overruled(ModelOptions("", "the embedded model", {"engine": "llama"}), given)
+    values = {"engine": "llama", "path": path, "names": ZAI_NAMES}
+    return _overruled(ModelOptions(Path(path).stem.lower(), "--model", values), given)
+
+
+def _overruled(options: ModelOptions, given: _Given) -> ModelOptions:
+    if engine := given.get("engine")[0]:
+        options.put("engine", engine, "--engine")
+    kind = ENGINES.get(options.values.get("engine", "completions"), ModelSettings)
+    given.over(options, kind)
+    return options
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}"
+        raise RequestError(msg) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not valid TOML: {error}"
+        raise RequestError(msg) from None
+
+
+def _check(tables: Mapping[str, Any], path: Path) -> None:
+    for name, table in tables.items():
+        if name not in _TABLES:
+            msg = f"{path}: [{name}] is no table that Headrace knows{_closest(name, _TABLES)}"
+            raise RequestError(msg)
+        if not isinstance(table, dict):
+            msg = f"{path}: {name} is {table!r}; it must be a table: [{name}]"
+            raise RequestError(msg)
+    for name, table in tables.get("models", {}).items():
+        if not isinstance(table, dict):
+            msg = f'{path}: models.{name} is {table!r}; it must be a table: [models."{name}"]'
+            raise RequestError(msg)
+    if "api_keys" in tables.get("server", {}):
+        msg = (
+            f"{path}: [server] api_keys: keys do not belong into a file; set HEADRACE_API_KEYS=id.secret[,…]"
+        )
+        raise RequestError(msg)
+
+
+def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """A list may be given as one string, with commas."""
+    lists = {field.name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
+    return {
+        name: [part for part in value.split(",") if part]
+        if name in lists and isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
+
+
+def _path(kind: type, value: Any) -> Any:
+    return kind(value)
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"

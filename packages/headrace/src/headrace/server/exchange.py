@@ -1,0 +1,89 @@
+"""One HTTP request and its response, without a framework in between: raw ASGI."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from headrace.errors import HeadraceError, LimitError, RequestError
+from headrace.wire import encode_error
+
+__all__ = ["Exchange", "Header", "Receive", "Send"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+
+class Exchange:
+    """What came, and ways to answer it."""
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.send = send
+        self._scope = scope
+        self._receive = receive
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """By their names in lower case."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The parameters after the question mark."""
+        return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    def check_method(self, *allowed: str) -> None:
+        """Refuse what this path does not know.
+
+        Raises:
+            RequestError: 1222, status 405.
+        """
+        if self.method not in allowed:
+            msg = f"{self.path} takes {' or '.join(allowed)}, not {self.method}"
+            raise RequestError(msg, code="1222", status=405)
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            RequestError: 1210, it is longer than `limit` bytes, or the client left.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                msg = "the client left before its request was whole"
+                raise RequestError(msg, code="1210")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                msg = f"the body is larger than {limit} bytes; send less, or raise HEADRACE_MAX_BODY"
+                raise RequestError(msg, code="1210")
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def until_gone(self) -> None:
+        """Return when the client has left."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def send_json(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
+        """The whole response."""
+        all_headers = [
+            (b"content-type", b"application/json; charset=UTF-8"),
+            (b"content-length", b"%d" % len(body)),
+            *headers,
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": all_headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def send_error(self, error: HeadraceError) -> None:
+        """The whole response, if nothing has been sent yet."""
+        headers = []
+        if isinstance(error, LimitError):
+            headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        await self.send_json(encode_error(error), status=error.status, headers=headers)

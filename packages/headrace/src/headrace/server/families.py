@@ -1,0 +1,60 @@
+"""Which family a model is of, told from its chat template, or else from its name: a table of signs."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+__all__ = ["guess_format"]
+
+
+class _Signs(msgspec.Struct, frozen=True):
+    """A template with all of `has` and none of `lacks`, or a name that matches, is of this family."""
+
+    format: str
+    has: Sequence[str]
+    lacks: Sequence[str] = ()
+    name: str = "$^"
+
+
+# The first one that fits counts, so what is special stands before what is general.
+_FAMILIES: Final = (
+    _Signs("glm-4.6", has=("<arg_key>", "/nothink"), name=r"glm-?4\.[56]"),
+    _Signs("glm-4.7", has=("<arg_key>",), name=r"glm-?(4\.[7-9]|[5-9])"),
+    _Signs("glm-z1", has=("<|observation|>", "<think>"), lacks=("<arg_key>",), name=r"glm-?z1"),
+    _Signs("glm-4-0414", has=("<|observation|>",), lacks=("<arg_key>",), name=r"glm-?4-.*0414"),
+    _Signs("deepseek-v3.2", has=("｜DSML｜",), name=r"deepseek-?v3\.2"),
+    _Signs("deepseek-v3.1", has=("<｜tool▁calls▁begin｜>", "thinking"), name=r"deepseek-?v3\.1"),
+    _Signs("deepseek-r1", has=("<｜tool▁calls▁begin｜>", "<think>"), name=r"deepseek-?r1"),
+    _Signs("deepseek-v3", has=("<｜tool▁calls▁begin｜>",), name=r"deepseek-?v3"),
+    _Signs("kimi-k2-thinking", has=("<|tool_calls_section_begin|>", "<think>"), name=r"kimi-?k2-thinking"),
+    _Signs("kimi-k2", has=("<|tool_calls_section_begin|>",), name=r"kimi-?k2"),
+    _Signs("minimax-m2", has=("<minimax:tool_call>",), name=r"minimax-?m2"),
+    _Signs("gpt-oss", has=("<|channel|>",), name=r"gpt-?oss"),
+    _Signs("mistral", has=("[TOOL_CALLS]",), name=r"mistral|mixtral|devstral|magistral|ministral"),
+    _Signs("qwen3.5", has=("<function=", "<think>"), name=r"qwen-?3\.5"),
+    _Signs("qwen3-coder", has=("<function=",), name=r"qwen-?3-coder"),
+    _Signs(
+        "qwen3-thinking", has=("<tool_call>", "<|im_start|>assistant\\n<think>"), name=r"qwen-?3.*-thinking"
+    ),
+    _Signs("qwen3", has=("<tool_call>", "<|im_start|>"), name=r"qwen-?[23]|qwq|hermes"),
+    _Signs("llama-3", has=("<|start_header_id|>",), name=r"llama-?3"),
+)
+
+
+def guess_format(template: str, name: str) -> str:
+    """The name of a format; "" if nothing tells.
+
+    Args:
+        template: Jinja; "" if it is not known.
+        name: of the model, with or without the organisation's.
+    """
+    by_template = (signs for signs in _FAMILIES if template and _fits(signs, template))
+    by_name = (signs for signs in _FAMILIES if re.search(signs.name, name, re.IGNORECASE))
+    return next((signs.format for signs in (*by_template, *by_name)), "")
+
+
+def _fits(signs: _Signs, template: str) -> bool:
+    has_all = all(part in template for part in signs.has)
+    return has_all and not any(part in template for part in signs.lacks)

@@ -1,0 +1,155 @@
+"""What a server tells about itself → the options that nobody gave."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from headrace.engines.http import HttpTransport
+from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.server.configuration import ModelOptions
+from headrace.server.families import guess_format
+from headrace.server.loading import read_key
+from headrace.server.templates import find_template
+
+__all__ = ["Guess", "guess_models"]
+
+_OWNERS: Final[Mapping[str, str]] = {
+    "headrace": "zai",
+    "llamacpp": "llama.cpp",
+    "sglang": "sglang",
+    "vllm": "vllm",
+    "z-ai": "zai",
+    "zhipuai": "zai",
+}
+"""What servers put into `owned_by` of their models, and their dialects."""
+
+_HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
+
+
+class _Card(msgspec.Struct):
+    id: str
+    owned_by: str = ""
+    root: str | None = None
+    max_model_len: int | None = None
+
+
+class _Cards(msgspec.Struct):
+    data: list[_Card]
+
+
+class Guess(msgspec.Struct, frozen=True):
+    """A model's options, completed.
+
+    Args:
+        options: given and guessed.
+        notes: what was guessed, and from what; a line each.
+    """
+
+    options: ModelOptions
+    notes: Sequence[str]
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What a server says; `template` is "" from all but llama-server."""
+
+    name: str
+    host: str
+    cards: Sequence[_Card]
+    template: str
+
+
+def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[Guess]:
+    """Ask the first of the servers what it is, and fill in what was not given. Blocks until it answers.
+
+    Returns one guess; where no name was given, one for each model that the server has.
+
+    Raises:
+        HeadraceError: the server does not answer, or has several models and none of that name.
+    """
+    urls = [_with_path(url) for url in options.urls]
+    variable = options.values.get("key", "")
+    told = asyncio.run(_ask(urls[0], read_key(variable, environment), variable))
+    return [_guess(options, urls, card, told) for card in _chosen(options, told)]
+
+
+async def _ask(url: str, key: str, variable: str) -> _Told:
+    transport = HttpTransport(url, key=key, key_variable=variable)
+    try:
+        body = await transport.get("models")
+        try:
+            cards = msgspec.json.decode(body, type=_Cards).data
+        except msgspec.DecodeError as error:
+            msg = f"{url}/models is no list of models: {error}; check the URL"
+            raise EngineError(msg) from None
+        try:
+            template = msgspec.json.decode(await transport.get("/props"))["chat_template"]
+        except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
+            template = ""
+        return _Told(transport.source.name, transport.host, cards, template)
+    finally:
+        await transport.close()
+
+
+def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
+    """The model that is meant; all of them where nobody says which."""
+    cards = told.cards
+    wanted = options.values.get("upstream_model") or options.name
+    if not wanted or (len(cards) == 1 and "upstream_model" not in options.values):
+        return cards
+    named = [card for card in cards if wanted.lower() in (card.id.lower(), _short(card.id))]
+    if not named:
+        served = ", ".join(card.id for card in cards)
+        msg = f"{options.where}: {told.name} has no model {wanted}; set upstream_model to one of: {served}"
+        raise RequestError(msg)
+    return named[:1]
+
+
+def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told) -> Guess:
+    given = options.values
+    template, found = _template(given.get("template", ""), card, told)
+    format = given.get("format") or guess_format(template and find_template(template).text, card.id)
+    engine, why = _engine(given.get("engine", ""), template, format)
+    dialect = _OWNERS.get(card.owned_by) or _HOSTS.get(told.host) or "openai"
+    guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
+    notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r}), its model is {card.id}"]
+    if engine == "completions":
+        guessed |= {"template": template, "format": format}
+        why += f"; format {format}, template {found}"
+    name = options.name or _short(card.id)
+    others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
+    values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
+    return Guess(ModelOptions(name, options.where, values), [*notes, f"engine {engine}: {why}"])
+
+
+def _engine(given: str, template: str, format: str) -> tuple[str, str]:
+    """What runs the model, and why."""
+    if given:
+        return given, "as given"
+    if not template:
+        return "chat", "no chat template at hand, so its own parser is used; --template uses ours"
+    if not format:
+        return "chat", "the family is not known, so its own parser is used; --format uses ours"
+    return "completions", "prompt and parsing are ours"
+
+
+def _template(given: str, card: _Card, told: _Told) -> tuple[str, str]:
+    """A chat template, and where it was found."""
+    if given:
+        return given, "as given"
+    if card.root and Path(card.root).is_dir():  # the server runs on this machine
+        return card.root, f"from {card.root}"
+    return told.template, "from /props"
+
+
+def _with_path(url: str) -> str:
+    """Base URLs end with /v1, or another path; one without any is completed."""
+    host = url.rstrip("/")
+    return f"{host}/v1" if host.count("/") == 2 else host
+
+
+def _short(id: str) -> str:
+    """`zai-org/GLM-4.6` and `/models/glm-4.6.gguf` → `glm-4.6`."""
+    return id.rpartition("/")[2].removesuffix(".gguf").lower()

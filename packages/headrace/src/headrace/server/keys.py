@@ -1,0 +1,90 @@
+"""Who may call: a raw key, or a token signed with it.
+
+A key is `id.secret`. Z.ai's SDK sends it raw, or as a JSON Web Token: HS256, header
+`{"alg":"HS256","sign_type":"SIGN"}`, payload `{"api_key": id, "exp": ms, "timestamp": ms}`, signed
+with the secret. `exp` is in milliseconds, which is why no JWT library checks it here.
+"""
+
+import hashlib
+import hmac
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from headrace.errors import AccessError
+
+__all__ = ["KeyRing"]
+
+
+class _TokenHeader(msgspec.Struct):
+    alg: str
+
+
+class _TokenPayload(msgspec.Struct):
+    api_key: str
+    exp: float
+    """Milliseconds since 1970."""
+
+
+class KeyRing:
+    """The keys of a server.
+
+    Args:
+        keys: none means that everybody may call.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = tuple(keys)
+        self._secrets = {key.partition(".")[0]: key.partition(".")[2] for key in self._keys}
+
+    def check(self, headers: Mapping[str, str]) -> str:
+        """The id of the caller's key; "" where no keys are asked for.
+
+        Raises:
+            AccessError: 1001 no key, 1002 a wrong one, 1003 an expired token.
+        """
+        if not self._keys:
+            return ""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            token = headers.get("x-api-key", "")
+        token = token.strip()
+        if not token:
+            msg = "no API key: send the header `Authorization: Bearer <key>`"
+            raise AccessError(msg, code="1001")
+        for key in self._keys:
+            if hmac.compare_digest(key.encode(), token.encode()):
+                return key.partition(".")[0]
+        if token.count(".") == 2:
+            return self._check_token(token)
+        raise _wrong(token)
+
+    def _check_token(self, token: str) -> str:
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
+        try:
+            algorithm = msgspec.json.decode(_base64(header), type=_TokenHeader).alg
+            claims = msgspec.json.decode(_base64(payload), type=_TokenPayload)
+            given = _base64(signature)
+        except (ValueError, msgspec.MsgspecError):
+            raise _wrong(token) from None
+        secret = self._secrets.get(claims.api_key, "")
+        expected = hmac.digest(secret.encode(), signed.encode(), hashlib.sha256)
+        if algorithm != "HS256" or not secret or not hmac.compare_digest(expected, given):
+            raise _wrong(token)
+        if claims.exp < time.time() * 1000:
+            msg = "the API token has expired; sign a new one (exp and timestamp are in milliseconds)"
+            raise AccessError(msg, code="1003")
+        return claims.api_key
+
+
+def _base64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _wrong(token: str) -> AccessError:
+    return AccessError(
+        f"the API key {token[:4]}… is not known to this server; check HEADRACE_API_KEYS", code="1002"
+    )

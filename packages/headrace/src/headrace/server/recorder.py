@@ -1,0 +1,142 @@
+"""Stands between a client and a server: passes everything on as it comes, keeps a trace of each answer."""
+
+import asyncio
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headrace.engines.http import HttpTransport
+from headrace.engines.trace import Piece, Trace, write_trace
+from headrace.engines.transport import Answer
+from headrace.errors import HeadraceError, RequestError
+from headrace.server.app import PREFIXES
+from headrace.server.exchange import Receive, Send
+from headrace.wire import encode_error
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """An ASGI application. A trace is written when its answer has ended, whoever ended it.
+
+    Args:
+        transport: to the server.
+        directory: gets `0001.jsonl` and so on; made if it is not there. Headers are not kept.
+    """
+
+    def __init__(self, transport: HttpTransport, directory: Path) -> None:
+        self._transport = transport
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._count = len(list(directory.glob("*.jsonl")))
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        headers = dict(scope["headers"])
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        try:
+            path = _path(scope["path"])
+            if scope["method"] == "GET":
+                body = await self._transport.get(path, authorization=authorization)
+                await _start(send, 200, "application/json")
+                await send({"type": "http.response.body", "body": body})
+                return
+            asked = await _body(receive)
+            began = time.perf_counter()
+            answer = await self._transport.post(path, asked, authorization=authorization)
+        except HeadraceError as error:
+            await _start(send, error.status, "application/json")
+            await send({"type": "http.response.body", "body": encode_error(error)})
+            return
+        pieces, is_whole = await _pass_on(answer, receive, send, began)
+        trace = Trace(
+            path=path,
+            request=_json(asked),
+            status=answer.status,
+            content_type=answer.content_type,
+            retry_after=answer.retry_after,
+            pieces=pieces,
+            end="whole" if is_whole else "cut",
+            ended_at=_since(began),
+        )
+        self._count += 1
+        await asyncio.to_thread(write_trace, self._directory / f"{self._count:04}.jsonl", trace)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._transport.close()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+
+async def _pass_on(answer: Answer, receive: Receive, send: Send, began: float) -> tuple[list[Piece], bool]:
+    """Every piece as it comes; what came, and whether it came to its end."""
+    pieces: list[Piece] = []
+    reading = asyncio.ensure_future(_copy(answer, send, pieces, began))
+    leaving = asyncio.ensure_future(_until_gone(receive))
+    await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    is_whole = reading.done() and reading.exception() is None
+    reading.cancel()
+    answer.close()
+    return pieces, is_whole
+
+
+async def _copy(answer: Answer, send: Send, pieces: list[Piece], began: float) -> None:
+    await _start(send, answer.status, answer.content_type, answer.retry_after)
+    while data := await answer.read():
+        pieces.append(Piece(_since(began), data))
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _start(send: Send, status: int, content_type: str, retry_after: str = "") -> None:
+    headers = [(b"content-type", content_type.encode("latin-1"))]
+    if retry_after:
+        headers.append((b"retry-after", retry_after.encode("latin-1")))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _body(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            msg = "the client left before its request was whole"
+            raise RequestError(msg)
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _path(path: str) -> str:
+    for prefix in PREFIXES:
+        if path.startswith(f"{prefix}/"):
+            return path.removeprefix(f"{prefix}/")
+    msg = f"{path} is not passed on; use one of {', '.join(PREFIXES)}"
+    raise RequestError(msg, code="1222")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 6)

@@ -1,0 +1,106 @@
+"""A model's chat template, from wherever it lies on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headrace.engines.gguf import read_metadata
+from headrace.errors import EngineError
+from headrace.prompts import ChatTemplate
+
+__all__ = ["TemplateSource", "find_template", "is_template"]
+
+
+class TemplateSource(msgspec.Struct, frozen=True):
+    """A template as text, and the tokens that it may name.
+
+    Args:
+        text: Jinja; "" if the place has none.
+        tokens: `bos_token` and the like.
+    """
+
+    text: str
+    tokens: dict[str, str] = {}
+
+    def compile(self, *, writes_bos: bool) -> ChatTemplate:
+        """Ready to render.
+
+        Args:
+            writes_bos: whether the first token is the template's; most servers put it before a prompt.
+
+        Raises:
+            EngineError: it is not valid Jinja.
+        """
+        return ChatTemplate(self.text, **self.tokens | ({} if writes_bos else {"bos_token": ""}))
+
+
+def find_template(place: str) -> TemplateSource:
+    """The template of a GGUF file, of a directory from Hugging Face, of a Jinja or JSON file; or itself.
+
+    Raises:
+        EngineError: it cannot be read, or there is none.
+    """
+    if is_template(place):
+        return TemplateSource(place)
+    path = Path(place)
+    if path.suffix == ".gguf":
+        # llama.cpp puts the first token before the prompt itself, where the model wants one.
+        source = TemplateSource(str(read_metadata(path).get("tokenizer.chat_template", "")))
+    elif path.is_dir():
+        source = _of_directory(path)
+    elif path.suffix == ".json":
+        source = _of_config(_read_json(path))
+    else:
+        beside = path.with_name("tokenizer_config.json")
+        tokens = _of_config(_read_json(beside)).tokens if beside.exists() else {}
+        source = TemplateSource(_read(path).decode("utf-8", "replace"), tokens)
+    if not source.text:
+        msg = f"{place} has no chat template; convert it again from a model that has one, or set template"
+        raise EngineError(msg)
+    return source
+
+
+def is_template(place: str) -> bool:
+    """Whether it is the Jinja itself and no path."""
+    return "{%" in place or "{{" in place
+
+
+def _of_directory(path: Path) -> TemplateSource:
+    config = path / "tokenizer_config.json"
+    source = _of_config(_read_json(config)) if config.exists() else TemplateSource("")
+    for name in ("chat_template.jinja", "chat_template.json"):
+        if (path / name).exists():
+            return msgspec.structs.replace(source, text=find_template(str(path / name)).text)
+    return source
+
+
+def _of_config(config: dict[str, Any]) -> TemplateSource:
+    """`chat_template` is a text, or a list of named ones."""
+    template = config.get("chat_template", "")
+    if isinstance(template, list):
+        named = {entry["name"]: entry["template"] for entry in template}
+        template = named.get("tool_use") or named.get("default", "")
+    tokens = {}
+    for name in ("bos_token", "eos_token", "unk_token", "pad_token"):
+        token = config.get(name)
+        token = token.get("content") if isinstance(token, dict) else token
+        if token:
+            tokens[name] = token
+    return TemplateSource(template, tokens)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(_read(path), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        msg = f"{path} is not valid JSON: {error}"
+        raise EngineError(msg) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read the chat template {path}: {error.strerror}"
+        raise EngineError(msg) from None

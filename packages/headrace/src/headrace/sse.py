@@ -1,0 +1,176 @@
+"""Server-Sent Events: bytes ⇄ events, as the WHATWG standard says. Never reads a socket.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+import msgspec
+
+from headrace.errors import DecodeError
+
+__all__ = ["DONE", "SseDecoder", "SseEvent", "encode_comment", "encode_event"]
+
+DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
+_PLAIN = b"data: "
+_MAX_STRAY_BYTES = 64 * 1024
+
+
+class SseEvent(msgspec.Struct, frozen=True, gc=False):
+    """One dispatched event. `data` is UTF-8 as it came; `id` is the last one that the stream set."""
+
+    data: bytes
+    event: str = ""
+    id: str = ""
+
+
+def encode_event(data: bytes, *, event: str = "", id: int | None = None) -> bytes:
+    """One frame. `data` must not contain a line end (JSON never does)."""
+    head = b""
+    if event:
+        head = b"event: %b\n" % event.encode()
+    if id is not None:
+        head += b"id: %d\n" % id
+    return b"%bdata: %b\n\n" % (head, data)
+
+
+def encode_comment(text: str) -> bytes:
+    r"""A keep-alive.
+
+    Ends with a single line end: after an event with an `id:`, the blank line of `: ping\n\n`
+    kills PyPI's openai (openai-python#2722).
+    """
+    return b": %b\n" % text.encode()
+
+
+class SseDecoder:
+    """Bytes in, events out; how the bytes are cut makes no difference.
+
+    What ends at a blank line is a block. As long as every block is one line `data: …`, one `split`
+    finds them all; other blocks are looked at line by line.
+
+    Args:
+        max_event_bytes: a block that grows beyond this raises `DecodeError`.
+    """
+
+    def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+        self.last_event_id = ""
+        """Of the last block that ended: a cut event does not count, so that it can be asked for again."""
+        self.retry_ms: int | None = None
+        self.unfinished: SseEvent | None = None
+        """After `finish`: the event that the end cut off. The standard drops it."""
+        self._max = max_event_bytes
+        self._start: bytes | None = b""  # the first bytes, until they can be told from a byte order mark
+        self._after_cr = False
+        self._is_amid = True  # one of the two above, or a block that has not ended
+        self._rest: list[bytes] = []  # the block that has not ended yet, in pieces
+        self._rest_size = 0
+        self._stray: list[bytes] = []
+        self._stray_size = 0
+
+    @property
+    def stray(self) -> bytes:
+        """The lines that are no field of the standard: what a peer says that does not speak SSE."""
+        return b"\n".join(self._stray)
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """Every event that `data` completes."""
+        if self._is_amid or b"\r" in data:
+            data = self._continue(data)
+        if data[-2:] != b"\n\n":
+            end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+            self._hold(data[end:])
+            data = data[:end]
+        if data[:6] == _PLAIN and len(data) <= self._max:
+            blocks = data[6:-2].split(b"\n\n" + _PLAIN)
+            if data.count(b"\n") == 2 * len(blocks):
+                last_id = self.last_event_id
+                return [SseEvent(block, "", last_id) for block in blocks]
+        return self._parse_all(data[:-2].split(b"\n\n"))
+
+    def finish(self) -> list[SseEvent]:
+        """The end: what is left becomes `unfinished` and `stray`, and no event."""
+        last_event_id = self.last_event_id
+        self.unfinished = self._parse(b"".join((self._start or b"", *self._rest)))
+        self.last_event_id = last_event_id
+        self._rest.clear()
+        return []
+
+    def _parse_all(self, blocks: list[bytes]) -> list[SseEvent]:
+        events = []
+        for block in blocks:
+            self._check_size(len(block))
+            if (event := self._parse(block)) is not None:
+                events.append(event)
+        return events
+
+    def _continue(self, data: bytes) -> bytes:
+        """What makes the cuts invisible: byte order mark, line ends, the beginning of the block."""
+        if self._start is not None:
+            data = self._strip_bom(data)
+        if self._after_cr or b"\r" in data:
+            data = self._normalise(data)
+        if self._rest:
+            data = self._join(data)
+        self._is_amid = bool(self._rest) or self._after_cr or self._start is not None
+        return data
+
+    def _join(self, data: bytes) -> bytes:
+        """With what was held, as soon as a blank line is there; so a long line costs its length once."""
+        ends_here = data.startswith(b"\n") and self._rest[-1].endswith(b"\n")
+        self._hold(data)
+        if not ends_here and b"\n\n" not in data:
+            return b""
+        data = b"".join(self._rest)
+        self._rest.clear()
+        self._rest_size = 0
+        return data
+
+    def _parse(self, block: bytes) -> SseEvent | None:
+        data: list[bytes] = []
+        event = ""
+        for line in block.split(b"\n"):
+            name, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"data":
+                data.append(value)
+            elif name == b"id":
+                if b"\0" not in value:
+                    self.last_event_id = value.decode("utf-8", "replace")
+            elif name == b"event":
+                event = value.decode("utf-8", "replace")
+            elif name == b"retry":
+                if value.isdigit() and len(value) < 10:
+                    self.retry_ms = int(value)
+            elif name and self._stray_size < _MAX_STRAY_BYTES:
+                self._stray.append(line)
+                self._stray_size += len(line)
+        return SseEvent(b"\n".join(data), event, self.last_event_id) if data else None
+
+    def _hold(self, piece: bytes) -> None:
+        if piece:
+            self._rest.append(piece)
+            self._is_amid = True
+            self._rest_size += len(piece)
+            self._check_size(self._rest_size)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max:
+            msg = f"an event of the stream is longer than {self._max} bytes"
+            raise DecodeError(msg)
+
+    def _normalise(self, data: bytes) -> bytes:
+        """All line ends become LF; a CRLF may be cut in two."""
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if data.endswith(b"\r"):
+            self._after_cr = True
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _strip_bom(self, data: bytes) -> bytes:
+        data = (self._start or b"") + data
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            self._start = data
+            return b""
+        self._start = None
+        return data.removeprefix(_BOM)

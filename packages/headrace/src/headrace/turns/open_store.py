@@ -1,0 +1,45 @@
+"""From what an operator wrote to a store."""
+
+from pathlib import Path
+
+from headrace.errors import EngineError, RequestError
+from headrace.turns.memory import MemoryStore
+from headrace.turns.settings import TurnSettings
+from headrace.turns.sqlite import SqliteStore
+from headrace.turns.store import TurnStore
+
+__all__ = ["open_store"]
+
+
+def open_store(settings: TurnSettings) -> TurnStore:
+    """The store that the settings name. Nothing is connected to yet.
+
+    Raises:
+        RequestError: the settings name no store.
+        EngineError: what is needed for it is not installed.
+    """
+    kind, _, where = settings.store.partition(":")
+    retention, remembrance, lease = settings.retention, settings.remembrance, settings.lease
+    size, patience = settings.store_size, settings.store_patience
+    if settings.store == "memory":
+        return MemoryStore(size=size, retention=retention, remembrance=remembrance, lease=lease)
+    if kind == "sqlite" and where:
+        return SqliteStore(
+            Path(where),
+            size=size,
+            retention=retention,
+            remembrance=remembrance,
+            lease=lease,
+            patience=patience,
+        )
+    if kind in ("redis", "rediss", "unix") and where.startswith("//"):
+        try:
+            from headrace.turns.redis import RedisStore
+        except ImportError as error:
+            msg = f"the turn store needs redis-py ({error}); pip install 'headrace[redis]'"
+            raise EngineError(msg) from None
+        return RedisStore(
+            settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience
+        )
+    msg = f'store: "{settings.store}" is none of memory, sqlite:FILE, redis://HOST:PORT/DB, unix://SOCKET'
+    raise RequestError(msg)

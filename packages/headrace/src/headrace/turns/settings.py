@@ -1,0 +1,37 @@
+"""What an operator decides about turns."""
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["TurnSettings"]
+
+
+class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long turns live, and where.
+
+    Args:
+        store: `memory`, `sqlite:FILE`, or the URL of a Redis or Valkey: `redis://…`, `rediss://…`, `unix://…`.
+        store_size: bytes of logs in a memory or SQLite store; the oldest that have ended go first. Redis has
+            its own limit, `maxmemory`.
+        store_patience: seconds for which a store that fails is asked again, in the middle of a turn.
+        store_failure: what then happens, and at once where a turn cannot begin: `fail` ends it with an error,
+            `go-on` goes on without resume.
+        resume: `asked` makes those turns resumable that ask for it, `always` all of them.
+        duplicates: a `request_id` that is still running: `join` gives the same turn, `refuse` code 1231.
+        linger: seconds that a resumable turn goes on when nobody reads it.
+        lease: seconds without a sign of life after which a process counts as dead.
+        retention: seconds that a log is kept after its last event.
+        remembrance: seconds for which a turn without its log is told from one that never was.
+    """
+
+    store: str = "memory"
+    store_size: int = 256 * 1024 * 1024
+    store_patience: float = 10.0
+    store_failure: Literal["fail", "go-on"] = "fail"
+    resume: Literal["asked", "always"] = "asked"
+    duplicates: Literal["join", "refuse"] = "join"
+    linger: float = 60.0
+    lease: float = 6.0
+    retention: float = 3600.0
+    remembrance: float = 86400.0

@@ -1,0 +1,166 @@
+"""A whole answer, and the fold that makes it from the chunks of a stream.
+
+A whole answer is never built in another way: the same request gives the same answer, streamed or not.
+Fields stand in alphabetical order, as Z.ai sends them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from headrace.wire.chunk import Chunk, ToolCallDelta
+from headrace.wire.model import WireModel
+from headrace.wire.usage import Usage
+
+__all__ = ["Accumulator", "Choice", "Completion", "Function", "Message", "ToolCall", "fold"]
+
+
+class Function(WireModel, kw_only=True):
+    """`arguments` is JSON text, as the model wrote it."""
+
+    arguments: str
+    name: str
+
+
+class ToolCall(WireModel, kw_only=True):
+    """One call that the model wants to be made."""
+
+    function: Function
+    id: str
+    index: int | None = None
+    type: str | None = None
+
+
+class Message(WireModel, kw_only=True):
+    """The answer; `content` is "" where only tools are called."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    role: str
+    tool_calls: list[ToolCall] | None = None
+    audio: Any = None
+
+
+class Choice(WireModel, kw_only=True):
+    """Headrace sends exactly one."""
+
+    finish_reason: str | None = None
+    index: int
+    message: Message
+    logprobs: Any = None
+
+
+class Completion(WireModel, kw_only=True):
+    """The answer to a request with `stream` false, or a stream folded."""
+
+    choices: list[Choice]
+    created: int | None = None
+    id: str | None = None
+    model: str | None = None
+    object: str | None = None
+    request_id: str | None = None
+    usage: Usage | None = None
+    system_fingerprint: str | None = None
+
+
+class Accumulator:
+    """Takes chunks in their order; holds what they add up to. `add` costs the length of its chunk."""
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.created: int | None = None
+        self.model: str | None = None
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.has_chunks = False
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, _Call] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        """Chunks without choices only bring their usage; other choices than the first are left alone."""
+        if self.id is None:
+            self._begin(chunk)
+        if chunk.choices and not (choice := chunk.choices[0]).index:
+            delta = choice.delta
+            if delta is not None:
+                if text := delta.content:
+                    self._content.append(text)
+                if text := delta.reasoning_content:
+                    self._reasoning.append(text)
+                if delta.tool_calls:
+                    self._add_calls(delta.tool_calls)
+            if choice.finish_reason:
+                self.finish_reason = choice.finish_reason
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+
+    def _begin(self, chunk: Chunk) -> None:
+        self.has_chunks = True
+        self.id = chunk.id or None
+        self.created = chunk.created
+        self.model = chunk.model
+
+    def _add_calls(self, calls: list[ToolCallDelta]) -> None:
+        for position, call in enumerate(calls):
+            index = position if call.index is None else call.index
+            self._calls.setdefault(index, _Call()).add(call)
+
+    def message(self) -> Message:
+        """The message as far as it has come."""
+        calls = [call.whole(index) for index, call in enumerate(self._calls.values())]
+        return Message(
+            content=_join(self._content),
+            reasoning_content=_join(self._reasoning) or None,
+            role="assistant",
+            tool_calls=calls or None,
+        )
+
+    def completion(self, *, request_id: str = "") -> Completion:
+        """The answer as far as it has come; `request_id` is the turn's id unless one is given."""
+        return Completion(
+            choices=[Choice(finish_reason=self.finish_reason, index=0, message=self.message())],
+            created=self.created,
+            id=self.id,
+            model=self.model,
+            object="chat.completion",
+            request_id=request_id or self.id,
+            usage=self.usage,
+        )
+
+
+class _Call:
+    """Some servers repeat id and name, or send them empty: the first that is not empty wins."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+    def add(self, delta: ToolCallDelta) -> None:
+        self.id = self.id or delta.id or ""
+        function = delta.function
+        if function is not None:
+            self.name = self.name or function.name or ""
+            if function.arguments:
+                self.arguments.append(function.arguments)
+
+    def whole(self, index: int) -> ToolCall:
+        function = Function(arguments=_join(self.arguments), name=self.name)
+        return ToolCall(function=function, id=self.id, index=index, type="function")
+
+
+def _join(pieces: list[str]) -> str:
+    """An odd server may send an object where text belongs."""
+    return "".join(
+        piece if isinstance(piece, str) else msgspec.json.encode(piece).decode() for piece in pieces
+    )
+
+
+def fold(chunks: Iterable[Chunk], *, request_id: str = "") -> Completion:
+    """What a stream's chunks add up to."""
+    whole = Accumulator()
+    for chunk in chunks:
+        whole.add(chunk)
+    return whole.completion(request_id=request_id)

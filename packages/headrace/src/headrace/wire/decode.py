@@ -1,0 +1,138 @@
+"""JSON text → the structs of the wire: strictly first, and as it comes where a peer is odd.
+
+The strict way takes what Z.ai and Headrace send. Where it refuses (an unknown field, a missing one,
+another type than declared, a raw control character, a broken UTF-8 sequence), the same structs are
+built from plain JSON: absent fields are None, unknown fields and plain values of a wrong type are kept.
+"""
+
+import json
+import typing
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from headrace.errors import DecodeError
+from headrace.wire.chunk import Chunk
+from headrace.wire.completion import Completion
+from headrace.wire.model import WireModel
+
+__all__ = [
+    "STRICT_ERRORS",
+    "decode_chunk",
+    "decode_completion",
+    "decode_model",
+    "decode_object",
+    "decode_strict_chunk",
+]
+
+_Model = TypeVar("_Model", bound=WireModel)
+
+STRICT_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the strict way raises."""
+
+decode_strict_chunk: Final = msgspec.json.Decoder(Chunk).decode
+"""The strict way alone, for who wants to look closer at every chunk that is not plain."""
+
+
+def decode_chunk(data: bytes) -> Chunk:
+    """One piece of a stream: what stands behind `data:`.
+
+    Raises:
+        DecodeError: `data` is not a JSON object.
+    """
+    try:
+        return decode_strict_chunk(data)
+    except STRICT_ERRORS:
+        return build_model(Chunk, decode_object(data))
+
+
+def decode_completion(data: bytes) -> Completion:
+    """A whole answer.
+
+    Raises:
+        DecodeError: `data` is not a JSON object.
+    """
+    return decode_model(Completion, data)
+
+
+def decode_model(model: type[_Model], data: bytes) -> _Model:
+    """Any struct of the wire.
+
+    Raises:
+        DecodeError: `data` is not a JSON object.
+    """
+    try:
+        return msgspec.json.decode(data, type=model)
+    except STRICT_ERRORS:
+        return build_model(model, decode_object(data))
+
+
+def decode_object(data: bytes) -> dict[str, Any]:
+    """Plain JSON, read as tolerantly as can be: control characters, NaN and broken UTF-8 may stand in it.
+
+    Raises:
+        DecodeError: `data` is not a JSON object.
+    """
+    try:
+        try:
+            value = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            value = json.loads(data.decode("utf-8", "replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        msg = f"expected a JSON object, got {_show(data)} ({error})"
+        raise DecodeError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"expected a JSON object, got {_show(data)}"
+        raise DecodeError(msg)
+    return value
+
+
+def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:
+    """The struct of `value`; nothing is lost, and no plain value is refused.
+
+    Raises:
+        DecodeError: something stands where an object, or a list of objects, is needed.
+    """
+    shape = _shape(model)
+    known = dict.fromkeys(model.__struct_fields__)
+    extras = {}
+    for name, item in value.items():
+        if name not in shape:
+            extras[name] = item
+        elif (part := shape[name]) is None:
+            known[name] = item
+        else:
+            known[name] = _build_part(name, part[0], part[1], item)
+    return model(**known).with_extras(extras)
+
+
+def _build_part(name: str, model: type[WireModel], is_list: bool, value: Any) -> Any:  # noqa: FBT001
+    if is_list and isinstance(value, list):
+        return [_build_part(name, model, False, item) for item in value]
+    if isinstance(value, dict) and not is_list:
+        return build_model(model, value)
+    if value:
+        wanted = "a list of objects" if is_list else "an object"
+        msg = f"{name} is {_show(msgspec.json.encode(value))}, not {wanted}"
+        raise DecodeError(msg)
+    return None
+
+
+@cache
+def _shape(model: type[WireModel]) -> dict[str, tuple[type[WireModel], bool] | None]:
+    """For each field the struct that stands there and whether it stands in a list; None for plain JSON."""
+    return {name: _part_in(hint) for name, hint in typing.get_type_hints(model).items()}
+
+
+def _part_in(hint: Any) -> tuple[type[WireModel], bool] | None:
+    arguments = typing.get_args(hint)
+    if not arguments:
+        return (hint, False) if isinstance(hint, type) and issubclass(hint, WireModel) else None
+    part = next(filter(None, map(_part_in, arguments)), None)
+    return part and (part[0], part[1] or typing.get_origin(hint) is list)
+
+
+def _show(data: bytes) -> str:
+    text = data.decode("utf-8", "replace").strip()
+    return repr(text if len(text) <= 80 else text[:77] + "…")

@@ -1,0 +1,247 @@
+"""JSON text → a checked `ChatRequest`, or a `RequestError` that names the field, the value and the way out.
+
+Types are checked by msgspec; what types cannot say stands in the tables and the small functions below,
+each of which looks at one field.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from headrace.errors import RequestError
+from headrace.wire.request import ChatRequest
+
+__all__ = ["decode_request"]
+
+_RANGES: Final = {
+    "temperature": (0, 2),
+    "top_p": (0.01, 1),
+    "max_tokens": (1, 2**31 - 1),
+    "seed": (-(2**63), 2**63 - 1),
+}
+_LENGTHS: Final = {"request_id": (6, 64), "user_id": (6, 128)}
+_MAX_TOOLS: Final = 128
+_MAX_STOPS: Final = 4
+_FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ROLES: Final = ("system", "user", "assistant", "tool")
+_KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
+
+
+def decode_request(body: bytes) -> ChatRequest:
+    """Check every field of the body.
+
+    Raises:
+        RequestError: 1210 not JSON or an unsupported kind of thing, 1213 a field is missing,
+            1214 a field is invalid, 1215 two fields exclude each other.
+    """
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"the body is not valid JSON: {error}"
+        raise RequestError(msg, code="1210") from None
+    if not isinstance(raw, dict):
+        msg = f"the body must be a JSON object, not {_show(raw)}"
+        raise RequestError(msg, code="1210")
+    fields = _without_nulls(raw)
+    for check in _CHECKS_BEFORE:
+        check(fields)
+    request = _convert(fields)
+    for check_request in _CHECKS_AFTER:
+        check_request(request)
+    return request
+
+
+def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
+    """`null` means absent, on every level that the API defines; a JSON Schema is left as it is."""
+    fields = {name: value for name, value in raw.items() if value is not None}
+    for name in ("thinking", "response_format"):
+        if isinstance(fields.get(name), dict):
+            fields[name] = {key: value for key, value in fields[name].items() if value is not None}
+    return fields
+
+
+def _convert(fields: dict[str, Any]) -> ChatRequest:
+    known = {name: value for name, value in fields.items() if name in _KNOWN_FIELDS}
+    known["extra"] = {name: value for name, value in fields.items() if name not in _KNOWN_FIELDS}
+    known["raw_tools"] = fields.get("tools") or []
+    if isinstance(known.get("request_id"), int | float):  # zai-sdk's own tests send a float
+        known["request_id"] = str(known["request_id"])
+    try:
+        return msgspec.convert(known, ChatRequest)
+    except msgspec.ValidationError as error:
+        raise _explain(error, known) from None
+
+
+def _explain(error: msgspec.ValidationError, fields: dict[str, Any]) -> RequestError:
+    """Where it is wrong, as msgspec says, and what stands there."""
+    reason, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`")
+    value: Any = fields
+    for key in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        try:
+            value = value[key[0]] if key[0] else value[int(key[1])]
+        except (KeyError, IndexError, TypeError):
+            break
+    where = path.removeprefix(".") or "the body"
+    if "missing required field" in reason:
+        field = reason.rpartition("field ")[2].strip("`")
+        full = f"{path.removeprefix('.')}.{field}" if path else field
+        return RequestError(f"{full} is missing", code="1213")
+    reason = reason[:1].lower() + reason[1:].replace("`", "")
+    return RequestError(f"{where}: {reason}, got {_show(value)}")
+
+
+def _show(value: Any) -> str:
+    """A value as it may stand in a message: JSON, cut short."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+# --- before the types are checked: things whose type error would not help a caller -------------------
+
+
+def _check_presence(fields: dict[str, Any]) -> None:
+    for name, example in (("model", '"glm-4.6"'), ("messages", '[{"role": "user", "content": "Hello"}]')):
+        if name not in fields:
+            msg = f"{name} is missing; for example {example}"
+            raise RequestError(msg, code="1213")
+
+
+def _check_content_parts(fields: dict[str, Any]) -> None:
+    for where, message in _dicts(fields, "messages"):
+        role = message.get("role")
+        if isinstance(role, str) and role not in _ROLES:
+            msg = f"{where}.role is {_show(role)}; it must be one of {', '.join(_ROLES)}"
+            raise RequestError(msg)
+        for part_at, part in _dicts(message, "content"):
+            if part.get("type", "text") != "text":
+                msg = f"{where}.{part_at}.type is {_show(part['type'])}; this model takes text parts only"
+                raise RequestError(msg, code="1210")
+
+
+def _check_tool_types(fields: dict[str, Any]) -> None:
+    for where, tool in _dicts(fields, "tools"):
+        kind = tool.get("type", "function")
+        if kind != "function":
+            msg = f"{where}.type is {_show(kind)}; only function tools are supported, remove it from tools"
+            raise RequestError(msg, code="1210")
+
+
+def _dicts(owner: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    values = owner.get(name)
+    for index, value in enumerate(values if isinstance(values, list) else ()):
+        if isinstance(value, dict):
+            yield f"{name}[{index}]", value
+
+
+# --- after: ranges, lengths, and what one field says about another -----------------------------------
+
+
+def _check_ranges(request: ChatRequest) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(request, name)
+        if value is not None and not low <= value <= high:
+            msg = f"{name} is {_show(value)}; it must lie between {low} and {high}"
+            raise RequestError(msg)
+    for name, (low, high) in _LENGTHS.items():
+        value = getattr(request, name)
+        if value is not None and not low <= len(value) <= high:
+            msg = f"{name} is {_show(value)}, {len(value)} characters; it must have {low} to {high}"
+            raise RequestError(msg)
+
+
+def _check_messages(request: ChatRequest) -> None:
+    if not request.messages:
+        msg = "messages is []; it needs at least one message"
+        raise RequestError(msg)
+    if all(message.role in ("system", "assistant") for message in request.messages):
+        roles = ", ".join(dict.fromkeys(message.role for message in request.messages))
+        msg = f"messages has only {roles} messages; it needs at least one user or tool message"
+        raise RequestError(msg)
+    for index, message in enumerate(request.messages):
+        if message.content is None and not (message.role == "assistant" and _says_something(message)):
+            msg = f"messages[{index}].content is missing; only an assistant that calls tools needs none"
+            raise RequestError(msg, code="1213")
+        for at, call in enumerate(message.tool_calls or ()):
+            where = f"messages[{index}].tool_calls[{at}].function.arguments"
+            _check_arguments(where, call.function.arguments)
+
+
+def _says_something(message: Any) -> bool:
+    return bool(message.tool_calls or message.reasoning_content)
+
+
+def _check_arguments(where: str, arguments: str) -> None:
+    try:
+        value = msgspec.json.decode(arguments or "{}")
+    except msgspec.DecodeError as error:
+        msg = f"{where} is {_show(arguments)}; it must be a JSON object as a string ({error})"
+        raise RequestError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"{where} is {_show(arguments)}; it must be a JSON object as a string"
+        raise RequestError(msg)
+
+
+def _check_tools(request: ChatRequest) -> None:
+    tools = request.tools or []
+    if len(tools) > _MAX_TOOLS:
+        msg = f"tools has {len(tools)} entries; at most {_MAX_TOOLS} are allowed"
+        raise RequestError(msg)
+    seen: set[str] = set()
+    for index, tool in enumerate(tools):
+        name = tool.function.name
+        if not _FUNCTION_NAME.fullmatch(name):
+            msg = f"tools[{index}].function.name is {_show(name)}; use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+            raise RequestError(msg)
+        if name in seen:
+            msg = f"tools[{index}].function.name is {_show(name)}, as an earlier tool's is; names must differ"
+            raise RequestError(msg)
+        seen.add(name)
+
+
+def _check_tool_choice(request: ChatRequest) -> None:
+    choice = request.tool_choice
+    if isinstance(choice, dict):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, dict) else None
+        if choice.get("type") != "function" or not isinstance(name, str):
+            msg = f'tool_choice is {_show(choice)}; it must be {{"type":"function","function":{{"name":…}}}}'
+            raise RequestError(msg)
+        if name not in {tool.function.name for tool in request.tools or ()}:
+            msg = f"tool_choice.function.name is {_show(name)}, which is not in tools"
+            raise RequestError(msg)
+    if choice == "required" and not request.tools:
+        msg = 'tool_choice is "required" but tools is empty; add a tool or remove tool_choice'
+        raise RequestError(msg, code="1215")
+
+
+def _check_stop(request: ChatRequest) -> None:
+    if len(request.stops) > _MAX_STOPS:
+        msg = f"stop has {len(request.stops)} entries; at most {_MAX_STOPS} are allowed"
+        raise RequestError(msg)
+    if "" in request.stops:
+        msg = 'stop contains ""; leave the empty string out'
+        raise RequestError(msg)
+
+
+def _check_tool_stream(request: ChatRequest) -> None:
+    if request.tool_stream and not request.stream:
+        msg = "tool_stream is true but stream is not; set stream to true or remove tool_stream"
+        raise RequestError(msg, code="1215")
+
+
+_CHECKS_BEFORE: Final[tuple[Callable[[dict[str, Any]], None], ...]] = (
+    _check_presence,
+    _check_content_parts,
+    _check_tool_types,
+)
+_CHECKS_AFTER: Final[tuple[Callable[[ChatRequest], None], ...]] = (
+    _check_messages,
+    _check_ranges,
+    _check_tools,
+    _check_tool_choice,
+    _check_stop,
+    _check_tool_stream,
+)

@@ -1,0 +1,91 @@
+"""A Python SDK for Z.ai's chat completions, and for every server that speaks them.
+
+Start with `ZaiClient(api_key="…").chat.completions.create(model="glm-4.6", messages=[…], stream=True)`.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from headrace.wire.completion import Accumulator as StreamAccumulator
+from zai.client import ZaiClient, ZhipuAiClient
+from zai.errors import (
+    APIAuthenticationError,
+    APIConnectionError,
+    APIInternalError,
+    APIReachLimitError,
+    APIRequestFailedError,
+    APIResponseError,
+    APIResponseValidationError,
+    APIServerFlowExceedError,
+    APIStatusError,
+    APIStreamDisconnectedError,
+    APIStreamTruncatedError,
+    APITimeoutError,
+    ToolRoundsError,
+    ZaiError,
+)
+from zai.http.base_client import __version__
+from zai.http.deadlines import StreamTimeout
+from zai.not_given import NOT_GIVEN, NotGiven
+from zai.streaming.completion_stream import CompletionStream
+from zai.streaming.stream import Stream
+from zai.tools.run import ToolRun
+
+if TYPE_CHECKING:
+    from zai.async_client import AsyncZaiClient, AsyncZhipuAiClient
+    from zai.streaming.async_completion_stream import AsyncCompletionStream
+    from zai.streaming.async_stream import AsyncStream
+    from zai.tools.async_run import AsyncToolRun
+
+__all__ = [
+    "NOT_GIVEN",
+    "APIAuthenticationError",
+    "APIConnectionError",
+    "APIInternalError",
+    "APIReachLimitError",
+    "APIRequestFailedError",
+    "APIResponseError",
+    "APIResponseValidationError",
+    "APIServerFlowExceedError",
+    "APIStatusError",
+    "APIStreamDisconnectedError",
+    "APIStreamTruncatedError",
+    "APITimeoutError",
+    "AsyncCompletionStream",
+    "AsyncStream",
+    "AsyncToolRun",
+    "AsyncZaiClient",
+    "AsyncZhipuAiClient",
+    "CompletionStream",
+    "NotGiven",
+    "Stream",
+    "StreamAccumulator",
+    "StreamTimeout",
+    "ToolRoundsError",
+    "ToolRun",
+    "ZaiClient",
+    "ZaiError",
+    "ZhipuAiClient",
+    "__version__",
+]
+
+# asyncio takes as long to import as all the rest: only who uses it waits for it.
+_MODULE_OF: Final = {
+    "AsyncCompletionStream": "zai.streaming.async_completion_stream",
+    "AsyncStream": "zai.streaming.async_stream",
+    "AsyncToolRun": "zai.tools.async_run",
+    "AsyncZaiClient": "zai.async_client",
+    "AsyncZhipuAiClient": "zai.async_client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        msg = f"module 'zai' has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,22 @@
+"""`client.models` for asyncio."""
+
+from typing import Any
+
+from zai.http.answer import decode_answer
+from zai.http.async_sender import AsyncSender
+from zai.http.retry import Attempts
+from zai.models import ModelList
+
+__all__ = ["AsyncModels"]
+
+
+class AsyncModels:
+    """`client.models` for asyncio."""
+
+    def __init__(self, client: AsyncSender) -> None:
+        self._client = client
+
+    async def list(self, **options: Any) -> ModelList:
+        """The models; `options` are `extra_headers` and `timeout`."""
+        request = self._client.request("GET", "/models", **options)
+        return decode_answer(ModelList, await self._client.send(request, Attempts(self._client.max_retries)))

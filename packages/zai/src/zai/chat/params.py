@@ -1,0 +1,75 @@
+"""The arguments of a chat request, named once for every method that takes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, Required, TypedDict
+
+from headrace.wire.completion import Message
+from zai.http.base_client import BaseClient
+from zai.http.deadlines import StreamTimeout
+from zai.http.request import Request, Timeout
+from zai.not_given import NotGiven
+
+__all__ = ["ChatParams", "TimeoutLike", "ToolRunParams", "chat_request"]
+
+
+class _TimeoutObject(Protocol):
+    """A Timeout of httpx or httpx2."""
+
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+
+
+TimeoutLike = float | Timeout | _TimeoutObject | NotGiven | None
+
+
+class _Common(TypedDict, total=False):
+    request_id: str | NotGiven | None
+    user_id: str | NotGiven | None
+    do_sample: bool | NotGiven | None
+    temperature: float | NotGiven | None
+    top_p: float | NotGiven | None
+    max_tokens: int | NotGiven | None
+    seed: int | NotGiven | None
+    stop: str | Sequence[str] | NotGiven | None
+    sensitive_word_check: Mapping[str, Any] | NotGiven | None
+    tool_choice: str | Mapping[str, Any] | NotGiven | None
+    meta: Mapping[str, str] | NotGiven | None
+    extra: Mapping[str, Any] | NotGiven | None
+    response_format: Mapping[str, Any] | NotGiven | None
+    thinking: Mapping[str, Any] | NotGiven | None
+    watermark_enabled: bool | NotGiven | None
+    tool_stream: bool | NotGiven | None
+    reasoning_effort: str | NotGiven | None
+    stream_options: Mapping[str, Any] | NotGiven | None
+    extra_headers: Mapping[str, Any] | None
+    extra_body: object
+    timeout: TimeoutLike
+    stream_timeout: StreamTimeout | None
+
+
+class ChatParams(_Common, total=False):
+    """The official SDK's arguments; others are sent as they are, as those of `extra_body`."""
+
+    model: Required[str]
+    messages: Required[Sequence[Mapping[str, Any] | Message]]
+    tools: Sequence[Mapping[str, Any]] | NotGiven | None
+
+
+class ToolRunParams(_Common, total=False):
+    """The same without what a tool loop fills in itself."""
+
+    model: Required[str]
+
+
+_OPTIONS: Final = ("extra_headers", "extra_body", "timeout", "stream_timeout")
+
+
+def chat_request(
+    client: BaseClient, params: Mapping[str, Any], *, path: str = "/chat/completions", stream: object = None
+) -> Request:
+    """The request of a chat; nothing of the caller's is changed, nothing is clamped."""
+    options = {name: params[name] for name in _OPTIONS if name in params}
+    fields = {name: value for name, value in params.items() if name not in _OPTIONS}
+    return client.request("POST", path, {**fields, "stream": stream}, stream=bool(stream), **options)

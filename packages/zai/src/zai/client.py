@@ -1,0 +1,35 @@
+"""The clients: `ZaiClient` for api.z.ai, `ZhipuAiClient` for open.bigmodel.cn, either for any other host."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+from zai.chat.chat import Chat
+from zai.http.base_client import ZHIPU_URL
+from zai.http.sender import Sender
+from zai.models import Models
+
+__all__ = ["ZaiClient", "ZhipuAiClient"]
+
+
+class ZaiClient(Sender):
+    """Talks to api.z.ai, or to `base_url`."""
+
+    default_headers: ClassVar[Mapping[str, str]] = {"Accept-Language": "en-US,en"}
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Chat completions."""
+        return Chat(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """The models that the server has."""
+        return Models(self)
+
+
+class ZhipuAiClient(ZaiClient):
+    """Talks to open.bigmodel.cn, or to `base_url`."""
+
+    default_base_url: ClassVar[str] = ZHIPU_URL
+    default_headers: ClassVar[Mapping[str, str]] = {}

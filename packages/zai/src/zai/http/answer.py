@@ -1,0 +1,31 @@
+"""A whole response → the struct that it says, or the error that it is."""
+
+from typing import Any, TypeVar
+
+from headrace.errors import DecodeError
+from headrace.wire.decode import decode_model
+from headrace.wire.model import WireModel
+from zai.error_body import page_error
+from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
+
+__all__ = ["decode_answer", "decode_task"]
+
+_Model = TypeVar("_Model", bound=WireModel)
+
+
+def decode_answer(model: type[_Model], response: Any) -> _Model:
+    """The answer; a 200 that carries an error or a web page raises."""
+    content = response.content
+    try:
+        answer = decode_model(model, content)
+    except DecodeError:
+        raise page_error(response, content) from None
+    if answer.model_extra.get("error"):
+        raise page_error(response, content)
+    return answer
+
+
+def decode_task(response: Any) -> AsyncCompletion | AsyncTaskStatus:
+    """The answer where it is there, otherwise how far it is."""
+    status = decode_answer(AsyncTaskStatus, response)
+    return decode_answer(AsyncCompletion, response) if "choices" in status.model_extra else status

@@ -1,0 +1,141 @@
+"""The transport of our own asyncio client under httpx2's interface."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final
+
+import httpx2
+
+from zai.http.http1 import Exchange
+from zai.http.http1_transport import Origin, origin_of, response_of
+
+__all__ = ["AsyncHttp1Transport"]
+
+_READ_BYTES: Final = 65536
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
+    """One connection a request, used again when its response was read to the end.
+
+    Args:
+        max_idle: free connections that are kept.
+    """
+
+    def __init__(self, max_idle: int = 10) -> None:
+        self._max_idle = max_idle
+        self._idle: list[tuple[Origin, asyncio.AbstractEventLoop, Connection]] = []
+        self._ssl_context: ssl.SSLContext | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send, and return as soon as the head of the response is there."""
+        await request.aread()
+        exchange = Exchange(request)
+        data = exchange.encode()
+        origin = origin_of(request)
+        timeout = request.extensions.get("timeout", {})
+        connection = self._take(origin) or await self._connect(origin, timeout.get("connect"))
+        reader, writer = connection
+        try:
+            writer.write(data)
+            async with asyncio.timeout(timeout.get("write")):
+                await writer.drain()
+            async with asyncio.timeout(timeout.get("read")):
+                while (first := exchange.feed_head(await reader.read(_READ_BYTES))) is None:
+                    pass
+        except BaseException:
+            writer.close()
+            raise
+        body = _Body(
+            connection, exchange, first, partial(self._keep, origin, connection), timeout.get("body")
+        )
+        return response_of(exchange, body)
+
+    async def aclose(self) -> None:
+        """Close the free connections; those in use close with their responses."""
+        idle, self._idle, self._max_idle = self._idle, [], 0
+        for _, loop, (_, writer) in idle:
+            _close_in(loop, writer)
+
+    def _keep(self, origin: Origin, connection: Connection) -> None:
+        """The connection is free."""
+        if len(self._idle) < self._max_idle:
+            self._idle.append((origin, asyncio.get_running_loop(), connection))
+        else:
+            connection[1].close()
+
+    def _take(self, origin: Origin) -> Connection | None:
+        """A free connection of this event loop that the server has not closed meanwhile."""
+        here = asyncio.get_running_loop()
+        for entry in self._idle[::-1]:
+            owner, loop, (reader, writer) = entry
+            if loop is here and owner != origin:
+                continue
+            self._idle.remove(entry)
+            if loop is here and not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            _close_in(loop, writer)
+        return None
+
+    async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
+        scheme, host, port = origin
+        context = await self._context() if scheme == "https" else None
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.open_connection(host, port, ssl=context, limit=_READ_BYTES)
+        except TimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpx2.ConnectError(str(error)) from error
+
+    async def _context(self) -> ssl.SSLContext:
+        if self._ssl_context is None:  # it reads files, which takes long
+            self._ssl_context = await asyncio.to_thread(httpx2.create_ssl_context)
+        return self._ssl_context
+
+
+def _close_in(loop: asyncio.AbstractEventLoop, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(writer.close)
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(
+        self,
+        connection: Connection,
+        exchange: Exchange,
+        first: bytes,
+        keep: Callable[[], None],
+        read_seconds: float | None,
+    ) -> None:
+        self._connection: Connection | None = connection
+        self._exchange = exchange
+        self._first = first
+        self._keep = keep
+        self._read_seconds = read_seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        exchange, connection = self._exchange, self._connection
+        if self._first:
+            yield self._first
+        while connection is not None and not exchange.body.is_done:
+            async with asyncio.timeout(self._read_seconds):
+                data = await connection[0].read(_READ_BYTES)
+            if not data:
+                exchange.check_end()
+                return
+            if piece := exchange.body.feed(data):
+                yield piece
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._exchange.can_go_on:
+            self._keep()
+        else:
+            connection[1].close()

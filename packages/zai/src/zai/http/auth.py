@@ -1,0 +1,45 @@
+"""The key as it is sent: raw, or as the JSON Web Token that Z.ai takes."""
+
+import time
+from binascii import b2a_base64
+from typing import Final
+
+import msgspec
+
+from zai.errors import ZaiError
+
+__all__ = ["check_api_key", "generate_token"]
+
+_LIFETIME_MS: Final = 210_000
+
+
+def check_api_key(api_key: str | None) -> str:
+    """The key, or an error that says what is wrong with it."""
+    if not api_key:
+        msg = "api_key is missing; pass api_key= or set ZAI_API_KEY"
+        raise ZaiError(msg)
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        msg = "api_key has characters that no key has; copy it again, without spaces around it"
+        raise ZaiError(msg)
+    return api_key
+
+
+def generate_token(apikey: str) -> str:
+    """A token, valid for 210 s, that is signed with the secret half of `id.secret`."""
+    id, _, secret = apikey.partition(".")
+    if not id or not secret or "." in secret:
+        msg = "api_key must have the form id.secret, or pass disable_token_cache=True to send it as it is"
+        raise ZaiError(msg)
+    import hashlib  # these two wait for OpenSSL, which a raw key does not need
+    import hmac
+
+    now = round(time.time() * 1000)
+    head = {"alg": "HS256", "typ": "JWT", "sign_type": "SIGN"}
+    payload = {"api_key": id, "exp": now + _LIFETIME_MS, "timestamp": now}
+    signed = b".".join(_base64url(msgspec.json.encode(part)) for part in (head, payload))
+    signature = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return (signed + b"." + _base64url(signature)).decode()
+
+
+def _base64url(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=")

@@ -1,0 +1,133 @@
+"""What every client has: settings from arguments, environment and defaults; how requests are built."""
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from urllib.parse import quote
+
+from msgspec import structs
+
+from zai.errors import ZaiError
+from zai.http.auth import check_api_key, generate_token
+from zai.http.deadlines import StreamTimeout
+from zai.http.request import Request, Timeout, encode_body, merge_headers, timeout_of
+from zai.not_given import NOT_GIVEN
+
+__all__ = ["DEFAULT_MAX_RETRIES", "ZHIPU_URL", "BaseClient", "__version__"]
+
+__version__ = "0.1.0"
+DEFAULT_MAX_RETRIES: Final = 3
+ZHIPU_URL: Final = "https://open.bigmodel.cn/api/paas/v4"
+
+# A proxy that compresses holds events back.
+_STREAM_HEADERS: Final = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+
+
+class BaseClient:
+    """What every kind of client is made with; builds requests and sends nothing.
+
+    Args:
+        api_key: or `ZAI_API_KEY`.
+        base_url: or `ZAI_BASE_URL`; the API's root, for example `http://127.0.0.1:8000/api/paas/v4`.
+        timeout: seconds, None, or a Timeout of httpx or httpx2; 300 s, and 8 s to connect.
+        max_retries: tries after the first.
+        http_client: a client of httpx2 or httpx to send with.
+        custom_headers: sent with every request.
+        disable_token_cache: True sends the key as it is, False as a signed token.
+        source_channel: sent as `x-source-channel`.
+        stream_timeout: limits of every stream that has none of its own.
+        resume: ask for numbered events, and go on after a lost connection where the server sends them.
+    """
+
+    default_base_url: ClassVar[str] = "https://api.z.ai/api/paas/v4"
+    default_headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        base_url: Any = None,
+        timeout: Any = NOT_GIVEN,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        http_client: Any = None,
+        custom_headers: Mapping[str, str] | None = None,
+        disable_token_cache: bool = True,
+        source_channel: str | None = None,
+        stream_timeout: StreamTimeout | None = None,
+        resume: bool = True,
+        _strict_response_validation: bool = False,
+    ) -> None:
+        self.api_key = check_api_key(api_key if api_key is not None else os.environ.get("ZAI_API_KEY"))
+        self.base_url = _check_url(base_url or os.environ.get("ZAI_BASE_URL") or self.default_base_url)
+        self.timeout: Timeout = timeout_of(timeout)
+        self.max_retries = max_retries
+        self.disable_token_cache = disable_token_cache
+        self.source_channel = source_channel
+        self.stream_timeout = stream_timeout
+        self.resume = resume
+        self._custom_headers = dict(custom_headers or {})
+        self._has_custom_http_client = http_client is not None
+        self._http: Any = http_client
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def auth_headers(self) -> dict[str, str]:
+        """The key, raw or as a token."""
+        key = self.api_key if self.disable_token_cache else generate_token(self.api_key)
+        return {"Authorization": f"Bearer {key}", "x-source-channel": self.source_channel or "python-sdk"}
+
+    def is_closed(self) -> bool:
+        """True after `close`."""
+        return self._closed or bool(self._http is not None and self._http.is_closed)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, Any] | None = None,
+        *,
+        extra_headers: Mapping[str, Any] | None = None,
+        extra_body: object = None,
+        timeout: Any = NOT_GIVEN,
+        stream: bool = False,
+        stream_timeout: StreamTimeout | None = None,
+    ) -> Request:
+        """The request to `path` below the base URL."""
+        own = {"Accept": "application/json", "User-Agent": f"headrace-zai/{__version__}"}
+        if stream:
+            own.update(_STREAM_HEADERS)
+            if self.resume:
+                own["X-Headrace-Resumable"] = "1"
+        body = None
+        if fields is not None or extra_body is not None:
+            own["Content-Type"] = "application/json; charset=UTF-8"
+            body = encode_body(fields or {}, extra_body)
+        return Request(
+            method=method,
+            url=f"{self.base_url}/{path.lstrip('/')}",
+            headers=merge_headers(
+                own, self.default_headers, self.auth_headers, self._custom_headers, extra_headers
+            ),
+            body=body,
+            timeout=timeout_of(timeout, self.timeout),
+            stream=stream,
+            limits=(stream_timeout or self.stream_timeout) if stream else None,
+        )
+
+    def turn_request(self, request: Request, method: str, turn_id: str) -> Request:
+        """The request that goes on with the turn that `request` began, or stops it."""
+        headers = {name: value for name, value in request.headers.items() if name != "Content-Type"}
+        if not self.disable_token_cache:
+            headers |= self.auth_headers  # the token may have expired meanwhile
+        url = f"{request.url}/{quote(turn_id, safe='')}"
+        return structs.replace(request, method=method, url=url, headers=headers, body=None)
+
+
+def _check_url(url: Any) -> str:
+    text = str(url).rstrip("/")
+    if not text.startswith(("http://", "https://")):
+        msg = f"base_url is {text!r}; it must begin with http:// or https://"
+        raise ZaiError(msg)
+    return text

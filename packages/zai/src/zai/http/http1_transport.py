@@ -1,0 +1,169 @@
+"""The transports of our own clients under httpx2's interface: connections, and which of them are free.
+
+They know nothing of proxies: behind one, httpx2's own do the work (see `transport.py`).
+"""
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import httpx2
+
+from zai.http.http1 import Exchange
+
+__all__ = ["Http1Transport", "Origin", "origin_of", "response_of"]
+
+_READ_BYTES: Final = 65536
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port."""
+
+
+def origin_of(request: httpx2.Request) -> Origin:
+    """Where a request goes."""
+    url = request.url
+    return (url.scheme, url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
+
+
+def response_of(exchange: Exchange, body: Any, network_stream: Any = None) -> httpx2.Response:
+    """The response whose head the exchange has read."""
+    return httpx2.Response(
+        exchange.status,
+        headers=exchange.headers,
+        stream=body,
+        extensions={"http_version": b"HTTP/1.1", "network_stream": network_stream},
+    )
+
+
+class Http1Transport(httpx2.BaseTransport):
+    """One connection a request, used again when its response was read to the end.
+
+    Args:
+        max_idle: free connections that are kept.
+    """
+
+    def __init__(self, max_idle: int = 10) -> None:
+        self._max_idle = max_idle
+        self._idle: list[tuple[Origin, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._ssl_context: ssl.SSLContext | None = None
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send, and return as soon as the head of the response is there."""
+        request.read()
+        exchange = Exchange(request)
+        data = exchange.encode()
+        origin = origin_of(request)
+        timeout = request.extensions.get("timeout", {})
+        connection = self._take(origin) or self._connect(origin, timeout.get("connect"))
+        try:
+            connection.settimeout(timeout.get("write"))
+            connection.sendall(data)
+            connection.settimeout(timeout.get("read"))
+            while (first := exchange.feed_head(connection.recv(_READ_BYTES))) is None:
+                pass
+            connection.settimeout(timeout.get("body"))
+        except BaseException:
+            connection.close()
+            raise
+        body = _Body(connection, exchange, first, partial(self._keep, origin, connection))
+        return response_of(exchange, body, _NetworkStream(connection))
+
+    def close(self) -> None:
+        """Close the free connections; those in use close with their responses."""
+        with self._lock:
+            idle, self._idle, self._max_idle = self._idle, [], 0
+        for _, connection in idle:
+            connection.close()
+
+    def _keep(self, origin: Origin, connection: socket.socket) -> None:
+        """The connection is free."""
+        with self._lock:
+            if len(self._idle) < self._max_idle:
+                self._idle.append((origin, connection))
+                return
+        connection.close()
+
+    def _take(self, origin: Origin) -> socket.socket | None:
+        """A free connection that the server has not closed meanwhile."""
+        while True:
+            with self._lock:
+                fitting = [entry for entry in self._idle if entry[0] == origin]
+                if not fitting:
+                    return None
+                self._idle.remove(fitting[-1])
+            connection = fitting[-1][1]
+            if not select.select([connection], [], [], 0)[0]:
+                return connection
+            connection.close()
+
+    def _connect(self, origin: Origin, timeout: float | None) -> socket.socket:
+        scheme, host, port = origin
+        try:
+            connection = socket.create_connection((host, port), timeout)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme != "https":
+                return connection
+            try:
+                return self._context().wrap_socket(connection, server_hostname=host)
+            except BaseException:
+                connection.close()
+                raise
+        except TimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpx2.ConnectError(str(error)) from error
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._ssl_context is None:
+                self._ssl_context = httpx2.create_ssl_context()
+            return self._ssl_context
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(
+        self, connection: socket.socket, exchange: Exchange, first: bytes, keep: Callable[[], None]
+    ) -> None:
+        self._connection: socket.socket | None = connection
+        self._exchange = exchange
+        self._first = first
+        self._keep = keep
+
+    def __iter__(self) -> Iterator[bytes]:
+        exchange, connection = self._exchange, self._connection
+        if self._first:
+            yield self._first
+        while connection is not None and not exchange.body.is_done:
+            data = connection.recv(_READ_BYTES)
+            if not data:
+                exchange.check_end()
+                return
+            if piece := exchange.body.feed(data):
+                yield piece
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._exchange.can_go_on:
+            self._keep()
+        else:
+            connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _NetworkStream:
+    """What httpx2's responses carry, as far as the SDK asks it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._connection if info == "socket" else None

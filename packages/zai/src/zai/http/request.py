@@ -1,0 +1,83 @@
+"""What the caller asked for → the request that is sent. Values in, values out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from headrace.wire.model import WireModel
+from zai.errors import ZaiError
+from zai.http.deadlines import StreamTimeout
+from zai.not_given import NOT_GIVEN, NotGiven, Omit
+
+__all__ = ["DEFAULT_TIMEOUT", "Request", "Timeout", "encode_body", "merge_headers", "timeout_of"]
+
+Timeout = tuple[float | None, float | None, float | None, float | None]
+"""Seconds: to connect, between two reads, between two writes, for a free connection."""
+
+DEFAULT_TIMEOUT: Timeout = (8.0, 300.0, 300.0, 300.0)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, before any library has seen it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None = None
+    timeout: Timeout = DEFAULT_TIMEOUT
+    stream: bool = False
+    limits: StreamTimeout | None = None
+    """A stream's own, where the caller set them; otherwise it may be idle as long as a read may take."""
+
+
+def encode_body(fields: Mapping[str, Any], extra_body: object = None) -> bytes:
+    """JSON text. What is absent or None is left out; `extra_body` comes last and may say null."""
+    body = {name: _plain(value) for name, value in fields.items() if _is_given(value)}
+    if extra_body is not None:
+        if not isinstance(extra_body, Mapping):
+            msg = f"extra_body must be a dict, not {type(extra_body).__name__}"
+            raise ZaiError(msg)
+        body.update({name: _plain(value) for name, value in extra_body.items()})
+    return msgspec.json.encode(body)
+
+
+def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
+    """Later layers win, whatever the case of a name; `Omit` takes a header away."""
+    merged: dict[str, tuple[str, Any]] = {}
+    for layer in layers:
+        for name, value in (layer or {}).items():
+            merged[name.lower()] = (name, value)
+    return {name: str(value) for name, value in merged.values() if not isinstance(value, Omit | NotGiven)}
+
+
+def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
+    """From a number of seconds, None (no limit), a tuple, or a Timeout of httpx or httpx2."""
+    if isinstance(value, NotGiven):
+        return default
+    if value is None or isinstance(value, int | float):
+        return (value, value, value, value)
+    if isinstance(value, tuple) and len(value) == 4:
+        return value
+    try:
+        return (value.connect, value.read, value.write, value.pool)
+    except AttributeError:
+        msg = f"timeout must be a number of seconds, None or an httpx.Timeout, not {value!r}"
+        raise ZaiError(msg) from None
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not NOT_GIVEN and not isinstance(value, NotGiven | Omit)
+
+
+def _plain(value: Any) -> Any:
+    """The same in dicts and lists that are the SDK's own; answers may stand in a request's messages."""
+    if isinstance(value, WireModel):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "model_dump"):
+        return value.model_dump(exclude_unset=True)
+    return value

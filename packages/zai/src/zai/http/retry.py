@@ -1,0 +1,77 @@
+"""When a request is tried again, and after how long. Decides; never waits."""
+
+import random
+import time
+from typing import Any, Final
+
+from zai.errors import APIConnectionError, APIStatusError, APITimeoutError, ZaiError
+
+__all__ = ["Attempts", "backoff", "is_retryable", "retry_after"]
+
+_FIRST_DELAY: Final = 0.5
+_MAX_DELAY: Final = 8.0
+_MAX_RETRY_AFTER: Final = 60.0
+_RETRYABLE: Final = (408, 409, 429)
+
+
+class Attempts:
+    """The tries of one request.
+
+    Args:
+        max_retries: how many tries may follow the first.
+        after_timeouts: whether one may follow a try that took too long.
+    """
+
+    def __init__(self, max_retries: int, *, after_timeouts: bool = True) -> None:
+        self.started = self.sent = time.monotonic()
+        """When the first try was made, and when the last."""
+        self._left = max_retries
+        self._after_timeouts = after_timeouts
+        self._made = 0
+
+    def after(self, error: ZaiError) -> float:
+        """Seconds to wait before the next try; raises `error` if there shall be none."""
+        asked = None
+        if isinstance(error, APIStatusError) and is_retryable(error):
+            asked = retry_after(getattr(error.response, "headers", {}))
+        elif not isinstance(error, APIConnectionError) or self._is_final(error):
+            raise error
+        # A server that asks for minutes is obeyed by not trying again.
+        if self._left <= 0 or (asked is not None and asked > _MAX_RETRY_AFTER):
+            raise error
+        self._left -= 1
+        self._made += 1
+        return backoff(self._made) if asked is None else asked
+
+    def _is_final(self, error: APIConnectionError) -> bool:
+        return isinstance(error, APITimeoutError) and not self._after_timeouts
+
+
+def is_retryable(error: APIStatusError) -> bool:
+    """As the official SDK: 408, 409, 429 and from 500 on, unless `x-should-retry` says otherwise."""
+    said = getattr(error.response, "headers", {}).get("x-should-retry")
+    if said in ("true", "false"):
+        return bool(said == "true")
+    return error.status_code in _RETRYABLE or error.status_code >= 500
+
+
+def backoff(retry: int) -> float:
+    """Seconds before the try number `retry` (from 1): 0.5, 1, 2, 4, 8, 8, … less up to a quarter."""
+    return min(_FIRST_DELAY * 2.0 ** (retry - 1), _MAX_DELAY) * (1 - 0.25 * random.random())  # noqa: S311
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait: a number, or a date."""
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    from email.utils import parsedate_to_datetime  # seldom needed, slow to import
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,137 @@
+"""The border to the HTTP library: httpx2, or a legacy httpx client that the caller brings.
+
+httpx2 is imported when the first client is made, so that `import zai` stays quick. Both libraries have
+the same names; their errors end here.
+"""
+
+import sys
+from typing import Any, Final
+
+from zai.errors import APIConnectionError, APITimeoutError
+from zai.http.request import Request
+
+__all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_async_client", "new_client"]
+
+_MAX_CONNECTIONS: Final = 50
+_MAX_KEEPALIVE_CONNECTIONS: Final = 10
+
+
+def new_client() -> Any:
+    """A client that blocks. Behind a proxy, httpx2's own transport does the work."""
+    import httpx2
+
+    if _has_proxies():
+        return httpx2.Client(limits=_limits())
+    from zai.http.http1_transport import Http1Transport
+
+    return _mark(httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
+
+
+def new_async_client() -> Any:
+    """A client for asyncio. Behind a proxy, httpx2's own transport does the work."""
+    import httpx2
+
+    if _has_proxies():
+        return httpx2.AsyncClient(limits=_limits())
+    from zai.http.async_http1_transport import AsyncHttp1Transport
+
+    return _mark(httpx2.AsyncClient(transport=AsyncHttp1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
+
+
+def _mark(client: Any) -> Any:
+    client.splits_timeouts = True  # see `build`
+    return client
+
+
+def _has_proxies() -> bool:
+    from urllib.request import getproxies
+
+    return any(scheme != "no" for scheme in getproxies())
+
+
+def _limits() -> Any:
+    import httpx2
+
+    return httpx2.Limits(
+        max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
+    )
+
+
+def build(http_client: Any, request: Request) -> Any:
+    """The library's own request."""
+    connect, read, write, pool = request.timeout
+    body = read
+    if (limits := request.limits) is not None:
+        # The stream watches its own time; the library's limit must not be shorter.
+        if getattr(http_client, "splits_timeouts", False):
+            read, body = head_seconds(request), None
+        else:
+            read = None if limits.idle is None else max(limits.idle, limits.first_chunk or 0)
+    timeout = {"connect": connect, "read": read, "body": body, "write": write, "pool": pool}
+    return http_client.build_request(
+        request.method,
+        request.url,
+        headers=request.headers,
+        content=request.body,
+        extensions={"timeout": timeout},
+    )
+
+
+def head_seconds(request: Request) -> float | None:
+    """How long the head of the response may take; None if the library's own limits hold."""
+    if (limits := request.limits) is None:
+        return None
+    waits = (request.timeout[1], limits.first_chunk or limits.idle, limits.total)
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
+    """The body's bytes as they come; inflated only where the server compressed them."""
+    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    if is_plain and not response.is_stream_consumed:
+        return response.stream
+    return response.aiter_bytes() if asynchronous else response.iter_bytes()
+
+
+def foreign_errors(http_client: Any) -> tuple[type[Exception], ...]:
+    """What the client's library raises."""
+    for base in type(http_client).__mro__:
+        library = sys.modules.get(base.__module__.partition(".")[0])
+        if hasattr(library, "HTTPError") and hasattr(library, "InvalidURL"):
+            return (library.HTTPError, library.InvalidURL, library.StreamError, OSError)  # type: ignore[union-attr]
+    return (OSError,)
+
+
+def connection_error(
+    error: Exception, url: str, request: Any = None, *, limit: float | None = None
+) -> APIConnectionError:
+    """The library's error in our words, with what to do; `limit` is the caller's own, in seconds."""
+    names = {base.__name__ for base in type(error).__mro__}
+    detail = str(error) or type(error).__name__
+    if names & {"InvalidURL", "UnsupportedProtocol"}:
+        message = f"{url} cannot be called: {detail}; base_url must look like https://api.z.ai/api/paas/v4"
+    elif "PoolTimeout" in names:
+        message = "all connections of this client are busy; read streams to their end or use them in `with`"
+    elif "ConnectTimeout" in names:
+        message = f"no connection to {url} in time; is the server up? a longer timeout= may help"
+    elif names & {"TimeoutException", "TimeoutError"} and limit is not None:
+        message = f"no answer from {url} within {limit} s (StreamTimeout)"
+    elif names & {"TimeoutException", "TimeoutError"}:
+        message = f"no answer from {url} in time; a longer timeout= or stream=True may help"
+    elif _is_tls(error):
+        message = f"TLS with {url} failed: {detail}; check that base_url's https and host are right"
+    elif "ConnectError" in names or isinstance(error, ConnectionRefusedError):
+        message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
+    else:
+        message = f"the connection to {url} broke: {detail}"
+    if names & {"TimeoutException", "TimeoutError"}:
+        return APITimeoutError(request, message=message)
+    return APIConnectionError(message=message, request=request)
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if "SSL" in type(error).__name__ or "SSL" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,103 @@
+"""A streamed answer for asyncio as events, as text, or as the whole that it becomes."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from headrace.wire.chunk import Chunk
+from headrace.wire.completion import Completion
+from zai.errors import ZaiError
+from zai.streaming.async_stream import AsyncStream
+from zai.streaming.events import ContentDelta, EventReader, ReasoningDelta, StreamEvent
+
+__all__ = ["AsyncCompletionStream"]
+
+
+class AsyncCompletionStream:
+    """Events in their order. Made by `chat.completions.stream(…)`; the request is sent on first use.
+
+    Args:
+        start: sends the request.
+    """
+
+    def __init__(self, start: Callable[[], Awaitable[AsyncStream[Chunk]]]) -> None:
+        self._start = start
+        self._stream: AsyncStream[Chunk] | None = None
+        self._events = self._read()
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self._events
+
+    async def __anext__(self) -> StreamEvent:
+        return await anext(self._events)
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _open(self) -> AsyncStream[Chunk]:
+        if self._stream is None:
+            self._stream = await self._start()
+        return self._stream
+
+    async def _read(self) -> AsyncGenerator[StreamEvent, None]:
+        reader = EventReader()
+        stream = await self._open()
+        async for chunk in stream:
+            for event in reader.feed(chunk):
+                yield event
+        if not stream.is_cancelled:
+            for event in reader.finish():
+                yield event
+
+    @property
+    def stream(self) -> AsyncStream[Chunk]:
+        """The chunks below, with the response, the ids and the usage."""
+        if self._stream is None:
+            msg = "the request has not been sent yet; use the stream in `async with`, or iterate over it"
+            raise ZaiError(msg)
+        return self._stream
+
+    @property
+    def text_stream(self) -> AsyncIterator[str]:
+        """Only the answer's text, piece by piece."""
+        return (event.delta async for event in self if isinstance(event, ContentDelta))
+
+    @property
+    def reasoning_stream(self) -> AsyncIterator[str]:
+        """Only the thinking, piece by piece."""
+        return (event.delta async for event in self if isinstance(event, ReasoningDelta))
+
+    @property
+    def snapshot(self) -> Completion:
+        """The answer as far as it has come."""
+        return self.stream.snapshot
+
+    async def until_done(self) -> Self:
+        """Read to the end."""
+        async for _ in self:
+            pass
+        return self
+
+    async def get_final_completion(self) -> Completion:
+        """Read to the end; the whole answer."""
+        return (await self.until_done()).snapshot
+
+    async def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        if self._stream is not None:
+            await self._stream.close()
+        with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
+            await self._events.aclose()
+
+    aclose = close
+
+    def cancel(self) -> None:
+        """End the loop that reads, in whichever task of this event loop, quietly and at once."""
+        self.stream.cancel()

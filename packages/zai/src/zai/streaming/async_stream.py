@@ -1,0 +1,142 @@
+"""A streamed answer for asyncio: iterate over its chunks."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+from headrace.wire.chunk import Chunk
+from headrace.wire.completion import Completion
+from zai.errors import ZaiError
+from zai.http.async_sender import AsyncSender
+from zai.http.deadlines import Deadlines
+from zai.http.request import Request
+from zai.http.retry import Attempts
+from zai.http.transport import body_pieces, foreign_errors
+from zai.streaming.turn import Turn, TurnView
+
+__all__ = ["AsyncStream"]
+
+ChunkT = TypeVar("ChunkT", bound=Chunk)
+
+_DRAIN_SECONDS: Final = 0.1
+
+
+class AsyncStream(TurnView, Generic[ChunkT]):
+    """Chunks, each as soon as it is whole. Made by `await create(stream=True)`."""
+
+    def __init__(self, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> None:
+        self._turn = Turn(sender, request, response, attempts)
+        self._chunks: AsyncGenerator[ChunkT, None] = _read(sender, self._turn)
+
+    def __aiter__(self) -> AsyncIterator[ChunkT]:
+        return self._chunks
+
+    async def __anext__(self) -> ChunkT:
+        return await anext(self._chunks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        try:
+            await self._chunks.aclose()
+        except RuntimeError:  # another task is reading
+            self.cancel()
+        await self.response.aclose()
+
+    aclose = close
+
+    def cancel(self) -> None:
+        """End the loop that reads, in whichever task of this event loop, quietly and at once."""
+        self._turn.reader.cancel()
+        if self._turn.reading_task is not None:
+            self._turn.reading_task.cancel()
+
+    async def text_deltas(self) -> AsyncIterator[str]:
+        """Only the answer's text, piece by piece."""
+        async for chunk in self:
+            if chunk.choices and (text := chunk.choices[0].delta.content):
+                yield text
+
+    async def collect(self) -> Completion:
+        """Read to the end; everything that came, from the first chunk on."""
+        async for _ in self:
+            pass
+        return self.snapshot
+
+
+async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
+    """The chunks, over as many connections as it takes."""
+    reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
+    foreign = foreign_errors(sender.http_client)
+    step = None
+    try:
+        while not turn.is_cancelled:
+            lost: ZaiError | None = None
+            turn.reading_task = asyncio.current_task()
+            try:
+                if step is not None:
+                    await asyncio.sleep(step.delay)
+                    turn.go_on(await sender.send_once(step.request))
+                pieces = aiter(body_pieces(turn.response, asynchronous=True))
+                async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
+                    if events := reader.feed(data):
+                        deadlines.pause()
+                        turn.reading_task = None
+                        for event in events:
+                            if (chunk := take(event)) is not None:
+                                yield chunk
+                        deadlines.wait(time.monotonic())
+                        turn.reading_task = asyncio.current_task()
+                    else:
+                        turn.check_time()
+                    if reader.is_over:
+                        break
+                for event in reader.finish():
+                    if (chunk := take(event)) is not None:
+                        yield chunk
+                if reader.is_done:
+                    await _drain(pieces)
+            except foreign as error:
+                lost = turn.lost(error)
+            except ZaiError as error:
+                lost = error
+            except asyncio.CancelledError:
+                if not reader.is_cancelled or turn.reading_task.uncancel():
+                    raise
+            await turn.response.aclose()
+            step = turn.next_step(lost)
+            if step is None:
+                break
+    finally:
+        turn.reading_task = None
+        await turn.response.aclose()
+        if (request := turn.leave()) is not None:
+            await sender.send_quietly(request)
+    reader.check()
+
+
+async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:
+    """The same pieces; a deadline that passes while one is waited for raises TimeoutError."""
+    while True:
+        async with asyncio.timeout(deadlines.next - time.monotonic()):
+            try:
+                data = await anext(pieces)
+            except StopAsyncIteration:
+                return
+        yield data
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read what is left after `[DONE]`, so that the connection can be used again."""
+    async with asyncio.timeout(_DRAIN_SECONDS):
+        async for _ in pieces:
+            pass

@@ -1,0 +1,242 @@
+"""What happens in a streamed answer, as typed events; and how chunks become events.
+
+reasoning.delta … reasoning.done → content.delta … content.done
+→ (tool_call.start → tool_call.arguments.delta … → tool_call.done) for each call → usage → finish
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from headrace.wire.chunk import Chunk, ToolCallDelta
+from headrace.wire.usage import Usage
+from zai.streaming.partial_json import PartialJson
+
+__all__ = [
+    "ContentDelta",
+    "ContentDone",
+    "EventReader",
+    "Finish",
+    "ReasoningDelta",
+    "ReasoningDone",
+    "StreamEvent",
+    "ToolCallArgumentsDelta",
+    "ToolCallDone",
+    "ToolCallStart",
+    "UsageReport",
+]
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True):
+    """A piece of the thinking."""
+
+    delta: str
+    type: Literal["reasoning.delta"] = "reasoning.delta"
+
+
+class ReasoningDone(msgspec.Struct, frozen=True):
+    """The thinking, whole; `text` joins the deltas since the last one that was done."""
+
+    text: str
+    type: Literal["reasoning.done"] = "reasoning.done"
+
+
+class ContentDelta(msgspec.Struct, frozen=True):
+    """A piece of the answer."""
+
+    delta: str
+    type: Literal["content.delta"] = "content.delta"
+
+
+class ContentDone(msgspec.Struct, frozen=True):
+    """The answer, whole; `text` joins the deltas since the last one that was done."""
+
+    text: str
+    type: Literal["content.done"] = "content.done"
+
+
+class ToolCallStart(msgspec.Struct, frozen=True):
+    """The model calls a tool; its arguments follow."""
+
+    index: int
+    id: str
+    name: str
+    type: Literal["tool_call.start"] = "tool_call.start"
+
+
+class ToolCallArgumentsDelta(msgspec.Struct, frozen=True):
+    """A piece of a call's arguments."""
+
+    index: int
+    id: str
+    name: str
+    delta: str
+    partial: PartialJson
+    type: Literal["tool_call.arguments.delta"] = "tool_call.arguments.delta"
+
+    @property
+    def parsed(self) -> Any:
+        """The arguments as far as they have come: an object that grows; copy it to keep a state of it."""
+        return self.partial.value
+
+
+class ToolCallDone(msgspec.Struct, frozen=True):
+    """A call is whole: `arguments` as text, and parsed; None where the text is no JSON."""
+
+    index: int
+    id: str
+    name: str
+    arguments: str
+    parsed: Any
+    type: Literal["tool_call.done"] = "tool_call.done"
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    """The count of tokens."""
+
+    usage: Usage
+    type: Literal["usage"] = "usage"
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The end, and why: `stop`, `tool_calls`, `length`, or what else the server says."""
+
+    reason: str
+    type: Literal["finish"] = "finish"
+
+
+StreamEvent = (
+    ReasoningDelta
+    | ReasoningDone
+    | ContentDelta
+    | ContentDone
+    | ToolCallStart
+    | ToolCallArgumentsDelta
+    | ToolCallDone
+    | UsageReport
+    | Finish
+)
+
+
+class EventReader:
+    """Chunks in, events out.
+
+    A call is whole at the end, or when something else begins and its arguments are JSON. Calls are counted
+    from 0 in the order in which they begin, as in the whole answer, whatever the server calls them.
+    """
+
+    def __init__(self) -> None:
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+        self._calls: dict[int, _Call] = {}
+        self._last_call: _Call | None = None
+        self._usage: Usage | None = None
+        self._reason: str | None = None
+
+    def feed(self, chunk: Chunk) -> list[StreamEvent]:
+        """What a chunk tells."""
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if not chunk.choices or chunk.choices[0].index:
+            return []
+        choice = chunk.choices[0]
+        events: list[StreamEvent] = []
+        if (delta := choice.delta) is not None:
+            if delta.reasoning_content:
+                self._end(events, reasoning=False)
+                self._reasoning.append(delta.reasoning_content)
+                events.append(ReasoningDelta(delta.reasoning_content))
+            if delta.content:
+                self._end(events, content=False)
+                self._content.append(delta.content)
+                events.append(ContentDelta(delta.content))
+            for position, call in enumerate(delta.tool_calls or ()):
+                self._feed_call(position if call.index is None else call.index, call, events)
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+            self._end_all(events)
+        return events
+
+    def finish(self) -> list[StreamEvent]:
+        """What the end of the stream tells; the usage may have come after the finish_reason."""
+        events: list[StreamEvent] = []
+        self._end_all(events)
+        if self._usage is not None:
+            events.append(UsageReport(self._usage))
+        events.append(Finish(self._reason or "stop"))
+        return events
+
+    def _feed_call(self, index: int, delta: ToolCallDelta, events: list[StreamEvent]) -> None:
+        call = self._calls.setdefault(index, _Call(len(self._calls)))
+        if call is not self._last_call:
+            self._end(events)
+            self._last_call = call
+        text = call.add(delta)
+        if not call.is_announced and call.name:
+            call.is_announced = True
+            events.append(ToolCallStart(call.index, call.id, call.name))
+        if text:
+            events.append(ToolCallArgumentsDelta(call.index, call.id, call.name, text, call.partial))
+
+    def _end(self, events: list[StreamEvent], *, reasoning: bool = True, content: bool = True) -> None:
+        """What came before is done, since something else begins."""
+        if reasoning and self._reasoning:
+            events.append(ReasoningDone("".join(self._reasoning)))
+            self._reasoning.clear()
+        if content and self._content:
+            events.append(ContentDone("".join(self._content)))
+            self._content.clear()
+        # A server may write several calls at once: one that is no JSON yet may go on.
+        if self._last_call is not None and self._last_call.is_json():
+            self._end_call(self._last_call, events)
+
+    def _end_all(self, events: list[StreamEvent]) -> None:
+        self._end(events)
+        for call in self._calls.values():
+            self._end_call(call, events)
+
+    def _end_call(self, call: "_Call", events: list[StreamEvent]) -> None:
+        if not call.is_done:
+            call.is_done = True
+            events.append(call.done())
+
+
+class _Call:
+    """Some servers repeat id and name, or send them empty: the first that is not empty wins."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.id = ""
+        self.name = ""
+        self.is_announced = False
+        self.is_done = False
+        self.arguments: list[str] = []
+        self.partial = PartialJson()
+
+    def add(self, delta: ToolCallDelta) -> str:
+        self.id = self.id or delta.id or ""
+        text = ""
+        if (function := delta.function) is not None:
+            self.name = self.name or function.name or ""
+            text = self._add_arguments(function.arguments or "")
+        return text
+
+    def _add_arguments(self, arguments: Any) -> str:
+        # An odd server sends the object itself.
+        text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+        self.arguments.append(text)
+        self.partial.feed(text)
+        return text
+
+    def is_json(self) -> bool:
+        return self._parse("".join(self.arguments)) is not None
+
+    def done(self) -> ToolCallDone:
+        arguments = "".join(self.arguments)
+        return ToolCallDone(self.index, self.id, self.name, arguments, self._parse(arguments or "{}"))
+
+    def _parse(self, text: str) -> Any:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return None

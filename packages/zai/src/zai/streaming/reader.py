@@ -1,0 +1,194 @@
+"""The bytes of a stream → its chunks, and what its end means. Never waits.
+
+    reader = StreamReader()
+    for data in body:
+        for event in reader.feed(data):
+            if (chunk := reader.take(event)) is not None:
+                yield chunk
+        if reader.is_over:
+            break
+    reader.check()
+
+A stream is whole when `[DONE]` or a finish_reason has come. What else can end it is one of: an error that
+the server sent, as an event, as `data: {"error": …}` or as a bare line; a body that is no stream at all; the
+end of the bytes before the end of the answer.
+"""
+
+from typing import Any
+
+from headrace.errors import DecodeError
+from headrace.sse import DONE, SseDecoder, SseEvent
+from headrace.wire.chunk import Chunk
+from headrace.wire.completion import Accumulator, Completion
+from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
+from zai.error_body import error_in, page_error, stream_error
+from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
+
+__all__ = ["StreamReader"]
+
+
+class StreamReader:
+    """Reads one turn, over as many connections as it takes.
+
+    Args:
+        response: the HTTP library's, for the errors to carry.
+    """
+
+    def __init__(self, response: Any = None) -> None:
+        self.whole = Accumulator()
+        """What the chunks so far add up to."""
+        self._add = self.whole.add
+        self.is_done = False
+        self.is_cancelled = False
+        self.error: ZaiError | None = None
+        self._response = response
+        self._sse = SseDecoder()
+        self._last_event = SseEvent(b"")
+        self._resumed_after = ""
+        self._is_plain = True  # events need no closer look before they are decoded
+        self._seen = -1  # events up to this number came over an earlier connection
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing that still comes matters."""
+        return self.is_done or self.is_cancelled or self.error is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """The answer has its end."""
+        return self.error is None and (self.is_done or self.whole.finish_reason is not None)
+
+    @property
+    def partial(self) -> Completion:
+        """The answer as far as it has come."""
+        return self.whole.completion()
+
+    @property
+    def last_event_id(self) -> str:
+        """The `id:` of the last event that was taken; "" if the server sends none."""
+        return self._last_event.id or self._resumed_after
+
+    @property
+    def retry_ms(self) -> int | None:
+        """What the server said by `retry:`."""
+        return self._sse.retry_ms
+
+    def restart(self, response: Any) -> None:
+        """Go on over another connection, after the last event that came."""
+        self.error = None
+        self._response = response
+        self._resumed_after = self.last_event_id
+        self._seen = _number(self._resumed_after)
+        self._is_plain = self._seen < 0 and not self.is_cancelled
+        self._sse = SseDecoder()
+
+    def cancel(self) -> None:
+        """The caller wants no more; that is no error."""
+        self.is_cancelled = True
+        self._is_plain = False
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """The events that `data` completes, to be taken one by one."""
+        try:
+            return self._sse.feed(data)
+        except DecodeError as error:
+            self._fail_to_read(error)
+            return []
+
+    def take(self, event: SseEvent) -> Chunk | None:
+        """The chunk that an event carries; None for an event that carries none."""
+        self._last_event = event
+        if event.event or not self._is_plain:
+            return self._take_closely(event)
+        try:
+            chunk = decode_strict_chunk(event.data)
+        except STRICT_ERRORS:
+            return self._take_closely(event)
+        self._add(chunk)
+        return chunk
+
+    def finish(self) -> list[SseEvent]:
+        """The bytes have ended: a last event without its blank line counts, if it is whole."""
+        if self.is_over:
+            return []
+        self._sse.finish()
+        event = self._sse.unfinished
+        if event is None or not (event.data.strip() == DONE or _is_json(event.data)):
+            return []
+        return [event]
+
+    def check(self) -> None:
+        """Nothing more will come: raise what is wrong with that."""
+        if self.error is None and not self.is_whole and not self.is_cancelled:
+            self.error = self._explain()
+        if self.error is not None:
+            raise self.error
+
+    def _take_closely(self, event: SseEvent) -> Chunk | None:
+        """Whatever is not a plain chunk of a stream's first connection."""
+        data = event.data.strip()
+        if self.is_over or not data:
+            return None
+        if event.event == "error":
+            self._fail(_error_of(data))
+        elif data == DONE:
+            self.is_done, self._is_plain = True, False
+        elif (not event.event or b'"choices"' in data) and not self._was_seen(event):
+            return self._take_odd(data)
+        return None
+
+    def _take_odd(self, data: bytes) -> Chunk | None:
+        try:
+            chunk = decode_chunk(data)
+        except DecodeError as error:
+            self._fail_to_read(error)
+            return None
+        if refusal := chunk.model_extra.get("error"):
+            self._fail(refusal)
+            return None
+        self._add(chunk)
+        return chunk
+
+    def _was_seen(self, event: SseEvent) -> bool:
+        return 0 <= _number(event.id) <= self._seen
+
+    def _fail(self, error: object) -> None:
+        self._is_plain = False
+        self.error = stream_error(error, self._response)
+
+    def _fail_to_read(self, error: DecodeError) -> None:
+        self._is_plain = False
+        message = f"the stream cannot be read: {error}; is base_url the root of this API?"
+        self.error = APIResponseValidationError(self._response, None, message=message)
+
+    def _explain(self) -> ZaiError:
+        if stray := self._sse.stray:
+            error = page_error(self._response, stray)
+            if not self.whole.has_chunks or isinstance(error, APIStatusError):
+                return error
+        what = "within the answer" if self.whole.has_chunks else "before the answer began"
+        message = f"the stream ended {what}: no finish_reason and no [DONE] came; ask again"
+        return APIStreamTruncatedError(
+            message, partial=self.partial, request=getattr(self._response, "request", None)
+        )
+
+
+def _error_of(data: bytes) -> object:
+    """The error that `data` says: decoded, or as text."""
+    try:
+        body = decode_object(data)
+    except DecodeError:
+        return data.decode("utf-8", "replace")
+    return error_in(body) or body
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        decode_object(data)
+    except DecodeError:
+        return False
+    return True
+
+
+def _number(event_id: str) -> int:
+    return int(event_id) if event_id.isdigit() and len(event_id) < 19 else -1

@@ -1,0 +1,101 @@
+"""What to do when a stream's connection has ended before the answer: ask again, resume, or give up.
+
+Before the first chunk nothing is lost by asking again, as often as `max_retries` allows. After it a stream
+goes on only where the server numbers its events: at the turn's own address, after the last event that came.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
+from zai.http.request import Request
+from zai.http.retry import Attempts, backoff, is_retryable
+from zai.streaming.reader import StreamReader
+
+__all__ = ["MAX_RECONNECTS", "Recovery", "Step"]
+
+MAX_RECONNECTS: Final = 5
+"""In a row, without an event in between."""
+
+_LEAVE_TIMEOUT: Final = (1.0, 2.0, 2.0, 2.0)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Send `request` after `delay` seconds and go on reading."""
+
+    delay: float
+    request: Request
+
+
+class Recovery:
+    """The decisions of one stream.
+
+    Args:
+        request: the one that began it.
+        attempts: the tries that are left of it.
+        turn_request: makes the request to `GET` or to `DELETE` the turn with an id.
+    """
+
+    def __init__(
+        self, request: Request, attempts: Attempts, turn_request: Callable[[str, str], Request]
+    ) -> None:
+        self._request = request
+        self._attempts = attempts
+        self._turn_request = turn_request
+        self._reconnects = 0
+        self._last_event_id = ""
+
+    def after(self, reader: StreamReader, lost: ZaiError | None) -> Step | None:
+        """The connection ended before the answer, by `lost` or by itself.
+
+        Returns:
+            What to do next; None where the stream is over, which `reader.check` then judges.
+
+        Raises:
+            ZaiError: `lost` or what it amounts to, where it is the end.
+        """
+        if not reader.whole.has_chunks:
+            cause = reader.error or lost
+            return Step(self._attempts.after(cause), self._request) if cause else None
+        if reader.error is not None:
+            return None
+        if reader.last_event_id:
+            return self._resume(reader, lost)
+        if lost is not None:
+            raise _disconnected(reader, lost) from lost
+        return None
+
+    def leave(self, reader: StreamReader) -> Request | None:
+        """The caller goes before the end: the request that stops a turn which would outlive its reader."""
+        turn = reader.whole.id
+        if reader.is_whole or reader.error is not None or not turn or not reader.last_event_id:
+            return None
+        request = self._turn_request("DELETE", turn)
+        return msgspec.structs.replace(request, timeout=_LEAVE_TIMEOUT, stream=False, limits=None)
+
+    def _resume(self, reader: StreamReader, lost: ZaiError | None) -> Step:
+        if reader.last_event_id != self._last_event_id:
+            self._last_event_id = reader.last_event_id
+            self._reconnects = 0
+        self._reconnects += 1
+        refused = isinstance(lost, APIStatusError) and not is_retryable(lost)
+        if self._reconnects > MAX_RECONNECTS or refused:
+            raise _disconnected(reader, lost) from lost
+        asked = reader.retry_ms
+        delay = backoff(self._reconnects) if asked is None else asked / 1000
+        request = self._turn_request("GET", reader.whole.id or "")
+        headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
+        return Step(delay, msgspec.structs.replace(request, headers=headers))
+
+
+def _disconnected(reader: StreamReader, lost: ZaiError | None) -> APIStreamDisconnectedError:
+    why = f": {lost.message}" if lost is not None else ""
+    where = f" after event {reader.last_event_id}" if reader.last_event_id else ""
+    return APIStreamDisconnectedError(
+        f"the stream broke off{where}{why}; what came is in .partial, ask again for the rest",
+        partial=reader.partial,
+        last_event_id=reader.last_event_id,
+        request=getattr(lost, "request", None),
+    )

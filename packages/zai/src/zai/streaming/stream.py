@@ -1,0 +1,130 @@
+"""A streamed answer, read as it comes: iterate over its chunks."""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+from headrace.wire.chunk import Chunk
+from headrace.wire.completion import Completion
+from zai.errors import ZaiError
+from zai.http.request import Request
+from zai.http.retry import Attempts
+from zai.http.sender import Sender
+from zai.http.transport import body_pieces, foreign_errors
+from zai.streaming.turn import Turn, TurnView
+from zai.streaming.watchdog import Watchdog, interrupt
+
+__all__ = ["Stream"]
+
+ChunkT = TypeVar("ChunkT", bound=Chunk)
+
+_DRAIN_SECONDS: Final = 0.1
+
+
+class Stream(TurnView, Generic[ChunkT]):
+    """Chunks, each as soon as it is whole. Made by `create(stream=True)`."""
+
+    def __init__(self, sender: Sender, request: Request, response: Any, attempts: Attempts) -> None:
+        self._turn = Turn(sender, request, response, attempts)
+        self._chunks: Generator[ChunkT, None, None] = _read(sender, self._turn)
+
+    # `for` gets the generator itself: a chunk costs one step, and leaving the loop closes it.
+    def __iter__(self) -> Iterator[ChunkT]:
+        return self._chunks
+
+    def __next__(self) -> ChunkT:
+        return next(self._chunks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        try:
+            self._chunks.close()
+        except ValueError:  # another thread is reading
+            self.cancel()
+        self.response.close()
+
+    def cancel(self) -> None:
+        """End the loop that reads, in whichever thread, quietly and at once."""
+        self._turn.reader.cancel()
+        interrupt(self.response)
+
+    def text_deltas(self) -> Iterator[str]:
+        """Only the answer's text, piece by piece."""
+        for chunk in self:
+            if chunk.choices and (text := chunk.choices[0].delta.content):
+                yield text
+
+    def collect(self) -> Completion:
+        """Read to the end; everything that came, from the first chunk on."""
+        for _ in self:
+            pass
+        return self.snapshot
+
+
+def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
+    """The chunks, over as many connections as it takes."""
+    reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
+    foreign = foreign_errors(sender.http_client)
+    step = None
+    try:
+        while not turn.is_cancelled:
+            lost: ZaiError | None = None
+            try:
+                if step is not None:
+                    turn.go_on(sender.send_once(step.request))
+                pieces = iter(body_pieces(turn.response))
+                with _watch(turn):
+                    for data in pieces:
+                        if events := reader.feed(data):
+                            deadlines.pause()
+                            for event in events:
+                                if (chunk := take(event)) is not None:
+                                    yield chunk
+                            deadlines.wait(time.monotonic())
+                        else:
+                            turn.check_time()
+                        if reader.is_over:
+                            break
+                for event in reader.finish():
+                    if (chunk := take(event)) is not None:
+                        yield chunk
+                if reader.is_done:
+                    _drain(turn.response, pieces)
+            except foreign as error:
+                lost = turn.lost(error)
+            except ZaiError as error:
+                lost = error
+            turn.response.close()
+            step = turn.next_step(lost)
+            if step is None:
+                break
+            time.sleep(step.delay)
+    finally:
+        turn.response.close()
+        if (request := turn.leave()) is not None:
+            sender.send_quietly(request)
+    reader.check()
+
+
+def _watch(turn: Turn) -> AbstractContextManager[object]:
+    if not turn.is_watched:
+        return nullcontext()
+    return Watchdog(turn.response, lambda: turn.deadlines.next, turn.deadlines.idle)
+
+
+def _drain(response: Any, pieces: Iterator[bytes]) -> None:
+    """Read what is left after `[DONE]`, so that the connection can be used again."""
+    end = time.monotonic() + _DRAIN_SECONDS
+    with Watchdog(response, lambda: end):
+        for _ in pieces:
+            pass

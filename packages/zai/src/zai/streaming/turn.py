@@ -1,0 +1,124 @@
+"""One streamed answer under way: what a blocking and an asyncio stream have in common. Never waits."""
+
+import time
+from functools import partial
+from typing import Any
+
+from headrace.wire.completion import Completion
+from headrace.wire.usage import Usage
+from zai.errors import APITimeoutError, ZaiError, request_id_of
+from zai.http.base_client import BaseClient
+from zai.http.deadlines import Deadlines, StreamTimeout
+from zai.http.request import Request
+from zai.http.retry import Attempts
+from zai.http.transport import connection_error
+from zai.streaming.reader import StreamReader
+from zai.streaming.recovery import Recovery, Step
+
+__all__ = ["Turn", "TurnView"]
+
+
+class Turn:
+    """The state of a stream, and what follows from it.
+
+    Args:
+        client: makes the requests that may follow.
+        request: the one that began it.
+        response: its answer, of which only the head has been read.
+        attempts: the tries that were made, and that are left.
+    """
+
+    def __init__(self, client: BaseClient, request: Request, response: Any, attempts: Attempts) -> None:
+        self.request = request
+        self.response = response
+        self.reading_task: Any = None
+        """Of asyncio: who is blocked when the stream is cancelled."""
+        self.reader = StreamReader(response)
+        limits = request.limits or StreamTimeout(idle=request.timeout[1])
+        self.deadlines = Deadlines(limits, attempts.started)
+        self.deadlines.wait(attempts.sent)
+        self._recovery = Recovery(request, attempts, partial(client.turn_request, request))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """The caller wants no more."""
+        return self.reader.is_cancelled
+
+    @property
+    def is_watched(self) -> bool:
+        """The HTTP library's own limits are not enough."""
+        return self.request.limits is not None
+
+    def go_on(self, response: Any) -> None:
+        """Over another connection."""
+        self.response = response
+        self.reader.restart(response)
+        self.deadlines.wait(time.monotonic())
+
+    def check_time(self) -> None:
+        """Raise if a limit has passed."""
+        reason = self.deadlines.explain(time.monotonic())
+        if reason is not None:
+            error = APITimeoutError(getattr(self.response, "request", None), message=reason)
+            error.partial = self.reader.partial
+            raise error
+
+    def lost(self, error: Exception) -> ZaiError:
+        """The HTTP library's error in our words."""
+        return connection_error(error, self.request.url, getattr(self.response, "request", None))
+
+    def next_step(self, lost: ZaiError | None) -> Step | None:
+        """The connection has ended: what to do, or None where the stream is over."""
+        if self.reader.is_whole or self.is_cancelled:
+            return None
+        self.check_time()
+        try:
+            return self._recovery.after(self.reader, lost)
+        except ZaiError as error:
+            self.reader.error = error
+            raise
+
+    def leave(self) -> Request | None:
+        """The caller goes; a request to send if the server would otherwise go on for nobody."""
+        return self._recovery.leave(self.reader)
+
+
+class TurnView:
+    """What a caller can see of a stream."""
+
+    _turn: Turn
+
+    @property
+    def response(self) -> Any:
+        """The HTTP library's response; another one after a reconnect."""
+        return self._turn.response
+
+    @property
+    def request_id(self) -> str | None:
+        """Under which the server logged the request."""
+        return request_id_of(self.response)
+
+    @property
+    def last_event_id(self) -> str:
+        """The `id:` of the last event; "" if the server sends none."""
+        return self._turn.reader.last_event_id
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer ended; None before its end."""
+        return self._turn.reader.whole.finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """The count of tokens; comes with the last chunk."""
+        return self._turn.reader.whole.usage
+
+    @property
+    def snapshot(self) -> Completion:
+        """The answer as far as it has come."""
+        return self._turn.reader.partial
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True after `cancel`."""
+        return self._turn.is_cancelled

@@ -1,0 +1,101 @@
+"""A tool loop for asyncio under way: iterate over its events, or read to the last answer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from headrace.wire.completion import Completion, Message
+from zai.streaming.async_completion_stream import AsyncCompletionStream
+from zai.streaming.events import StreamEvent, ToolCallDone
+from zai.tools.loop import ToolLoop, ToolResult
+
+__all__ = ["AsyncToolRun"]
+
+
+class AsyncToolRun:
+    """The events of every round, and a `tool_call.result` for each call.
+
+    A call starts as soon as it is whole, while the model still writes the next; plain functions run in a
+    thread. The results come in the order of the calls.
+
+    Args:
+        loop: the conversation.
+        start: begins the next round with the messages and tools of the loop.
+    """
+
+    def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], AsyncCompletionStream]) -> None:
+        self._loop = loop
+        self._start = start
+        self._answer: Completion | None = None
+        self._events = self._read()
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent | ToolResult]:
+        return self._events
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
+        goes_on = True
+        while goes_on:
+            self._loop.begin_round()
+            running: list[asyncio.Task[ToolResult]] = []
+            try:
+                async with self._start(self._loop) as stream:
+                    async for event in stream:
+                        yield event
+                        if isinstance(event, ToolCallDone):
+                            running.append(asyncio.create_task(self._run(event)))
+                    self._answer = stream.snapshot
+                results = []
+                for task in running:
+                    results.append(await task)
+                    yield results[-1]
+            finally:
+                for task in running:
+                    task.cancel()
+            goes_on = self._loop.end_round(self._answer, results)
+
+    async def _run(self, call: ToolCallDone) -> ToolResult:
+        try:
+            function, arguments = self._loop.prepare(call, may_await=True)
+        except ValueError as error:
+            return self._loop.fail(call, error)
+        try:
+            if asyncio.iscoroutinefunction(function):
+                return self._loop.succeed(call, await function(**arguments))
+            return self._loop.succeed(call, await asyncio.to_thread(function, **arguments))
+        except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
+            return self._loop.fail(call, error)
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any] | Message]:
+        """The conversation so far, ready for another request."""
+        return self._loop.messages
+
+    @property
+    def rounds(self) -> int:
+        """How many answers the model has been asked for."""
+        return self._loop.rounds
+
+    async def until_done(self) -> Self:
+        """Run to the end."""
+        async for _ in self:
+            pass
+        return self
+
+    async def get_final_completion(self) -> Completion:
+        """Run to the end; the last answer."""
+        await self.until_done()
+        assert self._answer is not None
+        return self._answer
+
+    async def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        await self._events.aclose()

@@ -1,0 +1,29 @@
+"""The types of an answer that is fetched later."""
+
+from headrace.wire.completion import Choice
+from headrace.wire.model import WireModel
+from headrace.wire.usage import Usage
+
+__all__ = ["AsyncCompletion", "AsyncTaskStatus"]
+
+
+class AsyncTaskStatus(WireModel, kw_only=True):
+    """`task_status` is PROCESSING, SUCCESS or FAIL."""
+
+    id: str | None = None
+    request_id: str | None = None
+    model: str | None = None
+    task_status: str | None = None
+
+
+class AsyncCompletion(WireModel, kw_only=True):
+    """The answer is there."""
+
+    id: str | None = None
+    request_id: str | None = None
+    model: str | None = None
+    task_status: str
+    choices: list[Choice]
+    usage: Usage | None = None
+    created: int | None = None
+    object: str | None = None

@@ -1,0 +1,73 @@
+import io
+import json
+import sys
+
+import pytest
+
+from headrace.cli.main import main
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "find", "parameters": {"properties": {"limit": {"type": "integer"}}}},
+    }
+]
+TEXT = "hm</think>你好<tool_call>find<arg_key>limit</arg_key><arg_value>3</arg_value></tool_call>"
+
+
+@pytest.fixture
+def parse(monkeypatch, capsys, tmp_path):
+    (tmp_path / "tools.json").write_text(json.dumps(TOOLS))
+
+    def run(*arguments, text=TEXT):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert main(["parse", "--tools", str(tmp_path / "tools.json"), *arguments]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def test_each_event_is_a_line(parse):
+    assert parse("--format", "glm-4.7") == [
+        {"event": "Reasoning", "text": "hm"},
+        {"event": "Content", "text": "你好"},
+        {"event": "ToolCallStart", "index": 0, "name": "find", "id": ""},
+        {"event": "ToolCallArguments", "index": 0, "text": '{"limit":3}'},
+        {"event": "ToolCallEnd", "index": 0},
+    ]
+
+
+def test_pieces_show_when_each_event_leaves(parse):
+    lines = parse("--format", "glm-4.7", "--every", "1")
+
+    assert [line["text"] for line in lines if line["event"] == "Reasoning"] == ["h", "m"]
+    assert [line["text"] for line in lines if line["event"] == "Content"] == ["你", "好"]
+
+
+def test_the_options_of_a_request_are_options_here(parse):
+    lines = parse("--format", "glm-4.7", "--no-thinking", "--no-tool-stream", "--every", "1")
+
+    assert "".join(line["text"] for line in lines if line["event"] == "Content") == "hm</think>你好"
+    assert [line["text"] for line in lines if line["event"] == "ToolCallArguments"] == ['{"limit":3}']
+
+
+def test_an_unknown_family_is_answered_with_those_that_there_are(parse, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse("--format", "nonsense")
+    assert "glm-4.6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("every", ["0", "-1", "x"])
+def test_pieces_have_at_least_one_character(parse, every):
+    with pytest.raises(SystemExit, match="2"):
+        parse("--format", "glm-4.7", "--every", every)
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", None])
+def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content):
+    path = tmp_path / "broken.json"
+    if content is not None:
+        path.write_text(content)
+
+    assert main(["parse", "--format", "glm-4.7", "--tools", str(path)]) == 1
+    assert "broken.json" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""`headrace record`, and `headrace serve --engine recorded` of what it wrote: in processes of their own."""
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx2
+
+from headrace.cli.main import main
+from scripted_server import Reply, ScriptedServer, stream
+from wire_client import HELLO, chunks_of, deltas
+
+
+@contextmanager
+def program(*arguments):
+    command = [sys.executable, "-m", "headrace.cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) in (0, -signal.SIGTERM)
+        finally:
+            process.kill()
+
+
+def ask(url):
+    return chunks_of(
+        httpx2.post(f"{url}/chat/completions", json={**HELLO, "stream": True}, trust_env=False).content
+    )
+
+
+def test_what_is_recorded_can_be_served(tmp_path):
+    with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
+        with program("record", "--to", str(tmp_path), "--port", "0", "--", server.url) as between:
+            lines = [between.stdout.readline() for _ in range(3)]
+            first = ask(lines[1].split()[1].strip(","))
+    with program(
+        "serve", "--port", "0", "--engine", "recorded", "--model", str(tmp_path), "--speed", "0"
+    ) as replay:
+        again = ask(replay.stdout.readline().split()[2])
+
+    assert server.url in lines[0]
+    assert str(tmp_path) in lines[2]
+    assert "".join(deltas(first, "content")) == "".join(deltas(again, "content")).strip() == "Hello"
+
+
+def test_a_directory_without_traces_is_one_line_and_status_1(tmp_path, capsys):
+    assert main(["serve", "--port", "0", "--engine", "recorded", "--model", str(tmp_path)]) == 1
+    assert "headrace record" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_set_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("THE_KEY", raising=False)
+
+    assert (
+        main(
+            [
+                "record",
+                "--to",
+                str(tmp_path),
+                "--port",
+                "0",
+                "--key",
+                "THE_KEY",
+                "--",
+                "http://127.0.0.1:9/v1",
+            ]
+        )
+        == 1
+    )
+    assert "THE_KEY" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""PyPI's own clients against our server: zai-sdk on the programs of Z.ai's pages, openai on its usual ones.
+
+They live in an environment of their own (zai-sdk is imported by the same name as our SDK); CI makes one
+with `make clients`. Without it these tests are skipped.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server.embedded import embedded_model
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-clients/bin/python"
+KEY = "client.secret"
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="`make clients` has not been run")
+
+OPENAI = """
+from openai import OpenAI
+client = OpenAI()
+with client.chat.completions.stream(
+    model="glm-4.6", messages=[{"role": "user", "content": "Write a poem about spring"}]
+) as stream:
+    for event in stream:
+        pass
+    final = stream.get_final_completion().choices[0]
+assert final.finish_reason == "stop", final
+tool = {"type": "function", "function": {"name": "get_weather", "parameters": {
+    "type": "object", "properties": {"location": {"type": "string", "description": "城市"}}, "required": ["location"]}}}
+pieces = [
+    call
+    for chunk in client.chat.completions.create(
+        model="glm-4.6", messages=[{"role": "user", "content": "北京天气怎么样"}], tools=[tool], stream=True,
+        extra_body={"tool_stream": True},
+    )
+    for call in chunk.choices[0].delta.tool_calls or ()
+]
+assert pieces[0].function.name == "get_weather" and pieces[0].id
+print(final.message.content, "".join(piece.function.arguments for piece in pieces), len(client.models.list().data))
+"""
+
+ZHIPU_TOKEN = """
+from zai import ZhipuAiClient
+client = ZhipuAiClient(disable_token_cache=False)
+answer = client.chat.completions.create(model="glm-4.6", messages=[{"role": "user", "content": "你好"}])
+print(answer.choices[0].message.content, answer.usage.total_tokens)
+"""
+
+
+@pytest.fixture(scope="module")
+def run():
+    settings = Settings(api_keys=(KEY,))
+    with LocalServer(App(Catalogue([embedded_model()]), settings)) as server:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "ZAI_BASE_URL": f"{server.url}/api/paas/v4",
+            "ZAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": f"{server.url}/v1",
+            "OPENAI_API_KEY": KEY,
+        }
+
+        def run(*arguments):
+            command = [str(PYTHON), *map(str, arguments)]
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=60, env=environment, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        yield run
+
+
+def test_zai_sdk_streams_the_poem_of_the_page(run):
+    shown = run(ROOT / "examples/streaming.py")
+
+    assert "Completion reason: stop" in shown
+    assert "Token usage: Input" in shown
+
+
+def test_zai_sdk_streams_the_tool_call_of_the_page(run):
+    shown = run(ROOT / "examples/stream_tool_call.py")
+
+    assert "get_weather" in shown
+    assert '{"location":"北京"}' in shown
+
+
+def test_zai_sdk_is_known_by_its_signed_token(run):
+    assert run("-c", ZHIPU_TOKEN).strip()
+
+
+def test_openai_streams_answers_and_tool_calls(run):
+    assert '{"location":"北京"}' in run("-c", OPENAI)

@@ -1,0 +1,25 @@
+"""For every test: how long Hypothesis searches, and that nothing blocks the event loop."""
+
+import os
+from inspect import iscoroutinefunction
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# `fast` always, `nightly` with HYPOTHESIS_PROFILE=nightly.
+settings.register_profile("fast", max_examples=25, deadline=None)
+settings.register_profile(
+    "nightly", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop(request):
+    """A call that blocks, made by our code within an event loop, is an error."""
+    if not iscoroutinefunction(request.function):
+        yield
+        return
+    with blockbuster_ctx(["headrace", "zai"]):
+        yield

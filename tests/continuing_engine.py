@@ -1,0 +1,67 @@
+"""An engine that can go on from the middle of its script, as a model can."""
+
+import asyncio
+
+from headrace.events import Finish, Progress, Text, TokenUsage
+
+__all__ = ["ASSISTANT", "ContinuingEngine"]
+
+ASSISTANT = "<|assistant|>"
+"""A prompt ends with this."""
+
+_PROMPT_TOKENS = 7
+
+
+class ContinuingEngine:
+    """Says the rest of `script`, one piece a token; `Finish` counts an end token, as llama.cpp does.
+
+    Set `may_speak` aside to hold it at a piece: `engine.pause_after(3)`.
+    """
+
+    continues = True
+
+    def __init__(self, script, *, piece=2, delay=0.0):
+        self.script = script
+        self.running = 0
+        self.asked = []
+        self._piece = piece
+        self._delay = delay
+        self._pause_after = None
+        self._go = asyncio.Event()
+
+    def pause_after(self, pieces):
+        """Each generation stops there until `go_on`."""
+        self._pause_after = pieces
+
+    def go_on(self):
+        self._pause_after = None
+        self._go.set()
+
+    async def generate(self, generation):
+        self.asked.append(generation)
+        assert generation.prompt.endswith(ASSISTANT)
+        said = "".join(text.text for text in generation.said)
+        assert self.script.startswith(said), said
+        tokens_before = -(-len(said) // self._piece)
+        rest = self.script[len(said) :]
+        pieces = [rest[at : at + self._piece] for at in range(0, len(rest), self._piece)]
+        limit = generation.request.max_tokens
+        self.running += 1
+        try:
+            yield [Progress(_PROMPT_TOKENS + tokens_before, _PROMPT_TOKENS + tokens_before)]
+            for number, piece in enumerate(pieces[:limit]):
+                if self._pause_after == number:
+                    await self._go.wait()
+                await asyncio.sleep(self._delay)
+                yield [Text(piece)]
+            is_cut = limit is not None and len(pieces) > limit
+            new = limit if is_cut else len(pieces) + 1
+            yield [Finish("length" if is_cut else "stop", TokenUsage(_PROMPT_TOKENS + tokens_before, new))]
+        finally:
+            self.running -= 1
+
+    async def check(self):
+        pass
+
+    async def close(self):
+        pass

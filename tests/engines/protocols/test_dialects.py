@@ -1,0 +1,100 @@
+"""What odd servers send becomes our wire, however it is cut. The cases lie in tests/traces/wire."""
+
+import json
+
+import pytest
+
+from dialects import TOOLS, TRACES, ask, on_the_wire, parser, protocol, read
+from headrace.chunks import merge
+from headrace.contract import Contract
+from headrace.turns import Interpreter
+from headrace.wire import fold
+from headrace.wire.decode import decode_chunk
+
+CASES = sorted(path.parent for path in TRACES.glob("*/*/answer.json"))
+every_case = pytest.mark.parametrize("case", CASES, ids=[f"{case.parent.name}/{case.name}" for case in CASES])
+
+
+def upstream(case):
+    return next(case.glob("upstream.*"))
+
+
+def streams(case):
+    return upstream(case).suffix == ".sse"
+
+
+def said(case, cut, **fields):
+    generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
+    data = upstream(case).read_bytes()
+    if not streams(case):
+        reader = protocol(case.parent.name).reader(generation)
+        return reader.feed(data) + reader.finish()
+    return read(case.parent.name, cut(data), generation)
+
+
+def whole(data):
+    return [data]
+
+
+def answer(case, **fields):
+    generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
+    return on_the_wire(case.parent.name, said(case, whole, **fields), generation)
+
+
+@every_case
+def test_the_answer_is_what_the_server_meant(case):
+    expected = json.loads((case / "answer.json").read_text())
+    folded = fold(decode_chunk(json.dumps(chunk).encode()) for chunk in answer(case))
+    message = folded.choices[0].message
+
+    assert message.content == expected["content"]
+    assert message.reasoning_content == expected.get("reasoning_content")
+    calls = [
+        {"name": call.function.name, "arguments": call.function.arguments}
+        for call in message.tool_calls or ()
+    ]
+    assert calls == expected.get("calls", [])
+    assert folded.choices[0].finish_reason == expected["finish_reason"]
+    assert folded.usage.to_dict() == expected["usage"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if streams(case)], ids=lambda case: case.name)
+def test_every_cut_says_the_same(case):
+    data = upstream(case).read_bytes()
+    at_once = merge(said(case, whole))
+
+    assert merge(said(case, lambda data: [data[at : at + 1] for at in range(len(data))])) == at_once
+    for at in range(1, len(data), 7):
+        assert merge(said(case, lambda data, at=at: [data[:at], data[at:]])) == at_once
+
+
+@every_case
+@pytest.mark.parametrize("tool_stream", [True, False])
+def test_the_contract_of_a_stream_is_kept(case, tool_stream):
+    contract = Contract()
+    generation = ask(tools=TOOLS, tool_stream=tool_stream)
+    interpreter = Interpreter(parser(case.parent.name, generation.request))
+    events = interpreter.feed(said(case, whole, tool_stream=tool_stream))
+
+    assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []
+
+
+@every_case
+def test_calls_have_gapless_indexes_and_one_name(case):
+    deltas = [call for chunk in answer(case) for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    begun = [delta for delta in deltas if "id" in delta]
+
+    assert [delta["index"] for delta in begun] == list(range(len(begun)))
+    assert all(delta["id"] and delta["function"]["name"] for delta in begun)
+    assert all("name" not in delta["function"] for delta in deltas if "id" not in delta)
+    assert all(isinstance(delta["function"]["arguments"], str) for delta in deltas)
+
+
+@every_case
+def test_without_tool_stream_a_call_leaves_whole(case):
+    expected = json.loads((case / "answer.json").read_text()).get("calls", [])
+    chunks = answer(case, tool_stream=False)
+    deltas = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    arguments = [delta["function"]["arguments"] for delta in deltas if delta["function"]["arguments"]]
+
+    assert arguments == [call["arguments"] for call in expected]

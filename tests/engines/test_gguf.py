@@ -1,0 +1,59 @@
+import struct
+
+import pytest
+
+from headrace.engines.gguf import read_metadata
+from headrace.errors import EngineError
+
+
+def text(value):
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf(*pairs, version=3):
+    return b"GGUF" + struct.pack("<IQQ", version, 0, len(pairs)) + b"".join(pairs)
+
+
+WHOLE = gguf(
+    text("general.architecture") + struct.pack("<I", 8) + text("glm4moe"),
+    text("glm4moe.context_length") + struct.pack("<II", 4, 4096),
+    text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 100) + text("a") * 100,
+    text("tokenizer.ggml.scores") + struct.pack("<IIQ", 9, 6, 100) + bytes(400),
+    text("small") + struct.pack("<IIQ", 9, 7, 2) + b"\1\0",
+)
+
+
+def test_scalars_and_short_arrays_are_read_and_long_ones_counted(tmp_path):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(WHOLE)
+
+    assert read_metadata(path) == {
+        "general.architecture": "glm4moe",
+        "glm4moe.context_length": 4096,
+        "tokenizer.ggml.tokens": 100,
+        "tokenizer.ggml.scores": 100,
+        "small": [True, False],
+    }
+
+
+@pytest.mark.parametrize("length", range(0, 120, 7))
+def test_a_file_that_is_cut_off_is_named(tmp_path, length):
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(WHOLE[:length])
+
+    with pytest.raises(EngineError, match="cut.gguf is not a usable GGUF"):
+        read_metadata(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(EngineError, match="nowhere.gguf"):
+        read_metadata(tmp_path / "nowhere.gguf")
+
+
+@pytest.mark.parametrize("content", [b"<html>not a model</html>" * 9, gguf(version=99)])
+def test_another_kind_of_file_is_refused(tmp_path, content):
+    path = tmp_path / "page.gguf"
+    path.write_bytes(content)
+
+    with pytest.raises(EngineError, match="not a usable GGUF"):
+        read_metadata(path)

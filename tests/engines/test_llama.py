@@ -1,0 +1,139 @@
+"""The embedded model, really run."""
+
+import asyncio
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from headrace.engines import Generation
+from headrace.engines.llama import LlamaEngine
+from headrace.errors import RequestError
+from headrace.events import Finish, Progress, Text
+from headrace.prompts import ChatTemplate, render_request
+from headrace.wire import decode_request
+from headrace_tiny import model_path
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine():
+    engine = LlamaEngine(model_path(), slots=5, context=1024)
+    yield engine
+    await engine.close()
+
+
+def ask(engine, question="Write a poem about spring", **fields):
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": question}], "seed": 1, **fields}
+    request = decode_request(msgspec.json.encode(body))
+    return Generation(render_request(ChatTemplate(engine.chat_template), request), request)
+
+
+async def said(engine, generation):
+    return [event async for events in engine.generate(generation) for event in events]
+
+
+def text_of(events):
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+async def test_it_says_progress_then_text_then_one_finish(engine):
+    events = await said(engine, ask(engine))
+    kinds = [type(event) for event in events]
+
+    assert kinds[0] is Progress
+    assert kinds.count(Finish) == 1
+    assert kinds[-1] is Finish
+    assert set(kinds[kinds.index(Text) : -1]) == {Text}
+    assert "<think>" in text_of(events)
+
+
+async def test_the_tokens_of_the_text_add_up_to_the_usage(engine):
+    events = await said(engine, ask(engine))
+    counted = sum(event.tokens for event in events if isinstance(event, Text))
+
+    # The token that ends the answer counts and has no text.
+    assert events[-1].usage.completion - counted in (0, 1)
+
+
+async def test_the_same_seed_says_the_same_and_a_prompt_seen_before_is_cached(engine):
+    first, again = [await said(engine, ask(engine)) for _ in range(2)]
+
+    assert text_of(first) == text_of(again)
+    assert again[-1].usage.cached > 0
+
+
+async def test_max_tokens_is_the_length(engine):
+    events = await said(engine, ask(engine, max_tokens=7))
+
+    assert (events[-1].reason, events[-1].usage.completion) == ("length", 7)
+
+
+async def test_a_stop_string_ends_the_answer_before_it(engine):
+    events = await said(engine, ask(engine, stop=["</think>"]))
+
+    assert events[-1].reason == "stop"
+    assert "</think>" not in text_of(events)
+
+
+async def test_streams_at_once_make_progress_together(engine):
+    order = []
+    poem = ask(engine)
+
+    async def run(name):
+        async for events in engine.generate(poem):
+            order.extend((name, type(event)) for event in events)
+
+    await asyncio.gather(*(run(name) for name in range(5)))
+    first_end = next(at for at, (_, kind) in enumerate(order) if kind is Finish)
+
+    assert {name for name, kind in order[:first_end] if kind is Text} == set(range(5))
+
+
+async def test_more_than_there_are_slots_wait_their_turn(engine):
+    answers = await asyncio.gather(*(said(engine, ask(engine, max_tokens=5)) for _ in range(12)))
+
+    assert [answer[-1].reason for answer in answers] == ["length"] * 12
+
+
+async def test_leaving_frees_the_slot(engine):
+    for _ in range(20):  # four times as often as there are slots
+        generation = engine.generate(ask(engine, max_tokens=900, stop=["never said"]))
+        await anext(generation)
+        await generation.aclose()
+
+    assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
+
+
+async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):
+    tasks = [asyncio.create_task(said(engine, ask(engine, max_tokens=40))) for _ in range(15)]
+    await asyncio.sleep(0.01)
+    for task in tasks[::2]:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert all(isinstance(end, asyncio.CancelledError) or end[-1].usage.completion for end in ended)
+    assert not any(isinstance(end, asyncio.CancelledError) for end in ended[1::2])
+
+
+async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(engine):
+    with pytest.raises(RequestError, match="1024") as caught:
+        await said(engine, ask(engine, "x " * 5000))
+
+    assert (caught.value.code, caught.value.status) == ("1261", 400)
+
+
+async def test_an_answer_that_fills_the_context_says_so(engine):
+    generation = ask(engine, "x " * 480)
+    events = await said(
+        engine, msgspec.structs.replace(generation, prompt=generation.prompt + "\n<think>" + "a " * 20)
+    )
+
+    assert events[-1].reason in ("stop", "model_context_window_exceeded")
+
+
+async def test_characters_of_several_tokens_come_whole(engine):
+    text = text_of(await said(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
+
+    assert "\ufffd" not in text

@@ -1,0 +1,100 @@
+"""The engine is closed while it works: streams end, nothing hangs, the process exits."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from dialects import ask
+from headrace.engines.llama import LlamaEngine
+from headrace.errors import EngineError
+from headrace.events import Finish, Text
+from headrace_tiny import model_path
+
+PROMPT = "[gMASK]<sop><|user|>\nWrite a poem about spring<|assistant|>"
+ENDLESS = ask(PROMPT, ignore_eos=True, max_tokens=3000)
+
+
+@pytest.fixture
+def engine():
+    return LlamaEngine(model_path(), slots=3)
+
+
+async def heard(engine, events):
+    try:
+        async for said in engine.generate(ENDLESS):
+            events += said
+    except EngineError as error:
+        return error
+    return None
+
+
+async def test_streams_and_those_that_wait_end_with_an_error(engine):
+    said = [[] for _ in range(8)]
+    tasks = [asyncio.create_task(heard(engine, events)) for events in said]
+    while sum(any(isinstance(event, Text) for event in events) for events in said) < 3:
+        await asyncio.sleep(0.01)
+    await asyncio.wait_for(engine.close(), 10)
+    errors = await asyncio.wait_for(asyncio.gather(*tasks), 10)
+
+    assert all(isinstance(error, EngineError) for error in errors)
+    assert not any(isinstance(event, Finish) for events in said for event in events)
+    assert engine.running == 0
+
+
+async def test_a_closed_engine_says_so(engine):
+    await engine.check()
+    await engine.close()
+    for check in (engine.check(), anext(engine.generate(ENDLESS))):
+        with pytest.raises(EngineError, match="unloaded") as caught:
+            await check
+        assert caught.value.status == 503
+
+
+async def test_a_prompt_that_is_being_read_can_be_left(engine):
+    long = ask(PROMPT * 250, max_tokens=1)
+    generation = engine.generate(long)
+    first = await anext(generation)
+    await asyncio.wait_for(generation.aclose(), 5)
+
+    assert first[0].processed < first[0].total
+    assert engine.running == 0
+    await engine.close()
+
+
+PROGRAM = f"""
+import asyncio, sys
+sys.path.insert(0, {str(sys.path[0])!r})
+from headrace.engines import Generation
+from headrace.engines.llama import LlamaEngine
+from headrace.wire import decode_request
+from headrace_tiny import model_path
+
+async def main(how):
+    engine = LlamaEngine(model_path(), slots=2)
+    request = decode_request(b'{{"model":"m","messages":[{{"role":"user","content":"x"}}],"ignore_eos":true}}')
+    async def run():
+        async for _ in engine.generate(Generation({PROMPT!r}, request)):
+            pass
+    tasks = [asyncio.create_task(run()) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    if how == "closed":
+        await engine.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    elif how == "cancelled":
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled", "just ended"])
+def test_the_process_exits_cleanly(how):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

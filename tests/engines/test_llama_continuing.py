@@ -1,0 +1,46 @@
+"""From wherever an answer was cut, the embedded model says the same: the tokens are its own."""
+
+import msgspec
+import pytest
+
+from headrace.events import Finish, Text
+from headrace.server.loading import load_model
+from headrace.server.settings import LlamaSettings
+from headrace.wire import decode_request
+
+QUESTIONS = [("Who are you?", {}), ("What is a 🪆?", {"thinking": {"type": "disabled"}})]
+
+
+@pytest.fixture
+async def model():
+    model = load_model("", LlamaSettings(slots=1))
+    yield model
+    await model.engine.close()
+
+
+async def answer(model, generation):
+    events = [event async for said in model.engine.generate(generation) for event in said]
+    return [event for event in events if isinstance(event, Text)], events[-1]
+
+
+@pytest.mark.parametrize(("question", "fields"), QUESTIONS)
+async def test_every_cut_gives_the_same_answer_and_the_same_count(model, question, fields):
+    body = {
+        "model": "glm-4.6",
+        "messages": [{"role": "user", "content": question}],
+        "do_sample": False,
+        **fields,
+    }
+    generation = model.generation(decode_request(msgspec.json.encode(body)))
+    generation = msgspec.structs.replace(generation, is_kept=True)
+    whole, ending = await answer(model, generation)
+    assert isinstance(ending, Finish)
+
+    assert sum(bool(text.ids) for text in whole) >= len(whole) - 1
+    for cut in range(1, len(whole), 3):
+        said = (*whole[:cut],)
+        rest, finish = await answer(model, msgspec.structs.replace(generation, said=said))
+        tokens = sum(text.tokens for text in said)
+        assert "".join(text.text for text in (*said, *rest)) == "".join(text.text for text in whole)
+        assert finish.usage.completion + tokens == ending.usage.completion
+        assert finish.usage.prompt - tokens == ending.usage.prompt

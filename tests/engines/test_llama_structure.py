@@ -1,0 +1,239 @@
+"""Answers that are held to a form, by the embedded model: it would say something else if it could."""
+
+import json
+import re
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from headrace.engines import Generation
+from headrace.engines.llama import LlamaEngine
+from headrace.errors import RequestError
+from headrace.events import Text, ToolCallStart
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.prompts import ChatTemplate, render_request
+from headrace.turns import Interpreter
+from headrace.wire import decode_request
+from headrace_tiny import model_path
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CITY = {"type": "string"}
+TOOLS = {
+    "get_weather": {
+        "type": "object",
+        "properties": {
+            "location": CITY,
+            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+            "days": {"type": "integer"},
+        },
+        "required": ["location", "unit", "days"],
+    },
+    "book": {
+        "type": "object",
+        "properties": {"where": {"$ref": "#/$defs/Place"}, "tags": {"type": "array", "items": {"enum": [1, 2]}, "minItems": 1, "maxItems": 2}},
+        "required": ["where", "tags"],
+        "$defs": {"Place": {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"]}},
+    },
+    "ping": {"type": "object", "properties": {}},
+}  # fmt: skip
+OFFERED = [
+    {"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in TOOLS.items()
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine():
+    engine = LlamaEngine(model_path(), slots=2, format="glm-4.6")
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine_of_no_family():
+    engine = LlamaEngine(model_path(), slots=1, context=512)
+    yield engine
+    await engine.close()
+
+
+def ask(engine, question, **fields):
+    body = {
+        "model": "glm-4.6",
+        "messages": [{"role": "user", "content": question}],
+        "seed": 1,
+        "max_tokens": 700,
+        **fields,
+    }
+    request = decode_request(msgspec.json.encode(body))
+    return Generation(render_request(ChatTemplate(engine.chat_template), request), request)
+
+
+async def text_of(engine, generation):
+    events = [event async for said in engine.generate(generation) for event in said]
+    return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
+
+
+async def answer(engine, question, **fields):
+    """What stands after the thinking."""
+    text, _ = await text_of(engine, ask(engine, question, **fields))
+    return re.sub(r"^\s*<think>.*?</think>", "", text, flags=re.DOTALL).strip()
+
+
+async def calls(engine, question, **fields):
+    generation = ask(engine, question, tools=OFFERED, **fields)
+    text, finish = await text_of(engine, generation)
+    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, thinking=True, tool_stream=False))
+    events = interpreter.feed([Text(text), finish])
+    names = [event.name for event in events if isinstance(event, ToolCallStart)]
+    return (
+        names,
+        [json.loads(event.text) for event in events if hasattr(event, "index") and hasattr(event, "text")],
+        text,
+    )
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+@pytest.mark.parametrize("question", ["hello", "Write a poem about spring"])
+async def test_required_makes_a_call_of_what_would_be_talk(engine, question, thinking):
+    names, arguments, text = await calls(
+        engine, question, tool_choice="required", thinking={"type": thinking}
+    )
+
+    assert names
+    assert set(names) <= set(TOOLS)
+    assert len(arguments) == len(names)
+    assert ("<think>" in text) == (thinking == "enabled")
+
+
+@pytest.mark.parametrize("name", list(TOOLS))
+async def test_a_named_tool_is_called_once_with_valid_arguments(engine, name):
+    choice = {"type": "function", "function": {"name": name}}
+    names, (arguments,), _ = await calls(engine, "hello", tool_choice=choice)
+
+    assert names == [name]
+    assert set(arguments) == set(TOOLS[name].get("required", ()))
+    if name == "get_weather":
+        assert arguments["unit"] in ("celsius", "fahrenheit")
+        assert isinstance(arguments["days"], int)
+    if name == "book":
+        assert arguments["where"]["city"] in ("Rome", "Oslo")
+        assert set(arguments["tags"]) <= {1, 2}
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+async def test_json_object_is_an_object_and_thinking_passes_first(engine, thinking):
+    fields = {"response_format": {"type": "json_object"}, "thinking": {"type": thinking}, "temperature": 0.3}
+    text, finish = await text_of(engine, ask(engine, "Write a poem about spring", **fields))
+
+    assert text.lstrip().startswith("<think>" if thinking == "enabled" else "{")
+    if finish.reason == "stop":
+        assert isinstance(json.loads(text.partition("</think>")[2] if thinking == "enabled" else text), dict)
+
+
+SCHEMAS = [
+    {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", 2, None]}}, "required": ["a", "b"]},
+    {"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"type": "null"}}, "required": ["b"]},
+    {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"const": "last"}]}, "minItems": 2, "maxItems": 3},
+    {"type": ["integer", "null"]},
+    {"allOf": [{"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}, {"properties": {"b": {"const": 'ü"\\\n'}}, "required": ["b"]}]},
+    {"$ref": "#/$defs/Tree", "$defs": {"Tree": {"type": "object", "properties": {"leaf": {"type": "boolean"}, "next": {"anyOf": [{"$ref": "#/$defs/Tree"}, {"type": "null"}]}}, "required": ["leaf", "next"]}}},
+    {"type": "string", "maxLength": 9},
+]  # fmt: skip
+
+
+def is_valid(value, schema, root):
+    """Enough of JSON Schema for the schemas above."""
+    if "$ref" in schema:
+        return is_valid(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
+    if "allOf" in schema:
+        return all(is_valid(value, part, root) for part in schema["allOf"])
+    if "anyOf" in schema:
+        return any(is_valid(value, part, root) for part in schema["anyOf"])
+    if "const" in schema or "enum" in schema:
+        return value in schema.get("enum", [schema.get("const")])
+    kinds = {
+        "object": dict,
+        "array": list,
+        "integer": int,
+        "boolean": bool,
+        "null": type(None),
+        "string": str,
+    }
+    types = schema.get("type", "object")
+    if not any(type(value) is kinds[kind] for kind in ([types] if isinstance(types, str) else types)):
+        return False
+    if isinstance(value, dict):
+        properties, extra = schema.get("properties", {}), schema.get("additionalProperties", {})
+        return set(schema.get("required", ())) <= set(value) and all(
+            is_valid(item, properties.get(name, extra), root)
+            for name, item in value.items()
+            if properties.get(name, extra)
+        )
+    if isinstance(value, list):
+        return schema["minItems"] <= len(value) <= schema["maxItems"] and all(
+            is_valid(item, schema["items"], root) for item in value
+        )
+    return not isinstance(value, str) or len(value) <= schema["maxLength"]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: json.dumps(schema)[:40])
+async def test_a_json_schema_is_kept(engine, schema):
+    kept = 0
+    for seed in range(3):
+        response_format = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        text = await answer(
+            engine,
+            "Write a poem about spring",
+            response_format=response_format,
+            seed=seed,
+            thinking={"type": "disabled"},
+        )
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue  # the tiny model was cut off by max_tokens
+        assert is_valid(value, schema, schema), text
+        kept += 1
+
+    assert kept
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": {"type": "integer"}},
+        {"type": "array", "maxItems": 0},
+        {"type": "string", "minLength": 2},
+        {"type": "object", "properties": {name: {} for name in "abcdef"}},
+        {"properties": {"ключ": {"title": "x", "description": "y"}}},
+        {},
+        True,
+    ],
+)
+async def test_llama_cpp_takes_every_grammar_that_is_made(engine, schema):
+    response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
+    _, finish = await text_of(engine, ask(engine, "hello", response_format=response_format, max_tokens=3))
+
+    assert finish.reason in ("length", "stop")
+
+
+async def test_what_a_grammar_cannot_say_is_refused_with_its_place(engine):
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"type": "string", "pattern": "^x"}}},
+    }
+    response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
+    with pytest.raises(RequestError, match=r"\$.properties.a.items.pattern") as caught:
+        await text_of(engine, ask(engine, "hello", response_format=response_format))
+
+    assert caught.value.code == "1212"
+
+
+async def test_a_family_whose_calls_are_not_known_refuses_to_force_one(engine_of_no_family):
+    generation = ask(engine_of_no_family, "hello", tools=OFFERED, tool_choice="required")
+    with pytest.raises(RequestError, match="tool_choice") as caught:
+        await text_of(engine_of_no_family, generation)
+
+    assert caught.value.code == "1212"

@@ -1,0 +1,246 @@
+"""A server behind an engine: what it says, how it fails, and that it is left at once."""
+
+import asyncio
+import time
+
+import pytest
+
+from dialects import TOOLS, ask, protocol
+from headrace.engines.http import HttpTransport
+from headrace.engines.upstream import UpstreamEngine
+from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
+from headrace.events import Content, Finish
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+
+HELLO = [Content("Hel"), Content("lo")]
+
+
+async def said(engine, generation=None):
+    return [event async for events in engine.generate(generation or ask()) for event in events]
+
+
+@pytest.fixture
+async def behind():
+    """Starts a server with these replies; gives it and an engine in front of it."""
+    servers, engines = [], []
+
+    def start(*replies, kind="chat", **options):
+        servers.append(ScriptedServer(*replies).__enter__())
+        transport = HttpTransport(servers[-1].url, key="the-key", key_variable="SERVER_KEY")
+        engines.append(UpstreamEngine(transport, protocol(kind, **options)))
+        return servers[-1], engines[-1]
+
+    yield start
+    for engine in engines:
+        await engine.close()
+    for server in servers:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def test_what_a_server_streams_is_said_and_its_key_is_sent(behind):
+    server, engine = behind(Reply(stream("Hel", "lo")))
+    events = await said(engine)
+
+    assert events[:2] == HELLO
+    assert events[-1].reason == "stop"
+    assert server.asked[0].path.endswith("/chat/completions")
+    assert server.asked[0].headers["authorization"] == "Bearer the-key"
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
+async def test_chunks_of_one_read_leave_together(behind):
+    _, engine = behind(Reply([b"".join(stream("Hel", "lo"))]))
+
+    assert [len(events) async for events in engine.generate(ask())] == [3]
+
+
+async def test_a_connection_is_used_again(behind):
+    server, engine = behind(Reply(stream("Hi")))
+    for _ in range(3):
+        await said(engine)
+
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_a_connection_is_used_again_although_its_end_comes_late(behind):
+    server, engine = behind(Reply([*stream("Hi"), 0.05]))
+    for _ in range(2):
+        await said(engine)
+
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_two_answers_at_once_have_two_connections(behind):
+    server, engine = behind(Reply([*stream("Hel"), 0.05]))
+    await asyncio.gather(said(engine), said(engine))
+
+    assert len({asked.connection for asked in server.asked}) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected", "named"),
+    [
+        (Reply(b'{"error":{"code":"1302","message":"slow down"}}', 429, {"retry-after": "7"}), (LimitError, "1302", 429), "slow down"),
+        (Reply(b"{}", 429), (LimitError, "1305", 429), "busy"),
+        (Reply(b"overloaded", 503, {"retry-after": "2"}), (LimitError, "1305", 429), "overloaded"),
+        (Reply(b'{"error":{"message":"no such key"}}', 401), (EngineError, "1234", 500), "SERVER_KEY"),
+        (Reply(b'{"error":{"message":"top_k must be positive","code":400}}', 400), (RequestError, "1214", 400), "top_k must be positive"),
+        (Reply(b'{"error":{"code":"1210","message":"odd"}}', 400), (RequestError, "1210", 400), "odd"),
+        (Reply(b'{"object":"error","message":"maximum context length is 9 tokens","code":400}', 400), (RequestError, "1261", 400), "9 tokens"),
+        (Reply(b'{"detail":[{"loc":["body"],"msg":"bad"}]}', 422), (RequestError, "1214", 400), "bad"),
+        (Reply(b'{"error":"model not found"}', 404), (EngineError, "1234", 500), "upstream_model"),
+        (Reply(b"<html><head><title>x</title></head><body><h1>502</h1> Bad Gateway</body></html>", 502, {"content-type": "text/html"}), (EngineError, "1234", 500), "502 Bad Gateway"),
+        (Reply(b"<html><body>Log in</body></html>", 200, {"content-type": "text/html"}), (EngineError, "1234", 500), "Log in"),
+        (Reply(b'{"error":{"message":"CUDA out of memory","code":500}}', 500), (EngineError, "1234", 500), "CUDA"),
+        (Reply(b'{"error":{"code":"1305","message":"overloaded"}}', 200), (LimitError, "1305", 429), "overloaded"),
+        (Reply(b'{"code":500,"msg":"404 NOT_FOUND","success":false}', 200), (EngineError, "1234", 500), "404 NOT_FOUND"),
+        (Reply(b"", 200), (EngineError, "1234", 500), "no reason given"),
+        (Reply([sse({"error": {"code": 503, "message": "engine died"}})]), (EngineError, "1221", 503), "engine died"),
+        (Reply([sse({"message": "too late"}, event="error")]), (EngineError, "1234", 500), "too late"),
+        (Reply([b'{"error":{"message":"no prefix"}}\n']), (EngineError, "1234", 500), "no prefix"),
+        (Reply([sse("not JSON")]), (DecodeError, "1234", 500), "not JSON"),
+        (Reply([sse("[DONE]")]), (EngineError, "1234", 500), "without an ending"),
+        (Reply([b""]), (EngineError, "1234", 500), "without an ending"),
+        (Reply(b"", 307, {"location": "http://elsewhere/"}), (EngineError, "1234", 500), "307"),
+    ],
+)  # fmt: skip
+async def test_a_refusal_becomes_our_error_and_the_next_request_works(behind, reply, expected, named):
+    _, engine = behind(reply, Reply(stream("Hel", "lo")))
+    with pytest.raises(HeadraceError, match=named) as caught:
+        await said(engine)
+
+    assert (type(caught.value), caught.value.code, caught.value.status) == expected
+    assert (await said(engine))[:2] == HELLO
+    assert engine.running == 0
+
+
+async def test_retry_after_is_carried(behind):
+    _, engine = behind(
+        Reply(b"{}", 429, {"retry-after": "7"}),
+        Reply(b"{}", 429, {"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}),
+    )
+    waits = []
+    for _ in range(2):
+        with pytest.raises(LimitError) as caught:
+            await said(engine)
+        waits.append(caught.value.retry_after)
+
+    assert waits[0] == 7
+    assert waits[1] > 3600
+
+
+async def test_nobody_there_is_an_error_that_names_the_url():
+    engine = UpstreamEngine(HttpTransport("http://user:secret@127.0.0.1:9/v1"), protocol("chat"))
+    with pytest.raises(EngineError, match=r"http://127.0.0.1:9/v1 does not answer") as caught:
+        await said(engine)
+    await engine.close()
+
+    assert (caught.value.code, caught.value.status) == ("1221", 503)
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        (Reply(stream("Hel", "lo")[:2], end="cut"), "broke off"),
+        (Reply(stream("Hel", "lo")[:2]), "without an ending"),
+        (Reply([*stream("Hel", "lo")[:2], sse("\x00{")]), "cannot be read"),
+        (Reply([*stream("Hel", "lo")[:2], b"data: {\xff}\n\n"]), "cannot be read"),
+        (Reply([*stream("Hel", "lo")[:2], sse({"error": {"message": "lost the GPU"}})]), "lost the GPU"),
+        (Reply([b"".join(stream("Hel", "lo")[:2]) + sse({"error": "lost the GPU"})]), "lost the GPU"),
+    ],
+)
+async def test_what_was_said_before_a_failure_is_said(behind, broken, error):
+    _, engine = behind(broken, Reply(stream("Hel", "lo")))
+    heard = []
+    with pytest.raises((EngineError, DecodeError), match=error):
+        async for events in engine.generate(ask()):
+            heard += events
+
+    assert heard == HELLO
+    assert (await said(engine))[:2] == HELLO
+
+
+async def test_a_connection_that_breaks_after_the_finish_breaks_nothing(behind):
+    _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop"))], end="cut"))
+
+    assert [type(event) for event in await said(engine)] == [Content, Finish]
+
+
+async def test_a_server_that_says_nothing_after_the_finish_is_not_waited_for(behind, monkeypatch):
+    monkeypatch.setattr("headrace.engines.upstream._LAST_WORDS", 0.1)
+    _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop")), 60.0]))
+    began = time.perf_counter()
+
+    assert (await said(engine))[-1].reason == "stop"
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("reply", [Reply([sse(chunk("Hi"))], end="hold"), Reply([b": on\n\n"], end="hold")])
+async def test_who_leaves_closes_the_connection(behind, reply):
+    server, engine = behind(reply)
+    task = asyncio.create_task(said(engine))
+    while not server.asked:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await asyncio.to_thread(server.gone.wait, 5)
+    assert engine.running == 0
+    assert engine.cancel_latency.count == 1
+
+
+async def test_who_closes_the_generator_closes_the_connection(behind):
+    server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"))
+    generation = engine.generate(ask())
+    await anext(generation)
+    await generation.aclose()
+
+    assert await asyncio.to_thread(server.gone.wait, 5)
+    assert engine.cancel_latency.count == 1
+
+
+async def test_a_finished_answer_is_no_cancel(behind):
+    _, engine = behind(Reply(stream("Hi")))
+    await said(engine)
+
+    assert engine.cancel_latency.count == 0
+
+
+async def test_calls_come_from_a_server_that_parses_itself(behind):
+    call = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": "{}"}}]}
+    _, engine = behind(Reply([sse(chunk(delta=call)), sse(chunk(finish_reason="tool_calls")), sse("[DONE]")]))
+    events = await said(engine, ask(tools=TOOLS))
+
+    assert [type(event).__name__ for event in events] == [
+        "ToolCallStart",
+        "ToolCallArguments",
+        "ToolCallEnd",
+        "Finish",
+    ]
+
+
+async def test_a_kept_connection_that_the_server_is_tired_of_is_replaced():
+    connections = 0
+
+    async def answer_once(reader, writer):
+        nonlocal connections
+        connections += 1
+        for body in (b"".join(stream("Hi")), b""):
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+            if body:
+                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+                writer.write(head % len(body) + body)
+        writer.close()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    transport = HttpTransport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    engine = UpstreamEngine(transport, protocol("chat"))
+    answers = [(await said(engine))[0] for _ in range(4)]
+    await engine.close()
+    server.close()
+
+    assert answers == [Content("Hi")] * 4
+    assert connections == 4

@@ -1,0 +1,177 @@
+"""What users report of GLM's calls, each case by its fact. Every text is read under every cut."""
+
+import json
+
+import pytest
+
+from glm_text import TOOLS, call, said
+from reading import parse
+
+both_dialects = pytest.mark.parametrize(
+    ("name", "line_end"), [("glm-4.6", "\n"), ("glm-4.7", "")], ids=["4.6", "4.7"]
+)
+
+
+def content_of(value, line_end="", name="glm-4.7"):
+    """What a string becomes between tags."""
+    [(_, arguments)] = said(call("write_file", ("content", value), line_end=line_end), name=name).decoded
+    return arguments["content"]
+
+
+# Strings
+
+
+@both_dialects
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a </arg_value> b",
+        "</arg_value>",
+        "x</arg_value>\n",
+        "a </tool_call> b",
+        "</tool_call>",
+        "Wrap each call in <tool_call> and </tool_call>; this text is part of the argument.",
+        "<tool_call>get_time</tool_call> is a call",
+        "<tool_call>get_time\n",
+        "<think>not a thought</think>",
+        "<arg_key>city</arg_key>",
+        "<arg_value>nested",
+        "<|user|> and <|observation|>",
+        "<|user|>",
+    ],
+)
+def test_a_literal_tag_inside_a_string_is_text(name, line_end, value):
+    assert content_of(value, line_end, name) == value
+
+
+@both_dialects
+@pytest.mark.parametrize("value", ["a <", "x</arg_", "x</arg_value", "</tool_cal", "<", "<|us"])
+def test_a_value_may_end_in_the_beginning_of_a_tag(name, line_end, value):
+    assert content_of(value, line_end, name) == value
+
+
+@both_dialects
+@pytest.mark.parametrize(
+    "value",
+    [
+        'say "hi"',
+        r"C:\Users\n",
+        '{"a": [1, "x"]}',
+        "  indented\n\tcode\n",
+        "\n",
+        " ",
+        "\r\n",
+        "\x00\x1b",
+        "a\u2028b",
+        "你好🌟",
+        "&lt;",
+        '"',
+        "\\",
+    ],
+)
+def test_strings_are_verbatim(name, line_end, value):
+    assert content_of(value, line_end, name) == value
+
+
+@pytest.mark.parametrize("value", ["12345", "1e2", "true", "null", "-0", '"42"', "[1]"])
+def test_what_looks_like_another_type_in_a_string_field_is_a_string(value):
+    assert content_of(value) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("null", None), ("nullable", "nullable"), ("", ""), ("None", None), ("a <b", "a <b"), ("7", "7")],
+)
+def test_nullable_strings_are_told_from_null(value, meant):
+    assert said(call("find", ("text", value))).decoded == [("find", {"text": meant})]
+
+
+# Calls
+
+
+@pytest.mark.parametrize("form", ["{}", "{}\n", "{} ", "\n{}\n", "  \n  {}  \n  "])
+def test_a_call_without_arguments_may_stand_in_line_or_not(form):
+    result = said(f"<tool_call>{form.format('get_time')}</tool_call>")
+
+    assert (result.calls, result.ended, result.content) == ([("get_time", "{}")], [0], "")
+
+
+@both_dialects
+def test_several_calls_in_one_piece_are_several_calls(name, line_end):
+    text = line_end.join([call("get"), call("find", ("limit", "3"), line_end=line_end), call("get_time")])
+
+    assert said(text, name=name).decoded == [("get", {}), ("find", {"limit": 3}), ("get_time", {})]
+
+
+def test_text_may_stand_before_between_and_after_calls():
+    result = said(f"Before: {call('get')} Between: {call('get_time')}{call('get')} After.")
+
+    assert result.content == "Before:  Between:  After."
+    assert [name for name, _ in result.calls] == ["get", "get_time", "get"]
+
+
+def test_the_line_end_before_a_call_is_protocol_and_no_other_white_space_is():
+    assert said(f"Let me look. \n\n{call('get')}", name="glm-4.6").content == "Let me look. \n"
+
+
+def test_white_space_between_the_thinking_and_a_call_and_between_calls_is_protocol():
+    result = said(f"hm</think>\n\n {call('get')} \n {call('get')}\n", thinking=True)
+
+    assert (result.reasoning, result.content, len(result.calls)) == ("hm", "", 2)
+
+
+@both_dialects
+def test_white_space_between_tags_is_tolerated_in_both_dialects(name, line_end):
+    text = "<tool_call> find \n\t<arg_key>limit</arg_key> \n <arg_value> 3 </arg_value>\n\n</tool_call>"
+
+    assert said(text, name=name).decoded == [("find", {"limit": 3})]
+
+
+def test_a_tool_whose_name_begins_with_anothers_is_not_taken_for_it():
+    assert said(call("get_time")).calls == [("get_time", "{}")]
+    assert said(call("get")).calls == [("get", "{}")]
+
+
+def test_a_name_arrives_whole_and_first():
+    first, *_ = parse(
+        "glm-4.7", ["<tool_call>", "get", "_time", "</tool", "_call>"], tools=TOOLS, thinking=False
+    )
+
+    assert first.name == "get_time"
+
+
+def test_duplicate_keys_are_valid_json_and_the_last_one_wins():
+    [(_, arguments)] = said(call("find", ("limit", "1"), ("limit", "2"))).calls
+
+    assert json.loads(arguments) == {"limit": 2}
+
+
+def test_a_tool_that_was_not_offered_is_called_all_the_same():
+    assert said("Well." + call("unknown", ("x", "1"))).decoded == [("unknown", {"x": 1})]
+    assert said(call("unknown")).decoded == [("unknown", {})]
+    assert said(f"{call('unknown')}\n{call('unknown')}").decoded == [("unknown", {}), ("unknown", {})]
+
+
+def test_without_a_schema_the_literal_tells_the_type():
+    text = call("get", ("a", "1"), ("b", "x"), ("c", '{"d": [null]}'), ("e", "True"))
+
+    assert said(text).decoded == [("get", {"a": 1, "b": "x", "c": {"d": [None]}, "e": True})]
+
+
+def test_arrays_leave_while_they_come():
+    pieces = [
+        "<tool_call>find<arg_key>tags</arg_key><arg_value>",
+        '["a",',
+        ' "b',
+        '"]',
+        "</arg_value></tool_call>",
+    ]
+    texts = [event.text for event in parse("glm-4.7", pieces, tools=TOOLS, thinking=False)[1:-1]]
+
+    assert texts == ['{"tags":["a", "b"]}']
+
+
+def test_the_box_around_an_answer_to_a_picture_is_no_text():
+    text = "<think>a</think>\n<|begin_of_box|>42<|end_of_box|> it is."
+
+    assert said(text, name="glm-4.6v", thinking=True).content == "42 it is."

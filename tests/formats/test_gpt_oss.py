@@ -1,0 +1,72 @@
+import pytest
+
+from reading import read
+
+TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}}}}
+
+
+def said(text, **options):
+    return read("gpt-oss", text, tools=options.pop("tools", TOOLS), **options)
+
+
+def test_the_channel_tells_what_a_message_is():
+    text = (
+        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>b<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>c<|return|>"
+    )
+    result = said(text)
+
+    assert (result.reasoning, result.content, result.calls) == ("a", "bc", [])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "<|channel|>commentary to=functions.find <|constrain|>json",
+        "<|channel|>commentary to=functions.find",
+        "<|channel|>commentary to=functions.find<|constrain|>json",
+        "<|channel|>analysis to=functions.find code",
+        "<|start|>assistant to=functions.find<|channel|>commentary json",
+    ],
+)
+@pytest.mark.parametrize("end", ["<|call|>", "<|end|>", ""])
+def test_the_recipient_tells_which_tool_is_called(header, end):
+    result = said(f'{header}<|message|>{{"text": "a<|end|>"}}{end}')
+
+    assert (result.decoded, result.ended, result.content) == ([("find", {"text": "a<|end|>"})], [0], "")
+
+
+def test_calls_may_follow_one_another():
+    call = "<|channel|>commentary to=functions.get<|message|>{}"
+
+    assert (
+        said(f"{call}<|call|><|start|>assistant{call}<|end|><|start|>assistant{call}").calls
+        == [("get", "{}")] * 3
+    )
+
+
+def test_a_call_without_json_has_no_arguments():
+    assert said("<|channel|>commentary to=functions.get<|message|><|end|>").calls == [("get", "{}")]
+
+
+def test_a_call_whose_braces_do_not_close_ends_with_its_message():
+    text = '<|channel|>commentary to=functions.find<|message|>{"text": 1<|end|><|start|>assistant<|channel|>final<|message|>b'
+
+    assert (said(text).calls, said(text).content) == ([("find", '{"text": 1')], "b")
+
+
+def test_a_token_within_a_message_is_text():
+    assert (
+        said("<|channel|>final<|message|>The <|end|> token, <|channel|>.").content
+        == "The <|end|> token, <|channel|>."
+    )
+
+
+def test_without_tools_a_call_is_text():
+    result = said("<|channel|>commentary to=functions.get<|message|>{}<|call|>", tools={})
+
+    assert (result.content, result.calls) == ("{}", [])
+
+
+def test_text_without_a_channel_is_the_answer():
+    assert said("Hello").content == "Hello"

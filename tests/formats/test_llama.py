@@ -1,0 +1,56 @@
+import pytest
+
+from reading import read
+
+TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}}}}
+
+
+def said(text, **options):
+    return read("llama-3", text, tools=TOOLS, **options)
+
+
+@pytest.mark.parametrize("before", ["", "\n", "<|python_tag|>", " <|python_tag|> "])
+def test_an_answer_that_begins_like_a_call_is_one(before):
+    result = said(before + '{"name": "find", "parameters": {"text": "a"}}<|eom_id|>')
+
+    assert (result.content, result.decoded, result.ended) == ("", [("find", {"text": "a"})], [0])
+
+
+@pytest.mark.parametrize("between", ["; ", ";", " ", "\n"])
+def test_calls_may_follow_one_another(between):
+    call = '{"name": "get", "parameters": {}}'
+
+    assert said(call + between + call).calls == [("get", "{}"), ("get", "{}")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ann", "age": 7}',
+        '{"answer": 1}',
+        "{",
+        '{"name": "ge',
+        "{}",
+        '[{"name": "get"}]',
+        'So: {"name": "get"}',
+        "<|python_tag|>print(1)",
+    ],
+)
+def test_any_other_answer_is_text_json_or_not(text):
+    result = said(text)
+
+    assert (result.content, result.calls) == (text, [])
+
+
+def test_a_tool_that_was_not_offered_is_known_by_its_parameters():
+    assert said('{"name": "set", "parameters": {"a": 1}}').decoded == [("set", {"a": 1})]
+
+
+def test_text_may_follow_a_call():
+    assert said('{"name": "get"} Done.').content == " Done."
+
+
+def test_without_tools_json_is_the_answer():
+    text = '{"name": "get", "parameters": {}}'
+
+    assert read("llama-3", text, tools={}).content == text

@@ -1,0 +1,36 @@
+"""GLM's markup for tests."""
+
+from typing import Any
+
+from reading import Said, read
+
+TOOLS = {
+    "write_file": {"properties": {"path": {"type": "string"}, "content": {"type": "string"}}},
+    "find": {
+        "properties": {
+            "text": {"type": ["string", "null"]},
+            "limit": {"type": "integer"},
+            "tags": {"type": "array"},
+        }
+    },
+    "get": None,
+    "get_time": {"type": "object", "properties": {}},
+}
+
+
+def argument(key: str, value: object, line_end: str = "") -> str:
+    """A key and the bare text of its value."""
+    return f"<arg_key>{key}</arg_key>{line_end}<arg_value>{value}</arg_value>{line_end}"
+
+
+def call(name: str, *arguments: tuple[str, object], line_end: str = "") -> str:
+    """A call; each argument is a key and the bare text of its value."""
+    body = "".join(argument(*pair, line_end) for pair in arguments)
+    return f"<tool_call>{name}{line_end}{body}</tool_call>"
+
+
+def said(
+    text: str, *, name: str = "glm-4.7", thinking: bool = False, tools: Any = TOOLS, **options: Any
+) -> Said:
+    """What a text says under every cut; by default, after the thinking."""
+    return read(name, text, tools=tools, thinking=thinking, **options)

@@ -1,0 +1,72 @@
+"""The README's commands are run: what it promises must work as it stands there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server.embedded import embedded_model
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def url():
+    settings = Settings()
+    with LocalServer(App(Catalogue([embedded_model()]), settings)) as server:
+        yield server.url
+
+
+def run(command, url):
+    environment = {
+        **os.environ,
+        "ZAI_BASE_URL": f"{url}/api/paas/v4",
+        "ZAI_API_KEY": "any.key",
+        "no_proxy": "*",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "script", [text for kind, text in BLOCKS if kind == "sh" and text.startswith("curl")]
+)
+def test_the_curl_command_streams(script, url):
+    shown = run(["bash", "-c", script.replace("http://127.0.0.1:8000", url)], url)
+
+    assert shown.startswith("data: {")
+    assert shown.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("program", [text for kind, text in BLOCKS if kind == "python"])
+def test_the_python_program_prints_a_poem(program, url):
+    assert run([sys.executable, "-c", program.replace("http://127.0.0.1:8000", url)], url).count("\n") >= 3
+
+
+@pytest.mark.parametrize("target", re.findall(r"^make (\w+)$", README, re.MULTILINE))
+def test_every_make_target_exists(target):
+    subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
+def test_every_link_leads_somewhere(path):
+    assert (ROOT / path).exists()
+
+
+def test_the_demo_shows_thinking_an_answer_and_arguments_in_pieces():
+    shown = run([sys.executable, str(ROOT / "examples/demo.py")], "")
+
+    for part in ("[thinking]", "[answer]", "[tool call 0: arguments]", "·", "tool_calls", "prompt"):
+        assert part in shown
+
+
+@pytest.mark.parametrize("name", ["streaming.py", "stream_tool_call.py"])
+def test_the_programs_of_zais_pages_run(name, url):
+    assert len(run([sys.executable, str(ROOT / "examples" / name)], url)) > 50

@@ -1,0 +1,172 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.parsing.arguments import ArgumentsWriter
+from headrace.parsing.schema import ParametersSchema
+from strategies import FRAGMENTS, cut, json_values
+
+KINDS = ["string", "integer", "number", "boolean", "null", "object", "array"]
+
+
+def write(schema, *arguments, kind="by schema"):
+    """The JSON text of arguments, each a key and the pieces of its value."""
+    writer = ArgumentsWriter(ParametersSchema({"properties": {"x": schema}}))
+    text = ""
+    for key, pieces in arguments:
+        text += writer.begin(key, kind) + "".join(map(writer.feed, pieces)) + writer.end()
+    return text + writer.finish()
+
+
+def value_of(schema, text, **options):
+    return json.loads(write(schema, ("x", [text]), **options))["x"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " Paris \n", "7", "null", "true", '{"a": 1}', '"quoted"', "a\\b\n\t\x00", "</arg_value>", "你好🌟"],
+)
+def test_a_string_is_verbatim(text):
+    assert value_of({"type": "string"}, text) == text
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "integer"}, "3", 3),
+        ({"type": "number"}, " -1.25e2\n", -125.0),
+        ({"type": "boolean"}, "true", True),
+        ({"type": "boolean"}, "False", False),
+        ({"type": "null"}, "None", None),
+        ({"type": "object"}, '{"a": [1, "x"]}', {"a": [1, "x"]}),
+        ({"type": "array"}, "[]", []),
+        ({"type": "array"}, "['a', None]", ["a", None]),
+        ({"type": "object"}, "{ }", {}),
+        ({"type": ["string", "null"]}, "null", None),
+        ({"type": ["string", "null"]}, "nullable", "nullable"),
+        ({"type": ["string", "null"]}, '"null"', "null"),
+        ({"type": ["string", "null"]}, '"quoted"', '"quoted"'),
+        ({"type": ["string", "null"]}, '"', '"'),
+        ({"type": ["string", "integer"]}, "7", 7),
+        ({"type": ["string", "integer"]}, "7 apples", "7 apples"),
+        ({"type": ["string", "integer"]}, "true", "true"),
+        ({"type": ["string", "object"]}, '{"ok": false}', {"ok": False}),
+        ({"type": ["string", "array"]}, "[draft] text", "[draft] text"),
+        ({"type": ["string", "array"]}, "[1] a source", "[1] a source"),
+        ({"type": ["string", "array"]}, "[1, 2]", [1, 2]),
+        ({"type": ["string", "array"]}, "[[1, 2]]", [[1, 2]]),
+        ({"type": ["string", "array"]}, "[[a link]]", "[[a link]]"),
+        ({"enum": ["7", 8]}, "7", "7"),
+        ({"enum": ["7", 8]}, "8", 8),
+        ({"const": "null"}, "null", "null"),
+        ({}, "42", 42),
+        ({}, "hello world", "hello world"),
+        ({}, "123_456", "123_456"),
+        ({}, "2024-06-27", "2024-06-27"),
+        ({}, "", ""),
+    ],
+)
+def test_the_schema_decides_the_type(schema, text, value):
+    result = value_of(schema, text)
+
+    assert (result, type(result)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "integer"}, "not a number"),
+        ({"type": "integer"}, ""),
+        ({"type": "integer"}, "007"),
+        ({"type": "number"}, "123abc"),
+        ({"type": "number"}, "NaN"),
+        ({"type": "number"}, "9" * 65),
+        ({"type": "boolean"}, "yes"),
+        ({"type": "null"}, "[1]"),
+        ({"type": "array"}, "apples, pears"),
+        (
+            {"type": "array"},
+            "[apples and many, many, many, many, many more things than sixty-four characters can tell]",
+        ),
+        ({"type": "object"}, "{a: 1}"),
+        ({"type": ["string", "array"]}, "[" * 65),
+        ({"type": ["string", "null"]}, " " * 65 + "null"),
+    ],
+)
+def test_what_has_no_type_that_is_allowed_is_a_string(schema, text):
+    assert value_of(schema, text) == text
+
+
+@pytest.mark.parametrize("text", ['"42"', ' "42"\n'])
+def test_a_number_in_quotes_is_a_number_where_no_string_is_allowed(text):
+    assert value_of({"type": "integer"}, text) == 42
+
+
+def test_the_type_may_stand_in_the_markup():
+    assert value_of({"type": "integer"}, "7", kind="string") == "7"
+    assert value_of({"type": "string"}, "7", kind="json") == 7
+    assert value_of({"type": "string"}, "no json", kind="json") == "no json"
+
+
+@pytest.mark.parametrize(
+    ("schema", "pieces", "leaves"),
+    [
+        ({"type": "string"}, ["a", 'b"'], ["a", 'b\\"']),
+        ({"type": "array"}, ["[", "1", ", 2"], ["", "[1", ", 2"]),
+        ({"type": "object"}, ['{"', 'a": '], ['{"', 'a": ']),
+        ({"type": "integer"}, ["1", "2"], ["", ""]),
+        ({"type": ["string", "null"]}, ["n", "o", "t"], ["", '"no', "t"]),
+        ({}, ["he", "llo"], ['"he', "llo"]),
+    ],
+)
+def test_a_value_leaves_as_soon_as_its_type_is_certain(schema, pieces, leaves):
+    writer = ArgumentsWriter(ParametersSchema({"properties": {"x": schema}}))
+    writer.begin("x")
+
+    assert [writer.feed(piece) for piece in pieces] == leaves
+
+
+def test_no_arguments_are_an_empty_object():
+    assert write({}) == "{}"
+
+
+def test_of_two_arguments_with_one_name_the_last_one_counts():
+    assert json.loads(write({"type": "string"}, ("x", "a"), ("x", "b"))) == {"x": "b"}
+
+
+def test_the_name_of_an_argument_is_escaped():
+    assert json.loads(write({}, ('a"\n', "1"))) == {'a"\n': 1}
+
+
+def test_a_call_that_ends_within_a_value_closes_it():
+    writer = ArgumentsWriter(ParametersSchema({"properties": {"x": {"type": "string"}}}))
+
+    assert writer.begin("x") + writer.feed("a") + writer.finish() == '{"x":"a"}'
+
+
+schemas = st.lists(st.sampled_from(KINDS), min_size=1, max_size=4).map(
+    lambda types: {"type": types}
+) | st.just({})
+values = json_values.map(json.dumps) | st.lists(
+    st.sampled_from([*FRAGMENTS, "[1, ", '["', " " * 20]), max_size=8
+).map("".join)
+
+
+@given(st.data(), schemas, values)
+def test_no_cut_changes_what_leaves(data, schema, text):
+    whole = write(schema, ("x", [text]))
+
+    assert write(schema, ("x", text)) == whole
+    assert write(schema, ("x", data.draw(cut(text)))) == whole
+
+
+@given(st.data(), schemas)
+def test_json_of_an_allowed_type_keeps_its_value(data, schema):
+    value = data.draw(json_values)
+    kinds = {str: "string", bool: "boolean", type(None): "null", dict: "object", list: "array"}
+    allowed = {"number" if kind == "integer" else kind for kind in schema.get("type", KINDS)}
+    kind = kinds.get(type(value), "number")
+    if kind in allowed - {"string"} and ("string" not in allowed or kind in ("boolean", "null", "number")):
+        assert value_of(schema, json.dumps(value, ensure_ascii=False)) == value

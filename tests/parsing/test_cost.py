@@ -1,0 +1,87 @@
+"""The cost of a piece is bounded by the piece, whatever came before: counted in characters, not in time."""
+
+import pytest
+
+from headrace.formats import FORMATS, MAX_SPACE
+from headrace.parsing import OutputParser
+
+TOOLS = {
+    "find": {"properties": {"text": {"type": "string"}, "tags": {"type": "array"}, "any": {}}},
+    "get_weather": None,
+}
+SIZE = 8_000
+# A marker, a look ahead of white space, a name of 128 characters and another marker.
+MAX_HELD = 2 * MAX_SPACE + 256
+
+
+class CountingParser(OutputParser):
+    """Counts the characters that it looks at."""
+
+    seen = 0
+    most_held = 0
+
+    def _scan(self, text, *, at_end):
+        self.seen += len(text)
+        super()._scan(text, at_end=at_end)
+        self.most_held = max(self.most_held, len(self._held), len(self._space))
+
+
+def count(name, before, text, size):
+    parser = CountingParser(FORMATS[name], TOOLS)
+    parser.feed(before)
+    for start in range(0, len(text), size):
+        parser.feed(text[start : start + size])
+    parser.finish()
+    return parser
+
+
+VALUE = "<tool_call>find\n<arg_key>{}</arg_key>\n<arg_value>"
+PLACES = {
+    "start": ("glm-4.6", ""),
+    "thinking": ("glm-4.7", ""),
+    "content": ("glm-4.6", "Hello"),
+    "string": ("glm-4.6", VALUE.format("text")),
+    "array": ("glm-4.6", VALUE.format("tags")),
+    "untyped": ("glm-4.6", VALUE.format("any")),
+    "after a value": ("glm-4.6", VALUE.format("text") + "</arg_value>"),
+    "after a name": ("glm-4.6", "<tool_call>find\n"),
+    "key": ("glm-4.6", "<tool_call>find\n<arg_key>"),
+    "after a call": ("glm-4.6", "<tool_call>find\n</tool_call>"),
+    "first line": ("glm-4-0414", ""),
+    "envelope": ("qwen3", '<tool_call>{"name": "find", "arguments": {"text": "'),
+    "arguments first": ("qwen3", '<tool_call>{"arguments": {"text": "'),
+    "braces": ("llama-3", ""),
+    "header": ("gpt-oss", "<|channel|>"),
+    "token": ("mistral", "[TOOL_CALLS]"),
+}
+UNITS = [
+    "<", "[", "{", "\n", " ", "</arg_value>", "</arg_value> ", "</tool_call>", "<tool_call>", "<tool_call>find",
+    "<tool_call>x ", "\\", '"', "'", '\\"', "]", "}", "T", "1", "get_weathe", "get_weather\n", "<|end|>", "<|us",
+    "[TOOL_CALLS]", "<arg_key>", "</arg_key>", "\u3000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "before"), PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+def test_nothing_makes_the_parser_look_back_or_hold_back_without_bound(name, before, unit):
+    text = (unit * SIZE)[:SIZE]
+    small, large = (count(name, before, text, size) for size in (4, SIZE))
+
+    assert small.most_held <= MAX_HELD
+    # Each piece is looked at once, and what is held is looked at again with each piece until it is decided.
+    assert small.seen <= SIZE * (1 + MAX_HELD / 4)
+    assert large.seen <= 2 * SIZE + len(before)
+
+
+@pytest.mark.parametrize(("name", "before"), PLACES.values(), ids=PLACES)
+def test_plain_text_is_looked_at_once(name, before):
+    parser = count(name, before, "word " * (SIZE // 5), 4)
+
+    assert parser.seen <= SIZE + len(before) + MAX_HELD
+
+
+def test_a_value_that_no_scalar_is_so_long_as_is_not_held():
+    parser = OutputParser(FORMATS["glm-4.6"], TOOLS)
+    parser.feed(VALUE.format("any"))
+
+    assert parser.feed("1" * 65)[0].text == '"' + "1" * 65

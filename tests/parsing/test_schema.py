@@ -1,0 +1,98 @@
+import pytest
+
+from headrace.parsing.schema import ANY, ParametersSchema
+
+
+def names(schema, root=None):
+    return set(ParametersSchema({"properties": {"x": schema}, **(root or {})}).kinds_of("x").names)
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string"}, {"string"}),
+        ({"type": "integer"}, {"number"}),
+        ({"type": ["string", "null"]}, {"string", "null"}),
+        ({"type": "string", "nullable": True}, {"string", "null"}),
+        ({"enum": ["a", 1, None]}, {"string", "number", "null"}),
+        ({"const": True}, {"boolean"}),
+        ({"const": [1]}, {"array"}),
+        ({"const": {}}, {"object"}),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"string", "number"}),
+        ({"oneOf": [{"type": "array"}, {"type": "null"}]}, {"array", "null"}),
+        ({"allOf": [{"type": ["integer", "string"]}, {"type": "integer"}]}, {"number"}),
+        ({"type": "string", "anyOf": [{"minLength": 1}, {"maxLength": 3}]}, {"string"}),
+    ],
+)
+def test_the_types_that_a_schema_allows(schema, expected):
+    assert names(schema) == expected
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {}, True, None, "string", {"type": "nonsense"}, {"type": 7}, {"type": [{}]}, {"anyOf": []}, {"enum": "a"},
+        {"anyOf": "a"}, {"allOf": {"type": "string"}}, {"allOf": [{"type": "string"}, {"type": "object"}]},
+        {"$ref": "https://example.org/schema.json"}, {"$ref": 7}, {"$ref": "#/nowhere"}, {"$ref": "#/$defs/list/0"},
+    ],
+)  # fmt: skip
+def test_a_schema_that_says_nothing_sensible_allows_everything(schema):
+    assert names(schema, {"$defs": {"list": []}}) == ANY.names
+
+
+def test_references_are_followed():
+    root = {"$defs": {"a/b~c": {"type": "integer"}, "again": {"$ref": "#/$defs/a~1b~0c"}}}
+
+    assert names({"$ref": "#/$defs/again"}, root) == {"number"}
+
+
+def test_a_schema_may_refer_to_itself():
+    tree = {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Tree"}]}
+
+    assert names({"$ref": "#/$defs/Tree"}, {"$defs": {"Tree": tree}}) == ANY.names
+    assert names({"$ref": "#/$defs/Loop"}, {"$defs": {"Loop": {"$ref": "#/$defs/Loop"}}}) == ANY.names
+    assert ParametersSchema({"allOf": [{"$ref": "#"}]}).kinds_of("x") == ANY
+
+
+def test_a_schema_that_doubles_at_every_level_takes_no_time():
+    levels = {f"l{i}": {"anyOf": [{"$ref": f"#/$defs/l{i + 1}"}] * 2} for i in range(60)}
+
+    assert names({"$ref": "#/$defs/l0"}, {"$defs": levels}) == ANY.names
+    root = {"anyOf": [{"$ref": "#/$defs/l0"}] * 2, "$defs": levels}
+    assert ParametersSchema(root).kinds_of("x") == ANY
+
+
+def test_a_schema_nested_without_end_does_not_raise():
+    schema = {"type": "string"}
+    for _ in range(5000):
+        schema = {"anyOf": [schema]}
+
+    assert names(schema) == ANY.names
+    assert ParametersSchema(schema).kinds_of("x") == ANY
+
+
+def test_arguments_are_found_through_combinations_of_objects():
+    text, number = ({"properties": {"x": {"type": kind}}} for kind in ("string", "integer"))
+
+    assert ParametersSchema({"oneOf": [text, number]}).kinds_of("x").names == {"string", "number"}
+    assert ParametersSchema({"allOf": [{"properties": {}}, text]}).kinds_of("x").names == {"string"}
+    assert ParametersSchema({"properties": []}).kinds_of("x") == ANY
+
+
+def test_arguments_that_are_not_listed_have_the_type_of_additional_ones():
+    schema = ParametersSchema(
+        {"properties": {"x": {"type": "integer"}}, "additionalProperties": {"type": "string"}}
+    )
+
+    assert (schema.kinds_of("x").names, schema.kinds_of("y").names) == ({"number"}, {"string"})
+    assert ParametersSchema({"additionalProperties": False}).kinds_of("y") == ANY
+
+
+def test_no_schema_allows_everything():
+    assert ParametersSchema(None).kinds_of("x") == ANY
+
+
+def test_strings_of_an_enumeration_that_look_like_another_type_are_known():
+    schema = ParametersSchema({"properties": {"x": {"enum": ["7", 8, "true", "9", 9]}}})
+
+    assert schema.kinds_of("x").strings == {"7", "true"}

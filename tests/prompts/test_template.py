@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from headrace.errors import RequestError
+from headrace.prompts import ChatTemplate, render_request
+from headrace.wire import decode_request
+
+SOURCE = Path(__file__).parents[2] / "packages/headrace-tiny/training/chat_template.jinja"
+USER = {"role": "user", "content": "Hi"}
+CALL = {
+    "function": {"name": "f", "arguments": '{"city": "北京", "days": 3}'},
+    "id": "call_1",
+    "type": "function",
+}
+
+
+@pytest.fixture(scope="module")
+def template():
+    return ChatTemplate(SOURCE.read_text())
+
+
+def render(template, messages, **fields):
+    body = {"model": "glm-4.6", "messages": messages, **fields}
+    return render_request(template, decode_request(json.dumps(body).encode()))
+
+
+def test_a_question_ends_with_the_assistants_opening(template):
+    assert render(template, [USER]) == "[gMASK]<sop><|user|>\nHi<|assistant|>"
+
+
+def test_thinking_off_is_said_to_the_model_twice(template):
+    prompt = render(template, [USER], thinking={"type": "disabled"})
+
+    assert prompt == "[gMASK]<sop><|user|>\nHi/nothink<|assistant|>\n<think></think>"
+
+
+def test_tools_stand_before_the_conversation_as_they_were_sent(template):
+    tool = {"type": "function", "function": {"parameters": {"type": "object"}, "name": "f"}}
+    prompt = render(template, [USER], tools=[tool])
+
+    assert "<tools>\n" + json.dumps(tool) + "\n</tools>" in prompt
+
+
+def test_tool_choice_none_hides_the_tools(template):
+    tool = {"type": "function", "function": {"name": "f"}}
+
+    assert "<tools>" not in render(template, [USER], tools=[tool], tool_choice="none")
+
+
+def test_a_call_and_its_result_are_written_as_the_model_wrote_them(template):
+    loop = [
+        USER,
+        {"role": "assistant", "reasoning_content": "Look.", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "晴"},
+    ]
+
+    assert render(template, loop) == (
+        "[gMASK]<sop><|user|>\nHi<|assistant|>\n<think>Look.</think>\n<tool_call>f\n"
+        "<arg_key>city</arg_key>\n<arg_value>北京</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n"
+        "</tool_call><|observation|>\n<tool_response>\n晴\n</tool_response><|assistant|>"
+    )
+
+
+def test_the_reasoning_of_earlier_turns_is_dropped_unless_it_is_to_be_kept(template):
+    history = [USER, {"role": "assistant", "content": "Yes", "reasoning_content": "Old."}, USER]
+
+    assert "Old." not in render(template, history)
+    assert "<think>Old.</think>" in render(template, history, thinking={"clear_thinking": False})
+
+
+def test_a_template_that_refuses_says_why():
+    template = ChatTemplate("{{ raise_exception('roles must alternate') }}")
+
+    with pytest.raises(RequestError, match="roles must alternate"):
+        render(template, [USER])
+
+
+def test_a_template_cannot_reach_outside_its_sandbox():
+    template = ChatTemplate("{{ messages.__class__.__mro__ }}")
+
+    with pytest.raises(RequestError, match="unsafe"):
+        render(template, [USER])

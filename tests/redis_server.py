@@ -1,0 +1,60 @@
+"""A redis-server of one's own: on a free port, in a directory of its own, killed and started at will."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+__all__ = ["RedisServer", "is_installed"]
+
+
+def is_installed() -> bool:
+    """Debian's package `redis-server`, or any other."""
+    return shutil.which("redis-server") is not None
+
+
+class RedisServer:
+    """Runs from `start` to `stop`; what it has lies in `directory` in between."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        places = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
+        quiet = ["--save", "", "--daemonize", "no", "--loglevel", "warning"]
+        command = ["redis-server", *places, *quiet, *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                msg = f"redis-server did not start on port {self.port}"
+                raise RuntimeError(msg)
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """If it still runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False

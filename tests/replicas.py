@@ -1,0 +1,42 @@
+"""Servers over one store: replicas of a deployment, each with an engine of its own."""
+
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+
+from continuing_engine import ASSISTANT
+from headrace.formats import FORMATS
+from headrace.prompts import ChatTemplate
+from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.sse import SseDecoder
+from turn_stores import settings
+
+__all__ = ["RESUMABLE", "events_after", "replica"]
+
+RESUMABLE = {"x-headrace-resumable": "1"}
+TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}" + ASSISTANT
+
+
+@pytest.fixture
+def replica(store_name):
+    """Serves an engine; every call is another replica over the same store. Gives a client for it."""
+    with ExitStack() as open_until_the_end:
+
+        def start(engine, *, api_keys=(), keep_alive=15.0, store=store_name, **limits):
+            model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
+            turns = settings(store=store, **limits)
+            app = App(Catalogue([model]), Settings(api_keys=api_keys, keep_alive=keep_alive, turns=turns))
+            server = open_until_the_end.enter_context(LocalServer(app))
+            client = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
+            return open_until_the_end.enter_context(client)
+
+        yield start
+
+
+def events_after(client, id, after=None, **request):
+    """The events of a turn after the one with that id, each with its id, to `[DONE]`."""
+    headers = {} if after is None else {"last-event-id": str(after)}
+    response = client.get(f"/api/paas/v4/chat/completions/{id}", headers=headers, **request)
+    assert response.status_code == 200, response.text
+    return SseDecoder().feed(response.content)

@@ -1,0 +1,75 @@
+"""What a wrong request gets: the documented status and code, and a message that names field and value."""
+
+import pytest
+
+from headrace.engines import ScriptedEngine
+from wire_client import CHAT, HELLO
+
+
+@pytest.fixture
+def client(serve):
+    return serve(ScriptedEngine("Hi"), api_keys=("id.secret",), max_body=10_000)
+
+
+def post(client, key="id.secret", **request):
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    return client.post(CHAT, headers=headers, **request)
+
+
+CASES = [
+    ("broken JSON", {"content": b'{"model":'}, 400, "1210", ["JSON"]),
+    ("wrong type", {"json": {**HELLO, "max_tokens": "many"}}, 400, "1214", ["max_tokens", "many"]),
+    ("missing model", {"json": {"messages": HELLO["messages"]}}, 400, "1213", ["model"]),
+    ("unknown model", {"json": {**HELLO, "model": "gpt-9"}}, 400, "1211", ["gpt-9", "glm-4.6"]),
+    ("empty messages", {"json": {**HELLO, "messages": []}}, 400, "1214", ["messages", "[]"]),
+    (
+        "only a system message",
+        {"json": {**HELLO, "messages": [{"role": "system", "content": "x"}]}},
+        400,
+        "1214",
+        ["messages", "user"],
+    ),
+    ("stream is a word", {"json": {**HELLO, "stream": "yes"}}, 400, "1214", ["stream", "yes"]),
+    (
+        "a tool with a bad name",
+        {"json": {**HELLO, "tools": [{"type": "function", "function": {"name": "a b"}}]}},
+        400,
+        "1214",
+        ["tools[0].function.name", "a b"],
+    ),
+    ("no key", {"json": HELLO, "key": ""}, 401, "1001", ["Authorization"]),
+    ("a wrong key", {"json": HELLO, "key": "id.wrong"}, 401, "1002", ["id.w"]),
+    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code", "named"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_what_is_wrong_is_named(client, request_, status, code, named):
+    response = post(client, **request_)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    for word in named:
+        assert word in response.json()["error"]["message"]
+
+
+def test_a_wrong_key_is_not_told_back_whole(client):
+    assert "very-long-secret" not in post(client, key="id.very-long-secret", json=HELLO).text
+
+
+def test_another_method_is_refused(client):
+    response = client.get(CHAT)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
+
+
+def test_another_path_is_refused_in_the_same_form(client):
+    response = client.get("/api/paas/v4/nothing")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "1222")
+
+
+def test_models_need_a_key_too(client):
+    assert client.get("/v1/models").status_code == 401
+    assert client.get("/v1/models", headers={"x-api-key": "id.secret"}).status_code == 200

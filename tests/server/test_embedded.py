@@ -1,0 +1,112 @@
+"""The main job on real input: the embedded model behind the real server, over HTTP."""
+
+import json
+
+import httpx2
+import pytest
+
+from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server.embedded import embedded_model
+from wire_client import CHAT, chunks_of, deltas
+
+MARKUP = ["<think>", "<tool_call>", "<arg_key>", "\ufffd"]
+SEED_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "获取指定地点当前的天气情况",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "location": {"type": "string", "description": "城市,例如:北京、上海"},
+                "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+            },
+            "required": ["location"],
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def client():
+    settings = Settings()
+    with (
+        LocalServer(App(Catalogue([embedded_model()]), settings)) as server,
+        httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+    ):
+        yield client
+
+
+def ask(client, question, **fields):
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": question}], "seed": 7, **fields}
+    response = client.post(CHAT, json=body)
+    assert response.status_code == 200, response.text
+    return response
+
+
+def stream(client, question, **fields):
+    return chunks_of(ask(client, question, stream=True, **fields).content)
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+def test_the_poem_of_the_streaming_page(client, thinking):
+    chunks = stream(client, "Write a poem about spring", thinking={"type": thinking})
+
+    assert bool(deltas(chunks, "reasoning_content")) == (thinking == "enabled")
+    assert "".join(deltas(chunks, "content")).strip().count("\n") >= 3
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert chunks[-1]["usage"]["completion_tokens"] > 20
+
+
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+def test_the_call_of_the_tool_stream_page(client, thinking):
+    fields = {"tools": [SEED_TOOL], "tool_stream": True, "thinking": {"type": thinking}}
+    chunks = stream(client, "北京天气怎么样", **fields)
+    calls = [call for calls in deltas(chunks, "tool_calls") for call in calls]
+
+    assert calls[0]["function"] == {"name": "get_weather", "arguments": ""}
+    assert len(calls) > 3  # the arguments came in pieces
+    assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"location": "北京"}
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_the_whole_answer_is_the_stream_folded_for_the_same_seed(client):
+    chunks = stream(client, "Write a poem about autumn")
+    message = ask(client, "Write a poem about autumn").json()["choices"][0]["message"]
+
+    assert message["content"] == "".join(deltas(chunks, "content"))
+    assert message["reasoning_content"] == "".join(deltas(chunks, "reasoning_content"))
+
+
+def test_after_a_tools_result_it_answers_with_it(client):
+    arguments = '{"location": "北京"}'
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+    history = [
+        {"role": "user", "content": "北京天气怎么样"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "晴，25℃"},
+    ]
+    body = {"model": "glm-4.6", "messages": history, "tools": [SEED_TOOL], "do_sample": False}
+    answer = client.post(CHAT, json=body).json()["choices"][0]
+
+    assert answer["finish_reason"] == "stop"
+    assert "25" in answer["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    "question", ["你好", "写一首关于月亮的诗", "🦜🧊 龘꧁꧂ 是什么？", "What is a 🪆?", "北京天气怎么样"]
+)
+@pytest.mark.parametrize("limit", [None, 3, 11, 25])
+def test_no_markup_and_no_broken_character_is_ever_shown(client, question, limit):
+    chunks = stream(client, question, tools=[SEED_TOOL], tool_stream=True, max_tokens=limit, temperature=1.0)
+    shown = deltas(chunks, "content") + deltas(chunks, "reasoning_content")
+
+    assert not [mark for mark in MARKUP if mark in "".join(shown)]
+
+
+def test_a_prompt_of_two_megabytes_is_refused_with_its_length(client):
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "x " * 1_000_000}], "stream": True}
+    response = client.post(CHAT, json=body)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "1261")
+    assert "4096" in response.json()["error"]["message"]

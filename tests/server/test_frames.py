@@ -1,0 +1,176 @@
+import asyncio
+import json
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.chunks import ChunkEncoder
+from headrace.events import Finish, Progress, Text
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.server.frames import FrameEncoder, send_stream
+from headrace.sse import DONE
+from headrace.turns import Interpreter, MemoryLog
+from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
+
+TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
+SAID = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
+
+
+def encoder(**how):
+    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
+    return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6"), **how)
+
+
+def test_each_event_is_a_frame_and_done_is_the_last():
+    frames = encoder()
+    body = frames.encode([Text("<think>a</think>b")]) + frames.encode([Finish("stop")])
+
+    assert frames.finished
+    assert len(chunks_of(body)) == 3
+
+
+def test_what_shows_nothing_is_no_bytes():
+    assert encoder().encode([Text("<think>")]) == b""
+
+
+async def test_what_was_said_while_a_client_did_not_read_leaves_in_one_frame():
+    log = MemoryLog()
+    sent = []
+    may_go_on = asyncio.Event()
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+        if len(sent) == 2:  # the first frame: from here on the client does not read
+            await may_go_on.wait()
+
+    log.append([Text("A")])
+    reader, frames = log.reader(idle=9), encoder()
+    first = frames.encode(await reader.read())
+    sending = asyncio.create_task(send_stream(reader, frames, send, first))
+    await asyncio.sleep(0)
+    words = [f" word{number}" for number in range(1000)]
+    for word in words:
+        log.append([Text(word)])
+    log.append([Finish("stop")])
+    may_go_on.set()
+    await sending
+
+    assert [len(events_of(body)) for body in sent[1:3]] == [1, 3]
+    assert "".join(deltas(chunks_of(b"".join(sent)), "content")) == "A" + "".join(words)
+
+
+async def test_a_client_that_does_not_read_costs_no_memory_beyond_the_log():
+    async def never(_):
+        await asyncio.Event().wait()
+
+    async def grown(*, stalled):
+        log = MemoryLog()
+        log.append([Text("A")])
+        sending = []
+        for _ in range(stalled):
+            reader, frames = log.reader(idle=9), encoder()
+            first = frames.encode(await reader.read())
+            sending.append(asyncio.create_task(send_stream(reader, frames, never, first)))
+        await asyncio.sleep(0)
+        tracemalloc.start()
+        for number in range(5000):
+            log.append([Text(f" word{number}")])
+        await asyncio.sleep(0)
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        return size
+
+    alone = await grown(stalled=0)
+    assert alone > 500_000
+    assert await grown(stalled=20) < alone + 100_000
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def ids(body):
+    return [int(event.id) for event in events_of(body) if event.data != DONE]
+
+
+def test_without_being_asked_there_are_no_numbers():
+    assert b"id:" not in encoder().encode(SAID)
+
+
+def test_a_frame_has_the_number_of_its_last_event():
+    apart = encoder(numbered=True)
+    bodies = [apart.encode([event]) for event in SAID]
+    together = encoder(numbered=True)
+    merged = together.encode(SAID)
+
+    assert ids(b"".join(bodies)) == sorted(set(ids(b"".join(bodies))))
+    assert set(ids(merged)) < set(ids(b"".join(bodies)))
+    assert (apart.ordinal, together.ordinal) == (ids(merged)[-1],) * 2
+
+
+def test_done_has_no_number_of_its_own():
+    assert encoder(numbered=True).encode(SAID).endswith(b"}\n\ndata: [DONE]\n\n")
+
+
+MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(SAID)
+
+
+@given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(SAID)), max_size=6))
+def test_after_a_number_comes_what_was_said_after_it_however_it_is_cut(after, cuts):
+    frames = encoder(numbered=True, after=after)
+    places = sorted({0, *cuts, len(SAID)})
+    body = b"".join(frames.encode(SAID[start:end]) for start, end in pairwise(places))
+
+    assert texts_of(body) == "".join(getattr(event, "text", "") for event in MEANT[after:])
+    assert all(number > after for number in ids(body))
+    assert events_of(body)[-1].data == DONE
+    assert frames.ordinal == len(MEANT)
+
+
+def test_a_number_beyond_the_end_leaves_nothing_and_can_be_told():
+    frames = encoder(numbered=True, after=1000)
+
+    assert frames.encode(SAID[:3]) == b""
+    assert frames.ordinal < 1000
+
+
+def test_what_is_not_in_the_store_has_no_number():
+    frames = encoder(numbered=True)
+    body = frames.encode(SAID[:8]) + frames.encode(SAID[8:12], is_saved=False) + frames.encode(SAID[12:])
+    numbers = [event.id for event in events_of(body)]
+
+    assert b'"}}]}\n\ndata: {' in body  # a frame without a number, within
+    assert numbers[-1] == str(len(MEANT))
+
+
+def test_progress_is_no_event():
+    frames = encoder(numbered=True)
+
+    assert (frames.encode([Progress(1, 2)]), frames.ordinal) == (b"", 0)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_why_an_answer_broke_off_stands_before_its_last_chunk_if_that_was_asked_for(tells):
+    body = encoder(tells_errors=tells).encode([Text("a"), Finish("network_error", error="lost")])
+    *_, error, finish, done = events_of(b"data: {}\n\n" + body)
+
+    assert (error.event == "error") == tells
+    assert not tells or json.loads(error.data) == {"error": {"code": "1234", "message": "lost"}}
+    assert json.loads(finish.data)["choices"][0]["finish_reason"] == "network_error"
+    assert done.data == DONE
+
+
+def texts_of(body):
+    said = ""
+    for event in events_of(body):
+        if event.data != DONE:
+            delta = json.loads(event.data)["choices"][0]["delta"]
+            said += delta.get("reasoning_content", "") + delta.get("content", "")
+            said += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
+    return said

@@ -1,0 +1,63 @@
+"""Settings become a model, or an error that says what to do."""
+
+import pytest
+
+from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
+from headrace.errors import EngineError, RequestError
+from headrace.server.loading import load_model
+from headrace.server.models import Catalogue
+from headrace.server.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
+
+URL = ("http://127.0.0.1:9/v1",)
+TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
+
+
+def test_a_chat_upstream_needs_neither_template_nor_format():
+    model = load_model("m", ChatSettings(url=URL, names=("n",)))
+
+    assert (model.names, model.template, model.format) == (["m", "n"], None, PARSED_ELSEWHERE)
+    assert not model.engine.continues
+
+
+def test_raw_text_can_be_continued_and_has_a_template():
+    model = load_model("m", CompletionsSettings(url=URL, template=TEMPLATE, format="glm-4.7"))
+
+    assert model.format.name == "glm-4.7"
+    assert model.engine.continues
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (CompletionsSettings(url=URL), 'needs template: .* engine = "chat" needs none'),
+        (CompletionsSettings(url=URL, template=TEMPLATE), "family of m is not known; set format to one of"),
+        (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format is 'glm-9'"),
+        (ChatSettings(url=URL, format="glm-9"), "format is 'glm-9'"),
+        (ChatSettings(url=URL, key="NOT_THERE"), "environment variable NOT_THERE, which is not set"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(settings, named):
+    with pytest.raises(RequestError, match=named):
+        load_model("m", settings, {})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(EngineError, match=r"nowhere.gguf"):
+        load_model("m", LlamaSettings(path=tmp_path / "nowhere.gguf"))
+    with pytest.raises(EngineError, match="holds no traces"):
+        load_model("m", RecordedSettings(path=tmp_path))
+
+
+def test_a_recording_can_be_played_with_a_fault(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"path":"chat/completions"}\n{"at":0,"end":"whole"}\n')
+    model = load_model("m", RecordedSettings(path=tmp_path / "a.jsonl", fault="stall", fault_after=2))
+
+    assert model.names == ["m"]
+
+
+def test_the_first_of_two_models_with_one_name_has_it():
+    first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
+    catalogue = Catalogue([first, second])
+
+    assert catalogue.find("SAME") is first
+    assert catalogue.names == ["a", "same", "b"]

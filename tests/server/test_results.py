@@ -1,0 +1,138 @@
+"""Asynchronous completions: begun by one request, asked for by others."""
+
+import time
+
+import pytest
+
+from continuing_engine import ContinuingEngine
+from headrace.engines import ScriptedEngine
+from headrace.errors import EngineError
+from replicas import replica
+from turn_stores import redis_server, store_kind, store_name
+from wire_client import CALL, CHAT, HELLO, WEATHER
+
+__all__ = ["redis_server", "replica", "store_kind", "store_name"]
+
+BEGIN = "/api/paas/v4/async/chat/completions"
+RESULT = "/api/paas/v4/async-result"
+memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
+shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
+
+
+def begin(client, **fields):
+    response = client.post(BEGIN, json={**HELLO, **fields})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def result(client, id):
+    """The result, when it is there."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        response = client.get(f"{RESULT}/{id}")
+        assert response.status_code == 200, response.text
+        if response.json()["task_status"] != "PROCESSING":
+            return response.json()
+        time.sleep(0.02)
+    pytest.fail("no result within 10 s")
+
+
+def test_the_answer_is_that_of_a_whole_completion(replica):
+    client = replica(ScriptedEngine(CALL, piece=3))
+    begun = begin(client, tools=[WEATHER])
+    there = result(client, begun["id"])
+    whole = client.post(CHAT, json={**HELLO, "tools": [WEATHER]}).json()
+
+    assert list(begun) == ["id", "request_id", "model", "task_status"]
+    assert (begun["task_status"], begun["request_id"], begun["model"]) == (
+        "PROCESSING",
+        begun["id"],
+        "glm-4.6",
+    )
+    assert there["task_status"] == "SUCCESS"
+    assert there["usage"] == whole["usage"]
+    message, other = there["choices"][0]["message"], whole["choices"][0]["message"]
+    assert message["tool_calls"][0].pop("id") != other["tool_calls"][0].pop("id")
+    assert message == other
+
+
+@memory
+def test_until_then_it_is_processing(replica):
+    engine = ContinuingEngine("Hi there")
+    engine.pause_after(2)
+    client = replica(engine)
+    begun = begin(client, request_id="my-request")
+
+    assert client.get(f"{RESULT}/{begun['id']}").json() == begun
+    assert begun["request_id"] == "my-request"
+    engine.go_on()
+    assert result(client, begun["id"])["choices"][0]["message"]["content"] == "Hi there"
+
+
+@memory
+def test_nobody_needs_to_ask_for_it(replica):
+    engine = ContinuingEngine("Hi there, and so on", delay=0.03)
+    client = replica(engine, linger=0.05)
+    id = begin(client)["id"]
+    time.sleep(0.5)
+
+    assert client.get(f"{RESULT}/{id}").json()["task_status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("script", [[EngineError("no GPU")], ["Hi", EngineError("no GPU")]])
+def test_a_failure_is_told_as_such(replica, script):
+    client = replica(ScriptedEngine(script))
+    failed = result(client, begin(client)["id"])
+
+    assert failed["task_status"] == "FAIL"
+    assert failed["error"] == {"code": "1234", "message": "no GPU"}
+    assert "choices" not in failed
+
+
+@shared
+def test_any_replica_knows_it(replica):
+    here, there = replica(ScriptedEngine("Hi there")), replica(ScriptedEngine("no"))
+    id = begin(here)["id"]
+
+    assert result(there, id)["choices"][0]["message"]["content"] == "Hi there"
+
+
+@memory
+def test_it_can_be_read_as_a_stream_too_and_the_other_way_round(replica):
+    client = replica(ScriptedEngine("Hi there"))
+    begun = begin(client)["id"]
+    streamed = client.post(CHAT, json={**HELLO, "stream": True}, headers={"x-headrace-resumable": "1"})
+
+    assert b"Hi t" in client.get(f"{CHAT}/{begun}").content
+    assert result(client, streamed.headers["x-request-id"])["choices"][0]["message"]["content"] == "Hi there"
+
+
+@memory
+@pytest.mark.parametrize("prefix", ["/api/paas/v4", "/api/coding/paas/v4", "/v1"])
+def test_three_paths_lead_to_it(replica, prefix):
+    client = replica(ScriptedEngine("Hi"))
+    begun = client.post(f"{prefix}/async/chat/completions", json=HELLO).json()
+
+    assert client.get(f"{prefix}/async-result/{begun['id']}").status_code == 200
+
+
+@memory
+def test_what_is_wrong_is_told_at_once(replica):
+    client = replica(ScriptedEngine("Hi"), api_keys=("me.secret", "you.secret"))
+    mine, yours = ({"x-api-key": f"{name}.secret"} for name in ("me", "you"))
+    id = client.post(BEGIN, json=HELLO, headers=mine).json()["id"]
+    answers = [
+        client.post(BEGIN, json=HELLO),
+        client.post(BEGIN, json={**HELLO, "model": "gpt-9"}, headers=mine),
+        client.get(f"{RESULT}/{id}", headers=yours),
+        client.get(f"{RESULT}/nothing", headers=mine),
+        client.post(f"{RESULT}/{id}", headers=mine),
+    ]
+
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [
+        (401, "1001"),
+        (400, "1211"),
+        (404, "1214"),
+        (404, "1214"),
+        (405, "1222"),
+    ]

@@ -1,0 +1,396 @@
+"""Reading a turn again: by another connection, another client, another replica."""
+
+import json
+import os
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+
+from continuing_engine import ContinuingEngine
+from headrace.engines import ScriptedEngine
+from headrace.errors import EngineError
+from headrace.sse import DONE
+from replicas import RESUMABLE, events_after, replica
+from turn_stores import redis_server, store_kind, store_name
+from wire_client import CALL, CHAT, HELLO, WEATHER, chunks_of, deltas, events_of
+from zai.http.auth import generate_token
+
+__all__ = ["redis_server", "replica", "store_kind", "store_name"]
+
+SCRIPT = "\n<think>I count.</think>\n" + " ".join(str(number) for number in range(60))
+ANSWER = " ".join(str(number) for number in range(60))
+memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
+shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
+IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+
+
+def begin(client, **fields):
+    """Ask for a resumable stream, read its first bytes and leave; the turn's id, and the events that came."""
+    headers = {**RESUMABLE, **fields.pop("headers", {})}
+    with client.stream("POST", CHAT, json={**HELLO, "stream": True, **fields}, headers=headers) as response:
+        assert response.status_code == 200, response.read()
+        pieces = response.iter_raw()
+        while not (events := events_of(next(pieces))):
+            pass
+        return response.headers["x-request-id"], events
+
+
+def content(events):
+    return "".join(deltas([json.loads(event.data) for event in events if event.data != DONE], "content"))
+
+
+def ids(events):
+    return [int(event.id) for event in events if event.data != DONE]
+
+
+# --- who asks gets numbers --------------------------------------------------------------------------
+
+
+@memory
+def test_events_are_numbered_for_clients_that_ask_and_for_no_others(replica):
+    client = replica(ScriptedEngine("Hi there"))
+    plain = client.post(CHAT, json={**HELLO, "stream": True})
+    asked = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+
+    assert b"id: " not in plain.content
+    assert ids(events_of(asked.content)) == [1, 2, 3]
+    assert chunks_of(plain.content)[0].keys() == chunks_of(asked.content)[0].keys()
+    assert "x-headrace-resume" not in asked.headers
+
+
+@memory
+def test_by_configuration_all_events_are_numbered(replica):
+    client = replica(ScriptedEngine("Hi there"), resume="always")
+    response = client.post(CHAT, json={**HELLO, "stream": True})
+
+    assert ids(events_of(response.content)) == [1, 2, 3]
+    assert content(events_after(client, response.headers["x-request-id"])) == "Hi there"
+
+
+def test_a_stream_can_be_taken_up_after_each_of_its_events(replica):
+    client = replica(ScriptedEngine(CALL, piece=3))
+    asked = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
+    response = client.post(CHAT, json=asked, headers=RESUMABLE)
+    whole = events_of(response.content)
+    id = response.headers["x-request-id"]
+
+    assert all(before < after for before, after in pairwise(ids(whole)))
+    for seen in [0, *ids(whole)]:
+        rest = events_after(client, id, seen)
+        assert joined(rest) == joined(
+            [event for event in whole if event.data == DONE or int(event.id) > seen]
+        )
+
+
+def joined(events):
+    """All text by its kind, and what follows after the calls: merging makes no difference."""
+    texts = {"content": "", "reasoning_content": "", "arguments": "", "names": [], "ending": []}
+    for event in events:
+        if event.data == DONE:
+            texts["ending"].append("[DONE]")
+            continue
+        choice = json.loads(event.data)["choices"][0]
+        texts["content"] += choice["delta"].get("content", "")
+        texts["reasoning_content"] += choice["delta"].get("reasoning_content", "")
+        for call in choice["delta"].get("tool_calls", ()):
+            texts["names"] += [(call["id"], call["function"]["name"])] if "id" in call else []
+            texts["arguments"] += call["function"]["arguments"]
+        texts["ending"] += [choice["finish_reason"]] if "finish_reason" in choice else []
+    return texts
+
+
+# --- readers that leave and come back ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "away",
+    [0.0, 1.0, pytest.param(30.0, marks=pytest.mark.skipif(not IS_NIGHTLY, reason="takes half a minute"))],
+)
+def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
+    client = replica(engine, linger=60.0)
+    id, first = begin(client)
+    time.sleep(away)
+    rest = events_after(client, id, first[-1].id)
+
+    assert content(first) + content(rest) == ANSWER
+    assert rest[-1].data == DONE
+    assert len(engine.asked) == 1
+
+
+@memory
+def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3)
+    engine.pause_after(8)
+    client = replica(engine, linger=0.3)
+    id, first = begin(client)
+    deadline = time.monotonic() + 5
+    while engine.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    rest = events_after(client, id, first[-1].id)
+
+    assert engine.running == 0
+    assert json.loads(rest[-2].data)["choices"][0]["finish_reason"] == "network_error"
+
+
+@memory
+def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
+    client = replica(engine)
+    with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
+        next(response.iter_raw())
+    deadline = time.monotonic() + 5
+    while engine.running and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+    assert engine.running == 0
+    response = client.get(f"{CHAT}/{response.headers['x-request-id']}")
+    assert (response.status_code, "X-Headrace-Resumable: 1" in response.text) == (404, True)
+
+
+def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, store_name):
+    client = replica(ScriptedEngine("Hi there"), retention=0.3, lease=0.3)
+    id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
+    assert client.get(f"{CHAT}/{id}").status_code == 200
+    time.sleep(0.8)
+    response = client.get(f"{CHAT}/{id}")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
+    assert f"turn {id} cannot be read any more: its log was kept" in response.json()["error"]["message"]
+    assert client.delete(f"{CHAT}/{id}").status_code == 410
+
+
+def test_a_turn_that_never_was_is_not_found(replica):
+    response = replica(ScriptedEngine("Hi")).get(f"{CHAT}/20260313050448e162ecc8207a4c47")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "1214")
+
+
+def test_two_readers_at_once_get_the_same(replica):
+    client = replica(ContinuingEngine(SCRIPT, piece=3, delay=0.01))
+    id, first = begin(client)
+    read = {}
+
+    def follow(name):
+        read[name] = events_after(client, id, first[-1].id)
+
+    readers = [threading.Thread(target=follow, args=(name,)) for name in range(2)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+
+    assert [content(first) + content(events) for events in read.values()] == [ANSWER] * 2
+    assert ids(read[0])[-1] == ids(read[1])[-1]
+
+
+def test_with_another_key_a_turn_is_not_found(replica):
+    client = replica(ScriptedEngine("Hi there"), api_keys=("me.secret", "you.secret"))
+    mine, yours = ({"authorization": f"Bearer {name}.secret"} for name in ("me", "you"))
+    id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, **mine}).json()["id"]
+
+    assert client.get(f"{CHAT}/{id}", headers=mine).status_code == 200
+    assert client.get(f"{CHAT}/{id}").status_code == 401
+    for method in ("GET", "DELETE"):
+        response = client.request(method, f"{CHAT}/{id}", headers=yours)
+        assert (response.status_code, "no turn" in response.json()["error"]["message"]) == (404, True)
+
+
+@memory
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("4", "Last-Event-ID is 4, but turn {id} has only 3 events"),
+        ("-1", 'Last-Event-ID is "-1"; it must be'),
+        ("abc", 'Last-Event-ID is "abc"; it must be'),
+        ("1.5", 'Last-Event-ID is "1.5"; it must be'),
+        ("9" * 30, 'Last-Event-ID is "99999'),
+        ("²", 'Last-Event-ID is "'),
+    ],
+)
+@pytest.mark.parametrize("by", ["header", "query"])
+def test_a_position_that_is_none_is_refused_by_its_name_and_value(replica, value, said, by):
+    client = replica(ScriptedEngine("Hi there"))
+    id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
+    by_header = {"headers": {"last-event-id": value.encode()}}
+    response = client.get(f"{CHAT}/{id}", **(by_header if by == "header" else {"params": {"after": value}}))
+    message = response.json()["error"]["message"]
+
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
+    assert message.startswith(
+        (said if by == "header" else said.replace('Last-Event-ID is "', 'after is "')).format(id=id)
+    )
+
+
+@memory
+def test_after_the_last_event_there_is_only_done(replica):
+    client = replica(ScriptedEngine("Hi there"))
+    id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
+
+    assert [event.data for event in events_after(client, id, 3)] == [DONE]
+
+
+@memory
+def test_a_position_in_a_turn_that_has_hardly_begun_is_beyond_its_end(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3)
+    engine.pause_after(8)
+    client = replica(engine)
+    id, _ = begin(client)
+    response = client.get(f"{CHAT}/{id}", headers={"last-event-id": "50"})
+    engine.go_on()
+
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
+
+
+# --- browsers -------------------------------------------------------------------------------------
+
+
+@memory
+def test_an_event_source_begins_by_query_and_reconnects_by_header(replica):
+    client = replica(ScriptedEngine("Hi there"))
+    id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
+    by_query = client.get(f"{CHAT}/{id}", params={"after": "1"}, headers={"accept": "text/event-stream"})
+    by_both = client.get(f"{CHAT}/{id}", params={"after": "1"}, headers={"last-event-id": "2"})
+
+    assert by_query.headers["content-type"] == "text/event-stream;charset=UTF-8"
+    assert ids(events_of(by_query.content)) == [2, 3]
+    assert ids(events_of(by_both.content)) == [3]  # the header is the newer one
+
+
+@memory
+def test_an_event_source_may_bring_a_signed_token_in_the_query_but_no_key(replica):
+    client = replica(ScriptedEngine("Hi there"), api_keys=("id.secret",))
+    id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, "x-api-key": "id.secret"}).json()["id"]
+    signed = generate_token("id.secret")
+
+    assert client.get(f"{CHAT}/{id}", params={"token": signed}).status_code == 200
+    assert client.get(f"{CHAT}/{id}", params={"token": "id.secret"}).status_code == 401
+    assert client.delete(f"{CHAT}/{id}", params={"token": signed}).status_code == 401
+
+
+# --- replicas -------------------------------------------------------------------------------------
+
+
+@shared
+def test_a_stream_goes_on_at_another_replica(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
+    here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
+    id, first = begin(here)
+    rest = events_after(there, id, first[-1].id)
+
+    assert content(first) + content(rest) == ANSWER
+    assert len(engine.asked) == 1
+
+
+@shared
+def test_what_one_replica_has_shown_another_that_reads_along_accepts_at_once(replica):
+    """A reader that changes replicas is ahead of what the other has heard of so far."""
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
+    here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
+    with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
+        along = threading.Thread(target=events_after, args=(there, response.headers["x-request-id"]))
+        along.start()
+        events = []
+        for piece in response.iter_raw():
+            events += events_of(piece)
+            if events and len(events) % 10 == 0:
+                id, seen = response.headers["x-request-id"], events[-1].id
+                with there.stream("GET", f"{CHAT}/{id}", headers={"last-event-id": seen}) as other:
+                    assert other.status_code == 200
+        along.join()
+
+    assert content(events) == ANSWER
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
+    client = replica(engine)
+    stopped = {}
+    with client.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
+        pieces = response.iter_raw()
+        body = next(pieces)
+        id = response.headers["x-request-id"]
+        stopping = threading.Thread(target=lambda: stopped.update(client.delete(f"{CHAT}/{id}").json()))
+        stopping.start()
+        body += b"".join(pieces)
+        stopping.join()
+    chunks = chunks_of(body)
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert 0 < chunks[-1]["usage"]["completion_tokens"] < 70
+    assert stopped["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != ANSWER
+    assert stopped["usage"] == chunks[-1]["usage"]
+    assert engine.running == 0
+    assert content(events_after(client, id)) == "".join(deltas(chunks, "content"))
+    assert client.delete(f"{CHAT}/{id}").json() == stopped  # again: nothing changes
+
+
+@shared
+def test_delete_at_another_replica_stops_it_too(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
+    here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
+    with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
+        pieces = response.iter_raw()
+        body = next(pieces)
+        answer = there.delete(f"{CHAT}/{response.headers['x-request-id']}").json()
+        body += b"".join(pieces)
+    chunks = chunks_of(body)
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert answer["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != ANSWER
+    deadline = time.monotonic() + 5
+    while engine.running and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert engine.running == 0
+
+
+@memory
+def test_other_methods_are_refused(replica):
+    response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
+    assert "GET or DELETE" in response.json()["error"]["message"]
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@memory
+def test_why_an_answer_broke_off_is_told_to_clients_of_ours_only(replica):
+    client = replica(ScriptedEngine(["Hi", EngineError("the GPU is gone")]))
+    plain = client.post(CHAT, json={**HELLO, "stream": True})
+    ours = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+    named = [event for event in events_of(ours.content) if event.event]
+
+    assert b"event:" not in plain.content
+    assert [event.event for event in named] == ["error"]
+    assert json.loads(named[0].data) == {"error": {"code": "1234", "message": "the GPU is gone"}}
+    assert events_of(ours.content)[-3:][0] == named[0]  # then the finish chunk, then [DONE]
+    assert chunks_of(plain.content)[-1]["choices"][0]["finish_reason"] == "network_error"
+
+
+@memory
+def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(replica):
+    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0")
+    refused = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "1234")
+    assert "turn store" in refused.json()["error"]["message"]
+    assert client.get(f"{CHAT}/1").status_code == 503
+    assert client.post(CHAT, json=HELLO).status_code == 200
+
+
+@memory
+@pytest.mark.parametrize("streaming", [True, False])
+def test_by_configuration_a_turn_begins_without_the_store_and_a_header_says_so(replica, streaming):
+    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", store_failure="go-on")
+    response = client.post(CHAT, json={**HELLO, "stream": streaming}, headers=RESUMABLE)
+
+    assert (response.status_code, response.headers["x-headrace-resume"]) == (200, "off")
+    assert b"id: " not in response.content
+    assert "x-headrace-resume" not in client.post(CHAT, json=HELLO).headers

@@ -1,0 +1,80 @@
+import threading
+import time
+
+import httpx2
+import pytest
+
+from continuing_engine import ASSISTANT, ContinuingEngine
+from headrace.engines import ScriptedEngine
+from headrace.formats import FORMATS
+from headrace.prompts import ChatTemplate
+from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.turns import TurnSettings
+from wire_client import CHAT, HELLO, chunks_of, deltas, events_of
+
+
+def serving(engine, **turns):
+    model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate("x" + ASSISTANT))
+    return LocalServer(App(Catalogue([model]), Settings(turns=TurnSettings(**turns))))
+
+
+def test_open_streams_end_when_the_server_is_told_to_stop():
+    bodies = []
+
+    def read(url):
+        bodies.append(httpx2.post(f"{url}{CHAT}", json={**HELLO, "stream": True}, trust_env=False).content)
+
+    engine = ScriptedEngine("Hello, world!", piece=1, delay=0.03)
+    with serving(engine) as server:
+        reader = threading.Thread(target=read, args=(server.url,))
+        reader.start()
+        while not engine.running:
+            time.sleep(0.005)
+    reader.join()
+
+    assert "".join(deltas(chunks_of(bodies[0]), "content")) == "Hello, world!"
+
+
+def test_a_stream_that_does_not_end_in_time_is_cut_and_its_engine_stopped():
+    engine = ScriptedEngine("x" * 1000, piece=1, delay=0.05)
+    with serving(engine) as server, httpx2.Client(trust_env=False) as client:
+        opened = client.stream("POST", f"{server.url}{CHAT}", json={**HELLO, "stream": True})
+        with opened as response:
+            pieces = response.iter_raw()
+            next(pieces)
+            server.__exit__(None, None, None)
+            with pytest.raises(httpx2.RemoteProtocolError):
+                list(pieces)
+
+    assert engine.running == 0
+
+
+def test_a_server_that_stops_leaves_its_resumable_turns_to_the_next_one(tmp_path):
+    """A deploy: no lease has to run out, and nothing is said twice."""
+    script = " ".join(str(number) for number in range(100))
+    stopping, next_one = ContinuingEngine(script), ContinuingEngine(script)
+    stopping.pause_after(60)
+    kept = {"store": f"sqlite:{tmp_path}/turns.db", "lease": 60.0}
+    body = b""
+    with serving(stopping, **kept) as server, httpx2.Client(trust_env=False) as client:
+        asked = {"json": {**HELLO, "stream": True}, "headers": {"x-headrace-resumable": "1"}}
+        with client.stream("POST", f"{server.url}{CHAT}", **asked) as response:
+            pieces = response.iter_raw()
+            body += next(pieces)
+            while b"29" not in body:
+                body += next(pieces)
+            server.__exit__(None, None, None)
+            with pytest.raises(httpx2.RemoteProtocolError):
+                for piece in pieces:
+                    body += piece
+        id = response.headers["x-request-id"]
+    seen = events_of(body)[-1].id
+    with serving(next_one, **kept) as server:
+        began = time.monotonic()
+        rest = httpx2.get(f"{server.url}{CHAT}/{id}", headers={"last-event-id": seen}, trust_env=False)
+
+    chunks = chunks_of(body + rest.content)
+    assert "".join(deltas(chunks, "content")) == script
+    assert time.monotonic() - began < 10
+    assert stopping.running == 0
+    assert len(next_one.asked) == 1

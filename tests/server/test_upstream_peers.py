@@ -1,0 +1,205 @@
+"""Real servers behind ours: llama.cpp's own over HTTP, and another Headrace. All on the embedded model."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import httpx2
+import pytest
+
+from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server.configuration import ModelOptions
+from headrace.server.embedded import embedded_model
+from headrace.server.guessing import guess_models
+from headrace.server.loading import load_model
+from headrace.server.settings import ChatSettings, CompletionsSettings
+from headrace_tiny import model_path
+from llama_cpp_server import LlamaCppServer
+from wire_client import CHAT, WEATHER, chunks_of, deltas
+
+POEM = "Write a poem about spring"
+CALL = {"tools": [WEATHER], "tool_stream": True}
+SEED_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "获取指定地点当前的天气情况",
+        "parameters": {
+            "type": "object",
+            "properties": {"location": {"type": "string", "description": "城市,例如:北京、上海"}},
+            "required": ["location"],
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def llama_cpp():
+    with LlamaCppServer() as server:
+        yield server
+
+
+def front(name, settings):
+    return App(Catalogue([load_model(name, settings)]), Settings())
+
+
+@pytest.fixture(scope="module")
+def clients(llama_cpp):
+    """A client for each way to the same weights."""
+    url = (f"{llama_cpp.url}/v1",)
+    completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
+    chat = ChatSettings(url=url, dialect="llama.cpp")
+    with LocalServer(App(Catalogue([embedded_model()]), Settings())) as embedded:
+        second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")
+        apps = {
+            "completions": front("glm-4.6", completions),
+            "chat": front("glm-4.6", chat),
+            "headrace": front("glm-4.6", second),
+        }
+        servers = {name: LocalServer(app).__enter__() for name, app in apps.items()}
+        opened = {
+            name: httpx2.Client(base_url=server.url, trust_env=False, timeout=60)
+            for name, server in {**servers, "embedded": embedded}.items()
+        }
+        yield opened
+        for client in opened.values():
+            client.close()
+        for server in servers.values():
+            server.__exit__(None, None, None)
+
+
+def ask(client, question, **fields):
+    body = {
+        "model": "glm-4.6",
+        "messages": [{"role": "user", "content": question}],
+        "do_sample": False,
+        **fields,
+    }
+    response = client.post(CHAT, json=body)
+    assert response.status_code == 200, response.text
+    return response
+
+
+def said(client, question, **fields):
+    """Reasoning, content, calls, finish_reason and usage of a stream."""
+    chunks = chunks_of(ask(client, question, stream=True, **fields).content)
+    calls = [call for calls in deltas(chunks, "tool_calls") for call in calls]
+    return (
+        "".join(deltas(chunks, "reasoning_content")),
+        "".join(deltas(chunks, "content")),
+        [call["function"].get("name") for call in calls if "id" in call],
+        "".join(call["function"]["arguments"] for call in calls),
+        chunks[-1]["choices"][0]["finish_reason"],
+        chunks[-1]["usage"],
+    )
+
+
+@pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
+@pytest.mark.parametrize("thinking", ["enabled", "disabled"])
+def test_the_same_weights_say_the_same_whichever_way_they_are_reached(clients, way, thinking):
+    fields = {"thinking": {"type": thinking}}
+    expected = said(clients["embedded"], POEM, **fields)
+    got = said(clients[way], POEM, **fields)
+
+    # llama.cpp's own parser drops a line end around the thinking, ours does not.
+    assert [text.strip() for text in got[:2]] == [text.strip() for text in expected[:2]]
+    assert bool(got[0]) == (thinking == "enabled")
+    assert got[4] == expected[4] == "stop"
+    assert got[5]["prompt_tokens"] == expected[5]["prompt_tokens"]
+    assert got[5]["completion_tokens"] == expected[5]["completion_tokens"]
+
+
+@pytest.mark.parametrize("way", ["completions", "headrace"])
+def test_a_call_comes_in_pieces(clients, way):
+    fields = {"tools": [SEED_TOOL], "tool_stream": True}
+    _, _, names, arguments, reason, usage = said(clients[way], "北京天气怎么样", **fields)
+
+    assert names == ["get_weather"]
+    assert json.loads(arguments) == {"location": "北京"}
+    assert (reason, usage) == said(clients["embedded"], "北京天气怎么样", **fields)[4:]
+
+
+def test_a_call_that_llama_cpp_parsed_is_ours_on_the_wire(clients):
+    _, _, names, arguments, reason, _ = said(clients["chat"], "北京天气怎么样", **CALL)
+
+    assert names == ["get_weather"]
+    assert json.loads(arguments)["location"] == "北京"
+    assert reason == "tool_calls"
+
+
+@pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
+def test_a_whole_answer_is_its_stream_folded(clients, way):
+    message = ask(clients[way], POEM).json()["choices"][0]["message"]
+    reasoning, content, *_ = said(clients[way], POEM)
+
+    assert (message["reasoning_content"], message["content"]) == (reasoning, content)
+
+
+def test_the_length_is_counted_alike(clients):
+    for way in clients:
+        *_, reason, usage = said(clients[way], POEM, max_tokens=9)
+        assert (reason, usage["completion_tokens"]) == ("length", 9)
+
+
+def test_a_grammar_holds_through_llama_servers_raw_text(clients):
+    call = ask(clients["completions"], "hello", tools=[WEATHER], tool_choice="required").json()["choices"][0]
+
+    assert call["finish_reason"] == "tool_calls"
+    assert call["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+
+
+@pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
+def test_a_prompt_that_is_too_long_is_told_with_its_code(clients, way):
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "x " * 9000}], "stream": True}
+    response = clients[way].post(CHAT, json=body)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "1261")
+    assert "4096" in response.json()["error"]["message"]
+
+
+def test_llama_server_is_recognised_and_our_parser_is_used(llama_cpp):
+    (guessed,) = guess_models(ModelOptions("", "here", {"url": llama_cpp.url}), {})
+
+    assert guessed.options.values["engine"] == "completions"
+    assert guessed.options.settings().format == "glm-4.6"
+    assert guessed.options.name == "model"
+
+
+def test_serve_upstream_guesses_says_so_and_serves(llama_cpp):
+    command = [sys.executable, "-m", "headrace.cli", "serve", "--port", "0", "--upstream", llama_cpp.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        banner = [server.stdout.readline() for _ in range(5)]
+        url = banner[0].split()[2]
+        body = {"model": "model", "messages": [{"role": "user", "content": POEM}]}
+        answer = httpx2.post(f"{url}/chat/completions", json=body, trust_env=False, timeout=60)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(10) in (0, -signal.SIGTERM)
+
+    assert answer.json()["choices"][0]["message"]["reasoning_content"]
+    assert "is llama.cpp" in "".join(banner)
+    assert "engine completions" in "".join(banner)
+
+
+def test_an_upstream_that_is_killed_ends_the_stream_and_one_that_comes_back_answers():
+    with LlamaCppServer() as first:
+        settings = ChatSettings(url=(f"{first.url}/v1",), dialect="llama.cpp")
+        with (
+            LocalServer(front("glm-4.6", settings)) as server,
+            httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+        ):
+            body = {"model": "glm-4.6", "messages": [{"role": "user", "content": POEM}], "stream": True}
+            endless = {**body, "ignore_eos": True, "max_tokens": 4000}
+            with client.stream("POST", CHAT, json=endless) as response:
+                pieces = response.iter_bytes()
+                received = next(pieces)
+                first.kill()
+                received += b"".join(pieces)
+            chunks = chunks_of(received)
+            refused = client.post(CHAT, json=body)
+            with LlamaCppServer(first.port):
+                answered = client.post(CHAT, json=body)
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "network_error"
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "1221")
+    assert chunks_of(answered.content)[-1]["choices"][0]["finish_reason"] == "stop"

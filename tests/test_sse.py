@@ -1,0 +1,225 @@
+"""Server-Sent Events, against the standard's rules and in every cut."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.errors import DecodeError
+from headrace.sse import SseDecoder, SseEvent, encode_comment, encode_event
+
+BOM = b"\xef\xbb\xbf"
+
+
+def decode(*pieces):
+    decoder = SseDecoder()
+    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.finish()
+
+
+def cuts(data):
+    """Whole, byte by byte, and in every cut in two."""
+    yield [data]
+    yield [data[at : at + 1] for at in range(len(data))]
+    yield from ([data[:at], data[at:]] for at in range(len(data) + 1))
+
+
+CASES = {
+    "data with and without the space": (b"data: a\n\ndata:b\n\ndata:  c\n\n", ["a", "b", " c"]),
+    "CRLF": (b"data: a\r\n\r\ndata: b\r\n\r\n", ["a", "b"]),
+    "CR": (b"data: a\r\rdata: b\r\r", ["a", "b"]),
+    "mixed line ends": (b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", ["a", "b", "c"]),
+    "several lines of data": (b"data: a\ndata: b\ndata:\ndata: c\n\n", ["a\nb\n\nc"]),
+    "a line without a colon is a field without a value": (b"data\n\n", [""]),
+    "empty data": (b"data:\n\ndata: \n\n", ["", ""]),
+    "comments": (b": one\n\n:two\ndata: a\n: three\n\n:\n\n", ["a"]),
+    "a comment before each event": (b": x\ndata: a\n\n: y\ndata: b\n\n", ["a", "b"]),
+    "more blank lines than needed": (b"\n\n\ndata: a\n\n\n\n\ndata: b\n\n\n", ["a", "b"]),
+    "unknown fields": (b"foo: 1\ndata: a\nbar\n\n", ["a"]),
+    "fields are case sensitive": (b"Data: a\n\ndata: b\n\n", ["b"]),
+    "an unfinished event is dropped": (b"data: a\n\ndata: b\n", ["a"]),
+    "a byte order mark": (BOM + b"data: a\n\n", ["a"]),
+    "only the first byte order mark": (BOM + BOM + b"data: a\n\ndata: b\n\n", ["b"]),
+    "a byte order mark inside": (b"data: " + BOM + b"a\n\n", ["\ufeffa"]),
+    "characters of several bytes": ("data: é中😀\n\n".encode(), ["é中😀"]),
+    "what str.splitlines takes for a line end": (
+        "data: a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\n\n".encode(),
+        ["a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg"],
+    ),
+    "[DONE] inside a text": (b'data: "[DONE]"\n\n', ['"[DONE]"']),
+    "nothing": (b"", []),
+    "only line ends": (b"\r\n\n\r\r\n", []),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES.keys())
+def test_every_cut_gives_the_same_data(data, expected):
+    for pieces in cuts(data):
+        assert [event.data.decode() for event in decode(*pieces)] == expected, pieces
+
+
+def test_event_types_belong_to_one_event():
+    data = b"event: ping\ndata: a\n\ndata: b\n\nevent: x\n\ndata: c\n\n"
+
+    for pieces in cuts(data):
+        assert [(event.event, event.data) for event in decode(*pieces)] == [
+            ("ping", b"a"),
+            ("", b"b"),
+            ("", b"c"),
+        ]
+
+
+def test_an_id_stays_until_another_comes_and_may_be_set_empty():
+    data = b"id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid\ndata: d\n\n"
+
+    for pieces in cuts(data):
+        assert [(event.id, event.data) for event in decode(*pieces)] == [
+            ("1", b"a"),
+            ("1", b"b"),
+            ("2", b"c"),
+            ("", b"d"),
+        ]
+
+
+def test_an_id_with_a_null_is_ignored():
+    for pieces in cuts(b"id: 1\ndata: a\n\nid: 2\x003\ndata: b\n\n"):
+        assert [event.id for event in decode(*pieces)] == ["1", "1"]
+
+
+def test_the_id_of_an_event_that_was_cut_off_does_not_count():
+    data = b"id: 1\ndata: a\n\nid: 2\ndata: b\n"
+
+    for pieces in cuts(data):
+        decoder = SseDecoder()
+        for piece in pieces:
+            decoder.feed(piece)
+        decoder.finish()
+        assert decoder.last_event_id == "1"
+
+
+def test_retry_takes_digits_only():
+    decoder = SseDecoder()
+    for text in (b"x", b"-5", b"1_000", b"", b"9" * 5000, "１".encode()):
+        decoder.feed(b"retry: " + text + b"\n\n")
+        assert decoder.retry_ms is None
+    decoder.feed(b"retry: 1500\n\n")
+    assert decoder.retry_ms == 1500
+
+
+def test_a_broken_character_does_not_stop_the_stream():
+    for pieces in cuts(b"data: a\xffb\n\nid: \xff\nevent: \xfe\ndata: c\n\n"):
+        assert decode(*pieces) == [SseEvent(b"a\xffb"), SseEvent(b"c", "\ufffd", "\ufffd")]
+
+
+def test_an_event_that_was_cut_off_can_be_looked_at():
+    for pieces in cuts(b"id: 7\ndata: a\n\nevent: x\nid: 8\ndata: b"):
+        decoder = SseDecoder()
+        for piece in pieces:
+            decoder.feed(piece)
+        assert decoder.finish() == []
+        assert decoder.unfinished == SseEvent(b"b", "x", "8")
+
+
+def test_lines_of_a_peer_that_does_not_speak_sse_are_kept():
+    body = b'{\n  "error": {\n    "code": "1302"\n  }\n}'
+
+    for pieces in cuts(body):
+        decoder = SseDecoder()
+        for piece in pieces:
+            decoder.feed(piece)
+        decoder.finish()
+        assert decoder.stray == body
+
+
+def test_stray_lines_are_bounded():
+    decoder = SseDecoder()
+    for _ in range(1000):
+        decoder.feed(b"<p>" + b"x" * 1000 + b"\n\n")
+    assert len(decoder.stray) < 70_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"data: " + b"x" * 100, b": " + b"x" * 100, b"data: x\n" * 20, b"x" * 101, b"event: " + b"x" * 100],
+)
+def test_an_event_beyond_the_limit_raises_however_it_is_cut(data):
+    for pieces in cuts(data + b"\n\n"):
+        decoder = SseDecoder(max_event_bytes=100)
+        with pytest.raises(DecodeError, match="longer than 100 bytes"):
+            for piece in pieces:
+                decoder.feed(piece)
+
+
+def test_many_events_together_may_exceed_the_limit():
+    decoder = SseDecoder(max_event_bytes=20)
+    assert len(decoder.feed(b"data: 0123456789\n\n" * 10)) == 10
+
+
+def test_a_long_event_is_held_in_pieces_until_its_end_so_that_it_costs_its_length_once():
+    decoder = SseDecoder()
+    pieces = [b"data: ", *[b"x" * 10] * 5_000]
+    for count, piece in enumerate(pieces, 1):
+        assert decoder.feed(piece) == []
+        assert len(decoder._rest) == count
+    assert decoder.feed(b"\n") == []
+    (event,) = decoder.feed(b"\n")
+    assert len(event.data) == 50_000
+
+
+line = st.one_of(
+    st.sampled_from([b"data: a", b"data:", b"data", b'data: {"x": 1}', b"id: 1", b"id: 2", b"id", b": ping"]),
+    st.sampled_from([b"event: e", b"retry: 10", b"foo", b"", b"", b"", b"data: \xe4\xb8\xad", b"data: \xff"]),
+)
+line_end = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r"])
+
+
+def reference(data):
+    """The standard's algorithm, line by line over the whole."""
+    text = data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    *lines, _ = text.split(b"\n")
+    events, fields, kind, last_id = [], [], "", ""
+    for each in lines:
+        name, _, value = each.partition(b":")
+        value = value.removeprefix(b" ")
+        if not each:
+            if fields:
+                events.append(SseEvent(b"\n".join(fields), kind, last_id))
+            fields, kind = [], ""
+        elif name == b"data":
+            fields.append(value)
+        elif name == b"event":
+            kind = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            last_id = value.decode("utf-8", "replace")
+    return events
+
+
+@given(st.booleans(), st.lists(st.tuples(line, line_end)), st.lists(st.integers(0, 200), max_size=6))
+def test_any_stream_in_any_cut_is_what_the_standard_says(bom, lines, places):
+    data = BOM * bom + b"".join(text + end for text, end in lines)
+    places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    pieces = [data[start:end] for start, end in pairwise(places)]
+
+    assert decode(*pieces) == reference(data)
+
+
+@given(st.lists(st.binary().filter(lambda data: b"\n" not in data and b"\r" not in data)), st.integers(0, 9))
+def test_encoding_is_undone_by_decoding(texts, first):
+    frames = b"".join(
+        encode_event(data, id=number, event="e" if number % 2 else "")
+        for number, data in enumerate(texts, first)
+    )
+
+    assert decode(frames) == [
+        SseEvent(data, "e" if number % 2 else "", str(number)) for number, data in enumerate(texts, first)
+    ]
+
+
+def test_a_keep_alive_has_one_line_end_and_is_no_event():
+    comment = encode_comment("ping")
+
+    assert comment == b": ping\n"
+    assert decode(b"id: 1\ndata: a\n\n" + comment * 3 + b"data: b\n\n") == [
+        SseEvent(b"a", "", "1"),
+        SseEvent(b"b", "", "1"),
+    ]

@@ -1,0 +1,24 @@
+"""The short version of `benchmarks/chaos.py`: servers are killed while clients read, and nothing is lost."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redis_server import is_installed
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+def test_nothing_is_lost_and_nothing_comes_twice_when_servers_are_killed(store):
+    if store == "redis" and not is_installed():
+        pytest.skip("redis-server is not installed")
+    command = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--store", store]
+    quick = ["--kills", "4", "--clients", "4", "--questions", "5", "--pace", "0.01", "--lease", "0.6"]
+    done = subprocess.run([*command, *quick], capture_output=True, text=True, timeout=110, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line[-1:].isdigit())
+    assert int(counts["                             kills"]) == 4

@@ -1,0 +1,44 @@
+from headrace.events import Content, Finish, Reasoning, Text, TokenUsage, ToolCallEnd
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.turns import Interpreter
+
+TOOLS = {"f": {"type": "object", "properties": {}}}
+
+
+def interpret(*said, tools=TOOLS):
+    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], tools))
+    return interpreter.feed(said)
+
+
+def test_text_becomes_what_it_means():
+    assert interpret(Text("<think>a</think>b"), Finish("stop")) == [
+        Reasoning("a"),
+        Content("b"),
+        Finish("stop", TokenUsage(reasoning=0)),
+    ]
+
+
+def test_reasoning_tokens_are_counted_with_their_tags():
+    said = [Text(text) for text in ("<think>", "Hm", "m.", "</think>", "Yes", ".")]
+
+    assert interpret(*said, Finish("stop", TokenUsage(completion=6)))[-1].usage.reasoning == 4
+
+
+def test_tool_calls_is_told_by_the_text_not_by_the_stop_token():
+    events = interpret(Text("<tool_call>f</tool_call>"), Finish("stop"))
+
+    assert ToolCallEnd(0) in events
+    assert events[-1].reason == "tool_calls"
+
+
+def test_an_answer_that_was_cut_off_in_a_call_ends_with_length():
+    assert interpret(Text("<tool_call>f\n<arg_key>a"), Finish("length"))[-1].reason == "length"
+
+
+def test_what_the_parser_held_back_leaves_before_the_finish():
+    assert interpret(Text("a <tool_c"), Finish("stop"))[1:-1] == [Content("<tool_c")]
+
+
+def test_events_of_an_engine_that_parses_itself_pass_through():
+    assert interpret(Reasoning("a"), Content("b"))[:2] == [Reasoning("a"), Content("b")]

@@ -1,0 +1,99 @@
+"""A `request_id` is an idempotency key: never a second generation."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from continuing_engine import ContinuingEngine
+from headrace.errors import RequestError
+from processes import BODY, SCRIPT, open_registry, read, shared, start
+from turn_stores import evict
+
+__all__ = ["open_registry"]
+
+
+def body(**fields):
+    return msgspec.json.encode({**msgspec.json.decode(BODY), "request_id": "request-1", **fields})
+
+
+async def test_the_same_request_while_it_runs_is_the_same_turn(open_registry):
+    engine = ContinuingEngine(SCRIPT, delay=0.002)
+    registry = open_registry(engine)
+    first = await start(registry, body(), resumable=False)
+    again = await start(registry, body(stream=True, stream_options={"include_usage": True}), resumable=False)
+
+    assert again is first
+    assert (await asyncio.gather(read(first), read(again)))[1][0] == SCRIPT
+    assert len(engine.asked) == 1
+
+
+async def test_the_same_request_when_it_has_ended_is_the_same_answer(open_registry):
+    engine = ContinuingEngine(SCRIPT)
+    registry = open_registry(engine)
+    first = await start(registry, body())
+    await read(first)
+    again = await start(registry, body())
+
+    assert (again.id, (await read(again))[0]) == (first.id, SCRIPT)
+    assert len(engine.asked) == 1
+
+
+@shared
+async def test_the_same_request_to_several_processes_at_once_is_one_turn(open_registry):
+    engines = [ContinuingEngine(SCRIPT, delay=0.001) for _ in range(3)]
+    registries = [open_registry(engine) for engine in engines]
+    turns = await asyncio.gather(*(start(registry, body()) for registry in registries * 3))
+
+    assert len({turn.id for turn in turns}) == 1
+    assert {(await read(turn))[0] for turn in turns} == {SCRIPT}
+    assert sum(len(engine.asked) for engine in engines) == 1
+
+
+async def test_another_request_with_that_id_is_refused_while_the_first_runs(open_registry):
+    engine = ContinuingEngine(SCRIPT)
+    engine.pause_after(2)
+    registry = open_registry(engine)
+    first = await start(registry, body())
+    with pytest.raises(RequestError, match='another request is running as "request-1"') as refused:
+        await start(registry, body(temperature=0.5))
+
+    assert refused.value.code == "1231"
+    engine.go_on()
+    await read(first)
+    second = await start(registry, body(temperature=0.5))
+    assert second.id != first.id
+    assert (await read(second))[0] == SCRIPT
+    assert (await start(registry, body(temperature=0.5))).id == second.id
+
+
+async def test_by_configuration_a_duplicate_is_refused_while_it_runs(open_registry):
+    engine = ContinuingEngine(SCRIPT)
+    engine.pause_after(2)
+    registry = open_registry(engine, duplicates="refuse")
+    first = await start(registry, body())
+    with pytest.raises(RequestError, match='this request is running as "request-1"') as refused:
+        await start(registry, body())
+
+    assert refused.value.code == "1231"
+    engine.go_on()
+    await read(first)
+    assert (await start(registry, body())).id != first.id
+
+
+async def test_another_owners_request_with_that_id_is_another_turn(open_registry):
+    registry = open_registry(ContinuingEngine(SCRIPT))
+    mine, yours = await start(registry, body()), await start(registry, body(), "you")
+
+    assert mine.id != yours.id
+
+
+async def test_when_the_log_is_gone_the_id_begins_a_new_turn(open_registry):
+    registry = open_registry(ContinuingEngine(SCRIPT))
+    first = await start(registry, body())
+    await read(first)
+    await evict(registry._store, first.id)
+    second = await start(registry, body())
+
+    assert second.id != first.id
+    assert (await read(second))[0] == SCRIPT

@@ -1,0 +1,116 @@
+"""A turn that is kept nowhere: what it says, how it ends. (With a store: test_registry.py.)"""
+
+import asyncio
+import re
+
+import pytest
+
+from headrace.engines import Generation, ScriptedEngine
+from headrace.errors import EngineError
+from headrace.events import Finish, Text, TokenUsage
+from headrace.turns import Turn, new_turn_id
+from headrace.turns.store import TurnHeader
+from headrace.wire import decode_request
+from turn_stores import settings
+
+REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
+
+
+def begin(engine):
+    header = TurnHeader(id=new_turn_id(0), owner="", created=0)
+    turn = Turn(header, REQUEST, lambda request: (engine, Generation("a b", request)), settings())
+    turn.produce()
+    return turn
+
+
+async def ended(turn):
+    while not turn.log.is_finished:
+        await asyncio.sleep(0)
+    return turn.log.events
+
+
+def test_an_id_is_the_time_in_beijing_and_16_hex_digits():
+    assert re.fullmatch(r"20260313050448[0-9a-f]{16}", new_turn_id(1773349488))
+    assert new_turn_id(0) != new_turn_id(0)
+
+
+async def test_the_log_holds_what_the_engine_said():
+    assert await ended(begin(ScriptedEngine("abcdef", piece=4))) == [
+        Text("abcd"),
+        Text("ef"),
+        Finish("stop", TokenUsage(prompt=2, completion=2)),
+    ]
+
+
+async def test_a_turn_that_is_stopped_stops_its_engine_and_ends_as_it_is():
+    engine = ScriptedEngine("abc" * 100, delay=0.01)
+    turn = begin(engine)
+    while not turn.log.events:
+        await asyncio.sleep(0)
+    turn.stop()
+    turn.stop()
+
+    assert await ended(turn) == [Text("abca"), Finish("stop", TokenUsage(completion=1))]
+    assert engine.running == 0
+
+
+async def test_a_turn_that_has_ended_cannot_be_stopped():
+    turn = begin(ScriptedEngine("ab", finish_reason="length"))
+    events = list(await ended(turn))
+    turn.stop()
+    await asyncio.sleep(0.01)
+
+    assert turn.log.events == events
+
+
+async def test_when_its_last_reader_leaves_it_is_stopped_at_once():
+    engine = ScriptedEngine("abc" * 100, delay=0.01)
+    turn = begin(engine)
+    one, two = turn.reader(idle=9), turn.reader(idle=9)
+    await one.read()
+    one.close()
+    await asyncio.sleep(0.02)
+    assert engine.running == 1
+    two.close()
+
+    assert (await ended(turn))[-1].error == "its client left"
+    assert engine.running == 0
+
+
+async def test_an_engines_error_in_mid_stream_is_the_ending():
+    events = await ended(begin(ScriptedEngine(["ab", EngineError("gone")])))
+
+    assert (events[-1].reason, events[-1].error) == ("network_error", "gone")
+
+
+async def test_an_engine_that_stops_without_an_ending_is_a_network_error():
+    class Endless(ScriptedEngine):
+        async def generate(self, generation):
+            yield [Text("a")]
+
+    assert (await ended(begin(Endless(""))))[-1].reason == "network_error"
+
+
+async def test_a_defect_is_logged_and_ends_the_turn(caplog):
+    class Broken(ScriptedEngine):
+        async def generate(self, generation):
+            yield [Text("a")]
+            raise ZeroDivisionError
+
+    turn = begin(Broken(""))
+    events = await ended(turn)
+
+    assert turn.id in events[-1].error
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("moment", range(4))
+async def test_stopping_at_any_moment_leaves_nothing_running(moment):
+    engine = ScriptedEngine("abcdefgh" * 9)
+    turn = begin(engine)
+    for _ in range(moment):
+        await asyncio.sleep(0)
+    turn.stop()
+
+    assert (await ended(turn))[-1] == Finish("stop", TokenUsage(completion=len(turn.log.events) - 1))
+    assert engine.running == 0

@@ -1,0 +1,154 @@
+"""The fold: what the chunks of a stream add up to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.completion import Accumulator, fold
+from headrace.wire.decode import decode_chunk
+from headrace.wire.usage import Usage
+
+USAGE = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
+
+
+def chunk(delta=None, *, reason=None, usage=None, **fields):
+    choice = ChunkChoice(index=fields.pop("index", 0), delta=delta or Delta(), finish_reason=reason)
+    return Chunk(**{"id": "turn", "created": 5, "model": "m", **fields}, choices=[choice], usage=usage)
+
+
+def call(index, arguments="", *, name=None, id=None):
+    function = FunctionDelta(name=name, arguments=arguments)
+    return Delta(tool_calls=[ToolCallDelta(index=index, id=id, type="function", function=function)])
+
+
+def calls_of(answer):
+    return [
+        (each.index, each.id, each.function.name, each.function.arguments)
+        for each in answer.choices[0].message.tool_calls
+    ]
+
+
+def test_texts_are_joined_and_the_ending_is_kept():
+    answer = fold(
+        [
+            chunk(Delta(reasoning_content="Let me ")),
+            chunk(Delta(reasoning_content="see.")),
+            chunk(Delta(content="Hel")),
+            chunk(Delta(content="lo")),
+            chunk(Delta(content=""), reason="stop", usage=USAGE),
+        ]
+    )
+
+    message = answer.choices[0].message
+    assert (message.role, message.reasoning_content, message.content) == ("assistant", "Let me see.", "Hello")
+    assert (answer.choices[0].index, answer.choices[0].finish_reason) == (0, "stop")
+    assert (answer.id, answer.created, answer.model, answer.object) == ("turn", 5, "m", "chat.completion")
+    assert (answer.request_id, answer.usage) == ("turn", USAGE)
+
+
+def test_a_request_id_that_was_given_is_kept():
+    assert fold([chunk(Delta(content="a"))], request_id="mine").request_id == "mine"
+
+
+def test_nothing_folds_to_an_empty_answer():
+    answer = fold([])
+
+    assert answer.choices[0].message.content == ""
+    assert answer.choices[0].finish_reason is None
+    assert answer.id is None
+    assert not Accumulator().has_chunks
+
+
+def test_calls_are_told_apart_by_their_index_and_numbered_from_zero():
+    answer = fold(
+        [
+            chunk(call(3, '{"a"', name="add", id="call_a")),
+            chunk(call(7, "", name="get", id="call_b")),
+            chunk(call(3, ":1}")),
+            chunk(call(7, "{}")),
+        ]
+    )
+
+    assert calls_of(answer) == [(0, "call_a", "add", '{"a":1}'), (1, "call_b", "get", "{}")]
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_the_first_id_and_name_that_are_not_empty_win(empty):
+    answer = fold(
+        [
+            chunk(call(0, "", name=empty, id=empty)),
+            chunk(call(0, "{", name="add", id="call_a")),
+            chunk(call(0, "}", name="other", id="call_b")),
+            chunk(call(0, "", name="add", id="call_a")),
+        ]
+    )
+
+    assert calls_of(answer) == [(0, "call_a", "add", "{}")]
+
+
+def test_calls_without_an_index_are_told_apart_by_their_place():
+    whole = decode_chunk(
+        b'{"choices":[{"index":0,"delta":{"tool_calls":['
+        b'{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}'
+    )
+
+    assert calls_of(fold([whole])) == [(0, "a", "f", "{}"), (1, "b", "g", "{}")]
+
+
+def test_arguments_that_are_an_object_become_its_text():
+    odd = decode_chunk(
+        b'{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}]}}]}'
+    )
+
+    assert calls_of(fold([odd])) == [(0, "a", "f", '{"x":1}')]
+
+
+def test_a_delta_may_hold_several_kinds_at_once():
+    delta = call(0, "{}", name="f", id="a")
+    delta.content, delta.reasoning_content = "text", "thought"
+
+    answer = fold([chunk(delta, reason="tool_calls", usage=USAGE)])
+
+    assert answer.choices[0].message.content == "text"
+    assert answer.choices[0].message.reasoning_content == "thought"
+    assert calls_of(answer) == [(0, "a", "f", "{}")]
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_chunks_without_choices_bring_only_their_usage():
+    answer = fold([chunk(Delta(content="a"), reason="stop"), Chunk(id="turn", choices=[], usage=USAGE)])
+
+    assert answer.usage == USAGE
+    assert answer.choices[0].message.content == "a"
+
+
+def test_other_choices_than_the_first_are_left_alone():
+    answer = fold([chunk(Delta(content="a")), chunk(Delta(content="b"), index=1, reason="stop")])
+
+    assert answer.choices[0].message.content == "a"
+    assert answer.choices[0].finish_reason is None
+
+
+def test_the_id_may_come_after_a_first_chunk_without_one():
+    answer = fold([chunk(Delta(content="a"), id=None), chunk(Delta(content="b"), id="late", created=9)])
+
+    assert (answer.id, answer.created) == ("late", 9)
+
+
+def test_what_a_caller_does_to_a_chunk_later_changes_nothing():
+    whole = Accumulator()
+    first = chunk(call(0, '{"a"', name="add", id="call_a"))
+    whole.add(first)
+    first.choices[0].delta.tool_calls[0].function.arguments += ":1}"
+    whole.add(chunk(call(0, ":1}")))
+
+    assert whole.message().tool_calls[0].function.arguments == '{"a":1}'
+
+
+@given(st.lists(st.text(max_size=4), max_size=12))
+def test_at_each_moment_the_message_is_what_has_come(texts):
+    whole = Accumulator()
+    for count, text in enumerate(texts, 1):
+        whole.add(chunk(Delta(content=text)))
+        assert whole.message().content == "".join(texts[:count])

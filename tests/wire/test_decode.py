@@ -1,0 +1,226 @@
+"""JSON → structs: the strict way and the tolerant one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.errors import DecodeError
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.completion import Accumulator
+from headrace.wire.decode import (
+    STRICT_ERRORS,
+    build_model,
+    decode_chunk,
+    decode_completion,
+    decode_object,
+    decode_strict_chunk,
+)
+from headrace.wire.usage import Usage
+
+PLAIN = {
+    "id": "20260313050448e162ecc8207a4c47",
+    "created": 1773349488,
+    "object": "chat.completion.chunk",
+    "model": "glm-4.7-flash",
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "tool_calls",
+            "delta": {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "index": 0,
+                        "type": "function",
+                        "function": {"name": "add", "arguments": "{}"},
+                    }
+                ],
+            },
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 275,
+        "completion_tokens": 112,
+        "total_tokens": 387,
+        "prompt_tokens_details": {"cached_tokens": 43},
+        "completion_tokens_details": {"reasoning_tokens": 64},
+    },
+}
+
+
+def test_what_zai_sends_takes_the_strict_way():
+    data = json.dumps(PLAIN).encode()
+
+    assert decode_strict_chunk(data) == decode_chunk(data)
+    assert decode_chunk(data).to_dict() == PLAIN
+
+
+def test_both_ways_make_the_same_objects():
+    strict = decode_chunk(json.dumps(PLAIN).encode())
+    tolerant = build_model(Chunk, PLAIN)
+
+    assert tolerant == strict
+    assert type(tolerant.choices[0].delta.tool_calls[0].function) is FunctionDelta
+    assert type(tolerant.usage.prompt_tokens_details) is type(strict.usage.prompt_tokens_details)
+
+
+ODD = {
+    '{"choices":[]}': Chunk(choices=[]),
+    '{"choices":[],"usage":null}': Chunk(choices=[]),
+    '{"choices":null}': Chunk(choices=None),
+    "{}": Chunk(choices=None),
+    '{"choices":[{"delta":{"content":"a"}}]}': Chunk(
+        choices=[ChunkChoice(index=None, delta=Delta(content="a"))]
+    ),
+    '{"choices":[{"index":0}]}': Chunk(choices=[ChunkChoice(index=0, delta=None)]),
+    '{"choices":[{"index":"0","delta":null}]}': Chunk(choices=[ChunkChoice(index="0", delta=None)]),
+    '{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":null}}]}}]}': Chunk(
+        choices=[
+            ChunkChoice(
+                index=0,
+                delta=Delta(tool_calls=[ToolCallDelta(index=None, function=FunctionDelta(arguments=None))]),
+            )
+        ]
+    ),
+    '{"choices":[],"usage":{"prompt_tokens":1}}': Chunk(
+        choices=[], usage=Usage(prompt_tokens=1, completion_tokens=None, total_tokens=None)
+    ),
+    '{"choices":[],"usage":[]}': Chunk(choices=[]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), ODD.items())
+def test_odd_servers_are_read(text, expected):
+    assert decode_chunk(text.encode()) == expected
+
+
+def test_a_plain_value_of_a_wrong_type_is_kept_as_it_is():
+    chunk = decode_chunk(b'{"id":17,"created":"now","choices":[{"index":0,"delta":{},"finish_reason":3}]}')
+
+    assert (chunk.id, chunk.created, chunk.choices[0].finish_reason) == (17, "now", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"choices":{"a":1}}', "choices is '{\"a\":1}', not a list of objects"),
+        ('{"choices":["text"]}', "choices is '\"text\"', not an object"),
+        ('{"choices":[{"delta":"text"}]}', "delta is '\"text\"', not an object"),
+        ('{"choices":[],"usage":3}', "usage is '3', not an object"),
+    ],
+)
+def test_a_plain_value_where_an_object_is_needed_raises_and_is_shown(text, message):
+    with pytest.raises(DecodeError) as caught:
+        decode_chunk(text.encode())
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("raw", ["\x0b", "\x01", "\t", "\u2028", "\u0085"])
+def test_raw_control_characters_in_a_string_are_read(raw):
+    chunk = decode_chunk(f'{{"choices":[{{"index":0,"delta":{{"content":"a{raw}b"}}}}]}}'.encode())
+
+    assert chunk.choices[0].delta.content == f"a{raw}b"
+
+
+def test_a_broken_character_becomes_the_replacement_character():
+    chunk = decode_chunk(b'{"choices":[{"index":0,"delta":{"content":"a\xffb"}}]}')
+
+    assert chunk.choices[0].delta.content == "a\ufffdb"
+
+
+def test_numbers_that_json_does_not_know_are_read():
+    chunk = decode_chunk(b'{"choices":[{"index":0,"delta":{},"logprobs":-Infinity}]}')
+
+    assert chunk.choices[0].logprobs == float("-inf")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"12",
+        b"{",
+        b"<html>",
+        b'{"a":}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 9999,
+    ],
+)
+def test_what_is_no_object_raises_and_shows_what_came(data):
+    for decode in (decode_chunk, decode_completion, decode_object):
+        with pytest.raises(DecodeError, match="expected a JSON object, got '"):
+            decode(data)
+
+
+def test_a_message_shows_only_the_beginning_of_what_came():
+    with pytest.raises(DecodeError) as caught:
+        decode_chunk(b"x" * 10_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_completion_is_read_like_a_chunk():
+    text = b'{"choices":[{"message":{"content":"Hi","extra":1},"finish_reason":"stop"}],"service_tier":"x"}'
+
+    answer = decode_completion(text)
+
+    assert answer.choices[0].message.content == "Hi"
+    assert answer.choices[0].message.extra == 1
+    assert answer.service_tier == "x"
+    assert answer.choices[0].index is None
+
+
+plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5)
+extra = st.dictionaries(
+    st.sampled_from(["x", "y", "web_search"]), plain | st.lists(plain, max_size=2), max_size=2
+)
+
+
+def odd(**fields):
+    """Objects in which each field may be there or not, beside unknown ones."""
+    return st.tuples(st.fixed_dictionaries({}, optional=fields), extra).map(lambda both: both[0] | both[1])
+
+
+function = odd(name=plain, arguments=plain)
+tool_call = odd(id=plain, index=plain, type=plain, function=function)
+delta = odd(role=plain, content=plain, reasoning_content=plain, tool_calls=st.lists(tool_call, max_size=2))
+choice = odd(index=plain, finish_reason=plain, delta=delta, logprobs=plain)
+usage = odd(prompt_tokens=plain, prompt_tokens_details=odd(cached_tokens=plain))
+odd_chunk = odd(id=plain, created=plain, model=plain, choices=st.lists(choice, max_size=2), usage=usage)
+
+
+def contains(dumped, original):
+    """Everything of `original` stands in `dumped`, which may have more fields that are None."""
+    if isinstance(original, dict):
+        return all(name in dumped and contains(dumped[name], item) for name, item in original.items())
+    if isinstance(original, list):
+        return len(dumped) == len(original) and all(map(contains, dumped, original))
+    return dumped == original
+
+
+@given(odd_chunk)
+def test_whatever_fields_come_nothing_of_them_is_lost(value):
+    chunk = decode_chunk(json.dumps(value).encode())
+
+    assert contains(json.loads(chunk.model_dump_json()), value)
+    Accumulator().add(chunk)
+
+
+def test_the_strict_way_names_every_error_that_it_raises():
+    for data in (
+        b"{}",
+        b"",
+        b'{"choices":[],"x":1}',
+        b'{"choices":[],"id":"\xff"}',
+        b"[" * 100_000,
+        b'{"id":1}',
+    ):
+        with pytest.raises(STRICT_ERRORS):
+            decode_strict_chunk(data)

@@ -1,0 +1,154 @@
+import json
+
+import pytest
+
+from headrace.errors import RequestError
+from headrace.wire import decode_request
+
+HELLO = [{"role": "user", "content": "Hello"}]
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+
+def decode(**fields):
+    return decode_request(json.dumps({"model": "glm-4.6", "messages": HELLO, **fields}).encode())
+
+
+def test_a_minimal_request_gets_the_documented_defaults():
+    request = decode()
+
+    assert (request.model, request.stream, request.tool_stream) == ("glm-4.6", False, False)
+    assert request.wants_thinking
+    assert request.thinking.clear_thinking
+    assert request.do_sample
+    assert request.temperature is None
+
+
+def test_null_means_absent():
+    request = decode(
+        response_format=None, thinking=None, temperature=None, tools=None, stop=None, stream=None
+    )
+
+    assert request == decode()
+
+
+def test_nulls_within_thinking_are_absent_too():
+    assert decode(thinking={"type": None, "clear_thinking": False}).wants_thinking
+
+
+def test_clear_thinking_alone_is_legal():
+    request = decode(thinking={"clear_thinking": False})
+
+    assert request.wants_thinking
+    assert not request.thinking.clear_thinking
+
+
+@pytest.mark.parametrize("effort", ["none", "minimal"])
+def test_no_effort_means_no_thinking(effort):
+    assert not decode(reasoning_effort=effort).wants_thinking
+
+
+def test_unknown_fields_are_kept():
+    assert decode(top_k=3, watermark={"a": 1}).extra == {"top_k": 3, "watermark": {"a": 1}}
+
+
+def test_tools_are_kept_as_they_were_sent():
+    tool = {"type": "function", "x-note": 1, "function": {"parameters": {"type": "object"}, "name": "f"}}
+
+    assert decode(tools=[tool]).raw_tools == [tool]
+
+
+def test_a_request_id_may_be_a_number():
+    assert decode(request_id=1234567.5).request_id == "1234567.5"
+
+
+def test_content_may_be_a_list_of_text_parts_for_every_role():
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    request = decode(messages=[{"role": role, "content": parts} for role in ("system", "user", "assistant")])
+
+    assert [message.text for message in request.messages] == ["ab"] * 3
+
+
+def test_stop_may_be_one_string():
+    assert decode(stop="END").stops == ["END"]
+
+
+WRONG = [
+    # what is sent, the code, what the message must name
+    ({"messages": []}, "1214", ["messages", "[]"]),
+    ({"messages": [{"role": "system", "content": "x"}]}, "1214", ["messages", "system", "user"]),
+    ({"messages": [{"role": "robot", "content": "x"}]}, "1214", ["messages[0].role", '"robot"', "assistant"]),
+    ({"messages": [{"role": "user"}]}, "1213", ["messages[0].content"]),
+    ({"messages": [{"content": "x"}]}, "1213", ["messages[0].role"]),
+    ({"messages": "hello"}, "1214", ["messages", '"hello"', "array"]),
+    ({"messages": [{"role": "user", "content": 5}]}, "1214", ["messages[0].content", "5"]),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        "1210",
+        ["messages[0].content[0].type", '"image_url"', "text"],
+    ),
+    ({"model": 5}, "1214", ["model", "5", "str"]),
+    ({"model": None}, "1213", ["model"]),
+    ({"stream": "yes"}, "1214", ["stream", '"yes"', "bool"]),
+    ({"tool_stream": True}, "1215", ["tool_stream", "stream"]),
+    ({"temperature": 3}, "1214", ["temperature", "3", "0", "2"]),
+    ({"temperature": "hot"}, "1214", ["temperature", '"hot"']),
+    ({"top_p": 0}, "1214", ["top_p", "0.01"]),
+    ({"max_tokens": 0}, "1214", ["max_tokens", "0"]),
+    ({"max_tokens": 1.5}, "1214", ["max_tokens", "1.5"]),
+    ({"stop": ["a"] * 5}, "1214", ["stop", "5", "4"]),
+    ({"stop": [""]}, "1214", ["stop"]),
+    ({"thinking": {"type": "maybe"}}, "1214", ["thinking.type", '"maybe"']),
+    ({"reasoning_effort": "huge"}, "1214", ["reasoning_effort", '"huge"']),
+    ({"tools": [{"type": "web_search", "web_search": {}}]}, "1210", ["tools[0].type", '"web_search"']),
+    ({"tools": [{"type": "function"}]}, "1213", ["tools[0].function"]),
+    ({"tools": [{"type": "function", "function": {"name": "bad name!"}}]}, "1214", ["tools[0]", "bad name!"]),
+    ({"tools": [WEATHER, WEATHER]}, "1214", ["tools[1].function.name", "get_weather"]),
+    ({"tools": [WEATHER] * 129}, "1214", ["tools", "129", "128"]),
+    ({"tool_choice": "always"}, "1214", ["tool_choice"]),
+    ({"tool_choice": "required"}, "1215", ["tool_choice", "tools"]),
+    ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "1214", ["tool_choice", '"f"']),
+    ({"response_format": {"type": "xml"}}, "1214", ["response_format.type", '"xml"']),
+    ({"request_id": "abc"}, "1214", ["request_id", '"abc"', "6"]),
+    ({"user_id": "abc"}, "1214", ["user_id", '"abc"', "6"]),
+    (
+        {
+            "messages": [
+                *HELLO,
+                {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{broken"}}]},
+            ]
+        },
+        "1214",
+        ["messages[1].tool_calls[0].function.arguments", "{broken"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "code", "named"), WRONG)
+def test_what_is_wrong_is_named_with_its_value(fields, code, named):
+    with pytest.raises(RequestError) as caught:
+        decode(**fields)
+
+    assert (code, 400) == (caught.value.code, caught.value.status)
+    for word in named:
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x'])
+def test_a_body_that_is_not_json_is_refused(body):
+    with pytest.raises(RequestError, match="not valid JSON") as caught:
+        decode_request(body)
+
+    assert caught.value.code == "1210"
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"hello"', b"3", b"null"])
+def test_a_body_that_is_no_object_is_refused(body):
+    with pytest.raises(RequestError, match="must be a JSON object"):
+        decode_request(body)
+
+
+def test_a_long_value_is_cut_short_in_the_message():
+    with pytest.raises(RequestError) as caught:
+        decode(temperature="x" * 10_000)
+
+    assert len(caught.value.message) < 200

@@ -1,0 +1,41 @@
+"""How the server's tests speak with it: plain HTTP, and our own decoder."""
+
+import json
+
+from headrace.sse import DONE, SseDecoder
+
+CHAT = "/api/paas/v4/chat/completions"
+HELLO = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hello"}]}
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"location": {"type": "string"}}},
+    },
+}
+CALL = (
+    "\n<think>Weather.</think>\nLet me see.\n<tool_call>get_weather\n<arg_key>location</arg_key>\n"
+    "<arg_value>北京</arg_value>\n</tool_call>"
+)
+
+
+def events_of(body):
+    return SseDecoder().feed(body)
+
+
+def chunks_of(body):
+    """The chunks of a stream that must end with [DONE]."""
+    *chunks, done = [event.data for event in events_of(body)]
+    assert done == DONE
+    return [json.loads(chunk) for chunk in chunks]
+
+
+def stream(client, **fields):
+    """A whole stream, as chunks."""
+    response = client.post(CHAT, json={**HELLO, "stream": True, **fields})
+    assert response.status_code == 200, response.text
+    return chunks_of(response.content)
+
+
+def deltas(chunks, key):
+    return [chunk["choices"][0]["delta"][key] for chunk in chunks if key in chunk["choices"][0]["delta"]]

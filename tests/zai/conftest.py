@@ -1,0 +1,45 @@
+"""A client for a server of the test's own, without the waits between tries."""
+
+import pytest
+
+import zai
+from zai.http import retry
+
+
+@pytest.fixture
+def client_of():
+    """Makes a client for a `ScriptedServer`, and closes it after the test."""
+    clients = []
+
+    def make(server, **options):
+        clients.append(zai.ZaiClient(api_key="id.secret", base_url=server.url, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+async def async_client_of():
+    """Makes an asyncio client for a `ScriptedServer`, and closes it after the test."""
+    clients = []
+
+    def make(server, **options):
+        clients.append(zai.AsyncZaiClient(api_key="id.secret", base_url=server.url, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch):
+    monkeypatch.setattr(retry, "_FIRST_DELAY", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in ("ZAI_API_KEY", "ZAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,166 @@
+"""HTTP/1.1 without I/O: what is sent, and responses in every cut."""
+
+from itertools import pairwise
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zai.http.http1 import Exchange
+
+HEAD = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def cuts(data):
+    """Whole, byte by byte, and in every cut in two."""
+    yield [data]
+    yield [data[at : at + 1] for at in range(len(data))]
+    yield from ([data[:at], data[at:]] for at in range(1, len(data)))
+
+
+def exchange_for(method="POST", url="http://host:8000/a/b?c=d", **options):
+    return Exchange(httpx2.Request(method, url, **options))
+
+
+def read(exchange, pieces):
+    """As the transports do it: the body, once the head is there."""
+    pieces = iter(pieces)
+    first = None
+    while first is None:
+        first = exchange.feed_head(next(pieces, b""))
+    body = [first]
+    for piece in pieces:
+        if exchange.body.is_done:
+            break
+        body.append(exchange.body.feed(piece))
+    else:
+        if not exchange.body.is_done:
+            exchange.check_end()
+    return b"".join(body)
+
+
+def test_a_request_is_its_line_its_headers_and_its_body():
+    sent = exchange_for(json={"é": 1}, headers={"X-B": "2"}).encode()
+
+    head, _, body = sent.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"POST /a/b?c=d HTTP/1.1"
+    assert {line.lower() for line in lines[1:]} >= {b"host: host:8000", b"x-b: 2", b"content-length: 8"}
+    assert body == '{"é":1}'.encode()
+
+
+def test_a_request_without_a_body():
+    assert exchange_for("GET").encode().endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-C: 3", "a\nb", "a\0b"])
+def test_a_header_cannot_smuggle_another(value):
+    with pytest.raises(httpx2.LocalProtocolError):
+        exchange_for(headers={"X-B": value}).encode()
+
+
+BODIES = {
+    "chunks": (CHUNKED + b"5\r\nHello\r\n1\r\n \r\n5\r\nworld\r\n0\r\n\r\n", b"Hello world", True),
+    "sizes in hexadecimal": (
+        CHUNKED + b"A\r\n0123456789\r\n0b\r\n0123456789a\r\n0\r\n\r\n",
+        b"01234567890123456789a",
+        True,
+    ),
+    "extensions and trailers": (
+        CHUNKED + b"5;x=y\r\nHello\r\n0;z\r\nX-T: 1\r\nX-U: 2\r\n\r\n",
+        b"Hello",
+        True,
+    ),
+    "line ends within chunks": (CHUNKED + b"6\r\n\r\n0\r\n\r\r\n0\r\n\r\n", b"\r\n0\r\n\r", True),
+    "an empty body of chunks": (CHUNKED + b"0\r\n\r\n", b"", True),
+    "a counted body": (HEAD + b"Content-Length: 5\r\n\r\nHello", b"Hello", True),
+    "an empty counted body": (HEAD + b"Content-Length: 0\r\n\r\n", b"", True),
+    "everything up to the end": (HEAD + b"\r\nHello", b"Hello", False),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+    "an interim answer": (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX: y\r\n\r\n"
+        + CHUNKED
+        + b"2\r\nHi\r\n0\r\n\r\n",
+        b"Hi",
+        True,
+    ),
+    "line feeds alone in the head": (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nHi", b"Hi", True),
+    "a connection that will be closed": (
+        HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nHi",
+        b"Hi",
+        False,
+    ),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nHi", b"Hi", False),
+}
+
+
+@pytest.mark.parametrize(("data", "body", "can_go_on"), BODIES.values(), ids=BODIES.keys())
+def test_every_cut_gives_the_same_response(data, body, can_go_on):
+    for pieces in cuts(data):
+        exchange = exchange_for()
+        exchange.encode()
+        assert read(exchange, pieces) == body, pieces
+        assert exchange.status in (200, 204)
+        assert exchange.can_go_on == can_go_on
+
+
+def test_headers_are_as_they_came():
+    exchange = exchange_for()
+    exchange.encode()
+    exchange.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
+
+    assert exchange.headers[0] == (b"X-A", b"1")
+    assert [value for name, value in exchange.headers if name == b"Set-Cookie"] == [b"a", b"b"]
+
+
+def test_the_answer_to_head_has_no_body():
+    exchange = exchange_for("HEAD")
+    exchange.encode()
+
+    assert read(exchange, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
+    assert exchange.can_go_on
+
+
+BROKEN = {
+    "nothing": b"",
+    "half a head": b"HTTP/1.1 200 OK\r\nX-A",
+    "no HTTP": b"SSH-2.0-OpenSSH\r\n\r\n",
+    "an odd header": b"HTTP/1.1 200 OK\r\nX A: 1\r\n\r\n",
+    "a cut chunk": CHUNKED + b"5\r\nHel",
+    "no last chunk": CHUNKED + b"5\r\nHello\r\n",
+    "a cut counted body": HEAD + b"Content-Length: 9\r\n\r\nHello",
+    "no size": CHUNKED + b"x\r\nHello\r\n",
+    "a negative size": CHUNKED + b"-5\r\nHello\r\n",
+    "an empty size": CHUNKED + b"\r\nHello\r\n",
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
+def test_a_response_that_is_none_or_breaks_off_raises_in_every_cut(data):
+    for pieces in cuts(data):
+        exchange = exchange_for()
+        exchange.encode()
+        with pytest.raises(httpx2.RemoteProtocolError, match="the server"):
+            read(exchange, pieces)
+
+
+def test_a_head_without_end_is_refused():
+    exchange = exchange_for()
+    exchange.encode()
+    with pytest.raises(httpx2.RemoteProtocolError):
+        for _ in range(10_000):
+            exchange.feed_head(b"X: " + b"y" * 97)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), max_size=6), st.lists(st.integers(0, 300), max_size=5))
+def test_whatever_the_chunks_and_the_cuts_the_body_is_their_sum(chunks, places):
+    data = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    pieces = [piece for start, end in pairwise(places) if (piece := data[start:end])]
+    exchange = exchange_for()
+    exchange.encode()
+
+    assert read(exchange, pieces) == b"".join(chunks)
+    assert exchange.can_go_on

@@ -1,0 +1,179 @@
+"""The transport of the blocking client, and clients that the caller brings."""
+
+import socket
+import threading
+import time
+
+import httpx2
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, stream
+from zai.http.http1_transport import Http1Transport
+from zai.http.transport import new_client
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Hi","role":"assistant"}}]}'
+
+
+@pytest.fixture
+def client():
+    with httpx2.Client(transport=Http1Transport(max_idle=2)) as client:
+        yield client
+
+
+def test_a_response_is_httpx2s(client):
+    with ScriptedServer(Reply(ANSWER, status=201, headers={"x-a": "1"})) as server:
+        response = client.post(server.url + "/path?q=1", json={"é": 1}, headers={"X-B": "2"})
+    assert (response.status_code, response.headers["x-a"]) == (201, "1")
+    assert response.json()["choices"][0]["index"] == 0
+    (asked,) = server.asked
+    assert (asked.method, asked.path, asked.body) == ("POST", "/api/paas/v4/path?q=1", {"é": 1})
+    assert asked.headers["x-b"] == "2"
+    assert asked.headers["host"] == server.url.split("/")[2]
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": str(len(ANSWER))}])
+def test_a_connection_is_used_again_when_its_response_was_read(client, headers):
+    with ScriptedServer(Reply(ANSWER, headers=headers)) as server:
+        for _ in range(3):
+            client.get(server.url)
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+def test_a_connection_whose_response_was_left_is_not_used_again(client):
+    with ScriptedServer(Reply([b"a", 0.3, b"b"])) as server:
+        for _ in range(2):
+            with client.stream("GET", server.url) as response:
+                next(response.iter_raw())
+    assert len({asked.connection for asked in server.asked}) == 2
+
+
+def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
+    with ScriptedServer(Reply(ANSWER)) as server:
+        client.get(server.url)
+        connection = client._transport._idle[0][1]
+        connection.shutdown(socket.SHUT_RD)
+        client.get(server.url)
+    assert len({asked.connection for asked in server.asked}) == 2
+
+
+def test_requests_at_the_same_time_have_connections_of_their_own_and_few_are_kept(client):
+    with ScriptedServer(Reply([0.2, b"a"])) as server:
+        threads = [threading.Thread(target=client.get, args=(server.url,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({asked.connection for asked in server.asked}) == 5
+        assert len(client._transport._idle) == 2
+
+
+def test_after_close_no_connection_is_kept():
+    client = httpx2.Client(transport=Http1Transport())
+    with ScriptedServer(Reply(ANSWER)) as server:
+        client.get(server.url)
+        client.close()
+        assert client._transport._idle == []
+
+
+def test_a_read_that_takes_too_long_is_a_timeout(client):
+    with ScriptedServer(Reply([b"a", 60.0])) as server:
+        start = time.monotonic()
+        with (
+            pytest.raises(TimeoutError),
+            client.stream(
+                "GET", server.url, timeout=None, extensions={"timeout": {"read": 5, "body": 0.1}}
+            ) as response,
+        ):
+            list(response.iter_raw())
+        assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "9000"}], ids=["chunked", "counted"])
+def test_a_body_that_breaks_off_is_a_protocol_error(client, headers):
+    reply = Reply([b"some bytes"] if not headers else b"some bytes", headers=headers, end="cut")
+    with (
+        ScriptedServer(reply) as server,
+        pytest.raises(httpx2.RemoteProtocolError, match="the server closed"),
+    ):
+        client.get(server.url)
+
+
+def test_a_header_that_cannot_be_sent_is_a_protocol_error(client):
+    with ScriptedServer(Reply(ANSWER)) as server, pytest.raises(httpx2.ProtocolError):
+        client.get(server.url, headers={"X-A": "a\r\nX-B: b"})
+
+
+def test_behind_a_proxy_httpx2s_own_transport_works(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with new_client() as client:
+        assert not isinstance(client._transport, Http1Transport)
+    monkeypatch.delenv("HTTP_PROXY")
+    with new_client() as client:
+        assert isinstance(client._transport, Http1Transport)
+
+
+def test_a_proxy_of_the_environment_is_asked(monkeypatch):
+    with ScriptedServer(Reply(ANSWER)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api/paas/v4"))
+        with zai.ZaiClient(api_key="a.b", base_url="http://somewhere.invalid/v4") as client:
+            client.chat.completions.create(**ASK)
+    assert proxy.asked[0].path == "http://somewhere.invalid/v4/chat/completions"
+
+
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
+def test_a_client_of_the_callers_library_streams_is_cancelled_and_fails_as_ours(library):
+    module = pytest.importorskip(library)
+    with ScriptedServer(
+        Reply(stream("a", "b")), Reply([*stream("a")[:1], 60.0]), Reply(stream("a")[:1], end="cut")
+    ) as server:
+        own = module.Client(trust_env=False, timeout=module.Timeout(10))
+        client = zai.ZaiClient(api_key="a.b", base_url=server.url, http_client=own, timeout=module.Timeout(9))
+        assert "".join(client.chat.completions.create(**ASK, stream=True).text_deltas()) == "ab"
+
+        answer = client.chat.completions.create(**ASK, stream=True)
+        threading.Timer(0.1, answer.cancel).start()
+        assert "".join(answer.text_deltas()) == "a"
+
+        with pytest.raises(zai.APIStreamDisconnectedError):
+            client.chat.completions.create(**ASK, stream=True).collect()
+        client.close()
+        assert own.is_closed
+    assert server.asked[0].connection == server.asked[1].connection
+
+
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
+def test_limits_hold_with_a_client_of_the_callers_library(library):
+    module = pytest.importorskip(library)
+    with (
+        ScriptedServer(Reply([*stream("a")[:1], *[0.05, b": ping\n"] * 100])) as server,
+        zai.ZaiClient(
+            api_key="a.b", base_url=server.url, http_client=module.Client(trust_env=False)
+        ) as client,
+    ):
+        limits = zai.StreamTimeout(first_chunk=5, idle=0.3)
+        with pytest.raises(zai.APITimeoutError, match=r"for 0\.3 s"):
+            client.chat.completions.create(**ASK, stream=True, stream_timeout=limits).collect()
+
+
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
+def test_errors_of_the_callers_library_are_translated(library):
+    module = pytest.importorskip(library)
+
+    def fail(request):
+        raise getattr(module, request.headers["x-fail"])("it failed")
+
+    with zai.ZaiClient(
+        api_key="a.b", http_client=module.Client(transport=module.MockTransport(fail)), max_retries=0
+    ) as client:
+        for name, error_class, message in [
+            ("ConnectTimeout", zai.APITimeoutError, "is the server up"),
+            ("ReadTimeout", zai.APITimeoutError, "no answer from"),
+            ("PoolTimeout", zai.APITimeoutError, "all connections of this client are busy"),
+            ("ConnectError", zai.APIConnectionError, "cannot connect to"),
+            ("RemoteProtocolError", zai.APIConnectionError, "broke: it failed"),
+            ("ReadError", zai.APIConnectionError, "broke: it failed"),
+        ]:
+            with pytest.raises(error_class, match=message):
+                client.chat.completions.create(**ASK, extra_headers={"X-Fail": name})

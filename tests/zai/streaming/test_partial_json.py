@@ -1,0 +1,114 @@
+"""JSON that is still being written."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zai.streaming.partial_json import PartialJson
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.dictionaries(st.text(), values, max_size=4) | st.lists(values, max_size=4)
+
+
+def fed(*pieces):
+    partial = PartialJson()
+    for piece in pieces:
+        partial.feed(piece)
+        _ = partial.value
+    return partial
+
+
+@given(documents, st.booleans(), st.sampled_from([None, 1]))
+def test_whole_text_gives_the_value_in_every_cut(value, escaped, indent):
+    text = json.dumps(value, ensure_ascii=escaped, indent=indent)
+
+    assert fed(text).value == value
+    assert fed(*text).value == value
+    for at in range(len(text)):
+        assert fed(text[:at], text[at:]).value == value
+
+
+PARTS = {
+    "": None,
+    " ": None,
+    "{": {},
+    '{"a': {},
+    '{"a"': {},
+    '{"a":': {},
+    '{"a": "': {"a": ""},
+    '{"a": "b': {"a": "b"},
+    '{"a": "b"': {"a": "b"},
+    '{"a": "b\\': {"a": "b"},
+    '{"a": "b\\u00e': {"a": "b"},
+    '{"a": "b\\n': {"a": "b\n"},
+    '{"a": 1': {},
+    '{"a": 1,': {"a": 1},
+    '{"a": tru': {},
+    '{"a": true}': {"a": True},
+    '{"a": [1, {"b": "c': {"a": [1, {"b": "c"}]},
+    "[": [],
+    "[[": [[]],
+    '"te': "te",
+    '{"a": 1} and more': {"a": 1},
+}
+
+
+@pytest.mark.parametrize(("text", "value"), PARTS.items())
+def test_a_part_shows_what_is_certain(text, value):
+    assert fed(text).value == value
+    assert fed(*text).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("}", None),
+        ("{]", {}),
+        ('{"a" 1}', {}),
+        ('{"a": b}', {}),
+        ("[1 2]", [1]),
+        ('{"a": "\\uzzzz"}', {"a": ""}),
+        ("x ", None),
+    ],
+)
+def test_what_is_no_json_keeps_what_was_certain_and_never_raises(text, value):
+    assert fed(text, ', "more": 1}').value == value
+
+
+def test_half_a_surrogate_pair_waits_for_the_other():
+    text = '{"a": "\\ud83d\\ude00"}'
+    for at in range(len(text)):
+        assert "\ud83d" not in str(fed(text[:at]).value)
+    assert fed(*text).value == {"a": "😀"}
+
+
+@given(st.text())
+def test_no_text_whatever_raises(text):
+    fed(*text)
+
+
+@pytest.mark.parametrize("each_time", [True, False])
+def test_each_character_is_looked_at_once_however_often_the_value_is_asked_for(each_time):
+    text = json.dumps({"content": 'a line\\n of "text" é\n' * 500, "list": list(range(500))})
+    partial = PartialJson()
+    for at in range(0, len(text), 3):
+        partial.feed(text[at : at + 3])
+        if each_time:
+            _ = partial.value
+    assert partial.value == json.loads(text)
+    assert partial.scanned == len(text)
+
+
+def test_the_value_is_one_object_that_grows():
+    partial = fed('{"a": [')
+    value = partial.value
+    partial.feed('1, 2], "b": "c')
+
+    assert partial.value is value
+    assert value == {"a": [1, 2], "b": "c"}

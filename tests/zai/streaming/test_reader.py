@@ -1,0 +1,256 @@
+"""Bytes → chunks and the meaning of the end, without any I/O."""
+
+import pytest
+
+from scripted_server import chunk, sse, stream
+from zai.errors import (
+    APIAuthenticationError,
+    APIInternalError,
+    APIReachLimitError,
+    APIRequestFailedError,
+    APIResponseValidationError,
+    APIServerFlowExceedError,
+    APIStatusError,
+    APIStreamTruncatedError,
+)
+from zai.streaming.reader import StreamReader
+
+DONE = sse("[DONE]")
+
+
+def cuts(data):
+    """Whole, byte by byte, and in every cut in two."""
+    yield [data]
+    yield [data[at : at + 1] for at in range(len(data))]
+    yield from ([data[:at], data[at:]] for at in range(len(data) + 1))
+
+
+def read(reader, pieces):
+    """As the streams do it."""
+    texts = []
+    for data in pieces:
+        texts += [
+            each.choices[0].delta.content for each in map(reader.take, reader.feed(data)) if each is not None
+        ]
+        if reader.is_over:
+            break
+    texts += [each.choices[0].delta.content for each in map(reader.take, reader.finish()) if each is not None]
+    return texts
+
+
+def whole(*frames):
+    return b"".join(frames)
+
+
+GOOD = {
+    "as Z.ai sends it": whole(*stream("a", "b")),
+    "no [DONE], but a finish_reason": whole(*stream("a", "b")[:-1]),
+    "[DONE], but no finish_reason": whole(sse(chunk("a")), sse(chunk("b")), sse(chunk("")), DONE),
+    "a finish_reason that nobody knows": whole(*stream("a", "b", reason="tired")),
+    "[DONE] without its blank line": whole(*stream("a", "b"))[:-2],
+    "the last chunk without its blank line": whole(*stream("a", "b")[:-1])[:-2],
+    "comments": whole(b": hi\n\n", sse(chunk("a")), b": ping\n", *stream("b")),
+    "event: ping without data": whole(sse(chunk("a")), b"event: ping\n\n", *stream("b")),
+    "event: ping with data": whole(sse(chunk("a")), sse({}, event="ping"), *stream("b")),
+    "event: ping with text": whole(sse(chunk("a")), sse("pong", event="ping"), *stream("b")),
+    "retry without data": whole(sse(chunk("a")), b"retry: 500\n\n", *stream("b")),
+    "an id alone": whole(sse(chunk("a")), b"id: 7\n\n", *stream("b")),
+    "empty data": whole(sse(chunk("a")), b"data:\n\ndata: \n\n", *stream("b")),
+    "chunks with an event's name": whole(
+        *(sse(each, event="chunk") for each in (chunk("a"), chunk("b"))), *stream()
+    ),
+    "numbered": whole(*stream("a", "b", numbered=True)),
+    "CRLF": whole(*stream("a", "b")).replace(b"\n", b"\r\n"),
+    "no space after the colon": whole(*stream("a", "b")).replace(b"data: ", b"data:"),
+    "a byte order mark": b"\xef\xbb\xbf" + whole(*stream("a", "b")),
+    "unknown fields": whole(*(sse(chunk(text, x=1)) for text in "ab"), *stream()),
+    "no object, index or usage": whole(
+        *(sse({"choices": [{"delta": {"content": text}}], "usage": None}) for text in "ab"), *stream()
+    ),
+}
+
+
+@pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
+def test_every_cut_gives_the_same_chunks_and_a_good_end(body):
+    for pieces in cuts(body):
+        reader = StreamReader()
+        assert "".join(read(reader, pieces)) == "ab", pieces
+        reader.check()
+        assert reader.is_whole
+
+
+def test_nothing_is_taken_after_done():
+    reader = StreamReader()
+
+    assert read(reader, [whole(*stream("a"), *stream("second answer"))]) == ["a", ""]
+    assert reader.whole.usage is not None
+
+
+TRUNCATED = {
+    "within the answer": (whole(sse(chunk("a")), sse(chunk("b"))), "ab"),
+    "within a frame": (whole(sse(chunk("a")), sse(chunk("b"))[:-9]), "a"),
+    "before the first chunk": (b"", ""),
+    "after a comment": (b": hi\n\n", ""),
+    "with junk at the end": (whole(sse(chunk("a")), b"<html>"), "a"),
+}
+
+
+@pytest.mark.parametrize(("body", "text"), TRUNCATED.values(), ids=TRUNCATED.keys())
+def test_an_end_without_done_and_without_a_reason_is_a_truncation(body, text):
+    for pieces in cuts(body):
+        reader = StreamReader()
+        assert "".join(read(reader, pieces)) == text
+        with pytest.raises(APIStreamTruncatedError) as caught:
+            reader.check()
+        assert caught.value.partial.choices[0].message.content == text
+
+
+def error(code, message="too fast"):
+    return {"error": {"code": code, "message": message}}
+
+
+REFUSALS = {
+    "an event": lambda body: sse(body, event="error"),
+    "an event with the bare error": lambda body: sse(body["error"], event="error"),
+    "data": sse,
+    "a bare line": lambda body: sse(body)[6:],
+    "a bare line without its end": lambda body: sse(body)[6:-2],
+    "an indented body": lambda body: sse(body)[6:-2].replace(b'{"', b'{\n  "'),
+    "a chunk with an error in it": lambda body: sse(chunk("", finish_reason="error", **body)),
+}
+
+
+@pytest.mark.parametrize("before", [b"", sse(chunk("a"))], ids=["at first", "after a chunk"])
+@pytest.mark.parametrize("frame", REFUSALS.values(), ids=REFUSALS.keys())
+def test_an_error_in_any_form_is_raised_with_the_servers_message(frame, before):
+    for pieces in cuts(before + frame(error("1302"))):
+        reader = StreamReader()
+        assert read(reader, pieces) == ["a"] * bool(before)
+        with pytest.raises(APIReachLimitError, match="too fast") as caught:
+            reader.check()
+        assert (caught.value.code, caught.value.status_code) == ("1302", 429)
+        assert caught.value.json_data["message"] == "too fast"
+
+
+@pytest.mark.parametrize(
+    ("code", "error_class", "status"),
+    [
+        ("1002", APIAuthenticationError, 401),
+        ("1113", APIReachLimitError, 429),
+        ("1214", APIRequestFailedError, 400),
+        ("1220", APIStatusError, 403),
+        ("1221", APIServerFlowExceedError, 503),
+        ("1234", APIInternalError, 500),
+        ("500", APIInternalError, 500),
+        (429, APIReachLimitError, 429),
+        (404, APIStatusError, 404),
+        ("rate_limit_exceeded", APIReachLimitError, 429),
+        ("something else", APIInternalError, 500),
+        (None, APIInternalError, 500),
+    ],
+)
+def test_the_class_is_that_of_the_codes_status(code, error_class, status):
+    reader = StreamReader()
+    read(reader, [sse(error(code))])
+
+    assert type(reader.error) is error_class
+    assert reader.error.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"error": "boom"}, "boom"),
+        ({"error": {"type": "overloaded_error", "msg": "busy"}}, "busy"),
+        ({"error": {"reason": 5}}, '{"reason":5}'),
+        ({"error": ["x"]}, "['x']"),
+    ],
+)
+def test_an_error_of_any_shape_has_a_message(body, message):
+    reader = StreamReader()
+    read(reader, [sse(body)])
+
+    assert message in str(reader.error)
+
+
+def test_an_error_event_that_is_no_json_is_shown():
+    reader = StreamReader()
+    read(reader, [sse("out of memory", event="error")])
+
+    assert "out of memory" in str(reader.error)
+
+
+@pytest.mark.parametrize("data", ["not json", "[1]", '{"choices":["x"]}'])
+def test_data_that_is_no_chunk_is_an_error_that_shows_it(data):
+    reader = StreamReader()
+
+    assert read(reader, [sse(chunk("a")), sse(data), *stream("b")]) == ["a"]
+    with pytest.raises(APIResponseValidationError, match="cannot be read"):
+        reader.check()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"<!DOCTYPE html><html><title>Login</title></html>", "web page"),
+        (b"Bad Gateway", "Bad Gateway"),
+        (b'{"choices":[{"message":{"content":"whole"}}]}', "whole"),
+        (b'{"status":"ok"}', "ok"),
+    ],
+)
+def test_a_body_that_is_no_stream_is_shown(body, message):
+    for pieces in cuts(body):
+        reader = StreamReader()
+        read(reader, pieces)
+        with pytest.raises(APIResponseValidationError, match=message):
+            reader.check()
+
+
+def test_the_last_event_id_is_that_of_the_last_whole_event():
+    body = whole(*stream("a", "b", numbered=True))
+    for pieces in cuts(body[: body.index(b"id: 2") + 20]):
+        reader = StreamReader()
+        read(reader, pieces)
+        assert reader.last_event_id == "1"
+
+
+def test_over_another_connection_what_was_seen_is_skipped():
+    frames = [sse(each, id=number) for number, each in enumerate([chunk("a"), chunk("b"), chunk("c")])]
+    reader = StreamReader()
+
+    assert read(reader, frames[:2]) == ["a", "b"]
+    reader.restart(None)
+    assert reader.last_event_id == "1"
+    assert read(reader, [*frames, *stream()]) == ["c", ""]
+    assert reader.partial.choices[0].message.content == "abc"
+    reader.check()
+
+
+def test_done_counts_over_another_connection_even_if_it_repeats_an_id():
+    reader = StreamReader()
+    read(reader, [sse(chunk("a"), id=4)])
+    reader.restart(None)
+
+    assert read(reader, [sse(chunk("a"), id=4) + DONE]) == []
+    assert reader.is_done
+
+
+def test_a_cancelled_reader_takes_nothing_more_and_has_no_error():
+    reader = StreamReader()
+    events = reader.feed(whole(*(sse(chunk(text)) for text in "abc")))
+    reader.take(events[0])
+    reader.cancel()
+
+    assert [reader.take(event) for event in events[1:]] == [None, None]
+    reader.check()
+    assert reader.is_over
+
+
+def test_a_usage_chunk_without_choices_is_given_and_counted():
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    reader = StreamReader()
+    frames = [sse(chunk("a", finish_reason="stop")), sse({"choices": [], "usage": usage}), DONE]
+    taken = [each for data in frames for each in map(reader.take, reader.feed(data)) if each]
+
+    assert taken[1].choices == []
+    assert reader.whole.usage.total_tokens == 3

@@ -1,0 +1,183 @@
+"""A stream that is lost goes on where the server numbers its events."""
+
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from zai.streaming.recovery import MAX_RECONNECTS
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+
+
+def numbered(texts, first=0):
+    return [sse(chunk(text), id=number) for number, text in enumerate(texts, first)]
+
+
+def lost(texts, first=0):
+    return Reply(numbered(texts, first), end="cut")
+
+
+FINISH = [sse(chunk("", finish_reason="stop"), id=90), sse("[DONE]")]
+
+
+def test_numbered_events_are_asked_for_unless_the_client_does_not_want_them(client_of):
+    with ScriptedServer(Reply(stream("a")), Reply(stream("a")), Reply(b'{"data":[]}')) as server:
+        client_of(server).chat.completions.create(**ASK).collect()
+        client_of(server, resume=False).chat.completions.create(**ASK).collect()
+        client_of(server).models.list()
+    assert [asked.headers.get("x-headrace-resumable") for asked in server.asked] == ["1", None, None]
+
+
+@pytest.mark.parametrize("end", ["cut", "whole"])
+def test_a_lost_stream_goes_on_after_the_last_event(client_of, end):
+    replies = [Reply(numbered("ab"), end=end), Reply([*numbered("cd", 2), *FINISH])]
+    with ScriptedServer(*replies) as server:
+        answer = client_of(server).chat.completions.create(**ASK, extra_headers={"X-Mine": "1"})
+        assert [each.choices[0].delta.content for each in answer] == ["a", "b", "c", "d", ""]
+        assert answer.snapshot.choices[0].message.content == "abcd"
+    first, second = server.asked
+    assert (second.method, second.path) == ("GET", "/api/paas/v4/chat/completions/turn-1")
+    assert (second.headers["last-event-id"], second.body) == ("1", None)
+    assert second.headers["x-mine"] == "1"
+    assert second.headers["authorization"] == first.headers["authorization"]
+
+
+def test_a_frame_that_was_cut_is_asked_for_again(client_of):
+    first, second = numbered("ab")
+    replies = [Reply([first, second[:-10]], end="cut"), Reply([*numbered("bc", 1), *FINISH])]
+    with ScriptedServer(*replies) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        assert "".join(answer.text_deltas()) == "abc"
+    assert server.asked[1].headers["last-event-id"] == "0"
+
+
+def test_what_was_seen_is_skipped(client_of):
+    with ScriptedServer(lost("ab"), Reply([*numbered("abc"), *FINISH])) as server:
+        assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abc"
+
+
+def test_a_stream_may_be_lost_as_often_as_it_gets_on(client_of):
+    replies = [lost(text, number) for number, text in enumerate("abcdefghij")]
+    with ScriptedServer(*replies, Reply(FINISH)) as server:
+        assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abcdefghij"
+    assert len(server.asked) == 11
+
+
+def test_after_five_reconnects_without_an_event_it_gives_up(client_of):
+    with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        with pytest.raises(zai.APIStreamDisconnectedError) as caught:
+            list(answer)
+    assert len(server.asked) == 1 + MAX_RECONNECTS == 6
+    assert {asked.method for asked in server.asked} == {"POST", "GET"}
+    assert caught.value.partial.choices[0].message.content == "ab"
+    assert caught.value.last_event_id == "1"
+
+
+def test_a_server_that_is_being_restarted_is_waited_for(client_of):
+    replies = [lost("a"), Reply(b"", status=503), Reply(b"", status=502), Reply([*numbered("b", 1), *FINISH])]
+    with ScriptedServer(*replies) as server:
+        assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "ab"
+
+
+def test_a_turn_that_is_gone_is_not_asked_for_again(client_of):
+    gone = Reply(b'{"error":{"code":"1222","message":"the turn was evicted: too old"}}', status=410)
+    with (
+        ScriptedServer(lost("a"), gone) as server,
+        pytest.raises(zai.APIStreamDisconnectedError, match="too old") as caught,
+    ):
+        client_of(server).chat.completions.create(**ASK).collect()
+    assert [asked.method for asked in server.asked] == ["POST", "GET"]
+    assert caught.value.__cause__.status_code == 410
+
+
+def test_the_servers_retry_says_how_long_to_wait(client_of, monkeypatch):
+    waits = []
+    monkeypatch.setattr("zai.streaming.stream.time.sleep", waits.append)
+    replies = [Reply([b"retry: 1500\n\n", *numbered("a")], end="cut"), Reply([*numbered("b", 1), *FINISH])]
+    with ScriptedServer(*replies) as server:
+        client_of(server).chat.completions.create(**ASK).collect()
+    assert waits == [1.5]
+
+
+def test_without_numbers_nothing_is_asked_for_again(client_of):
+    with (
+        ScriptedServer(Reply([sse(chunk("a"))], end="cut")) as server,
+        pytest.raises(zai.APIStreamDisconnectedError),
+    ):
+        client_of(server).chat.completions.create(**ASK).collect()
+    assert len(server.asked) == 1
+
+
+def test_an_error_of_the_server_within_a_resumable_stream_is_raised_not_resumed(client_of):
+    failure = sse({"error": {"code": "1234", "message": "engine failed"}}, event="error")
+    with (
+        ScriptedServer(Reply([*numbered("a"), failure, *FINISH])) as server,
+        pytest.raises(zai.APIInternalError, match="engine failed"),
+    ):
+        client_of(server).chat.completions.create(**ASK).collect()
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("leave", ["close", "cancel", "break"])
+def test_leaving_early_stops_the_turn_which_would_outlive_its_reader(client_of, leave):
+    with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        if leave == "cancel":
+            for _ in answer:
+                answer.cancel()
+        elif leave == "close":
+            next(answer)
+            answer.close()
+        else:
+            for _ in answer:
+                break
+            del answer
+        stop = server.asked[-1]
+    assert (stop.method, stop.path) == ("DELETE", "/api/paas/v4/chat/completions/turn-1")
+
+
+def test_a_stream_that_was_read_to_its_end_is_not_stopped(client_of):
+    with ScriptedServer(Reply(stream("a", numbered=True))) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        answer.collect()
+        answer.close()
+    assert [asked.method for asked in server.asked] == ["POST"]
+
+
+def test_an_odd_turn_id_cannot_lead_to_another_address(client_of):
+    frames = [sse({**chunk("a"), "id": "../../x?y#z"}, id=0)]
+    with ScriptedServer(Reply(frames, end="cut"), Reply(FINISH)) as server:
+        client_of(server).chat.completions.create(**ASK).collect()
+    assert server.asked[1].path == "/api/paas/v4/chat/completions/..%2F..%2Fx%3Fy%23z"
+
+
+def test_a_token_is_signed_anew_for_a_reconnect(client_of, monkeypatch):
+    tokens = iter(["first", "second"])
+    monkeypatch.setattr("zai.http.base_client.generate_token", lambda key: next(tokens))
+    with ScriptedServer(lost("a"), Reply(FINISH)) as server:
+        client_of(server, disable_token_cache=False).chat.completions.create(**ASK).collect()
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer first", "Bearer second"]
+
+
+async def test_asyncio_resumes_too(async_client_of):
+    with ScriptedServer(lost("ab"), Reply([*numbered("cd", 2), *FINISH])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        assert [each.choices[0].delta.content async for each in answer] == ["a", "b", "c", "d", ""]
+    assert server.asked[1].headers["last-event-id"] == "1"
+
+
+async def test_asyncio_gives_up_too(async_client_of):
+    with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        with pytest.raises(zai.APIStreamDisconnectedError) as caught:
+            await answer.collect()
+    assert len(server.asked) == 1 + MAX_RECONNECTS
+    assert caught.value.last_event_id == "1"
+
+
+async def test_asyncio_stops_the_turn_when_it_is_left(async_client_of):
+    with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
+        async with await async_client_of(server).chat.completions.create(**ASK) as answer:
+            await anext(answer)
+        assert server.asked[-1].method == "DELETE"

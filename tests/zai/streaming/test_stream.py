@@ -1,0 +1,267 @@
+"""The streams against a server: how they are read, left, ended and cleaned up; blocking and asyncio alike."""
+
+import asyncio
+import gc
+import threading
+import time
+
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+
+
+def test_iterating_gives_each_chunk_as_it_comes(client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        assert next(answer).choices[0].delta.content == "a"
+        assert answer.finish_reason is None
+        answer.close()
+
+
+def test_a_stream_shows_its_ids_its_usage_and_its_response(client_of):
+    reply = Reply(stream("a", numbered=True), headers={"x-request-id": "r-1"})
+    with ScriptedServer(reply) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        assert answer.request_id == "r-1"
+        list(answer)
+        assert (answer.last_event_id, answer.finish_reason) == ("1", "stop")
+        assert answer.usage.total_tokens == 4
+        assert answer.response.status_code == 200
+
+
+def test_the_last_event_id_is_that_of_the_chunk_that_was_given_not_of_what_was_read_ahead(client_of):
+    with ScriptedServer(Reply([b"".join(stream("a", "b", "c", numbered=True))])) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        assert [answer.last_event_id for _ in answer] == ["0", "1", "2", "3"]
+
+
+def test_text_deltas_leave_out_what_is_empty(client_of):
+    with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
+        assert list(client_of(server).chat.completions.create(**ASK).text_deltas()) == ["Hel", "lo"]
+
+
+def test_collect_gives_the_whole_even_after_some_chunks_were_read(client_of):
+    with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        next(answer)
+        whole = answer.collect()
+    assert whole.choices[0].message.content == "Hello"
+    assert whole.usage.completion_tokens == 2
+
+
+def test_after_done_the_connection_is_used_again(client_of):
+    with ScriptedServer(Reply([*stream("a"), 0.02])) as server:
+        client = client_of(server)
+        for _ in range(3):
+            client.chat.completions.create(**ASK).collect()
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+def test_a_server_that_does_not_end_the_body_after_done_is_left_after_a_tenth_of_a_second(client_of):
+    with ScriptedServer(Reply(stream("a"), end="hold")) as server:
+        client = client_of(server)
+        start = time.monotonic()
+        client.chat.completions.create(**ASK).collect()
+        assert 0.08 < time.monotonic() - start < 2
+        client.chat.completions.create(**ASK).collect()
+    assert len({asked.connection for asked in server.asked}) == 2
+
+
+@pytest.mark.parametrize("leave", ["break", "close", "with", "delete"])
+def test_leaving_early_closes_the_connection(client_of, leave):
+    with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
+        client = client_of(server)
+        if leave == "break":
+            for _ in client.chat.completions.create(**ASK):
+                break
+        else:
+            answer = client.chat.completions.create(**ASK)
+            next(answer)
+            if leave == "close":
+                answer.close()
+            elif leave == "with":
+                with answer:
+                    pass
+            else:
+                del answer
+        assert server.gone.wait(5)
+
+
+def test_a_stream_that_nobody_read_closes_its_connection_too(client_of):
+    with ScriptedServer(Reply([*[0.01, sse(chunk("b"))] * 500])) as server:
+        client = client_of(server)
+        answer = client.chat.completions.create(**ASK)
+        del answer
+        gc.collect()
+        assert server.gone.wait(5)
+
+
+def test_after_close_nothing_more_comes(client_of):
+    with ScriptedServer(Reply(stream("a", "b"))) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        next(answer)
+        answer.close()
+        answer.close()
+        assert list(answer) == []
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_another_thread_can_end_a_loop_that_waits(client_of, end):
+    with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        seen = []
+        thread = threading.Thread(target=lambda: seen.extend(answer))
+        thread.start()
+        time.sleep(0.1)
+        getattr(answer, end)()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert answer.is_cancelled
+        assert [each.choices[0].delta.content for each in seen] == ["a"]
+
+
+def test_cancel_within_the_loop_drops_even_what_has_come(client_of):
+    with ScriptedServer(Reply([b"".join(stream(*"abcdef"))])) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        seen = []
+        for each in answer:
+            seen.append(each.choices[0].delta.content)
+            answer.cancel()
+    assert seen == ["a"]
+
+
+def test_a_connection_that_breaks_is_one_clear_error_with_what_came(client_of):
+    with ScriptedServer(Reply([sse(chunk("a"))], end="cut")) as server:
+        answer = client_of(server).chat.completions.create(**ASK)
+        with pytest.raises(zai.APIStreamDisconnectedError, match=r"broke off.*ask again") as caught:
+            list(answer)
+    assert isinstance(caught.value, zai.APIConnectionError)
+    assert caught.value.partial.choices[0].message.content == "a"
+    assert caught.value.last_event_id == ""
+
+
+def test_a_body_that_ends_too_early_is_a_truncation(client_of):
+    with (
+        ScriptedServer(Reply([sse(chunk("a"))])) as server,
+        pytest.raises(zai.APIStreamTruncatedError) as caught,
+    ):
+        list(client_of(server).chat.completions.create(**ASK))
+    assert caught.value.partial.choices[0].message.content == "a"
+
+
+def test_a_connection_that_breaks_after_the_finish_reason_is_no_error(client_of):
+    with ScriptedServer(Reply(stream("a")[:-1], end="cut")) as server:
+        assert client_of(server).chat.completions.create(**ASK).collect().choices[0].finish_reason == "stop"
+
+
+def test_a_compressed_stream_is_inflated(client_of):
+    import gzip
+
+    reply = Reply([gzip.compress(b"".join(stream("a")))], headers={"content-encoding": "gzip"})
+    with ScriptedServer(reply) as server:
+        assert client_of(server).chat.completions.create(**ASK).collect().choices[0].message.content == "a"
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
+async def test_asyncio_reads_the_same(async_client_of):
+    with ScriptedServer(Reply(stream("Hel", "lo"), headers={"x-request-id": "r-1"})) as server:
+        client = async_client_of(server)
+        answer = await client.chat.completions.create(**ASK)
+        assert [each.choices[0].delta.content async for each in answer] == ["Hel", "lo", ""]
+        assert (answer.finish_reason, answer.request_id) == ("stop", "r-1")
+
+        answer = await client.chat.completions.create(**ASK)
+        assert [text async for text in answer.text_deltas()] == ["Hel", "lo"]
+
+        whole = await (await client.chat.completions.create(**ASK)).collect()
+        assert whole.choices[0].message.content == "Hello"
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+async def test_asyncio_leaves_a_server_that_does_not_end_the_body(async_client_of):
+    with ScriptedServer(Reply(stream("a"), end="hold")) as server:
+        start = time.monotonic()
+        await (await async_client_of(server).chat.completions.create(**ASK)).collect()
+        assert 0.08 < time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("leave", ["close", "with", "break"])
+async def test_asyncio_closes_the_connection_when_it_is_left(async_client_of, leave):
+    with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        if leave == "break":
+            async for _ in answer:
+                break
+            del answer
+        elif leave == "with":
+            async with answer:
+                await anext(answer)
+        else:
+            await anext(answer)
+            await answer.aclose()
+        assert await asyncio.to_thread(server.gone.wait, 5)
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+async def test_another_task_can_end_a_loop_that_waits(async_client_of, end):
+    with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+
+        async def end_it():
+            await asyncio.sleep(0.1)
+            if end == "cancel":
+                answer.cancel()
+            else:
+                await answer.close()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(end_it())
+            assert [each.choices[0].delta.content async for each in answer] == ["a"]
+        assert answer.is_cancelled
+        assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_stream_that_is_cancelled_before_it_is_read_is_empty(async_client_of, client_of):
+    with ScriptedServer(Reply([60.0])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        answer.cancel()
+        assert [each async for each in answer] == []
+
+    with ScriptedServer(Reply([60.0])) as server:
+        answer = await asyncio.to_thread(lambda: client_of(server).chat.completions.create(**ASK))
+        answer.cancel()
+        assert list(answer) == []
+
+
+async def test_cancelling_does_not_touch_a_task_that_is_busy_with_a_chunk(async_client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        async for _ in answer:
+            asyncio.get_running_loop().call_soon(answer.cancel)
+            await asyncio.sleep(0.05)
+            assert asyncio.current_task().cancelling() == 0
+        assert answer.is_cancelled
+
+
+async def test_a_task_that_is_cancelled_from_outside_sees_it(async_client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), *[0.01, b": ping\n"] * 500])) as server:
+        answer = await async_client_of(server).chat.completions.create(**ASK)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                async for _ in answer:
+                    pass
+        await answer.close()
+        assert await asyncio.to_thread(server.gone.wait, 5)
+
+
+async def test_asyncio_raises_the_same_errors(async_client_of):
+    with ScriptedServer(Reply([sse(chunk("a"))], end="cut"), Reply([sse(chunk("a"))])) as server:
+        client = async_client_of(server)
+        with pytest.raises(zai.APIStreamDisconnectedError) as caught:
+            await (await client.chat.completions.create(**ASK)).collect()
+        assert caught.value.partial.choices[0].message.content == "a"
+        with pytest.raises(zai.APIStreamTruncatedError):
+            await (await client.chat.completions.create(**ASK)).collect()

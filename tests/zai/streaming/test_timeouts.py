@@ -1,0 +1,129 @@
+"""How long a stream may take: limits that a server's pings do not extend."""
+
+import math
+import time
+
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from zai import StreamTimeout
+from zai.http.deadlines import Deadlines
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+PINGS = [0.05, b": ping\n"] * 200
+
+
+def test_a_limit_counts_from_the_request_or_from_the_event_before():
+    deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
+
+    assert (deadlines.next, deadlines.explain(104.9)) == (105, None)
+    assert "within 5 s" in deadlines.explain(105)
+    deadlines.pause()
+    assert (deadlines.next, deadlines.explain(109)) == (110, None)
+    deadlines.wait(106)
+    assert (deadlines.next, deadlines.explain(107.9)) == (108, None)
+    assert "for 2 s" in deadlines.explain(108)
+    deadlines.wait(109)
+    assert "did not end within 10 s" in deadlines.explain(110)
+
+
+def test_without_limits_nothing_passes():
+    assert Deadlines(StreamTimeout(), now=0).next == math.inf
+
+
+def test_the_first_event_has_the_idle_limit_if_it_has_none_of_its_own():
+    assert Deadlines(StreamTimeout(idle=3), now=1).next == 4
+
+
+CASES = {
+    "silence at first": (StreamTimeout(first_chunk=0.2, idle=30), [60.0], "within 0.2 s"),
+    "pings at first": (StreamTimeout(first_chunk=0.2, idle=30), PINGS, "within 0.2 s"),
+    "silence after a chunk": (StreamTimeout(first_chunk=30, idle=0.2), [sse(chunk("a")), 60.0], "0.2 s"),
+    "pings after a chunk": (StreamTimeout(idle=0.2), [sse(chunk("a")), *PINGS], "0.2 s"),
+    "chunks without end": (StreamTimeout(idle=30, total=0.2), [sse(chunk("a")), 0.01] * 3000, "within 0.2 s"),
+    "silence and a total": (StreamTimeout(total=0.2), [sse(chunk("a")), 60.0], "within 0.2 s"),
+}
+
+
+@pytest.mark.parametrize(("limits", "body", "message"), CASES.values(), ids=CASES.keys())
+def test_a_limit_that_passes_ends_the_stream_in_time(client_of, limits, body, message):
+    with ScriptedServer(Reply(body)) as server:
+        start = time.monotonic()
+        answer = client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
+        with pytest.raises(zai.APITimeoutError, match=message) as caught:
+            list(answer)
+        assert 0.15 < time.monotonic() - start < 3
+        assert len(server.asked) == 1
+    came = caught.value.partial.choices[0].message.content
+    assert bool(came) == (sse(chunk("a")) in body)
+
+
+@pytest.mark.parametrize(("limits", "body", "message"), CASES.values(), ids=CASES.keys())
+async def test_asyncio_has_the_same_limits(async_client_of, limits, body, message):
+    with ScriptedServer(Reply(body)) as server:
+        start = time.monotonic()
+        answer = await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
+        with pytest.raises(zai.APITimeoutError, match=message):
+            await answer.collect()
+        assert 0.15 < time.monotonic() - start < 3
+
+
+def test_a_server_that_holds_the_head_back_meets_the_first_limit_too(client_of):
+    with ScriptedServer(Reply(stream("a"), headers={"x-wait": "60"})) as server:
+        start = time.monotonic()
+        limits = StreamTimeout(first_chunk=0.2, idle=30)
+        with pytest.raises(zai.APITimeoutError):
+            client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
+        assert 0.15 < time.monotonic() - start < 3
+        assert len(server.asked) == 1
+
+
+async def test_asyncio_meets_the_first_limit_before_the_head_too(async_client_of):
+    with ScriptedServer(Reply(stream("a"), headers={"x-wait": "60"})) as server:
+        start = time.monotonic()
+        limits = StreamTimeout(first_chunk=0.2, idle=30)
+        with pytest.raises(zai.APITimeoutError):
+            await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
+        assert 0.15 < time.monotonic() - start < 3
+        assert len(server.asked) == 1
+
+
+def test_the_callers_own_time_does_not_count_as_idle(client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), b": ping\n", 0.05, *stream("b")])) as server:
+        seen = []
+        for each in client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(idle=0.3)):
+            time.sleep(0.4)
+            seen.append(each.choices[0].delta.content)
+    assert seen == ["a", "b", ""]
+
+
+def test_a_plain_timeout_is_not_extended_by_pings_either(client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), *PINGS])) as server:
+        start = time.monotonic()
+        with pytest.raises(zai.APITimeoutError):
+            list(client_of(server).chat.completions.create(**ASK, timeout=0.3))
+        assert time.monotonic() - start < 3
+
+
+def test_silence_beyond_a_plain_timeout_is_a_timeout(client_of):
+    with (
+        ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server,
+        pytest.raises(zai.APITimeoutError) as caught,
+    ):
+        list(client_of(server).chat.completions.create(**ASK, timeout=0.2))
+    assert caught.value.partial.choices[0].message.content == "a"
+
+
+def test_a_client_can_have_limits_for_all_its_streams(client_of):
+    with ScriptedServer(Reply([60.0])) as server:
+        client = client_of(server, stream_timeout=StreamTimeout(first_chunk=0.1))
+        with pytest.raises(zai.APITimeoutError, match=r"within 0\.1 s"):
+            list(client.chat.completions.create(**ASK))
+
+
+def test_a_resumable_turn_that_took_too_long_is_stopped(client_of):
+    with ScriptedServer(Reply([sse(chunk("a"), id=0), 60.0]), Reply(b"{}")) as server:
+        with pytest.raises(zai.APITimeoutError):
+            list(client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(idle=0.1)))
+        assert [asked.method for asked in server.asked] == ["POST", "DELETE"]

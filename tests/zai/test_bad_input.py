@@ -1,0 +1,227 @@
+"""What goes wrong outside: each is one clear error that names what to do, and none is the HTTP library's."""
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
+
+
+def ask(client, *, stream=True):
+    answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=stream)
+    return list(answer) if stream else answer
+
+
+def to(url, **options):
+    return zai.ZaiClient(api_key="id.secret", base_url=url, max_retries=0, timeout=5, **options)
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_a_missing_key(key):
+    with pytest.raises(zai.ZaiError, match="api_key is missing; pass api_key= or set ZAI_API_KEY"):
+        zai.ZaiClient(api_key=key)
+
+
+@pytest.mark.parametrize("key", ["您的apikey", "id.secret\n", " id.secret", "id secret"])
+def test_a_key_that_cannot_be_one(key):
+    with pytest.raises(zai.ZaiError, match="characters that no key has"):
+        zai.AsyncZaiClient(api_key=key)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "api.z.ai", "ftp://x", "/api/paas/v4", "http://"])
+def test_an_address_without_a_scheme(url):
+    with pytest.raises(zai.ZaiError, match="must begin with http:// or https://"):
+        to(url)
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999", "http://a b/"])
+def test_an_address_that_is_none(url):
+    with to(url) as client, pytest.raises(zai.APIConnectionError, match="base_url"):
+        ask(client)
+
+
+def test_a_host_that_does_not_exist():
+    with (
+        to("http://no-such-host.invalid") as client,
+        pytest.raises(zai.APIConnectionError, match=r"cannot connect to http://no-such-host.*base_url right"),
+    ):
+        ask(client)
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_refused_connection(closed_port, stream):
+    with to(f"http://127.0.0.1:{closed_port}") as client:
+        with pytest.raises(zai.APIConnectionError, match=r"refused.*is the server running") as caught:
+            ask(client, stream=stream)
+    assert str(closed_port) in str(caught.value)
+    assert not isinstance(caught.value, zai.APITimeoutError)
+
+
+async def test_a_refused_connection_in_asyncio(closed_port):
+    url = f"http://127.0.0.1:{closed_port}"
+    async with zai.AsyncZaiClient(api_key="a.b", base_url=url, max_retries=0) as client:
+        with pytest.raises(zai.APIConnectionError, match="is the server running"):
+            await client.chat.completions.create(model="m", messages=MESSAGES)
+
+
+def test_tls_to_a_server_that_speaks_none():
+    with ScriptedServer(Reply(b"{}")) as server, to(server.url.replace("http://", "https://")) as client:
+        with pytest.raises(zai.APIConnectionError, match=r"TLS with https://.* failed.*check that base_url"):
+            ask(client)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 that nobody vouches for, and a server's context with it."""
+    key, path = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1", "-nodes"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", path, *subject]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs openssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key)
+    return path, context
+
+
+def test_a_certificate_that_nobody_vouches_for(certificate):
+    with ScriptedServer(Reply(b"{}"), context=certificate[1]) as server, to(server.url) as client:
+        with pytest.raises(zai.APIConnectionError, match=r"TLS with https://.*CERTIFICATE_VERIFY_FAILED"):
+            ask(client)
+
+
+async def test_a_certificate_that_nobody_vouches_for_in_asyncio(certificate):
+    with ScriptedServer(Reply(b"{}"), context=certificate[1]) as server:
+        async with zai.AsyncZaiClient(api_key="a.b", base_url=server.url, max_retries=0) as client:
+            with pytest.raises(zai.APIConnectionError, match=r"TLS with https://"):
+                await client.chat.completions.create(model="m", messages=MESSAGES)
+
+
+def test_a_certificate_that_the_environment_trusts(certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    replies = [Reply(stream("a", "b")), Reply([sse(chunk("a")), 60.0]), Reply(stream("a")[:1], end="cut")]
+    with ScriptedServer(*replies, context=certificate[1]) as server, to(server.url) as client:
+        assert len(ask(client)) == 3
+
+        answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        threading.Timer(0.2, answer.cancel).start()
+        assert len(list(answer)) == 1
+        assert server.asked[0].connection == server.asked[1].connection
+
+        with pytest.raises(zai.APIStreamDisconnectedError):
+            ask(client)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_proxys_page_with_status_200(stream):
+    with (
+        ScriptedServer(Reply(PAGE, headers={"content-type": "text/html"})) as server,
+        to(server.url) as client,
+    ):
+        with pytest.raises(zai.APIResponseValidationError, match=r"web page.*proxy.*base_url") as caught:
+            ask(client, stream=stream)
+    assert "Bad Gateway" in str(caught.value)
+    assert caught.value.status_code == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_proxys_page_with_status_502(stream):
+    with ScriptedServer(Reply(PAGE, status=502)) as server, to(server.url) as client:
+        with pytest.raises(zai.APIStatusError, match=r"web page.*proxy.*status 502") as caught:
+            ask(client, stream=stream)
+    assert caught.value.status_code == 502
+
+
+def test_an_address_that_the_server_does_not_know():
+    with ScriptedServer(Reply(b"Not Found", status=404)) as server, to(server.url + "/v9") as client:
+        with pytest.raises(zai.APIStatusError, match=r"/v9/chat/completions does not exist.*check base_url"):
+            ask(client)
+
+
+def test_a_redirect():
+    reply = Reply(b"", status=307, headers={"location": "https://elsewhere/"})
+    with ScriptedServer(reply) as server, to(server.url) as client:
+        with pytest.raises(zai.APIStatusError, match=r"https://elsewhere/.*set base_url"):
+            ask(client)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"text"', b"{"])
+def test_a_whole_answer_that_is_none(body):
+    with ScriptedServer(Reply(body)) as server, to(server.url) as client:
+        with pytest.raises(zai.APIResponseValidationError):
+            ask(client, stream=False)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_with_status_200(stream):
+    body = b'{"error":{"code":"1113","message":"quota used up"}}'
+    with ScriptedServer(Reply(body)) as server, to(server.url) as client:
+        with pytest.raises(zai.APIReachLimitError, match=r"quota used up .*status 200, code 1113"):
+            ask(client, stream=stream)
+
+
+def test_a_whole_answer_that_breaks_off():
+    reply = Reply(b'{"choices":[', headers={"content-length": "500"}, end="cut")
+    with ScriptedServer(reply) as server, to(server.url) as client:
+        with pytest.raises(zai.APIConnectionError, match="the connection to .* broke"):
+            ask(client, stream=False)
+
+
+def test_a_server_that_does_not_speak_http():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with to(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            with pytest.raises(zai.APIConnectionError, match="SSH-2.0-OpenSSH"):
+                ask(client)
+        thread.join()
+
+
+def test_an_extra_body_that_is_no_dict():
+    with (
+        to("http://127.0.0.1:1") as client,
+        pytest.raises(zai.ZaiError, match="extra_body must be a dict, not list"),
+    ):
+        client.chat.completions.create(model="m", messages=MESSAGES, extra_body=[1])
+
+
+def test_a_timeout_that_is_none():
+    with pytest.raises(zai.ZaiError, match="timeout must be a number of seconds"):
+        zai.ZaiClient(api_key="a.b", timeout="fast")
+
+
+def test_an_event_without_end_is_an_error_not_a_full_memory():
+    with (
+        ScriptedServer(Reply([sse(chunk("a")), b"data: ", *[b"x" * (1 << 20)] * 20])) as server,
+        to(server.url) as client,
+    ):
+        with pytest.raises(zai.APIResponseValidationError, match="longer than 16777216 bytes"):
+            ask(client)
+
+
+def test_no_other_module_than_the_border_knows_the_http_library():
+    code = "import sys, zai; print([m for m in ('httpx2', 'httpx', 'asyncio', 'ssl', 'pydantic') if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

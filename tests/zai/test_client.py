@@ -1,0 +1,121 @@
+"""The clients against a server: what is sent, what comes back, what is raised."""
+
+import httpx2
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, stream
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+ANSWER = (
+    b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Hi","role":"assistant"}}],'
+    b'"created":1,"id":"1","model":"m","object":"chat.completion","request_id":"r",'
+    b'"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'
+)
+
+
+def client_of(server, **options):
+    return zai.ZaiClient(api_key="id.secret", base_url=server.url, **options)
+
+
+def test_a_whole_answer_has_its_attributes():
+    with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
+        answer = client.chat.completions.create(model="m", messages=MESSAGES)
+    assert answer.choices[0].message.content == "Hi"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 3
+    assert answer.request_id == "r"
+
+
+def test_a_stream_gives_its_chunks_and_its_ending():
+    with ScriptedServer(Reply(stream("Hel", "lo"))) as server, client_of(server) as client:
+        answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        texts = [chunk.choices[0].delta.content for chunk in answer]
+        assert texts == ["Hel", "lo", ""]
+        assert answer.finish_reason == "stop"
+        assert answer.usage is not None
+        assert answer.usage.completion_tokens == 2
+
+
+def test_the_request_says_what_was_asked_and_nothing_else():
+    with ScriptedServer(Reply(stream("a"))) as server, client_of(server) as client:
+        answer = client.chat.completions.create(
+            model="m",
+            messages=MESSAGES,
+            stream=True,
+            tool_stream=True,
+            temperature=1.0,
+            top_p=1.0,
+            max_tokens=None,
+            stop=zai.NOT_GIVEN,
+            extra_body={"private": None},
+            extra_headers={"X-One": "1"},
+        )
+        list(answer)
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("POST", "/api/paas/v4/chat/completions")
+    assert asked.body == {
+        "model": "m",
+        "messages": MESSAGES,
+        "stream": True,
+        "tool_stream": True,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "private": None,
+    }
+    assert asked.headers["authorization"] == "Bearer id.secret"
+    assert asked.headers["x-one"] == "1"
+    assert asked.headers["accept"] == "text/event-stream"
+
+
+def test_the_callers_messages_are_left_as_they_are():
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,abc"}}
+    messages = [{"role": "user", "content": [image]}]
+    with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
+        client.chat.completions.create(model="m", messages=messages)
+    assert image["image_url"]["url"] == "data:image/png;base64,abc"
+    assert server.asked[0].body["messages"] == messages
+
+
+def test_an_answers_message_can_be_sent_back():
+    with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
+        message = client.chat.completions.create(model="m", messages=MESSAGES).choices[0].message
+        client.chat.completions.create(model="m", messages=[*MESSAGES, message, *MESSAGES])
+    assert server.asked[1].body["messages"][1] == {"role": "assistant", "content": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"),
+    [
+        (400, zai.APIRequestFailedError),
+        (401, zai.APIAuthenticationError),
+        (404, zai.APIStatusError),
+        (429, zai.APIReachLimitError),
+        (500, zai.APIInternalError),
+        (503, zai.APIServerFlowExceedError),
+    ],
+)
+@pytest.mark.parametrize("streamed", [True, False])
+def test_each_status_has_its_class_and_the_servers_message(status, error_class, streamed):
+    reply = Reply(b'{"error":{"code":"1214","message":"messages is []"}}', status=status)
+    with (
+        ScriptedServer(reply) as server,
+        client_of(server, max_retries=0) as client,
+        pytest.raises(error_class, match="messages is \\[\\]") as caught,
+    ):
+        client.chat.completions.create(model="m", messages=MESSAGES, stream=streamed)
+    assert type(caught.value) is error_class
+    assert caught.value.status_code == status
+    assert caught.value.code == "1214"
+    assert caught.value.response.status_code == status
+
+
+def test_a_client_of_the_caller_is_used_and_closed():
+    own = httpx2.Client()
+    with ScriptedServer(Reply(ANSWER)) as server:
+        client = client_of(server, http_client=own)
+        client.chat.completions.create(model="m", messages=MESSAGES)
+        client.close()
+    assert own.is_closed
+    assert client.is_closed()

@@ -1,0 +1,19 @@
+"""`client.models`."""
+
+from scripted_server import Reply, ScriptedServer
+
+BODY = b'{"object":"list","data":[{"id":"glm-4.6","object":"model","created":1,"owned_by":"z","x":2}]}'
+
+
+def test_the_models_are_listed(client_of):
+    with ScriptedServer(Reply(BODY)) as server:
+        models = client_of(server).models.list()
+    assert [model.id for model in models.data] == ["glm-4.6"]
+    assert models.data[0].x == 2
+    assert (server.asked[0].method, server.asked[0].path) == ("GET", "/api/paas/v4/models")
+
+
+async def test_the_models_are_listed_in_asyncio(async_client_of):
+    with ScriptedServer(Reply(BODY)) as server:
+        models = await async_client_of(server).models.list(timeout=5)
+    assert models.data[0].owned_by == "z"

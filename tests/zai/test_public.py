@@ -1,0 +1,71 @@
+"""What is public: one sorted list, everything of it there, and nothing slow behind it."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+import zai
+
+
+def modules():
+    return ["zai", *(each.name for each in pkgutil.walk_packages(zai.__path__, "zai."))]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_each_module_says_what_is_public_and_sorts_it(name):
+    module = importlib.import_module(name)
+    public = getattr(module, "__all__", None)
+    if name in ("zai.http", "zai.streaming", "zai.tools", "zai.chat", "zai.types"):
+        assert public is None
+        return
+
+    constants = [each for each in public if each.isupper()]
+    dunders = [each for each in public if each.startswith("__")]
+    classes = [each for each in public if each[0].isupper() and not each.isupper()]
+    functions = [each for each in public if each[0].islower()]
+    expected = [*sorted(constants), *sorted(classes), *dunders, *sorted(functions)]
+    assert sorted(public) == sorted(expected)
+    assert public == expected
+    for each in public:
+        assert hasattr(module, each)
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert zai.__version__ == metadata.version("headrace-zai")
+
+
+def test_dir_shows_the_public_names_and_only_those():
+    assert sorted(zai.__all__) == sorted(dir(zai))
+
+
+def test_a_name_that_is_not_there_raises_as_python_does():
+    with pytest.raises(AttributeError, match="module 'zai' has no attribute 'nothing'"):
+        _ = zai.nothing
+
+
+def test_star_import_gives_every_public_name():
+    code = "from zai import *; import zai; assert all(name in globals() for name in zai.__all__)"
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_class_has_a_docstring():
+    for name in zai.__all__:
+        value = getattr(zai, name)
+        assert not isinstance(value, type) or value.__doc__
+
+
+def test_the_sdk_needs_nothing_of_the_server():
+    code = (
+        "import sys, pkgutil, importlib, zai\n"
+        "for each in pkgutil.walk_packages(zai.__path__, 'zai.'): importlib.import_module(each.name)\n"
+        "print(sorted({name.partition('.')[2].partition('.')[0] for name in sys.modules if name.startswith('headrace.')}))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "['errors', 'events', 'sse', 'wire']"

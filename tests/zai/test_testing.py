@@ -1,0 +1,118 @@
+"""`zai.testing`: answers from a recording."""
+
+import json
+import time
+from base64 import b64encode
+
+import httpx2
+import pytest
+
+import zai
+from scripted_server import stream
+from zai.testing import ReplayTransport
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+BODY = b"".join(stream("Hel", "lo"))
+
+
+def text_of(transport):
+    with zai.ZaiClient(
+        api_key="a.b", http_client=httpx2.Client(transport=transport), max_retries=0
+    ) as client:
+        return "".join(client.chat.completions.create(**ASK).text_deltas())
+
+
+def test_a_recording_is_answered_to_each_request():
+    transport = ReplayTransport(BODY)
+
+    assert text_of(transport) == text_of(transport) == "Hello"
+    assert [request.url.path for request in transport.requests] == ["/api/paas/v4/chat/completions"] * 2
+    assert b'"model":"m"' in transport.requests[0].content
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_it_can_be_cut_into_pieces_of_any_size(size):
+    assert text_of(ReplayTransport(BODY, piece_bytes=size)) == "Hello"
+
+
+def test_the_connection_can_break_anywhere():
+    end = BODY.index(b"finish_reason") + 40
+    for place in range(0, end, 9):
+        with pytest.raises((zai.APIStreamDisconnectedError, zai.APIConnectionError)):
+            text_of(ReplayTransport(BODY, break_after=place))
+    assert text_of(ReplayTransport(BODY, break_after=len(BODY) - 3)) == "Hello"
+
+
+@pytest.mark.parametrize(("timed", "least"), [(True, 0.2), (False, 0.0)])
+def test_silences_are_kept_or_left_out(timed, least):
+    start = time.monotonic()
+
+    assert text_of(ReplayTransport([BODY[:50], 0.2, BODY[50:]], timed=timed)) == "Hello"
+    assert least <= time.monotonic() - start < least + 2
+
+
+def test_status_and_headers_can_be_set():
+    transport = ReplayTransport(
+        b'{"error":{"code":"1302","message":"no"}}', status=429, headers={"retry-after": "9"}
+    )
+
+    with pytest.raises(zai.APIReachLimitError) as caught:
+        text_of(transport)
+    assert caught.value.response.headers["retry-after"] == "9"
+
+
+def trace(*lines, **head):
+    return (
+        b"\n".join(json.dumps(line).encode() for line in ({"path": "chat/completions", **head}, *lines))
+        + b"\n"
+    )
+
+
+def test_a_file_is_a_body(tmp_path):
+    (tmp_path / "stream.sse").write_bytes(BODY)
+
+    assert text_of(ReplayTransport.load(tmp_path / "stream.sse", piece_bytes=11)) == "Hello"
+
+
+def test_a_file_is_a_trace_with_its_timing(tmp_path):
+    path = tmp_path / "trace.jsonl"
+    pieces = [{"at": 0.1, "text": BODY[:60].decode()}, {"at": 0.2, "base64": b64encode(BODY[60:]).decode()}]
+    path.write_bytes(trace(*pieces, {"at": 0.3, "end": "whole"}, request={"model": "m"}))
+
+    start = time.monotonic()
+    assert text_of(ReplayTransport.load(path, timed=True)) == "Hello"
+    assert 0.2 <= time.monotonic() - start < 2
+    assert text_of(ReplayTransport.load(path)) == "Hello"
+
+
+def test_a_trace_that_was_cut_breaks_there(tmp_path):
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(trace({"at": 0.1, "text": BODY[:200].decode()}, {"at": 0.2, "end": "cut"}))
+
+    with pytest.raises(zai.APIStreamDisconnectedError):
+        text_of(ReplayTransport.load(path))
+
+
+def test_a_trace_of_a_refusal_refuses(tmp_path):
+    path = tmp_path / "trace.jsonl"
+    body = {"at": 0.1, "text": '{"error":{"code":"1302","message":"no"}}'}
+    path.write_bytes(
+        trace(body, {"at": 0.1, "end": "whole"}, status=429, content_type="application/json", retry_after="9")
+    )
+
+    with pytest.raises(zai.APIReachLimitError) as caught:
+        text_of(ReplayTransport.load(path))
+    assert caught.value.response.headers["retry-after"] == "9"
+
+
+async def test_it_serves_asyncio_too():
+    transport = ReplayTransport([BODY[:50], 0.05, BODY[50:]], timed=True)
+    async with zai.AsyncZaiClient(
+        api_key="a.b", http_client=httpx2.AsyncClient(transport=transport)
+    ) as client:
+        answer = await (await client.chat.completions.create(**ASK)).collect()
+    assert answer.choices[0].message.content == "Hello"
+    broken = ReplayTransport(BODY, break_after=250)
+    async with zai.AsyncZaiClient(api_key="a.b", http_client=httpx2.AsyncClient(transport=broken)) as client:
+        with pytest.raises(zai.APIStreamDisconnectedError):
+            await (await client.chat.completions.create(**ASK)).collect()
