@@ -195,6 +195,7 @@ class Chaos:
         self.expected: list[Answer] = []
         self.answers: list[tuple[int, Answer]] = []
         self.failures: list[str] = []
+        self.differences: list[str] = []
 
     async def run(self) -> None:
         """Everything, in its order."""
@@ -294,7 +295,9 @@ class Chaos:
         store = open_store(TurnSettings(store=self.store))
         for which, answer in self.answers:
             expected = self.expected[which]
-            self.counts["texts that differ"] += answer.text != expected.text
+            if answer.text != expected.text:
+                self.counts["texts that differ"] += 1
+                self.differences.append(f"{answer.id}: {answer.text}\n  uninterrupted: {expected.text}")
             self.counts["endings that differ"] += answer.finish_reason != expected.finish_reason
             self.counts["usages that differ"] += answer.usage != expected.usage
             stored = await store.load(answer.id)
@@ -336,7 +339,7 @@ def report(chaos: Chaos, seconds: float) -> int:
         print(f"{name:>34} {value:>8}")
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{'seconds':>34} {seconds:>8.0f}   (CPU of the servers {usage.ru_utime + usage.ru_stime:.0f})")
-    for failure in chaos.failures[:20]:
+    for failure in (*chaos.failures, *chaos.differences)[:20]:
         print(failure)
     bad = ("events lost", "events twice", "texts that differ", "endings that differ", "usages that differ")
     is_bad = any(counts[name] for name in bad) or rows["turns without exactly one ending"] or chaos.failures

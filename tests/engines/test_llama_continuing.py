@@ -1,5 +1,7 @@
 """From wherever an answer was cut, the embedded model says the same: the tokens are its own."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -13,7 +15,7 @@ QUESTIONS = [("Who are you?", {}), ("What is a 🪆?", {"thinking": {"type": "di
 
 @pytest.fixture
 async def model():
-    model = load_model("", LlamaSettings(slots=1))
+    model = await asyncio.to_thread(load_model, "", LlamaSettings(slots=1))
     yield model
     await model.engine.close()
 
