@@ -5,14 +5,18 @@
 #   make test    run every test
 #   make check   format, lint, types, imports, tests, docs: what CI runs
 #   make fix     repair what can be repaired
+#   make sdk-alone   test the SDK in an environment without the server
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+QUIETLY := --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip $(QUIETLY)
+SDK := .venv-sdk/bin/python -m
+SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout
 SOURCES := packages tests benchmarks examples
 
-.PHONY: demo serve test check fix clients clean
+.PHONY: demo serve test check fix clients sdk-alone clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
@@ -28,6 +32,7 @@ check: $(VENV)/ready-to-check
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
+	$(BIN)/basedpyright -p tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(MAKE) test
 
@@ -40,8 +45,18 @@ clients:
 	@test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
 	@.venv-clients/bin/python -m pip install -q --disable-pip-version-check zai-sdk==0.2.3 openai==3.52.0
 
+# What `pip install headrace-zai` gives: nothing of the server is there, and the SDK's tests pass. The wheels
+# are built anew, and from nothing: setuptools would pack what lies in build/ too. httpx is a caller's.
+sdk-alone:
+	rm -rf .venv-sdk packages/*/build
+	$(PYTHON) -m venv .venv-sdk
+	$(SDK) pip install $(QUIETLY) -c constraints.txt packages/headrace packages/zai
+	! $(SDK) pip show $(QUIETLY) aiohttp httptools jinja2 pydantic redis starlette uvicorn uvloop xllamacpp
+	$(SDK) pip install $(QUIETLY) -c constraints.txt $(SDK_TOOLS)
+	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
+
 clean:
-	rm -rf $(VENV) .venv-clients
+	rm -rf $(VENV) .venv-clients .venv-sdk
 
 # Running needs the packages; checking needs the tools as well. Made again when a version or a
 # dependency changes.

@@ -101,6 +101,12 @@ def fetch_later(zhipu: ZhipuAiClient) -> None:
         print(model.id.upper())
 
 
+def misspell() -> None:
+    zai.ZaiCleint  # type: ignore[attr-defined]  # noqa: B018
+    client.chat.completions.create(model=1, messages=MESSAGES)  # type: ignore[call-overload]
+    client.chat.completions.create(model="glm-4.6", mesages=MESSAGES)  # type: ignore[call-overload]
+
+
 def handle_errors() -> None:
     try:
         read_chunks()

@@ -77,14 +77,15 @@ _MODULE_OF: Final = {
     "AsyncZhipuAiClient": "zai.async_client",
 }
 
+if not TYPE_CHECKING:  # to a type checker it would say that every name exists
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        msg = f"module 'zai' has no attribute {name!r}"
-        raise AttributeError(msg)
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            msg = f"module 'zai' has no attribute {name!r}"
+            raise AttributeError(msg)
+        from importlib import import_module
 
-    return getattr(import_module(_MODULE_OF[name]), name)
+        return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -57,13 +57,12 @@ def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
         return default
     if value is None or isinstance(value, int | float):
         return (value, value, value, value)
+    if hasattr(value, "connect"):
+        return (value.connect, value.read, value.write, value.pool)
     if isinstance(value, tuple) and len(value) == 4:
         return value
-    try:
-        return (value.connect, value.read, value.write, value.pool)
-    except AttributeError:
-        msg = f"timeout must be a number of seconds, None or an httpx.Timeout, not {value!r}"
-        raise ZaiError(msg) from None
+    msg = f"timeout must be a number of seconds, None or an httpx.Timeout, not {value!r}"
+    raise ZaiError(msg)
 
 
 def _is_given(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """A tool loop for asyncio under way: iterate over its events, or read to the last answer."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -68,7 +69,7 @@ class AsyncToolRun:
         except ValueError as error:
             return self._loop.fail(call, error)
         try:
-            if asyncio.iscoroutinefunction(function):
+            if inspect.iscoroutinefunction(function):
                 return self._loop.succeed(call, await function(**arguments))
             return self._loop.succeed(call, await asyncio.to_thread(function, **arguments))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
