@@ -13,7 +13,6 @@ anything is.
 
 import argparse
 import asyncio
-import difflib
 import os
 import random
 import resource
@@ -25,43 +24,21 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from chaos_answers import Answer, Question, compare, piece_of, read  # noqa: E402
 from chaos_proxy import Proxy  # noqa: E402
 from chaos_questions import steady_questions  # noqa: E402
 
-from headrace.events import Content, Event, Finish, Reasoning, ToolCallArguments, ToolCallStart  # noqa: E402
+from headrace.events import Event, Finish  # noqa: E402
 from headrace.formats import FORMATS  # noqa: E402
 from headrace.parsing import OutputParser  # noqa: E402
 from headrace.turns import Interpreter, TurnSettings, open_store  # noqa: E402
 from headrace.wire import decode_request  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
-from zai import AsyncZaiClient, ZaiError  # noqa: E402
-
-Question = dict[str, Any]
-
-
-class Answer(NamedTuple):
-    """What a client got of a turn."""
-
-    id: str
-    pieces: list[tuple[str, str]]
-    finish_reason: str | None
-    usage: tuple[int, int, int]
-
-    @property
-    def text(self) -> list[tuple[str, str]]:
-        """The same, however it was cut into pieces."""
-        joined: list[tuple[str, str]] = []
-        for kind, text in self.pieces:
-            if joined and joined[-1][0] == kind:
-                joined[-1] = (kind, joined[-1][1] + text)
-            else:
-                joined.append((kind, text))
-        return joined
+from zai import APIStreamDisconnectedError, AsyncZaiClient, ZaiError  # noqa: E402
 
 
 def free_port() -> int:
@@ -106,61 +83,6 @@ class Program:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-
-async def read(client: AsyncZaiClient, question: Question, request_id: str) -> Answer:
-    """Ask, and read the stream to its end, over as many connections as it takes."""
-    pieces: list[tuple[str, str]] = []
-    stream = await client.chat.completions.create(stream=True, request_id=request_id, **question)
-    id = ""
-    async for chunk in stream:
-        id = chunk.id or id
-        delta = chunk.choices[0].delta
-        if delta.reasoning_content:
-            pieces.append(("reasoning", delta.reasoning_content))
-        if delta.content:
-            pieces.append(("content", delta.content))
-        for call in delta.tool_calls or ():
-            if call.function.name:
-                pieces.append(("call", call.function.name))
-            if call.function.arguments:
-                pieces.append(("arguments", call.function.arguments))
-    usage = stream.usage
-    assert usage is not None
-    reasoning = usage.completion_tokens_details.reasoning_tokens
-    return Answer(id, pieces, stream.finish_reason, (usage.prompt_tokens, usage.completion_tokens, reasoning))
-
-
-def piece_of(event: Event) -> tuple[str, str] | None:
-    """An event as a client sees it; None if it does not."""
-    match event:
-        case Reasoning(text):
-            return ("reasoning", text)
-        case Content(text):
-            return ("content", text)
-        case ToolCallStart(_, name, _):
-            return ("call", name)
-        case ToolCallArguments(_, text):
-            return ("arguments", text)
-        case _:
-            return None
-
-
-def compare(events: Sequence[tuple[str, str]], pieces: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    """How many events are missing in what a client got, how many came twice. Chunks may be merged events."""
-    said = [(kind, character) for kind, text in events for character in text]
-    got = [(kind, character) for kind, text in pieces for character in text]
-    if said == got:
-        return 0, 0
-    owner = [number for number, (_, text) in enumerate(events) for _ in text]
-    lost: set[int] = set()
-    twice = 0
-    for tag, low, high, from_, to in difflib.SequenceMatcher(None, said, got, autojunk=False).get_opcodes():
-        if tag in ("delete", "replace"):
-            lost.update(owner[low:high])
-        if tag in ("insert", "replace"):
-            twice += to - from_
-    return len(lost), twice
 
 
 class Chaos:
@@ -252,11 +174,19 @@ class Chaos:
                 which = self._random.randrange(len(self.questions))
                 try:
                     async with asyncio.timeout(120):
-                        answer = await read(client, self.questions[which], f"client-{number}-turn-{turn}")
+                        answer = await self._ask(client, which, f"client-{number}-turn-{turn}")
                 except (ZaiError, TimeoutError, AssertionError) as error:
                     self.failures.append(f"client {number}, turn {turn}: {error!r}")
                 else:
                     self.answers.append((which, answer))
+
+    async def _ask(self, client: AsyncZaiClient, which: int, request_id: str) -> Answer:
+        """Read; where the SDK gives up, after five reconnects that brought nothing, ask again."""
+        while True:
+            try:
+                return await read(client, self.questions[which], request_id)
+            except APIStreamDisconnectedError:
+                self.counts["asked again"] += 1
 
     async def _attack(self) -> None:
         cutting = asyncio.create_task(self._cut())
@@ -330,6 +260,7 @@ def report(chaos: Chaos, seconds: float) -> int:
         "turns": turns,
         **{name: counts[name] for name in ("kills", "redis restarts", "connections cut", "taken over")},
         "connections": chaos.connections,
+        "gave up, and asked again": counts["asked again"],
         **{name: counts[name] for name in ("events", "events lost", "events twice", "texts that differ")},
         **{name: counts[name] for name in ("endings that differ", "usages that differ")},
         "turns without exactly one ending": abs(counts["endings in the logs"] - turns),

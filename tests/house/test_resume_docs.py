@@ -1,0 +1,41 @@
+"""docs/resume.md says what is so."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server.embedded import embedded_model
+from headrace.sse import DONE, SseDecoder
+
+TEXT = (Path(__file__).parents[2] / "docs" / "resume.md").read_text()
+CURL = re.search(r"```sh\n(curl.*?)```", TEXT, re.DOTALL).group(1)
+
+
+def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn():
+    with LocalServer(App(Catalogue([embedded_model()]), Settings())) as server:
+        command = CURL.replace("http://127.0.0.1:8000", server.url)
+        first, again = (SseDecoder().feed(subprocess.check_output(["bash", "-c", command])) for _ in range(2))
+
+    assert first[-1].data == again[-1].data == DONE
+    assert [int(event.id) for event in first[:-1]] == sorted({int(event.id) for event in first[:-1]})
+    assert {json.loads(event.data)["id"] for event in first[:-1]} == {json.loads(again[0].data)["id"]}
+    assert first[-2] == again[-2]  # ending and usage
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[a-z-]+)", TEXT))))
+def test_every_option_exists(option, capsys):
+    from headrace.cli.main import main
+
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+
+    assert f"{option} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
+def test_every_link_leads_somewhere(path):
+    assert (Path(__file__).parents[2] / "docs" / path).exists()
