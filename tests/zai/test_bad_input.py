@@ -62,6 +62,24 @@ def closed_port():
         return listener.getsockname()[1]
 
 
+def test_a_proxy_that_refuses(closed_port, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{closed_port}")
+    with to("http://somewhere.invalid") as client:
+        with pytest.raises(zai.APIConnectionError, match=r"refused.*names a proxy: is it running\?"):
+            ask(client)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "socks://127.0.0.1:1"])
+async def test_a_proxy_that_the_http_library_cannot_use(proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with to("http://somewhere.invalid") as client:
+        with pytest.raises(zai.APIConnectionError, match=r"proxy of the environment .* unset ALL_PROXY"):
+            client.models.list()
+    async with zai.AsyncZaiClient(api_key="a.b", max_retries=0) as client:
+        with pytest.raises(zai.APIConnectionError, match="or pass http_client="):
+            await client.models.list()
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_refused_connection(closed_port, stream):
     with to(f"http://127.0.0.1:{closed_port}") as client:
@@ -151,6 +169,16 @@ def test_an_address_that_the_server_does_not_know():
             ask(client)
 
 
+def test_an_address_that_the_server_does_not_know_and_says_so_in_json():
+    reply = Reply(b'{"error":{"code":"1222","message":"no such API"}}', status=404)
+    with ScriptedServer(reply) as server, to(server.url + "/v9") as client:
+        with pytest.raises(
+            zai.APIStatusError, match=r"no such API .*/v9/chat.*is base_url right\?"
+        ) as caught:
+            ask(client)
+    assert caught.value.code == "1222"
+
+
 def test_a_redirect():
     reply = Reply(b"", status=307, headers={"location": "https://elsewhere/"})
     with ScriptedServer(reply) as server, to(server.url) as client:
@@ -205,9 +233,28 @@ def test_an_extra_body_that_is_no_dict():
         client.chat.completions.create(model="m", messages=MESSAGES, extra_body=[1])
 
 
-def test_a_timeout_that_is_none():
-    with pytest.raises(zai.ZaiError, match="timeout must be a number of seconds"):
-        zai.ZaiClient(api_key="a.b", timeout="fast")
+@pytest.mark.parametrize("content", [object(), "\ud800", b"Hello"])
+def test_a_message_that_cannot_be_written_as_json(content):
+    with (
+        to("http://127.0.0.1:1") as client,
+        pytest.raises(zai.ZaiError, match="cannot be written as JSON|is bytes; decode it"),
+    ):
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
+
+
+@pytest.mark.parametrize("value", ["a\r\nB: c", "北京", b"\xff"])
+def test_a_header_that_cannot_be_sent(value):
+    with (
+        to("http://127.0.0.1:1") as client,
+        pytest.raises(zai.ZaiError, match=r"header X-A is .*printable ASCII only"),
+    ):
+        client.models.list(extra_headers={"X-A": value})
+
+
+@pytest.mark.parametrize("timeout", ["fast", 0, -1])
+def test_a_timeout_that_is_none(timeout):
+    with pytest.raises(zai.ZaiError, match="timeout must be a number of seconds above 0"):
+        zai.ZaiClient(api_key="a.b", timeout=timeout)
 
 
 def test_an_event_without_end_is_an_error_not_a_full_memory():

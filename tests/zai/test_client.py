@@ -1,5 +1,8 @@
 """The clients against a server: what is sent, what comes back, what is raised."""
 
+import copy
+import pickle
+
 import httpx2
 import pytest
 
@@ -119,3 +122,43 @@ def test_a_client_of_the_caller_is_used_and_closed():
         client.close()
     assert own.is_closed
     assert client.is_closed()
+
+
+def test_a_stream_goes_on_after_its_client_was_closed():
+    with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
+        with client_of(server) as client:
+            answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        assert answer.collect().choices[0].message.content == "Hello"
+
+
+def test_a_closed_client_sends_nothing_more():
+    with ScriptedServer(Reply(ANSWER)) as server:
+        used, unused = client_of(server), client_of(server)
+        used.chat.completions.create(model="m", messages=MESSAGES)
+        for client in (used, unused):
+            client.close()
+            with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+                client.models.list()
+    assert len(server.asked) == 1
+
+
+async def test_a_closed_client_for_asyncio_sends_nothing_more():
+    client = zai.AsyncZaiClient(api_key="id.secret", base_url="http://127.0.0.1:1")
+    await client.close()
+    with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+        await client.models.list()
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_errors_can_be_copied_and_sent_to_another_process(again):
+    cut = Reply(stream("a")[:1])
+    with ScriptedServer(Reply(b'{"error":{"code":"1214","message":"no"}}', status=400), cut) as server:
+        with client_of(server, max_retries=0) as client:
+            with pytest.raises(zai.APIRequestFailedError) as refused:
+                client.chat.completions.create(model="m", messages=MESSAGES)
+            with pytest.raises(zai.APIStreamTruncatedError) as truncated:
+                client.chat.completions.create(model="m", messages=MESSAGES, stream=True).collect()
+    assert type(again(refused.value)) is zai.APIRequestFailedError
+    assert (str(again(refused.value)), again(refused.value).code) == ("no (status 400, code 1214)", "1214")
+    assert again(refused.value).response.status_code == 400
+    assert again(truncated.value).partial == truncated.value.partial

@@ -276,10 +276,12 @@ def test_a_task_is_asked_for_and_fetched(client_of):
         answer = tasks.retrieve_completion_result(id="t1")
         assert type(answer) is AsyncCompletion
         assert answer.choices[0].message.content == "This is the answer."
-        assert tasks.retrieve_completion_result("t1").task_status == "FAIL"
-    assert [(asked.method, asked.path.partition("/v4")[2]) for asked in server.asked[:2]] == [
+        assert tasks.retrieve_completion_result("../t 1").task_status == "FAIL"
+    assert [(asked.method, asked.path.partition("/v4")[2]) for asked in server.asked] == [
         ("POST", "/async/chat/completions"),
         ("GET", "/async-result/t1"),
+        ("GET", "/async-result/t1"),
+        ("GET", "/async-result/..%2Ft%201"),
     ]
 
 

@@ -49,6 +49,8 @@ def status_error(response: Any, content: bytes) -> APIStatusError:
     else:
         message, code = _message(error), _code(error)
     label = f"status {status}, code {code}" if code else f"status {status}"
+    if status == 404 and error is not None:
+        label += f", from {getattr(response, 'url', 'the server')}; is base_url right?"
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
     return error_class(f"{message} ({label})", response=response, code=code, body=body)
 

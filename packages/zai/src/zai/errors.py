@@ -49,6 +49,10 @@ class ZaiError(Exception):
         super().__init__(message)
         self.message = message
 
+    # To copy and to pickle: what the classes take differs, what they have is all in their attributes.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self).__new__, (type(self), *self.args), self.__dict__)
+
 
 class APIStatusError(ZaiError):
     """The server refused.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Unpack, overload
+from urllib.parse import quote
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
@@ -93,7 +94,7 @@ class AsyncCompletionTasks:
 
     async def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
-        request = self._client.request("GET", f"/async-result/{id}", **options)
+        request = self._client.request("GET", f"/async-result/{quote(id, safe='')}", **options)
         return decode_task(await self._client.send(request, Attempts(self._client.max_retries)))
 
 

@@ -22,10 +22,7 @@ class AsyncSender(BaseClient):
     @property
     def http_client(self) -> Any:
         """The HTTP library's client, made when it is first needed."""
-        with self._lock:
-            if self._http is None:
-                self._http = new_async_client()
-            return self._http
+        return self._open(new_async_client)
 
     async def send(self, request: Request, attempts: Attempts) -> Any:
         """The response, after as many tries as are allowed; a stream's body is still to be read."""
@@ -40,7 +37,8 @@ class AsyncSender(BaseClient):
     async def send_once(self, request: Request) -> Any:
         """The response, if the server said yes."""
         # Importing the library and reading certificates takes long: not on the event loop.
-        http_client = self._http or await asyncio.to_thread(lambda: self.http_client)
+        is_made = self._http is not None
+        http_client = self.http_client if is_made else await asyncio.to_thread(lambda: self.http_client)
         try:
             async with asyncio.timeout(head_seconds(request)):
                 response = await http_client.send(build(http_client, request), stream=request.stream)

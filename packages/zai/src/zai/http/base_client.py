@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -80,7 +80,17 @@ class BaseClient:
 
     def is_closed(self) -> bool:
         """True after `close`."""
-        return self._closed or bool(self._http is not None and self._http.is_closed)
+        return self._closed or bool(getattr(self._http, "is_closed", False))
+
+    def _open(self, make: Callable[[], Any]) -> Any:
+        """The HTTP library's client, made when it is first needed."""
+        with self._lock:
+            if self.is_closed():
+                msg = "this client is closed; make another"
+                raise ZaiError(msg)
+            if self._http is None:
+                self._http = make()
+            return self._http
 
     def request(
         self,

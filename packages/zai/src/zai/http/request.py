@@ -39,7 +39,11 @@ def encode_body(fields: Mapping[str, Any], extra_body: object = None) -> bytes:
             msg = f"extra_body must be a dict, not {type(extra_body).__name__}"
             raise ZaiError(msg)
         body.update({name: _plain(value) for name, value in extra_body.items()})
-    return msgspec.json.encode(body)
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError) as error:
+        msg = f"the request cannot be written as JSON: {error}"
+        raise ZaiError(msg) from error
 
 
 def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
@@ -48,21 +52,30 @@ def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
     for layer in layers:
         for name, value in (layer or {}).items():
             merged[name.lower()] = (name, value)
-    return {name: str(value) for name, value in merged.values() if not isinstance(value, Omit | NotGiven)}
+    given = ((name, value) for name, value in merged.values() if not isinstance(value, Omit | NotGiven))
+    return {name: _header(name, value) for name, value in given}
 
 
 def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
     """From a number of seconds, None (no limit), a tuple, or a Timeout of httpx or httpx2."""
     if isinstance(value, NotGiven):
         return default
-    if value is None or isinstance(value, int | float):
-        return (value, value, value, value)
     if hasattr(value, "connect"):
         return (value.connect, value.read, value.write, value.pool)
+    if value is None or (isinstance(value, int | float) and value > 0):
+        return (value, value, value, value)
     if isinstance(value, tuple) and len(value) == 4:
         return value
-    msg = f"timeout must be a number of seconds, None or an httpx.Timeout, not {value!r}"
+    msg = f"timeout must be a number of seconds above 0, None or an httpx.Timeout, not {value!r}"
     raise ZaiError(msg)
+
+
+def _header(name: str, value: Any) -> str:
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if not (name + text).isascii() or not text.isprintable():
+        msg = f"header {name} is {text!r}; a header holds printable ASCII only"
+        raise ZaiError(msg)
+    return text
 
 
 def _is_given(value: Any) -> bool:
@@ -79,4 +92,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if hasattr(value, "model_dump"):
         return value.model_dump(exclude_unset=True)
+    if isinstance(value, bytes | bytearray):  # which would be sent as base64
+        msg = f"{value[:20]!r} is bytes; decode it"
+        raise ZaiError(msg)
     return value

@@ -21,10 +21,7 @@ class Sender(BaseClient):
     @property
     def http_client(self) -> Any:
         """The HTTP library's client, made when it is first needed."""
-        with self._lock:
-            if self._http is None:
-                self._http = new_client()
-            return self._http
+        return self._open(new_client)
 
     def send(self, request: Request, attempts: Attempts) -> Any:
         """The response, after as many tries as are allowed; a stream's body is still to be read."""

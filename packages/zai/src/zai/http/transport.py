@@ -5,6 +5,7 @@ the same names; their errors end here.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from zai.errors import APIConnectionError, APITimeoutError
@@ -21,7 +22,7 @@ def new_client() -> Any:
     import httpx2
 
     if _has_proxies():
-        return httpx2.Client(limits=_limits())
+        return _with_proxies(httpx2.Client)
     from zai.http.http1_transport import Http1Transport
 
     return _mark(httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
@@ -32,7 +33,7 @@ def new_async_client() -> Any:
     import httpx2
 
     if _has_proxies():
-        return httpx2.AsyncClient(limits=_limits())
+        return _with_proxies(httpx2.AsyncClient)
     from zai.http.async_http1_transport import AsyncHttp1Transport
 
     return _mark(httpx2.AsyncClient(transport=AsyncHttp1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
@@ -49,12 +50,17 @@ def _has_proxies() -> bool:
     return any(scheme != "no" for scheme in getproxies())
 
 
-def _limits() -> Any:
+def _with_proxies(make: Callable[..., Any]) -> Any:
     import httpx2
 
-    return httpx2.Limits(
+    limits = httpx2.Limits(
         max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
     )
+    try:
+        return make(limits=limits)
+    except (ImportError, ValueError) as error:  # SOCKS without its package, a scheme that nobody knows
+        message = f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and its like"
+        raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 
 
 def build(http_client: Any, request: Request) -> Any:
@@ -93,9 +99,9 @@ def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
     return response.aiter_bytes() if asynchronous else response.iter_bytes()
 
 
-def foreign_errors(http_client: Any) -> tuple[type[Exception], ...]:
-    """What the client's library raises."""
-    for base in type(http_client).__mro__:
+def foreign_errors(origin: Any) -> tuple[type[Exception], ...]:
+    """What the library raises that `origin`, a client or a response, is of."""
+    for base in type(origin).__mro__:
         library = sys.modules.get(base.__module__.partition(".")[0])
         if hasattr(library, "HTTPError") and hasattr(library, "InvalidURL"):
             return (library.HTTPError, library.InvalidURL, library.StreamError, OSError)  # type: ignore[union-attr]
@@ -122,6 +128,8 @@ def connection_error(
         message = f"TLS with {url} failed: {detail}; check that base_url's https and host are right"
     elif "ConnectError" in names or isinstance(error, ConnectionRefusedError):
         message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
+        if _has_proxies():
+            message += " The environment names a proxy: is it running?"
     else:
         message = f"the connection to {url} broke: {detail}"
     if names & {"TimeoutException", "TimeoutError"}:

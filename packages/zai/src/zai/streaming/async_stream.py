@@ -76,7 +76,7 @@ class AsyncStream(TurnView, Generic[ChunkT]):
 async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(sender.http_client)
+    foreign = foreign_errors(turn.response)
     step = None
     try:
         while not turn.is_cancelled:

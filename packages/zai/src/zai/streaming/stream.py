@@ -74,7 +74,7 @@ class Stream(TurnView, Generic[ChunkT]):
 def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(sender.http_client)
+    foreign = foreign_errors(turn.response)
     step = None
     try:
         while not turn.is_cancelled:
