@@ -20,6 +20,7 @@ from headrace_tiny import model_path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+HELLO = {"model": "glm-4.6", "messages": [{"role": "user", "content": "hello"}]}
 CITY = {"type": "string"}
 TOOLS = {
     "get_weather": {
@@ -207,7 +208,12 @@ async def test_a_json_schema_is_kept(engine, schema):
         {"type": "array", "maxItems": 0},
         {"type": "string", "minLength": 2},
         {"type": "object", "properties": {name: {} for name in "abcdef"}},
+        {"type": "object", "properties": {f"property_{number}": {} for number in range(500)}},
+        {"type": "string", "minLength": 2000, "maxLength": 10**12},
         {"properties": {"ключ": {"title": "x", "description": "y"}}},
+        {"properties": {'\0\x1b"\\': {"enum": ["\0", "\f"]}}, "required": ['\0\x1b"\\']},
+        {"type": None, "properties": None, "required": None, "items": None, "minItems": None},
+        {"allOf": [True, {"$ref": "#/$defs/any"}], "$defs": {"any": True}},
         {},
         True,
     ],
@@ -225,7 +231,67 @@ async def test_what_a_grammar_cannot_say_is_refused_with_its_place(engine):
         "properties": {"a": {"type": "array", "items": {"type": "string", "pattern": "^x"}}},
     }
     response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
-    with pytest.raises(RequestError, match=r"\$.properties.a.items.pattern") as caught:
+    with pytest.raises(RequestError, match=r"json_schema.schema.properties.a.items.pattern") as caught:
+        await text_of(engine, ask(engine, "hello", response_format=response_format))
+
+    assert caught.value.code == "1212"
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        (5, " is 5"),
+        ({"properties": [1]}, "properties is"),
+        ({"properties": {"a": 5}}, "properties.a is 5"),
+        ({"type": "text"}, 'type is "text"'),
+        ({"type": ["string", 5]}, "type is"),
+        ({"enum": []}, "enum is []"),
+        ({"anyOf": []}, "anyOf is []"),
+        ({"anyOf": [{"oneOf": 5}]}, "anyOf[0].oneOf is 5"),
+        ({"items": {"minItems": "two"}}, 'items.minItems is "two"'),
+        ({"minItems": 5, "maxItems": 2}, "minItems is 5"),
+        ({"minLength": 10**9}, "minLength is 1000000000"),
+        ({"required": 5}, "required is 5"),
+        ({"$ref": 5}, "$ref is 5"),
+        ({"$ref": "#/$defs/nothing"}, '$ref is "#/$defs/nothing"'),
+    ],
+)
+async def test_a_schema_that_is_none_is_refused_with_its_place(engine, schema, place):
+    """llama.cpp would compute without end on some of them, and take all memory."""
+    whole = {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+    of_a_tool = {
+        "tools": [
+            {"type": "function", "function": {"name": "f", "parameters": {"properties": {"x": schema}}}}
+        ],
+        "tool_choice": "required",
+    }
+    for fields, where in (
+        (whole, "response_format.json_schema.schema"),
+        (of_a_tool, "tools[0].function.parameters.properties.x"),
+    ):
+        generation = Generation("", decode_request(msgspec.json.encode({**HELLO, **fields})))
+        with pytest.raises(RequestError, match=re.escape(where) + r"\.?" + re.escape(place)) as caught:
+            await text_of(engine, generation)
+        assert caught.value.code == "1214"
+
+
+DEEP = {}
+for _ in range(330):
+    DEEP = {"anyOf": [DEEP]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"$ref": "#"}]},
+        DEEP,
+        {"enum": [f"a value of some length, number {n}" for n in range(9000)]},
+    ],
+    ids=["endless", "deep", "large"],
+)
+async def test_a_schema_that_no_grammar_could_hold_is_refused(engine, schema):
+    response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
+    with pytest.raises(RequestError, match="response_format") as caught:
         await text_of(engine, ask(engine, "hello", response_format=response_format))
 
     assert caught.value.code == "1212"

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal, unenforceable
+from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal
+from headrace.engines.protocols.json_schema import malformed, unenforceable
 from headrace.errors import RequestError
 from headrace.wire.request import ChatRequest, FunctionSpec
 
@@ -36,13 +37,15 @@ class Syntax(msgspec.Struct, frozen=True):
 _HERMES: Final = Syntax(
     call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
 )
+_GLM_4_6: Final = Syntax(
+    call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
+    argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
+    text="!</arg_value>*",
+)
 _ONLY_THINKING: Final = Syntax(call="")
 SYNTAXES: Final[Mapping[str, Syntax]] = {
-    "glm-4.6": Syntax(
-        call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
-        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
-        text="!</arg_value>*",
-    ),
+    "glm-4.6": _GLM_4_6,
+    "glm-4.6v": _GLM_4_6,
     "glm-4.7": Syntax(
         call="<tool_call> {name} {arguments} </tool_call>",
         argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
@@ -60,6 +63,7 @@ SYNTAXES: Final[Mapping[str, Syntax]] = {
 """By the name of the family's format. All of them think between `<think>` and `</think>`."""
 
 _THINKING: Final = "!</think>* </think>"
+_MAX_SIZE: Final = 2**17  # characters; llama.cpp looks at every alternative again with every token
 
 
 def answer_grammar(generation: Generation, syntax: Syntax | None) -> str:
@@ -70,8 +74,21 @@ def answer_grammar(generation: Generation, syntax: Syntax | None) -> str:
         syntax: of the model's family; None: no calls, and no thinking before a structure.
 
     Raises:
-        RequestError: 1212, this form cannot be held.
+        RequestError: 1214, a schema is none; 1212, this form cannot be held.
     """
+    field = "tool_choice" if generation.request.tool_choice not in ("auto", "none") else "response_format"
+    try:
+        grammar = _grammar(generation, syntax)
+    except RecursionError:
+        msg = f"{field}: a schema refers to itself without end, or is nested too deeply; make it flatter"
+        raise RequestError(msg, code="1212") from None
+    if len(grammar) > _MAX_SIZE:
+        msg = f"{field}: the schemas are too large to hold an answer to; offer fewer tools, or shorter enums"
+        raise RequestError(msg, code="1212")
+    return grammar
+
+
+def _grammar(generation: Generation, syntax: Syntax | None) -> str:
     request = generation.request
     rules = dict(SHARED_RULES)
     if request.tool_choice not in ("auto", "none"):
@@ -96,9 +113,12 @@ def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
     if request.response_format.type == "json_object":
         return "object"
     schema = (request.response_format.json_schema or {}).get("schema", {})
-    if where := unenforceable(schema):
-        msg = f"response_format.json_schema.schema: {where} cannot be enforced by model {request.model}"
-        raise RequestError(f"{msg}; remove it and check the answer yourself", code="1212")
+    place = "response_format.json_schema.schema"
+    if fault := malformed(schema, place):
+        raise RequestError(fault)
+    if where := unenforceable(schema, place):
+        msg = f"{where} cannot be enforced by model {request.model}; remove it and check the answer yourself"
+        raise RequestError(msg, code="1212")
     grammar = JsonGrammar(schema, "answer")
     expression = grammar.expression(schema)
     rules |= grammar.rules
@@ -110,6 +130,9 @@ def _calls(request: ChatRequest, syntax: Syntax | None, rules: dict[str, str]) -
         msg = f'tool_choice: model {request.model} supports "auto" and "none" only'
         raise RequestError(msg, code="1212")
     tools = [tool.function for tool in request.tools or ()]
+    for index, tool in enumerate(tools):
+        if fault := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
+            raise RequestError(fault)
     choice = request.tool_choice
     if isinstance(choice, dict):
         tools = [tool for tool in tools if tool.name == choice["function"]["name"]]

@@ -1,16 +1,19 @@
 """A JSON Schema → the rules of a grammar in llama.cpp's notation (GBNF).
 
-What is generated is valid against the schema. What a grammar cannot say (`pattern`, `minimum`, …) is
-named by `unenforceable`, so that a caller can refuse it rather than ignore it.
+What is generated is valid against the schema, but for what a grammar cannot say (`pattern`, `minimum`, …):
+`json_schema.py` finds that, and schemas that are none.
 Properties are written in the schema's order, and none that the schema does not name.
 Notation: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["SHARED_RULES", "JsonGrammar", "literal", "unenforceable"]
+from headrace.engines.protocols.json_schema import TYPES, resolve
+
+__all__ = ["SHARED_RULES", "JsonGrammar", "literal"]
 
 SHARED_RULES: Final[Mapping[str, str]] = {
     "ws": r'| " " | "\n"{1,2} [ \t]{0,20}',
@@ -27,58 +30,17 @@ SHARED_RULES: Final[Mapping[str, str]] = {
 }
 """What every schema builds on, by name."""
 
-_UNENFORCEABLE: Final = frozenset(
-    {
-        "contains",
-        "dependentRequired",
-        "dependentSchemas",
-        "else",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "if",
-        "maximum",
-        "maxProperties",
-        "minimum",
-        "minProperties",
-        "multipleOf",
-        "not",
-        "pattern",
-        "patternProperties",
-        "prefixItems",
-        "propertyNames",
-        "then",
-        "uniqueItems",
-    }
-)
-_TYPES: Final = ("string", "integer", "number", "boolean", "null", "object", "array")
+_RESERVED: Final = re.compile(r'[\\"\x00-\x1f]')
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def literal(text: str) -> str:
     """A terminal that matches `text`."""
-    for raw, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-        text = text.replace(raw, escaped)
-    return f'"{text}"'
+    return f'"{_RESERVED.sub(_escape, text)}"'
 
 
-def unenforceable(schema: Any, path: str = "$") -> str:
-    """Where the first thing stands that a grammar cannot say, as a path; "" if there is none."""
-    return next(_unenforceable(schema, path), "")
-
-
-def _unenforceable(schema: Any, path: str) -> Iterator[str]:
-    if not isinstance(schema, Mapping):
-        return
-    yield from (f"{path}.{key}" for key in schema if key in _UNENFORCEABLE)
-    if isinstance(schema.get("$ref"), str) and not schema["$ref"].startswith("#"):
-        yield f"{path}.$ref"
-    for key in ("properties", "$defs", "definitions"):
-        for name, part in (schema.get(key) or {}).items():
-            yield from _unenforceable(part, f"{path}.{key}.{name}")
-    for key in ("anyOf", "oneOf", "allOf"):
-        for index, part in enumerate(schema.get(key) or ()):
-            yield from _unenforceable(part, f"{path}.{key}[{index}]")
-    for key in ("items", "additionalProperties"):
-        yield from _unenforceable(schema.get(key), f"{path}.{key}")
+def _escape(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[0]) or f"\\x{ord(match[0]):02x}"
 
 
 class JsonGrammar:
@@ -121,10 +83,12 @@ class JsonGrammar:
                 return self._object(schema)
             case "array":
                 return self._array(schema)
-            case "string" if "minLength" in schema or "maxLength" in schema:
-                return f'"\\"" character{_times(schema, "Length")} "\\""'
+            case "string":
+                least, most = schema.get("minLength") or 0, schema.get("maxLength")
+                is_free = not least and most is None
+                return kind if is_free else f'"\\"" character{_times(least, most)} "\\""'
             case _:
-                return kind if kind in _TYPES else "value"
+                return kind if kind in TYPES else "value"
 
     def _object(self, schema: Mapping[str, Any]) -> str:
         properties = schema.get("properties") or {}
@@ -139,14 +103,34 @@ class JsonGrammar:
             (self._rule(f'{literal(_json(name))} ":" ws {self.expression(part)} ws'), name in required)
             for name, part in properties.items()
         ]
-        return f'"{{" ws {_sequence(members)} "}}"'
+        return f'"{{" ws {self._sequence(members)} "}}"'
+
+    def _sequence(self, members: list[tuple[str, bool]]) -> str:
+        """Members in their order, the optional ones there or not, with commas between."""
+        first = next((at for at, (_, required) in enumerate(members) if required), None)
+        if first is None:
+            return self._optional([name for name, _ in members])
+        before = [f'( {name} "," ws )?' for name, _ in members[:first]]
+        after = [
+            f'"," ws {name}' if required else f'( "," ws {name} )?' for name, required in members[first + 1 :]
+        ]
+        return " ".join([*before, members[first][0], *after])
+
+    def _optional(self, names: list[str]) -> str:
+        """Any of them, in their order; what may follow is a rule, lest the text grow with the square."""
+        starts: list[str] = []
+        rest = ""
+        for name in reversed(names):
+            starts.append(f"{name} {rest}")
+            rest = self._rule(f'( "," ws {name} )? {rest}')
+        return f"{_either(reversed(starts))}?"
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         item = self._rule(f"{self.expression(schema.get('items'))} ws")
-        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        least, most = schema.get("minItems") or 0, schema.get("maxItems")
         if most == 0:
             return '"[" ws "]"'
-        further = f"{{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
+        further = _times(max(least - 1, 0), None if most is None else most - 1)
         items = f'{item} ( "," ws {item} ){further}'
         return f'"[" ws {items if least else f"( {items} )?"} "]"'
 
@@ -155,26 +139,20 @@ class JsonGrammar:
         if reference not in self._of_reference:
             name = f"{self._prefix}-ref{len(self._of_reference)}"
             self._of_reference[reference] = name
-            self.rules[name] = self.expression(self._resolve(reference))
+            self.rules[name] = self.expression(resolve(reference, self._root))
         return self._of_reference[reference]
-
-    def _resolve(self, reference: str) -> Any:
-        schema = self._root
-        for key in filter(None, reference.removeprefix("#").split("/")):
-            name = key.replace("~1", "/").replace("~0", "~")
-            schema = schema.get(name) if isinstance(schema, Mapping) else None
-        return schema
 
     def _merged(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """`allOf` as one schema: later keys win, properties and required names add up."""
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
-            whole = self._resolve(part["$ref"]) if "$ref" in part else part
-            for key, value in whole.items():
+            is_reference = isinstance(part, Mapping) and part.get("$ref")
+            whole = resolve(part["$ref"], self._root) if is_reference else part
+            for key, value in whole.items() if isinstance(whole, Mapping) else ():
                 if key == "properties":
-                    merged[key] = {**merged.get(key, {}), **value}
+                    merged[key] = {**(merged.get(key) or {}), **(value or {})}
                 elif key == "required":
-                    merged[key] = [*merged.get(key, []), *value]
+                    merged[key] = [*(merged.get(key) or ()), *(value or ())]
                 else:
                     merged[key] = value
         return merged
@@ -185,25 +163,8 @@ class JsonGrammar:
         return name
 
 
-def _sequence(members: list[tuple[str, bool]]) -> str:
-    """Members in their order, the optional ones left out or not, with commas between those that are there."""
-    first = next((at for at, (_, required) in enumerate(members) if required), None)
-    if first is None:
-        names = [name for name, _ in members]
-        starts = (
-            " ".join([name, *(f'( "," ws {later} )?' for later in names[at + 1 :])])
-            for at, name in enumerate(names)
-        )
-        return f"{_either(starts)}?"
-    before = [f'( {name} "," ws )?' for name, _ in members[:first]]
-    after = [
-        f'"," ws {name}' if required else f'( "," ws {name} )?' for name, required in members[first + 1 :]
-    ]
-    return " ".join([*before, members[first][0], *after])
-
-
-def _times(schema: Mapping[str, Any], what: str) -> str:
-    return f"{{{schema.get(f'min{what}', 0)},{schema.get(f'max{what}', '')}}}"
+def _times(least: int, most: int | None) -> str:
+    return f"{{{least},{'' if most is None else most}}}"
 
 
 def _either(expressions: Iterator[str] | Any) -> str:
