@@ -133,7 +133,28 @@ def test_what_is_wrong_is_named_with_its_value(fields, code, named):
         assert word in caught.value.message
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x'])
+def test_nulls_within_a_message_are_absent_too():
+    call = {"id": None, "type": None, "function": {"name": "f", "arguments": None}}
+    _, answer = decode(
+        messages=[
+            {"role": "user", "content": [{"type": None, "text": "Hi"}], "name": None},
+            {"role": "assistant", "content": None, "tool_calls": [call], "reasoning_content": None},
+        ]
+    ).messages
+
+    assert (answer.tool_calls[0].id, answer.tool_calls[0].function.arguments) == ("", "{}")
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def test_arguments_that_are_nested_without_end_are_refused():
+    call = {"function": {"name": "f", "arguments": DEEP.decode()}}
+    with pytest.raises(RequestError, match="function.arguments is"):
+        decode(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}])
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x', DEEP])
 def test_a_body_that_is_not_json_is_refused(body):
     with pytest.raises(RequestError, match="not valid JSON") as caught:
         decode_request(body)

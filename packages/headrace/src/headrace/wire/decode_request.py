@@ -38,7 +38,7 @@ def decode_request(body: bytes) -> ChatRequest:
     """
     try:
         raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"the body is not valid JSON: {error}"
         raise RequestError(msg, code="1210") from None
     if not isinstance(raw, dict):
@@ -56,10 +56,20 @@ def decode_request(body: bytes) -> ChatRequest:
 def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
     """`null` means absent, on every level that the API defines; a JSON Schema is left as it is."""
     fields = {name: value for name, value in raw.items() if value is not None}
+    if "messages" in fields:
+        fields["messages"] = _pruned(fields["messages"])
     for name in ("thinking", "response_format"):
         if isinstance(fields.get(name), dict):
             fields[name] = {key: value for key, value in fields[name].items() if value is not None}
     return fields
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_pruned(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _pruned(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _convert(fields: dict[str, Any]) -> ChatRequest:
@@ -176,7 +186,7 @@ def _says_something(message: Any) -> bool:
 def _check_arguments(where: str, arguments: str) -> None:
     try:
         value = msgspec.json.decode(arguments or "{}")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         msg = f"{where} is {_show(arguments)}; it must be a JSON object as a string ({error})"
         raise RequestError(msg) from None
     if not isinstance(value, dict):
