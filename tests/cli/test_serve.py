@@ -1,6 +1,7 @@
 """The program as a user runs it: in a process of its own."""
 
 import signal
+import socket
 import subprocess
 import sys
 
@@ -45,6 +46,14 @@ def test_what_cannot_work_is_one_line_and_status_1(arguments, named, capsys, mon
     error = capsys.readouterr().err
     assert named in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_ipv6_address_is_told_as_a_url():
+    from headrace.server.local import listen, url_of
+
+    with listen("::1", 0) as listener:
+        assert url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
 
 
 def test_a_port_that_is_taken_is_named(capsys):

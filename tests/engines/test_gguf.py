@@ -50,7 +50,17 @@ def test_a_missing_file_is_named(tmp_path):
         read_metadata(tmp_path / "nowhere.gguf")
 
 
-@pytest.mark.parametrize("content", [b"<html>not a model</html>" * 9, gguf(version=99)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html>not a model</html>" * 9,
+        gguf(version=99),
+        gguf(struct.pack("<Q", 2**63 - 1)),
+        gguf(text("a") + struct.pack("<I", 8) + struct.pack("<Q", 2**40)),
+        gguf(text("a") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 5000),
+        gguf(text("a") + struct.pack("<I", 9) + struct.pack("<IQ", 10, 2**63 - 1)),
+    ],
+)
 def test_another_kind_of_file_is_refused(tmp_path, content):
     path = tmp_path / "page.gguf"
     path.write_bytes(content)

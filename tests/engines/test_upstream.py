@@ -129,6 +129,14 @@ async def test_retry_after_is_carried(behind):
     assert waits[1] > 3600
 
 
+@pytest.mark.parametrize("url", ["", "gpu1", "gpu1:8000", "http://", "ftp://gpu1/v1", "http://gpu1:99999/v1"])
+def test_what_is_no_url_is_told_with_an_example(url):
+    with pytest.raises(RequestError, match="http://gpu1:8000/v1") as caught:
+        HttpTransport(url)
+
+    assert f'"{url}"' in caught.value.message
+
+
 async def test_nobody_there_is_an_error_that_names_the_url():
     engine = UpstreamEngine(HttpTransport("http://user:secret@127.0.0.1:9/v1"), protocol("chat"))
     with pytest.raises(EngineError, match=r"http://127.0.0.1:9/v1 does not answer") as caught:

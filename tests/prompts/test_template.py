@@ -77,6 +77,15 @@ def test_a_template_that_refuses_says_why():
         render(template, [USER])
 
 
+@pytest.mark.parametrize(
+    "jinja",
+    ["{{ messages + 1 }}", "{{ 1 / 0 }}", "{{ messages.x.y }}", "{{ 5 | tojson(indent='x') | int + {} }}"],
+)
+def test_a_template_that_fails_is_a_refusal(jinja):
+    with pytest.raises(RequestError, match="the model's chat template"):
+        render(ChatTemplate(jinja), [USER])
+
+
 def test_a_template_cannot_reach_outside_its_sandbox():
     template = ChatTemplate("{{ messages.__class__.__mro__ }}")
 

@@ -125,7 +125,16 @@ MISTAKES = [
     ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "generations at once"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", "kind of server"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nkey = "sk-1.2"', ["key must be the NAME"]),
-    ('[models.m]\nengine = "recorded"', ["path"]),
+    ('[models.m]\nengine = "recorded"', ["path is missing", "a trace"]),
+    ("[server]\nport = 99999", ["port is 99999", "65535"]),
+    ("[server]\nkeep_alive = 0", ["keep_alive is 0", "seconds of silence"]),
+    ("[server]\nkeep_alive = inf", ["keep_alive is inf"]),
+    ("[server]\nshutdown_timeout = -1", ["shutdown_timeout is -1"]),
+    ('[models.m]\nengine = "llama"\nslots = 0', ["slots is 0", ">= 1"]),
+    ('[models.m]\nengine = "llama"\ncontext = -5', ["context is -5"]),
+    ('[models.m]\nengine = "llama"\nidle = nan', ["idle is nan"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\ntotal = -1', ["total is -1"]),
+    ('[models.m]\nengine = "completions"\nurl = "u"\nmax_tokens = 0', ["max_tokens is 0"]),
 ]  # fmt: skip
 
 

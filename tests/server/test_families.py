@@ -25,6 +25,7 @@ def test_the_embedded_models_own_template_tells_it():
     [
         ("zai-org/GLM-4.6", "glm-4.6"),
         ("zai-org/GLM-4.5-Air-FP8", "glm-4.6"),
+        ("zai-org/GLM-4.6V-Flash", "glm-4.6v"),
         ("GLM-4.7-Flash", "glm-4.7"),
         ("glm-5.2", "glm-4.7"),
         ("THUDM/GLM-4-32B-0414", "glm-4-0414"),
@@ -55,6 +56,7 @@ def test_a_name_tells_the_family(name, format):
     ("template", "format"),
     [
         ("{{ content }}/nothink … <arg_key>", "glm-4.6"),
+        ("<|begin_of_image|><|image|> … /nothink … <arg_key>", "glm-4.6v"),
         ("<|assistant|><think> … <arg_key>", "glm-4.7"),
         ("<|im_start|> … <tool_call>", "qwen3"),
         (r"<|im_start|>assistant\n<think>\n … <tool_call>", "qwen3-thinking"),

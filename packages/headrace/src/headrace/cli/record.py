@@ -8,7 +8,7 @@ from typing import Any
 from headrace.errors import EngineError
 from headrace.server.app import PREFIXES
 from headrace.server.loading import read_key
-from headrace.server.local import listen, run
+from headrace.server.local import listen, run, url_of
 from headrace.server.settings import Settings
 
 __all__ = ["add_parser"]
@@ -43,7 +43,7 @@ def _record(arguments: argparse.Namespace) -> int:
     key = read_key(arguments.key, os.environ)
     with listen(settings.host, settings.port) as listener:
         transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
-        url = f"http://{settings.host}:{listener.getsockname()[1]}"
+        url = url_of(listener)
         print(f"headrace: recording {arguments.url}", flush=True)
         print(f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}", flush=True)
         print(f"  traces  {arguments.to}", flush=True)

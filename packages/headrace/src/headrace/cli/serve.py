@@ -11,7 +11,7 @@ from headrace.errors import EngineError
 from headrace.server.app import PREFIXES, App
 from headrace.server.configuration import ENGINES, ModelOptions, configure
 from headrace.server.loading import load_model
-from headrace.server.local import listen, run
+from headrace.server.local import listen, run, url_of
 from headrace.server.models import Catalogue, Model
 from headrace.server.settings import (
     LlamaSettings,
@@ -74,7 +74,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = configuration.settings
     with listen(settings.host, settings.port) as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
-        print(_banner(loaded, settings, listener.getsockname()[1]), flush=True)
+        print(_banner(loaded, settings, url_of(listener)), flush=True)
         run(App(Catalogue([one.model for one in loaded]), settings), listener, settings)
     return 0
 
@@ -96,8 +96,7 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     return loaded
 
 
-def _banner(loaded: Sequence[_Loaded], settings: Settings, port: int) -> str:
-    url = f"http://{settings.host}:{port}"
+def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     lines = [f"headrace: serving {url}{PREFIXES[0]}  (also {', '.join(PREFIXES[1:])})"]
     for model, of_model, notes in loaded:
         lines.append(f"  models  {', '.join(model.names)}{_runner(of_model)}")

@@ -19,6 +19,7 @@ _SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?
 _STRING: Final = 8
 _ARRAY: Final = 9
 _MAX_KEPT_ARRAY: Final = 64  # vocabularies are skipped
+_MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
 _LIMITS: Final = {
     "context_length": (1, 2**31 - 1),
     "block_count": (1, 512),
@@ -42,7 +43,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except OSError as error:
         msg = f"cannot read the model file {path}: {error.strerror}"
         raise EngineError(msg) from None
-    except (struct.error, ValueError, UnicodeDecodeError) as error:
+    except (ValueError, OverflowError) as error:
         msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
         raise EngineError(msg) from None
 
@@ -98,6 +99,9 @@ def _value(file: BinaryIO, kind: int) -> Any:
         return _string(file)
     if kind == _ARRAY:
         item, length = _unpack(file, "IQ")
+        if item == _ARRAY:
+            msg = "it has arrays within arrays"
+            raise ValueError(msg)
         if item in _SCALARS and length > _MAX_KEPT_ARRAY:
             file.seek(struct.calcsize("<" + _SCALARS[item]) * length, 1)
             return length
@@ -111,13 +115,19 @@ def _value(file: BinaryIO, kind: int) -> Any:
 
 def _string(file: BinaryIO) -> str:
     (length,) = _unpack(file, "Q")
-    data = file.read(length)
-    if len(data) < length:
-        msg = "it is cut off"
+    if length > _MAX_STRING:
+        msg = f"it has a string of {length} bytes"
         raise ValueError(msg)
-    return data.decode("utf-8", "replace")
+    return _read_exactly(file, length).decode("utf-8", "replace")
 
 
 def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
-    size = struct.calcsize("<" + layout)
-    return struct.unpack("<" + layout, file.read(size))
+    return struct.unpack("<" + layout, _read_exactly(file, struct.calcsize("<" + layout)))
+
+
+def _read_exactly(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        msg = "it is cut off"
+        raise ValueError(msg)
+    return data

@@ -10,7 +10,7 @@ from yarl import URL
 
 from headrace import __version__
 from headrace.engines.protocols.refusals import Source, refusal
-from headrace.errors import EngineError
+from headrace.errors import EngineError, RequestError
 
 __all__ = ["HttpTransport"]
 
@@ -29,10 +29,13 @@ class HttpTransport:
         url: with its path, such as `http://gpu1:8000/v1`.
         key: sent as a bearer token; "" sends none.
         key_variable: the environment variable that the key came from, for messages.
+
+    Raises:
+        RequestError: that is no URL of a server.
     """
 
     def __init__(self, url: str, *, key: str = "", key_variable: str = "") -> None:
-        self._url = URL(url.rstrip("/"))
+        self._url = _checked(url)
         self.source = Source(str(self._url.with_user(None)), key_variable)
         self._headers = {
             "Accept": "text/event-stream, application/json",
@@ -103,6 +106,17 @@ class HttpTransport:
     def _silent(self, error: Exception) -> EngineError:
         reason = str(error) or type(error).__name__
         return EngineError(f"{self.source.name} does not answer: {reason}", code="1221")
+
+
+def _checked(url: str) -> URL:
+    try:
+        checked = URL(url.strip().rstrip("/"))
+    except ValueError:
+        checked = URL()
+    if checked.scheme not in ("http", "https") or not checked.host:
+        msg = f'"{url}" is no URL of a server; one is, for example, http://gpu1:8000/v1'
+        raise RequestError(msg)
+    return checked
 
 
 def _was_closed(error: Exception) -> bool:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 import msgspec
@@ -13,6 +13,17 @@ from headrace.errors import EngineError, RequestError
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
+
+# A template is a program that somebody else wrote: it may add a text to nothing, or divide by it.
+_FAILURES: Final = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class ChatTemplate:
@@ -69,7 +80,7 @@ class ChatTemplate:
                 add_generation_prompt=generate,
                 **options,
             )
-        except jinja2.TemplateError as error:
+        except _FAILURES as error:
             msg = f"messages: the model's chat template refuses them: {error}"
             raise RequestError(msg) from None
 

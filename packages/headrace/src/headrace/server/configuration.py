@@ -9,6 +9,7 @@ What a flag or a variable says about models holds for every model that knows the
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -75,6 +76,9 @@ class _Table:
     def _explain(self, error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> RequestError:
         reason, _, path = str(error).partition(" - at `$.")
         option = path.partition("`")[0].partition("[")[0]
+        if missing := re.fullmatch("Object missing required field `(.+)`", reason):
+            option = missing[1]
+            return RequestError(f"{self.where}: {option} is missing: {descriptions(kind)[option]}")
         if option not in self.values:
             return RequestError(f"{self.where}: {reason}")
         reason = reason[:1].lower() + reason[1:].replace("`", "")

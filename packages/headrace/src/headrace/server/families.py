@@ -20,6 +20,7 @@ class _Signs(msgspec.Struct, frozen=True):
 
 # The first one that fits counts, so what is special stands before what is general.
 _FAMILIES: Final = (
+    _Signs("glm-4.6v", has=("<arg_key>", "/nothink", "<|begin_of_image|>"), name=r"glm-?4\.[56]v"),
     _Signs("glm-4.6", has=("<arg_key>", "/nothink"), name=r"glm-?4\.[56]"),
     _Signs("glm-4.7", has=("<arg_key>",), name=r"glm-?(4\.[7-9]|[5-9])"),
     _Signs("glm-z1", has=("<|observation|>", "<think>"), lacks=("<arg_key>",), name=r"glm-?z1"),

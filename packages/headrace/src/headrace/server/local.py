@@ -18,7 +18,7 @@ import uvicorn
 from headrace.errors import RequestError
 from headrace.server.settings import Settings
 
-__all__ = ["LocalServer", "listen", "run"]
+__all__ = ["LocalServer", "listen", "run", "url_of"]
 
 _BACKLOG: Final = 2048  # uvicorn's
 
@@ -42,6 +42,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def url_of(listener: socket.socket) -> str:
+    """Where a client finds it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def run(app: Any, listener: socket.socket, settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; open streams then get `shutdown_timeout` seconds to end."""
     # What start-up made stays for ever: a full collection with thousands of open streams would look
@@ -61,7 +67,7 @@ class LocalServer:
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
         )
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = url_of(self._listener)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -7,7 +7,7 @@ shows the descriptions.
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -37,6 +37,10 @@ ZAI_NAMES: Final = (
 )
 """What the embedded model answers to, so that code written for Z.ai runs as it is."""
 
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+_Natural = Annotated[int, msgspec.Meta(ge=0)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server: `[server]`.
@@ -52,11 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
     api_keys: tuple[str, ...] = ()
-    keep_alive: float = 15.0
-    max_body: int = 32 * 1024 * 1024
-    shutdown_timeout: int = 30
+    keep_alive: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 15.0
+    max_body: _Positive = 32 * 1024 * 1024
+    shutdown_timeout: _Natural = 30
     turns: TurnSettings = TurnSettings()
 
     def __post_init__(self) -> None:
@@ -83,9 +87,9 @@ class ModelSettings(
 
     names: tuple[str, ...] = ()
     format: str = ""
-    first_token: float = 300.0
-    idle: float = 120.0
-    total: float = 0.0
+    first_token: _Seconds = 300.0
+    idle: _Seconds = 120.0
+    total: _Seconds = 0.0
 
 
 class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
@@ -102,10 +106,10 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
 
     path: Path | None = None
     template: str = ""
-    slots: int = 4
-    context: int = 0
-    threads: int = 1
-    gpu_layers: int = -1
+    slots: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4  # llama.cpp has no more sequences
+    context: _Natural = 0
+    threads: _Positive = 1
+    gpu_layers: Annotated[int, msgspec.Meta(ge=-1)] = -1
 
 
 class UpstreamSettings(ModelSettings, frozen=True):
@@ -142,7 +146,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
     """
 
     template: str = ""
-    max_tokens: int | None = None
+    max_tokens: _Positive | None = None
 
 
 class ChatSettings(UpstreamSettings, frozen=True, tag="chat"):
@@ -160,9 +164,9 @@ class RecordedSettings(ModelSettings, frozen=True, tag="recorded"):
     """
 
     path: Path
-    speed: float = 1.0
+    speed: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 1.0
     fault: Literal["", "cut", "stall", "garbage", "error"] = ""
-    fault_after: int = 0
+    fault_after: _Natural = 0
 
 
 def descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
