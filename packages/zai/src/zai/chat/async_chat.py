@@ -76,7 +76,7 @@ class AsyncCompletions:
         def start(loop: ToolLoop) -> AsyncCompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return AsyncToolRun(ToolLoop(messages, tools, max_rounds), start)
+        return AsyncToolRun(ToolLoop(messages, tools, max_rounds, may_await=True), start)
 
 
 class AsyncCompletionTasks:

@@ -74,7 +74,7 @@ class Completions:
         def start(loop: ToolLoop) -> CompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return ToolRun(ToolLoop(messages, tools, max_rounds), start)
+        return ToolRun(ToolLoop(messages, tools, max_rounds, may_await=False), start)
 
 
 class CompletionTasks:

@@ -1,7 +1,6 @@
 """A tool loop for asyncio under way: iterate over its events, or read to the last answer."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -65,13 +64,10 @@ class AsyncToolRun:
 
     async def _run(self, call: ToolCallDone) -> ToolResult:
         try:
-            function, arguments = self._loop.prepare(call, may_await=True)
-        except ValueError as error:
-            return self._loop.fail(call, error)
-        try:
-            if inspect.iscoroutinefunction(function):
-                return self._loop.succeed(call, await function(**arguments))
-            return self._loop.succeed(call, await asyncio.to_thread(function, **arguments))
+            tool, arguments = self._loop.prepare(call)
+            if tool.is_async:
+                return self._loop.succeed(call, await tool.function(**arguments))
+            return self._loop.succeed(call, await asyncio.to_thread(tool.function, **arguments))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
 

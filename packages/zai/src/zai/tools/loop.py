@@ -34,16 +34,22 @@ class ToolLoop:
         messages: the beginning; the list is not changed.
         tools: the functions that the model may call.
         max_rounds: how many answers the model may give.
+        may_await: whether the functions may be async.
     """
 
     def __init__(
         self,
         messages: Sequence[Mapping[str, Any] | Message],
-        tools: Sequence[Callable[..., Any] | ToolFunction],
+        tools: Sequence[Callable[..., Any]],
         max_rounds: int,
+        *,
+        may_await: bool,
     ) -> None:
-        made = (tool if isinstance(tool, ToolFunction) else ToolFunction(tool) for tool in tools)
-        self._tools = {tool.name: tool for tool in made}
+        self._tools = {tool.name: tool for tool in map(ToolFunction, tools)}
+        for tool in self._tools.values():
+            if tool.is_async and not may_await:
+                msg = f"{tool.name} is async; use AsyncZaiClient, or a plain function"
+                raise ZaiError(msg)
         self._max_rounds = max_rounds
         self.messages: list[Mapping[str, Any] | Message] = list(messages)
         """With the model's answers and the tools' results, as they stand in the next request."""
@@ -63,8 +69,8 @@ class ToolLoop:
             raise ToolRoundsError(msg, messages=self.messages)
         self.rounds += 1
 
-    def prepare(self, call: ToolCallDone, *, may_await: bool) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """The function and its arguments.
+    def prepare(self, call: ToolCallDone) -> tuple[ToolFunction, dict[str, Any]]:
+        """The tool and its arguments.
 
         Raises:
             ValueError: the call fits no tool, or not its signature.
@@ -73,10 +79,7 @@ class ToolLoop:
         if tool is None:
             msg = f"there is no tool {call.name!r}; there are {', '.join(self._tools)}"
             raise ValueError(msg)
-        if tool.is_async and not may_await:
-            msg = f"{call.name} is async; use AsyncZaiClient, or a plain function"
-            raise ZaiError(msg)
-        return tool.function, tool.decode(call.arguments)
+        return tool, tool.decode(call.arguments)
 
     def succeed(self, call: ToolCallDone, result: Any) -> ToolResult:
         """The function returned."""

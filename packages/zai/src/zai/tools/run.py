@@ -53,11 +53,8 @@ class ToolRun:
 
     def _run(self, call: ToolCallDone) -> ToolResult:
         try:
-            function, arguments = self._loop.prepare(call, may_await=False)
-        except ValueError as error:
-            return self._loop.fail(call, error)
-        try:
-            return self._loop.succeed(call, function(**arguments))
+            tool, arguments = self._loop.prepare(call)
+            return self._loop.succeed(call, tool.function(**arguments))
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
 
