@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import uvicorn
 
 from headrace.errors import RequestError
+from headrace.server.http_protocol import HttpProtocol
 from headrace.server.settings import Settings
 
 __all__ = ["LocalServer", "listen", "run", "url_of"]
@@ -87,7 +88,7 @@ def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=HttpProtocol,
             ws="none",
             lifespan="on",
             log_level="warning",

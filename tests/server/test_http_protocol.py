@@ -1,0 +1,64 @@
+"""HTTP as clients really speak it."""
+
+import json
+import socket
+
+import pytest
+
+from headrace.engines import ScriptedEngine
+from wire_client import CHAT, HELLO
+
+BODY = json.dumps(HELLO).encode()
+
+
+def answer(client, *parts):
+    """Of a connection that is closed after one request."""
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        for part in parts:
+            connection.sendall(part)
+        connection.settimeout(10)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def head(*lines):
+    return "\r\n".join([f"POST {CHAT} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]).encode()
+
+
+def test_an_offer_of_http_2_is_passed_over(serve):
+    upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
+    length = f"Content-Length: {len(BODY)}"
+
+    assert b" 200 " in answer(serve(ScriptedEngine("Hi")), head(*upgrade, length) + BODY).splitlines()[0]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_body_may_come_in_chunks(serve, size):
+    pieces = [BODY[at : at + size] for at in range(0, len(BODY), size)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    said = answer(serve(ScriptedEngine("Hi")), head("Transfer-Encoding: chunked"), chunks, b"0\r\n\r\n")
+
+    assert b" 200 " in said.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", CHAT, b"{", 400),
+        ("PUT", CHAT, BODY, 405),
+        ("POST", "/nothing", BODY, 404),
+        ("POST", CHAT, b"x" * 20_000, 400),
+    ],
+)
+def test_a_connection_goes_on_after_an_error(serve, method, path, body, status):
+    client = serve(ScriptedEngine("Hi"), max_body=10_000)
+    wrong = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    said = answer(client, wrong + head(f"Content-Length: {len(BODY)}") + BODY)
+
+    assert f" {status} ".encode() in said.splitlines()[0]
+    assert said.count(b"HTTP/1.1 200") == 1
+
+
+def test_no_content_type_is_needed(serve):
+    client = serve(ScriptedEngine("Hi"))
+
+    assert client.post(CHAT, content=BODY).status_code == 200
