@@ -284,10 +284,11 @@ for _ in range(330):
     "schema",
     [
         {"allOf": [{"$ref": "#"}]},
+        {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
         DEEP,
         {"enum": [f"a value of some length, number {n}" for n in range(9000)]},
     ],
-    ids=["endless", "deep", "large"],
+    ids=["endless", "left recursive", "deep", "large"],
 )
 async def test_a_schema_that_no_grammar_could_hold_is_refused(engine, schema):
     response_format = {"type": "json_schema", "json_schema": {"schema": schema}}

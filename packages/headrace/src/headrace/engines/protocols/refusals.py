@@ -19,6 +19,9 @@ _TOO_LONG: Final = re.compile(
 )
 """How vLLM, SGLang, llama.cpp and others say that a prompt does not fit."""
 
+_NO_GRAMMAR: Final = re.compile(r"parse grammar|grammar stack")
+"""How llama.cpp says that nothing, or nothing more, can be written that is of the form asked for."""
+
 
 class Source(msgspec.Struct, frozen=True):
     """Who answers, as messages name it.
@@ -61,6 +64,9 @@ def refusal_of(source: Source, error: Any, status: int = 200, retry_after: str =
         code = ""
     if _TOO_LONG.search(message) and status in (400, 413, 422, 500):
         return RequestError(f"messages: {message}", code="1261")
+    if _NO_GRAMMAR.search(message):
+        msg = "response_format or tool_choice: the model cannot be held to this schema; make it simpler"
+        return RequestError(f"{msg} ({message})", code="1212")
     if status == 429 or (status == 503 and retry_after):
         return LimitError(f"{source.name} is busy: {message}", code=code, retry_after=_seconds(retry_after))
     if status in (401, 403):
