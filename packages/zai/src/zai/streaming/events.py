@@ -186,8 +186,8 @@ class EventReader:
         if content and self._content:
             events.append(ContentDone("".join(self._content)))
             self._content.clear()
-        # A server may write several calls at once: one that is no JSON yet may go on.
-        if self._last_call is not None and self._last_call.is_json():
+        # A server may write several calls at once: one that is not whole yet may go on.
+        if self._last_call is not None and self._last_call.partial.is_whole:
             self._end_call(self._last_call, events)
 
     def _end_all(self, events: list[StreamEvent]) -> None:
@@ -228,15 +228,10 @@ class _Call:
         self.partial.feed(text)
         return text
 
-    def is_json(self) -> bool:
-        return self._parse("".join(self.arguments)) is not None
-
     def done(self) -> ToolCallDone:
         arguments = "".join(self.arguments)
-        return ToolCallDone(self.index, self.id, self.name, arguments, self._parse(arguments or "{}"))
-
-    def _parse(self, text: str) -> Any:
         try:
-            return msgspec.json.decode(text)
+            parsed = msgspec.json.decode(arguments or "{}")
         except msgspec.DecodeError:
-            return None
+            parsed = None
+        return ToolCallDone(self.index, self.id, self.name, arguments, parsed)

@@ -66,6 +66,12 @@ class PartialJson:
             self._show_string()
         return self._root[0] if self._root else None
 
+    @property
+    def is_whole(self) -> bool:
+        """Nothing of it is still to come."""
+        _ = self.value
+        return self._state is _State.END
+
     def _waits(self, text: str, at: int) -> bool:
         """An escape that the piece cut in two waits for the rest of it."""
         return self._state is _State.STRING and text[at] == "\\"
