@@ -194,9 +194,9 @@ class Chaos:
             await asyncio.sleep(self._random.uniform(0.1, 1.5) * self._arguments.calm)
             if self._redis is not None and self._random.random() < 0.15:
                 await self._restart_redis()
-            living = [replica for replica in self._replicas if replica.port not in self._starting]
-            if len(living) == len(self._replicas) or self._random.random() < 0.2:  # seldom all at once
-                for replica in self._random.sample(living, min(1, len(living))):
+            if not self._starting:  # however long that takes on this machine
+                is_total = self._random.random() < 0.2
+                for replica in self._replicas if is_total else [self._random.choice(self._replicas)]:
                     self._kill(replica)
         cutting.cancel()
         await asyncio.gather(*self._starting.values())

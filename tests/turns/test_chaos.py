@@ -21,4 +21,4 @@ def test_nothing_is_lost_and_nothing_comes_twice_when_servers_are_killed(store):
 
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(line.rsplit(maxsplit=1) for line in done.stdout.splitlines() if line[-1:].isdigit())
-    assert int(counts["                             kills"]) == 4
+    assert int(counts["                             kills"]) >= 4
