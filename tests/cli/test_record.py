@@ -50,6 +50,22 @@ def test_a_directory_without_traces_is_one_line_and_status_1(tmp_path, capsys):
     assert "headrace record" in capsys.readouterr().err
 
 
+def test_a_directory_that_cannot_be_made_is_one_line_and_status_1(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    arguments = [
+        "record",
+        "--to",
+        str(tmp_path / "file" / "traces"),
+        "--port",
+        "0",
+        "--",
+        "http://127.0.0.1:9",
+    ]
+
+    assert main(arguments) == 1
+    assert "cannot write traces to" in capsys.readouterr().err
+
+
 def test_a_key_that_is_not_set_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("THE_KEY", raising=False)
 

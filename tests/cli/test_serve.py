@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import httpx2
 import pytest
@@ -28,6 +29,27 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
     assert "It is not GLM" in "".join(banner)
 
 
+def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
+    with run("serve", "--port", "0") as server:
+        url = server.stdout.readline().split()[2]
+        endless = {
+            "model": "glm-4.6",
+            "messages": [{"role": "user", "content": "Write a poem about spring"}],
+            "stream": True,
+            "ignore_eos": True,
+        }
+        with httpx2.Client(trust_env=False) as client:
+            with client.stream("POST", f"{url}/chat/completions", json=endless) as response:
+                pieces = response.iter_raw()
+                next(pieces)
+                for _ in range(2):
+                    server.send_signal(signal.SIGINT)
+                    time.sleep(0.3)
+                with pytest.raises(httpx2.RemoteProtocolError):
+                    list(pieces)
+        assert server.wait(10) == 130
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -36,6 +58,8 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "does not answer"),
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--key", "NOT_SET"], "NOT_SET"),
         (["serve", "--port", "0", "--slots", "none"], "--slots"),
+        (["serve", "--port", "0", "--upstream", "gpu1:8000"], "http://gpu1:8000/v1"),
+        (["record", "--to", "x", "--port", "99999", "--", "http://127.0.0.1:9"], "99999"),
         (["serve", "--config", "nowhere.toml"], "nowhere.toml"),
     ],
 )

@@ -98,11 +98,12 @@ def _load(options: ModelOptions) -> list[_Loaded]:
 
 def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     lines = [f"headrace: serving {url}{PREFIXES[0]}  (also {', '.join(PREFIXES[1:])})"]
-    for model, of_model, notes in loaded:
+    for model, of_model, _ in loaded:
         lines.append(f"  models  {', '.join(model.names)}{_runner(of_model)}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
-        lines += [f"  guessed {note}" for note in notes]
+    guessed = dict.fromkeys(note for one in loaded for note in one.notes)
+    lines += [f"  guessed {note}" for note in guessed]
     number = len(settings.api_keys)
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
     return "\n".join([*lines, f"  keys    {keys}"])

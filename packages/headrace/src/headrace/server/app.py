@@ -1,6 +1,8 @@
 """The ASGI application. Starlette routes the ordinary endpoints and never sees a turn."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -69,6 +71,8 @@ class App:
                 await endpoint(exchange)
             except HeadraceError as error:
                 await exchange.send_error(error)
+            except asyncio.CancelledError:
+                pass  # the server stops, and has waited long enough: uvicorn cuts the stream
         else:
             await self._ordinary(scope, receive, send)
 
@@ -81,14 +85,13 @@ class App:
         return self._endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                await self._turns.close()
-                await self._catalogue.close()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        with suppress(asyncio.CancelledError):  # told to stop twice, uvicorn says no more
+            await receive()
+        await self._turns.close()
+        await self._catalogue.close()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _list_models(self, request: Request) -> Response:
         self._keys.check(request.headers)

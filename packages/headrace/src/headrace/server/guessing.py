@@ -114,7 +114,7 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told)
     engine, why = _engine(given.get("engine", ""), template, format)
     dialect = _OWNERS.get(card.owned_by) or _HOSTS.get(told.host) or "openai"
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
-    notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r}), its model is {card.id}"]
+    notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r})"]
     if engine == "completions":
         guessed |= {"template": template, "format": format}
         why += f"; format {format}, template {found}"

@@ -36,9 +36,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        msg = f"cannot listen on {host}:{port}: {error.strerror}; --port 0 takes a free port"
+        reason = getattr(error, "strerror", error)
+        msg = f"cannot listen on {host}:{port}: {reason}; --port 0 takes a free port"
         raise RequestError(msg) from None
     return listener
 

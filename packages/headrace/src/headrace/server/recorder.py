@@ -11,7 +11,7 @@ import msgspec
 from headrace.engines.http import HttpTransport
 from headrace.engines.trace import Piece, Trace, write_trace
 from headrace.engines.transport import Answer
-from headrace.errors import HeadraceError, RequestError
+from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.server.app import PREFIXES
 from headrace.server.exchange import Receive, Send
 from headrace.wire import encode_error
@@ -25,12 +25,19 @@ class Recorder:
     Args:
         transport: to the server.
         directory: gets `0001.jsonl` and so on; made if it is not there. Headers are not kept.
+
+    Raises:
+        EngineError: the directory cannot be made.
     """
 
     def __init__(self, transport: HttpTransport, directory: Path) -> None:
         self._transport = transport
         self._directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"cannot write traces to {directory}: {error.strerror}"
+            raise EngineError(msg) from None
         self._count = len(list(directory.glob("*.jsonl")))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -47,6 +54,9 @@ class Recorder:
                 await _start(send, 200, "application/json")
                 await send({"type": "http.response.body", "body": body})
                 return
+            if scope["method"] != "POST":
+                msg = f"{scope['method']} is not passed on; only GET and POST are"
+                raise RequestError(msg, code="1222", status=405)
             asked = await _body(receive)
             began = time.perf_counter()
             answer = await self._transport.post(path, asked, authorization=authorization)
