@@ -55,7 +55,7 @@ async def test_requests_at_the_same_time_have_connections_of_their_own_and_few_a
 
 
 def test_a_connection_of_another_event_loop_is_not_used():
-    client = new_async_client()
+    client = new_async_client("http://127.0.0.1")
     assert isinstance(client._transport, AsyncHttp1Transport)
 
     async def ask(url):

@@ -106,11 +106,17 @@ def test_a_header_that_cannot_be_sent_is_a_protocol_error(client):
 
 
 def test_behind_a_proxy_httpx2s_own_transport_works(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    with new_client() as client:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.1")
+    with new_client("https://api.z.ai/api/paas/v4") as client:
         assert not isinstance(client._transport, Http1Transport)
-    monkeypatch.delenv("HTTP_PROXY")
-    with new_client() as client:
+
+
+@pytest.mark.parametrize("url", ["https://localhost:8000/v1", "https://a:b@10.0.0.1/v1", "http://api.z.ai"])
+def test_where_no_proxy_stands_before_the_server_ours_does(url, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.1")
+    with new_client(url) as client:
         assert isinstance(client._transport, Http1Transport)
 
 

@@ -82,14 +82,14 @@ class BaseClient:
         """True after `close`."""
         return self._closed or bool(getattr(self._http, "is_closed", False))
 
-    def _open(self, make: Callable[[], Any]) -> Any:
+    def _open(self, make: Callable[[str], Any]) -> Any:
         """The HTTP library's client, made when it is first needed."""
         with self._lock:
             if self.is_closed():
                 msg = "this client is closed; make another"
                 raise ZaiError(msg)
             if self._http is None:
-                self._http = make()
+                self._http = make(self.base_url)
             return self._http
 
     def request(

@@ -17,22 +17,22 @@ _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
 
 
-def new_client() -> Any:
-    """A client that blocks. Behind a proxy, httpx2's own transport does the work."""
+def new_client(url: str) -> Any:
+    """A client that blocks. Where a proxy stands before `url`, httpx2's own transport does the work."""
     import httpx2
 
-    if _has_proxies():
+    if _is_proxied(url):
         return _with_proxies(httpx2.Client)
     from zai.http.http1_transport import Http1Transport
 
     return _mark(httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
 
 
-def new_async_client() -> Any:
-    """A client for asyncio. Behind a proxy, httpx2's own transport does the work."""
+def new_async_client(url: str) -> Any:
+    """A client for asyncio. Where a proxy stands before `url`, httpx2's own transport does the work."""
     import httpx2
 
-    if _has_proxies():
+    if _is_proxied(url):
         return _with_proxies(httpx2.AsyncClient)
     from zai.http.async_http1_transport import AsyncHttp1Transport
 
@@ -44,10 +44,13 @@ def _mark(client: Any) -> Any:
     return client
 
 
-def _has_proxies() -> bool:
-    from urllib.request import getproxies
+def _is_proxied(url: str) -> bool:
+    """As the environment says, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."""
+    from urllib.request import getproxies, proxy_bypass
 
-    return any(scheme != "no" for scheme in getproxies())
+    scheme, _, rest = url.partition("://")
+    host = rest.partition("/")[0].rpartition("@")[2]
+    return not {scheme, "all"}.isdisjoint(getproxies()) and not proxy_bypass(host)
 
 
 def _with_proxies(make: Callable[..., Any]) -> Any:
@@ -128,7 +131,7 @@ def connection_error(
         message = f"TLS with {url} failed: {detail}; check that base_url's https and host are right"
     elif "ConnectError" in names or isinstance(error, ConnectionRefusedError):
         message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
-        if _has_proxies():
+        if _is_proxied(url):
             message += " The environment names a proxy: is it running?"
     else:
         message = f"the connection to {url} broke: {detail}"
