@@ -94,6 +94,9 @@ async def test_two_answers_at_once_have_two_connections(behind):
         (Reply(b'{"error":{"message":"CUDA out of memory","code":500}}', 500), (EngineError, "1234", 500), "CUDA"),
         (Reply(b'{"error":{"code":"1305","message":"overloaded"}}', 200), (LimitError, "1305", 429), "overloaded"),
         (Reply(b'{"code":500,"msg":"404 NOT_FOUND","success":false}', 200), (EngineError, "1234", 500), "404 NOT_FOUND"),
+        (Reply(b'[{"error":{"code":400,"message":"top_k is odd"}}]', 400), (RequestError, "1214", 400), "request: top_k is odd"),
+        (Reply(b"[" * 50_000, 500), (EngineError, "1234", 500), "status 500"),
+        (Reply([b'data: {"error":' + b"[" * 50_000 + b"]" * 50_000 + b"}\n\n"]), (DecodeError, "1234", 500), "cannot be read"),
         (Reply(b"", 200), (EngineError, "1234", 500), "no reason given"),
         (Reply([sse({"error": {"code": 503, "message": "engine died"}})]), (EngineError, "1221", 503), "engine died"),
         (Reply([sse({"message": "too late"}, event="error")]), (EngineError, "1234", 500), "too late"),
@@ -114,19 +117,21 @@ async def test_a_refusal_becomes_our_error_and_the_next_request_works(behind, re
     assert engine.running == 0
 
 
-async def test_retry_after_is_carried(behind):
+async def test_retry_after_is_carried_up_to_a_day(behind):
     _, engine = behind(
         Reply(b"{}", 429, {"retry-after": "7"}),
         Reply(b"{}", 429, {"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}),
+        Reply(b"{}", 429, {"retry-after": "-5"}),
+        Reply(b"{}", 429, {"retry-after": "1e400"}),
+        Reply(b"{}", 429, {"retry-after": "soon"}),
     )
     waits = []
-    for _ in range(2):
+    for _ in range(5):
         with pytest.raises(LimitError) as caught:
             await said(engine)
         waits.append(caught.value.retry_after)
 
-    assert waits[0] == 7
-    assert waits[1] > 3600
+    assert waits == [7, 86_400, 0, 86_400, 1]
 
 
 @pytest.mark.parametrize("url", ["", "gpu1", "gpu1:8000", "http://", "ftp://gpu1/v1", "http://gpu1:99999/v1"])

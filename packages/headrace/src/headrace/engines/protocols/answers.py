@@ -12,6 +12,7 @@ __all__ = ["Ending", "Usage", "chunk_decoder"]
 
 _Chunk = TypeVar("_Chunk", bound=msgspec.Struct)
 
+_FAILURES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REASONS: Final = {
     "eos": "stop",
     "eos_token": "stop",
@@ -67,11 +68,11 @@ def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
     def decode(data: bytes) -> _Chunk:
         try:
             return strict(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _FAILURES:
             pass
         try:
             return lax(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _FAILURES as error:
             shown = data[:80].decode("utf-8", "replace")
             msg = f"the model's server sent what cannot be read: {shown!r} ({error})"
             raise DecodeError(msg) from None

@@ -12,6 +12,7 @@ from headrace.errors import STATUS_OF_CODE, EngineError, HeadraceError, LimitErr
 __all__ = ["Source", "refusal", "refusal_of"]
 
 _SHOWN: Final = 300  # characters of a message
+_LONGEST_WAIT: Final = 86_400.0  # seconds
 _TAGS: Final = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _TOO_LONG: Final = re.compile(
     r"context (length|size|window)|exceed_context_size|prompt is too long|maximum prompt length",
@@ -46,8 +47,10 @@ def refusal(source: Source, status: int, body: bytes, retry_after: str = "") -> 
     """
     try:
         error = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _text(body.decode("utf-8", "replace"))
+    if isinstance(error, list) and len(error) == 1:  # Gemini's
+        (error,) = error
     if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
         error = error["error"]
     return refusal_of(source, error, status, retry_after)
@@ -109,12 +112,12 @@ def _text(page: str) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """Seconds, or a date as HTTP writes them; one second where nothing is said."""
+    """Seconds, or a date as HTTP writes them, up to a day; one second where nothing is said."""
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return 1.0
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+        except ValueError:
+            return 1.0
+    return min(max(0.0, seconds), _LONGEST_WAIT)
