@@ -10,8 +10,8 @@ from typing import Any
 
 import xllamacpp
 
-from headrace.server.loading import load_model
-from headrace.server.settings import LlamaSettings
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 

@@ -17,10 +17,10 @@ import msgspec
 
 from headrace.engines import Engine, Generation
 from headrace.events import Event
+from headrace.models.loading import load_model
+from headrace.models.settings import CompletionsSettings, LlamaSettings
 from headrace.server import App, Catalogue, Settings
-from headrace.server.loading import load_model
 from headrace.server.local import listen, run
-from headrace.server.settings import CompletionsSettings, LlamaSettings
 from headrace.turns import TurnSettings
 from headrace_tiny import model_path
 

@@ -18,10 +18,10 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import ChatSettings
 from headrace.server import App, Catalogue, LocalServer, Settings
-from headrace.server.embedded import embedded_model
-from headrace.server.loading import load_model
-from headrace.server.settings import ChatSettings
 
 MESSAGES = [{"role": "user", "content": "Write a poem about spring"}]
 BODY = json.dumps({"model": "glm-4.6", "messages": MESSAGES, "stream": True}).encode()

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from headrace.events import Finish, Text
-from headrace.server.loading import load_model
-from headrace.server.settings import LlamaSettings
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.wire import decode_request
 
 QUESTIONS = [("Who are you?", {}), ("What is a 🪆?", {"thinking": {"type": "disabled"}})]

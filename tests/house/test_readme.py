@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from headrace.models.embedded import embedded_model
 from headrace.server import App, Catalogue, LocalServer, Settings
-from headrace.server.embedded import embedded_model
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from headrace.models.embedded import embedded_model
 from headrace.server import App, Catalogue, LocalServer, Settings
-from headrace.server.embedded import embedded_model
 from headrace.sse import DONE, SseDecoder
 
 TEXT = (Path(__file__).parents[2] / "docs" / "resume.md").read_text()

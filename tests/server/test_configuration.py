@@ -3,8 +3,8 @@
 import pytest
 
 from headrace.errors import RequestError
+from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server.configuration import configure
-from headrace.server.settings import ChatSettings, CompletionsSettings, LlamaSettings
 
 WHOLE = """
 [server]

@@ -5,8 +5,8 @@ import json
 import httpx2
 import pytest
 
+from headrace.models.embedded import embedded_model
 from headrace.server import App, Catalogue, LocalServer, Settings
-from headrace.server.embedded import embedded_model
 from wire_client import CHAT, chunks_of, deltas
 
 MARKUP = ["<think>", "<tool_call>", "<arg_key>", "\ufffd"]

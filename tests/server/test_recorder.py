@@ -7,10 +7,10 @@ import pytest
 
 from headrace.engines.http import HttpTransport
 from headrace.engines.trace import read_trace
+from headrace.models.loading import load_model
+from headrace.models.settings import RecordedSettings
 from headrace.server import App, Catalogue, LocalServer, Settings
-from headrace.server.loading import load_model
 from headrace.server.recorder import Recorder
-from headrace.server.settings import RecordedSettings
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 from wire_client import HELLO
 

@@ -8,12 +8,12 @@ import sys
 import httpx2
 import pytest
 
+from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import ChatSettings, CompletionsSettings
 from headrace.server import App, Catalogue, LocalServer, Settings
 from headrace.server.configuration import ModelOptions
-from headrace.server.embedded import embedded_model
 from headrace.server.guessing import guess_models
-from headrace.server.loading import load_model
-from headrace.server.settings import ChatSettings, CompletionsSettings
 from headrace_tiny import model_path
 from llama_cpp_server import LlamaCppServer
 from wire_client import CHAT, WEATHER, chunks_of, deltas

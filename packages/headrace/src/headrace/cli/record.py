@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from headrace.errors import EngineError
+from headrace.models.loading import read_key
 from headrace.server.app import PREFIXES
-from headrace.server.loading import read_key
 from headrace.server.local import listen, run, url_of
 from headrace.server.settings import Settings
 

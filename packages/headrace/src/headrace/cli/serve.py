@@ -8,19 +8,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from headrace.errors import EngineError
-from headrace.server.app import PREFIXES, App
-from headrace.server.configuration import ENGINES, ModelOptions, configure
-from headrace.server.loading import load_model
-from headrace.server.local import listen, run, url_of
-from headrace.server.models import Catalogue, Model
-from headrace.server.settings import (
+from headrace.models import Catalogue, Model
+from headrace.models.loading import load_model
+from headrace.models.settings import (
     LlamaSettings,
     ModelSettings,
     RecordedSettings,
-    Settings,
     UpstreamSettings,
     descriptions,
 )
+from headrace.server.app import PREFIXES, App
+from headrace.server.configuration import ENGINES, ModelOptions, configure
+from headrace.server.local import listen, run, url_of
+from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
 __all__ = ["add_parser"]

@@ -1,8 +1,8 @@
 """The HTTP server."""
 
+from headrace.models import Catalogue, Model
 from headrace.server.app import App
 from headrace.server.local import LocalServer
-from headrace.server.models import Catalogue, Model
 from headrace.server.settings import Settings
 
 __all__ = ["App", "Catalogue", "LocalServer", "Model", "Settings"]

@@ -8,9 +8,9 @@ from typing import Final
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
 from headrace.events import Event, Finish
+from headrace.models import Catalogue
 from headrace.server.exchange import Exchange, Header
 from headrace.server.frames import FrameEncoder, send_stream
-from headrace.server.models import Catalogue
 from headrace.turns import Interpreter, LogReader, Turn
 from headrace.wire import Completion, fold
 

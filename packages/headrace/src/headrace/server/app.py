@@ -13,11 +13,11 @@ from starlette.routing import Route
 
 from headrace.engines import Engine, Generation
 from headrace.errors import HeadraceError, RequestError
+from headrace.models import Catalogue
 from headrace.server.answer import Answerer
 from headrace.server.chat import ChatEndpoint
 from headrace.server.exchange import Exchange, Receive, Send
 from headrace.server.keys import KeyRing
-from headrace.server.models import Catalogue
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings

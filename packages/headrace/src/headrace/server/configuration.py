@@ -18,17 +18,17 @@ from typing import Any, Final, TypeVar, get_origin
 import msgspec
 
 from headrace.errors import RequestError
-from headrace.server.settings import (
+from headrace.models.settings import (
     ZAI_NAMES,
     ChatSettings,
     CompletionsSettings,
     LlamaSettings,
     ModelSettings,
     RecordedSettings,
-    Settings,
     descriptions,
 )
-from headrace.server.templates import is_template
+from headrace.models.templates import is_template
+from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
 __all__ = ["ENGINES", "Configuration", "ModelOptions", "configure"]

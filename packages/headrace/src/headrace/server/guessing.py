@@ -9,10 +9,10 @@ import msgspec
 
 from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.models.families import guess_format
+from headrace.models.loading import read_key
+from headrace.models.templates import find_template
 from headrace.server.configuration import ModelOptions
-from headrace.server.families import guess_format
-from headrace.server.loading import read_key
-from headrace.server.templates import find_template
 
 __all__ = ["Guess", "guess_models"]
 

@@ -4,9 +4,9 @@ import pytest
 
 from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
 from headrace.errors import EngineError, RequestError
-from headrace.server.loading import load_model
-from headrace.server.models import Catalogue
-from headrace.server.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
+from headrace.models.catalogue import Catalogue
+from headrace.models.loading import load_model
+from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
 
 URL = ("http://127.0.0.1:9/v1",)
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"

@@ -3,8 +3,8 @@
 import pytest
 
 from headrace.formats import FORMATS
-from headrace.server.families import _FAMILIES, guess_format
-from headrace.server.templates import find_template
+from headrace.models.families import _FAMILIES, guess_format
+from headrace.models.templates import find_template
 from headrace_tiny import model_path
 
 

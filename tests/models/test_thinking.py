@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from headrace.formats import FORMATS
-from headrace.server.models import Model
-from headrace.server.templates import find_template
+from headrace.models.catalogue import Model
+from headrace.models.templates import find_template
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 

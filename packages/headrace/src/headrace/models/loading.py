@@ -16,9 +16,9 @@ from headrace.engines.trace import read_trace
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError, RequestError
 from headrace.formats import FORMATS, Format
-from headrace.server.families import guess_format
-from headrace.server.models import Model
-from headrace.server.settings import (
+from headrace.models.catalogue import Model
+from headrace.models.families import guess_format
+from headrace.models.settings import (
     ZAI_NAMES,
     ChatSettings,
     CompletionsSettings,
@@ -27,7 +27,7 @@ from headrace.server.settings import (
     RecordedSettings,
     UpstreamSettings,
 )
-from headrace.server.templates import TemplateSource, find_template
+from headrace.models.templates import TemplateSource, find_template
 
 __all__ = ["load_model", "read_key"]
 

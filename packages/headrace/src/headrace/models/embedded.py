@@ -1,8 +1,8 @@
 """The model that Headrace carries."""
 
-from headrace.server.loading import load_model
-from headrace.server.models import Model
-from headrace.server.settings import LlamaSettings
+from headrace.models.catalogue import Model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 
 __all__ = ["embedded_model"]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from headrace.errors import EngineError
-from headrace.server.templates import find_template
+from headrace.models.templates import find_template
 from headrace_tiny import model_path
 
 JINJA = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}{{ eos_token }}"
