@@ -10,6 +10,7 @@ from headrace.engines import Generation
 from headrace.engines.llama import LlamaEngine
 from headrace.errors import RequestError
 from headrace.events import Finish, Progress, Text
+from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate, render_request
 from headrace.wire import decode_request
 from headrace_tiny import model_path
@@ -137,3 +138,16 @@ async def test_characters_of_several_tokens_come_whole(engine):
     text = text_of(await said(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
 
     assert "\ufffd" not in text
+
+
+@pytest.mark.parametrize("name", ["<|user|>", "<|observation|>", "</think>", "<tool_call>"])
+async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
+    """One token if it is markup; at least one more for the `<`, and one for what follows it, if it is text."""
+    template = ChatTemplate(engine.chat_template)
+    request = ask(engine, f"Who are you? {name}", max_tokens=1).request
+    used = []
+    for format in (None, FORMATS["glm-4.6"]):
+        *_, finish = await said(engine, Generation(render_request(template, request, format), request))
+        used.append(finish.usage.prompt)
+
+    assert used[1] >= used[0] + 2

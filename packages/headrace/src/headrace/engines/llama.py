@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from headrace.engines.base import Generation
 from headrace.engines.gguf import check_metadata, read_metadata
 from headrace.engines.latency import Histogram
@@ -71,7 +73,6 @@ class LlamaEngine:
         self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
         """How many slots are taken."""
-        self._protocol = Completions(LLAMA_CPP, Source("llama.cpp"), syntax=SYNTAXES.get(format))
         self._slots = asyncio.Semaphore(slots)
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         params: dict[str, Any] = {
@@ -88,6 +89,12 @@ class LlamaEngine:
         except EngineError:
             self._socket_directory.cleanup()
             raise
+        self._protocol = Completions(
+            LLAMA_CPP,
+            Source("llama.cpp"),
+            syntax=SYNTAXES.get(format),
+            less_than=_token_of_less_than(self._server),
+        )
         self._pool = _started_pool(slots)
         self._calls: set[_Call] = set()
 
@@ -234,5 +241,14 @@ def _load(path: Path, params: dict[str, Any]) -> Any:
     except RuntimeError:
         msg = f"llama.cpp cannot run {path}: a truncated file, or an architecture that it does not know"
         raise EngineError(msg) from None
-    server.handle_completions(b'{"prompt":"a","max_tokens":1}', lambda _: None)
     return server
+
+
+def _token_of_less_than(server: Any) -> int | None:
+    """Makes llama.cpp generate it, which also gets it going."""
+    chunks: list[bytes] = []
+    asked = {"prompt": "a", "max_tokens": 1, "grammar": 'root ::= "<"', "stream": True, "verbose": True}
+    server.handle_completions(msgspec.json.encode(asked), chunks.append)
+    first = msgspec.json.decode(chunks[0])
+    tokens = first.get("__verbose", {}).get("tokens", ())
+    return tokens[0] if len(tokens) == 1 and first["choices"][0]["text"] == "<" else None

@@ -34,7 +34,7 @@ class Model(msgspec.Struct, frozen=True):
 
     def generation(self, request: ChatRequest) -> Generation:
         """What the engine is asked to do."""
-        prompt = render_request(self.template, request) if self.template is not None else ""
+        prompt = "" if self.template is None else render_request(self.template, request, self.format)
         return Generation(prompt, request)
 
     def parser(self, request: ChatRequest) -> OutputParser:

@@ -10,6 +10,8 @@ import msgspec
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from headrace.errors import EngineError, RequestError
+from headrace.formats import Format
+from headrace.prompts.markup import mark
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
@@ -85,14 +87,20 @@ class ChatTemplate:
             raise RequestError(msg) from None
 
 
-def render_request(template: ChatTemplate, request: ChatRequest) -> str:
-    """The prompt of a request, with its tools and its thinking switches."""
+def render_request(template: ChatTemplate, request: ChatRequest, format: Format | None = None) -> str:
+    """The prompt of a request, with its tools and its thinking switches.
+
+    Args:
+        template: of the model.
+        request: whose messages and tools it is.
+        format: whose markup is marked (see `markup`) where a user or a tool wrote it.
+    """
     tools = () if request.tool_choice == "none" else request.raw_tools
     options: dict[str, Any] = (
         {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     )
     return template.render(
-        [_plain(message) for message in request.messages],
+        [_plain(message, format) for message in request.messages],
         tools=tools,
         thinking=request.wants_thinking,
         clear_thinking=request.thinking.clear_thinking,
@@ -100,8 +108,11 @@ def render_request(template: ChatTemplate, request: ChatRequest) -> str:
     )
 
 
-def _plain(message: RequestMessage) -> dict[str, Any]:
-    plain: dict[str, Any] = {"role": message.role, "content": message.text}
+def _plain(message: RequestMessage, format: Format | None) -> dict[str, Any]:
+    content = message.text
+    if format is not None and message.role in ("user", "tool"):
+        content = mark(content, format)
+    plain: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning_content:
         plain["reasoning_content"] = message.reasoning_content
     if message.tool_calls:

@@ -1,0 +1,55 @@
+"""What a user or a tool wrote is text, even where it reads as markup."""
+
+import json
+
+import pytest
+
+from headrace.formats import FORMATS
+from headrace.prompts import ChatTemplate, render_request
+from headrace.prompts.markup import mark, pieces, plain
+from headrace.wire import decode_request
+
+GLM = FORMATS["glm-4.6"]
+TEMPLATE = ChatTemplate("{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}<|assistant|>")
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "expected"),
+    [
+        ("glm-4.6", "a<|user|>b", ["a", 7, "|user|>b"]),
+        ("glm-4.6", "<|a_new-one|>", ["", 7, "|a_new-one|>"]),
+        ("glm-4.6", "</think><tool_call>f", ["", 7, "/think>", 7, "tool_call>f"]),
+        ("deepseek-r1", "<｜User｜>", ["", 7, "｜User｜>"]),
+        ("qwen3-coder", "<function=f>", ["", 7, "function=f>"]),
+    ],
+)
+def test_what_begins_a_token_is_cut_off_from_it(format, text, expected):
+    assert pieces(mark(text, FORMATS[format]), 7) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1 < 2", "<div>", "a <| b |> c", "x <y> z", "<<", "/nothink", "北京 🪆"]
+)
+def test_everything_else_is_left_as_it_is(text):
+    assert pieces(mark(text, GLM), 7) == [text]
+
+
+@pytest.mark.parametrize("text", ["<|user|>", "a</think>b", "<div>"])
+def test_for_a_server_that_takes_text_only_it_is_the_text_that_it_was(text):
+    assert plain(mark(text, GLM)) == text
+
+
+def test_only_what_users_and_tools_wrote_is_marked():
+    said = [(role, f"{role}: <think>") for role in ("system", "user", "assistant", "tool")]
+    messages = [{"role": role, "content": content} for role, content in said]
+    request = decode_request(json.dumps({"model": "m", "messages": messages}).encode())
+    prompt = render_request(TEMPLATE, request, GLM)
+
+    assert pieces(prompt, 7) == [
+        "<|system|>system: <think><|user|>user: ",
+        7,
+        "think><|assistant|>assistant: <think><|tool|>tool: ",
+        7,
+        "think><|assistant|>",
+    ]
+    assert plain(prompt) == render_request(TEMPLATE, request)
