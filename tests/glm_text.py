@@ -2,7 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from reading import Said, read
+
+both_dialects = pytest.mark.parametrize(
+    ("name", "line_end"), [("glm-4.6", "\n"), ("glm-4.7", "")], ids=["4.6", "4.7"]
+)
 
 TOOLS = {
     "write_file": {"properties": {"path": {"type": "string"}, "content": {"type": "string"}}},

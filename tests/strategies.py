@@ -1,7 +1,12 @@
-"""Hypothesis strategies: answers that a model could give, and text that no model should."""
+"""Hypothesis strategies: answers that a model could give, and text that no model should.
+
+A choice of Hypothesis costs as much as parsing a line. So a text, fragments and all, is one choice, and
+so is a cutting: that makes ten thousand examples of every law affordable.
+"""
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -11,13 +16,22 @@ from headrace.formats import FORMATS
 # Text that has a meaning somewhere: it must be verbatim wherever it has none.
 FRAGMENTS = (
     "<", ">", "</", "<t", "</arg_", "</arg_value>", "<arg_value>", "<arg_key>", "</arg_key>",
-    "<tool_call>", "</tool_call>", "<think>", "</think>", "<|user|>", "\n", "\n\n", " ", "\t", '"', "'",
+    "<tool_call>", "</tool_call>", "<think>", "</think>", "<|user|>", "\n", "\n\n", "\r\n", " ", "\t", '"', "'",
     "\\", '\\"', "{", "}", "[", "]", "[1] ", ",", ":", "null", "true", "True", "7", "-1.5e3", "a", "get",
-    "write_file", "get_time", "你好", "é", "🌟", "\u2028", "\x00", "\x7f", "\u3000",
+    "write_file", "get_time", "你好", "é", "🌟", "\u2028", "\x00", "\x7f", "\x85", "\xa0", "\u3000",
 )  # fmt: skip
 
+
+def texts_of(fragments: Iterable[str], *, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
+    """Characters and fragments. The upper half of Latin-1, which Hypothesis likes, stands for these."""
+    fragments = list(fragments)
+    meant = {0x80 + place: fragments[place % len(fragments)] for place in range(0x80)}
+    characters = st.characters(exclude_categories=["Cs"])
+    return st.text(characters, min_size=min_size, max_size=max_size).map(lambda text: text.translate(meant))
+
+
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<[]{|"), max_size=12)
-prose = st.lists(st.one_of(words, st.sampled_from(FRAGMENTS)), max_size=6).map("".join)
+prose = texts_of(FRAGMENTS)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | prose,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
@@ -26,19 +40,25 @@ json_values = st.recursive(
 """Strings with markers in them, at any depth."""
 
 nullable_strings = st.none() | prose.filter(lambda text: text.strip(' \t\r\n"') not in ("null", "None"))
-_VALUES = {
-    ("write_file", "path"): prose,
-    ("write_file", "content"): prose,
-    ("write", "text"): nullable_strings,
-    ("write", "mode"): st.sampled_from(["append", "replace"]),
-    ("search", "filters"): st.dictionaries(words, json_values, max_size=3),
-    ("search", "tags"): st.lists(prose, max_size=3),
-    ("search", "limit"): st.none() | st.integers(),
-    ("search", "score"): st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
-    ("search", "verbose"): st.booleans(),
+_ARGUMENTS = {
+    "get_time": {},
+    "write_file": {"path": prose, "content": prose},
+    "write": {"text": nullable_strings, "mode": st.sampled_from(["append", "replace"])},
+    "search": {
+        "filters": st.dictionaries(words, json_values, max_size=3),
+        "tags": st.lists(prose, max_size=3),
+        "limit": st.none() | st.integers(),
+        "score": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+        "verbose": st.booleans(),
+    },
 }
+_CALLS = st.one_of(
+    st.builds(Call, st.just(name), st.fixed_dictionaries({}, optional=arguments))
+    for name, arguments in _ARGUMENTS.items()
+)
 
 
+@cache
 def markers_of(name: str) -> list[str]:
     """What means something in a family's output, without the white space around it."""
     format = FORMATS[name]
@@ -52,38 +72,41 @@ def is_plain(name: str, text: str) -> bool:
     return not re.search(rf"({markers})\s*({markers})", text)
 
 
-@st.composite
-def calls(draw, name: str) -> Call:
-    """A call of one of `TOOLS`, with arguments of the right types."""
-    tool = draw(st.sampled_from(sorted(TOOLS)))
-    optional = {key: values for (of, key), values in _VALUES.items() if of == tool}
-    arguments = draw(st.fixed_dictionaries({}, optional=optional))
-    return Call(tool, {key: value for key, value in arguments.items() if is_plain(name, written(value))})
+def calls(name: str) -> st.SearchStrategy[Call]:
+    """Calls of `TOOLS`, with arguments of the right types."""
+
+    def with_plain_arguments(call: Call) -> Call:
+        arguments = {key: value for key, value in call.arguments.items() if is_plain(name, written(value))}
+        return Call(call.name, arguments)
+
+    return _CALLS.map(with_plain_arguments)
 
 
-@st.composite
-def answers(draw, family: Family) -> Answer:
+@cache
+def answers(family: Family) -> st.SearchStrategy[Answer]:
     """What a family can say, without its markers in the text."""
-    markers = markers_of(family.format)
-    text = prose.map(str.strip).filter(
-        lambda text: text not in TOOLS and not any(marker in text for marker in markers)
-    )
-    answer = Answer(draw(text), draw(text), tuple(draw(st.lists(calls(family.format), max_size=3))))
-    if not family.thinks:
-        answer = replace(answer, reasoning="")
-    if answer.calls and not family.talks_and_calls:
-        answer = replace(answer, content="")
-    return answer
+
+    def is_text(text: str) -> bool:
+        return not any(marker in text for marker in markers_of(family.format))
+
+    text = texts_of(filter(is_text, FRAGMENTS)).map(lambda text: text.strip(" \t\r\n"))
+    text = text.filter(lambda text: text not in TOOLS and is_text(text))
+    some_calls = st.lists(calls(family.format), max_size=3).map(tuple)
+    nothing = st.just("")
+    thought = text if family.thinks else nothing
+    if family.talks_and_calls:
+        return st.builds(Answer, thought, text, some_calls)
+    return st.builds(Answer, thought, text) | st.builds(Answer, thought, nothing, some_calls)
 
 
 @st.composite
 def cut(draw, text: str) -> list[str]:
     """`text` in pieces, some of them empty."""
-    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    places = [byte * (len(text) + 1) >> 8 for byte in sorted(draw(st.binary(max_size=8)))]
     return [text[start:end] for start, end in zip([0, *places], [*places, len(text)], strict=True)]
 
 
+@cache
 def soups(name: str) -> st.SearchStrategy[str]:
     """A family's markers, names and fragments in any order."""
-    fragments = st.sampled_from([*markers_of(name), *FRAGMENTS])
-    return st.lists(fragments | words, max_size=12).map("".join)
+    return texts_of([*markers_of(name), *FRAGMENTS], min_size=6, max_size=24)

@@ -1,5 +1,6 @@
 import io
 import json
+import subprocess
 import sys
 
 import pytest
@@ -63,11 +64,27 @@ def test_pieces_have_at_least_one_character(parse, every):
         parse("--format", "glm-4.7", "--every", every)
 
 
-@pytest.mark.parametrize("content", ["{}", "no json", None])
-def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content):
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [("{}", "a list as in a request"), ("no json", "a list as in a request"), (None, "No such file")],
+)
+def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content, wrong):
     path = tmp_path / "broken.json"
     if content is not None:
         path.write_text(content)
 
     assert main(["parse", "--format", "glm-4.7", "--tools", str(path)]) == 1
-    assert "broken.json" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"--tools {path}: " in line
+    assert wrong in line
+
+
+def test_a_reader_that_has_seen_enough_may_leave():
+    command = [sys.executable, "-m", "headrace.cli", "parse", "--format", "glm-4.6", "--every", "1"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as program:
+        program.stdout.close()
+        _, errors = program.communicate(b"Hello" * 10_000)
+
+    assert (errors, program.returncode) == (b"", 0)

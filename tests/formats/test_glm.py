@@ -4,12 +4,8 @@ import json
 
 import pytest
 
-from glm_text import TOOLS, call, said
+from glm_text import TOOLS, both_dialects, call, said
 from reading import parse
-
-both_dialects = pytest.mark.parametrize(
-    ("name", "line_end"), [("glm-4.6", "\n"), ("glm-4.7", "")], ids=["4.6", "4.7"]
-)
 
 
 def content_of(value, line_end="", name="glm-4.7"):
@@ -121,10 +117,19 @@ def test_white_space_between_the_thinking_and_a_call_and_between_calls_is_protoc
 
 
 @both_dialects
-def test_white_space_between_tags_is_tolerated_in_both_dialects(name, line_end):
-    text = "<tool_call> find \n\t<arg_key>limit</arg_key> \n <arg_value> 3 </arg_value>\n\n</tool_call>"
+@pytest.mark.parametrize("space", ["", " ", "\n", "\r\n", " \n\t"])
+def test_white_space_between_tags_is_tolerated_in_both_dialects(name, line_end, space):
+    tags = [
+        "<tool_call>",
+        "find",
+        "<arg_key>limit</arg_key>",
+        "<arg_value>",
+        "3",
+        "</arg_value>",
+        "</tool_call>",
+    ]
 
-    assert said(text, name=name).decoded == [("find", {"limit": 3})]
+    assert said(space.join(tags), name=name).decoded == [("find", {"limit": 3})]
 
 
 def test_a_tool_whose_name_begins_with_anothers_is_not_taken_for_it():

@@ -2,12 +2,7 @@
 
 import pytest
 
-from glm_text import argument, call, said
-
-both_dialects = pytest.mark.parametrize(
-    ("name", "line_end"), [("glm-4.6", "\n"), ("glm-4.7", "")], ids=["4.6", "4.7"]
-)
-
+from glm_text import argument, both_dialects, call, said
 
 # Mentions
 
@@ -21,14 +16,21 @@ both_dialects = pytest.mark.parametrize(
         "<tool_call>name</tool_call> is how it looks.",
         "as in <tool_call>name</tool_call>",
         "<tool_call> get it",
-        "<tool_call></tool_call>",
-        "<tool_call>\n<arg_key>city</arg_key>\n<arg_value>Rome</arg_value>\n</tool_call>",
         "find<arg_key>limit</arg_key><arg_value>3</arg_value></tool_call>",
         "a < b and c </think> d <think>",
         "1 <tool 2 <tool_cal 3 <",
     ],
 )
 def test_a_tag_without_a_call_is_text(text):
+    result = said(text)
+
+    assert (result.content, result.calls) == (text, [])
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n"])
+@pytest.mark.parametrize("arguments", ["", argument("limit", 3), argument("limit", 3, "\n")])
+def test_a_call_with_an_empty_name_is_text(space, arguments):
+    text = f"So:<tool_call>{space}{arguments}</tool_call>"
     result = said(text)
 
     assert (result.content, result.calls) == (text, [])

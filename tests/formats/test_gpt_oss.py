@@ -56,10 +56,18 @@ def test_a_call_whose_braces_do_not_close_ends_with_its_message():
 
 
 def test_a_token_within_a_message_is_text():
-    assert (
-        said("<|channel|>final<|message|>The <|end|> token, <|channel|>.").content
-        == "The <|end|> token, <|channel|>."
-    )
+    text = "The <|end|> token, <|channel|>."
+
+    assert said(f"<|channel|>final<|message|>{text}").content == text
+
+
+def test_a_channel_that_there_is_not_holds_the_answer():
+    assert said("<|channel|>comment<|message|>a").content == "a"
+
+
+@pytest.mark.parametrize("text", ["<|channel|> is a token", "<|start|>user<|message|>a", "<|channel|>none"])
+def test_a_token_without_a_header_is_text(text):
+    assert said(text).content == text
 
 
 def test_without_tools_a_call_is_text():

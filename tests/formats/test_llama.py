@@ -50,6 +50,12 @@ def test_text_may_follow_a_call():
     assert said('{"name": "get"} Done.').content == " Done."
 
 
+def test_text_after_a_brace_that_was_forgotten_is_not_lost():
+    result = said('{"name": "find", "parameters": {"text": "a"} So it is.')
+
+    assert (result.content, result.decoded) == ("So it is.", [("find", {"text": "a"})])
+
+
 def test_without_tools_json_is_the_answer():
     text = '{"name": "get", "parameters": {}}'
 

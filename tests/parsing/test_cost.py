@@ -18,10 +18,12 @@ class CountingParser(OutputParser):
     """Counts the characters that it looks at."""
 
     seen = 0
+    most_at_once = 0
     most_held = 0
 
     def _scan(self, text, *, at_end):
         self.seen += len(text)
+        self.most_at_once = max(self.most_at_once, len(text))
         super()._scan(text, at_end=at_end)
         self.most_held = max(self.most_held, len(self._held), len(self._space))
 
@@ -78,6 +80,14 @@ def test_plain_text_is_looked_at_once(name, before):
     parser = count(name, before, "word " * (SIZE // 5), 4)
 
     assert parser.seen <= SIZE + len(before) + MAX_HELD
+
+
+def test_a_long_piece_is_read_in_shorter_ones():
+    """Else each of its calls would be looked for a marker in all that follows."""
+    parser = count("llama-3", "", '{"name": "find", "parameters": {}}; ' * 4_000, 1_000_000)
+
+    assert parser.most_at_once <= 16_384 + MAX_HELD
+    assert parser.called_tools
 
 
 def test_a_value_that_no_scalar_is_so_long_as_is_not_held():

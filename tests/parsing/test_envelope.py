@@ -116,6 +116,18 @@ def test_what_is_no_envelope_has_no_name_and_does_not_raise(text):
     assert opened([text])[0] == opened(text)[0] == ""
 
 
+@pytest.mark.parametrize("between", ["", " ", ", "])
+@pytest.mark.parametrize("after", ["So be it.", "[1]", "<b>", "\\"])
+def test_where_no_key_stands_the_object_is_over(between, after):
+    fields = '{"name": "f", "arguments": {"a": 1}' + between
+
+    assert opened([fields + after]) == ("f", "", '{"a": 1}', len(fields), True)
+
+
+def test_a_key_without_a_meaning_is_protocol():
+    assert opened(['{"type": "function", "name": "f", "note": [{"name": "g"}]}'])[:3] == ("f", "", "")
+
+
 def test_the_first_name_counts():
     assert opened(['{"name": "f", "name": "g"}'])[0] == "f"
 

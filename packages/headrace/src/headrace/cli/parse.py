@@ -1,8 +1,9 @@
 """`headrace parse`: what a model's raw output says, as JSON lines."""
 
 import argparse
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ def add_parser(commands: Any) -> None:
         " the events that it means, one JSON object a line.",
     )
     parser.add_argument("--format", metavar="FAMILY", choices=FORMATS, required=True, help=", ".join(FORMATS))
-    parser.add_argument("--tools", metavar="FILE", type=Path, help="the request's `tools`, as JSON")
+    parser.add_argument(
+        "--tools",
+        metavar="FILE",
+        type=Path,
+        help="the request's `tools`, as JSON; without them, the markup of calls is text",
+    )
     parser.add_argument("--every", metavar="N", type=_positive, help="read in pieces of N characters")
     parser.add_argument("--no-thinking", action="store_true", help="the prompt turned thinking off")
     parser.add_argument("--no-tool-stream", action="store_true", help="each call leaves whole")
@@ -47,25 +53,31 @@ def _parse(arguments: argparse.Namespace) -> int:
         tool_stream=not arguments.no_tool_stream,
     )
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
-    if arguments.every is None:
-        _print(merge(parser.feed(text) + parser.finish()))
-        return 0
-    for start in range(0, len(text), arguments.every):
-        _print(parser.feed(text[start : start + arguments.every]))
-    _print(parser.finish())
+    every = arguments.every or max(len(text), 1)
+    events = _events(parser, (text[start : start + every] for start in range(0, len(text), every)))
+    try:
+        for event in events if arguments.every else merge(events):
+            print(msgspec.json.encode(describe(event)).decode())
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; what Python flushes at its exit goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _print(events: Iterable[Event]) -> None:
-    for event in events:
-        print(msgspec.json.encode(describe(event)).decode())
+def _events(parser: OutputParser, pieces: Iterator[str]) -> Iterator[Event]:
+    for piece in pieces:
+        yield from parser.feed(piece)
+    yield from parser.finish()
 
 
 def _read_tools(path: Path) -> Mapping[str, Mapping[str, Any] | None]:
     try:
         tools = msgspec.json.decode(path.read_bytes(), type=list[Tool])
-    except (OSError, msgspec.DecodeError) as error:
-        msg = f'{path}: {error}; a list as in a request is expected: [{{"type": "function", …}}]'
+    except OSError as error:
+        msg = f"--tools {path}: {error.strerror}"
+        raise RequestError(msg) from None
+    except msgspec.DecodeError as error:
+        msg = f'--tools {path}: {error}; a list as in a request is expected: [{{"type": "function", …}}]'
         raise RequestError(msg) from None
     return {tool.function.name: tool.function.parameters for tool in tools}
 

@@ -7,9 +7,11 @@ r"""GLM, from 4.5 on.
     value     "<arg_value>" text "</arg_value>"
 
 4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none;
-both are read from both. 4.5V and 4.6V put the gist of an answer into a box. A value has no escape: `</arg_value>` may stand inside one, and is the same
-token as the one that ends it. So the tags that end a value count only where the grammar can go on
-after them, and `<tool_call>` counts only where a call follows.
+both are read from both. 4.5V and 4.6V put the gist of an answer into a box.
+
+A value has no escape: `</arg_value>` may stand inside one, and is the same token as the one that
+ends it. So the tags that end a value count only where the grammar can go on after them, and
+`<tool_call>` counts only where a call follows.
 Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3.
 """
 

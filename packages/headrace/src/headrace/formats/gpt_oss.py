@@ -19,13 +19,17 @@ __all__ = ["GPT_OSS"]
 
 _BETWEEN: Final = (Mode.START, Mode.OPEN, Mode.CALLS)
 _HEADERS: Final = (Mode.HEADER, Mode.THINKING_HEADER)
+_CHANNEL: Final[Guard] = (
+    *after_space("analysis", "commentary", "final"),
+    (Look.SPACE, Look.ANY_NAME, Look.SPACE, "<|message|>"),
+)
 _NEXT: Final[Guard] = after_space("<|start|>", "<|channel|>", Look.END)
 
 GPT_OSS: Final = Format(
     name="gpt-oss",
     steps={
-        **each(_BETWEEN, "<|start|>", Step(Mode.HEADER)),
-        **each(_BETWEEN, "<|channel|>", Step(Mode.HEADER)),
+        **each(_BETWEEN, "<|start|>", Step(Mode.HEADER, after_space("assistant"))),
+        **each(_BETWEEN, "<|channel|>", Step(Mode.HEADER, _CHANNEL)),
         (Mode.HEADER, "analysis"): Step(Mode.THINKING_HEADER),
         **each(_HEADERS, "to=functions.", Step(Mode.NAME, ((Look.ANY_NAME,),))),
         (Mode.HEADER, "<|message|>"): Step(Mode.CONTENT),

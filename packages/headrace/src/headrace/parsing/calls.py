@@ -27,8 +27,6 @@ _ARGUING: Final = frozenset(
         Mode.ENVELOPE,
     }
 )
-
-
 _AFTER_KEY: Final = frozenset({Mode.BEFORE_VALUE, Mode.VALUE})
 
 

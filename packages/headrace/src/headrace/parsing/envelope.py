@@ -1,7 +1,8 @@
 """`{"name": N, "arguments": {…}}`, in pieces → the name, and the arguments as they come.
 
 The keys stand in any order; `parameters` means `arguments`. Arguments that come before the name are
-held until it is known. What is no JSON is skipped.
+held until it is known. Other keys mean nothing. Where a key should stand and something else does, the
+object is over: a brace was forgotten, and what follows is text.
 """
 
 import re
@@ -14,7 +15,7 @@ from headrace.parsing.json_text import JsonText
 
 __all__ = ["Envelope"]
 
-_KEY_BEGINS: Final = re.compile(r"""["'}]""")
+_KEY_BEGINS: Final = re.compile(r"[^\s,{]")
 _VALUE_BEGINS: Final = re.compile(r"[^\s:]")
 _SCALAR_ENDS: Final = re.compile(r"[\s,}\]]")
 _ARGUMENTS: Final = ("arguments", "parameters")
@@ -69,11 +70,11 @@ class Envelope:
         found = _KEY_BEGINS.search(text, position)
         if found is None:
             return len(text)
-        if found.group() == "}":
-            self.whole = True
-            return found.end()
-        self._read, self._json = self._read_key, JsonText(ends=True)
-        return found.start()
+        if found.group() in "\"'":
+            self._read, self._json = self._read_key, JsonText(ends=True)
+            return found.start()
+        self.whole = True
+        return found.end() if found.group() == "}" else found.start()
 
     def _read_key(self, text: str, position: int) -> int:
         written, position = self._json.feed(text, position)

@@ -85,14 +85,13 @@ class JsonText:
 
     def feed(self, text: str, position: int = 0) -> tuple[str, int]:
         """What leaves for the text from `position` on, and where the value ended, or else the text."""
-        if self._depth > 0 and len(text) - position <= _SHORT and not self._held:
-            before = _BEFORE.get(self._place)
-            if before is not None:
-                rest = text[position:]
-                found = self._plain.fullmatch(before + rest)
-                if found and found.lastgroup:
-                    self._place = _AFTER[found.lastgroup]
-                    return rest, len(text)
+        before = _BEFORE.get(self._place)
+        if before is not None and self._depth > 0 and not self._held and len(text) - position <= _SHORT:
+            rest = text[position:]
+            found = self._plain.fullmatch(before + rest)
+            if found and found.lastgroup:
+                self._place = _AFTER[found.lastgroup]
+                return rest, len(text)
         return self._walk(text, position)
 
     def _walk(self, text: str, position: int) -> tuple[str, int]:

@@ -6,6 +6,7 @@ to another is the same for all families; see `headrace.formats.format`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from headrace.events import Content, Event, Reasoning
@@ -19,6 +20,7 @@ __all__ = ["OutputParser"]
 _JSON_ENDS: Final = Step(JSON_ENDS_IN)
 _TEXT_FOLLOWS: Final = Step(Mode.CONTENT)
 _MEANING_TEXT: Final = (Mode.CONTENT, Mode.REASONING, Mode.VALUE)
+_MAX_PIECE: Final = 16_384  # characters; the next marker is looked for in the whole of a piece, call by call
 
 
 class OutputParser:
@@ -54,8 +56,8 @@ class OutputParser:
             **dict.fromkeys((Mode.NAME, Mode.CALL_ID, Mode.KEY), self._calls.write_word),
             Mode.REASONING: self._write_reasoning,
             Mode.VALUE: self._calls.write_value,
-            Mode.BODY: self._write_body,
-            Mode.ENVELOPE: self._write_envelope,
+            Mode.BODY: partial(self._write_json, self._calls.write_body),
+            Mode.ENVELOPE: partial(self._write_json, self._calls.write_envelope),
         }
         self._write: Callable[[str], int]
         self._held = ""  # a possible marker, and what follows it
@@ -75,6 +77,9 @@ class OutputParser:
 
     def feed(self, text: str) -> list[Event]:
         """The events that `text` completes, in its order."""
+        if len(text) > _MAX_PIECE:
+            pieces = (text[start : start + _MAX_PIECE] for start in range(0, len(text), _MAX_PIECE))
+            return [event for piece in pieces for event in self.feed(piece)]
         if self._held:
             text, self._held = self._held + text, ""
         self._scan(text, at_end=False)
@@ -179,13 +184,8 @@ class OutputParser:
         self._events.append(Reasoning(text))
         return len(text)
 
-    def _write_body(self, text: str) -> int:
-        return self._end_json(*self._calls.write_body(text))
-
-    def _write_envelope(self, text: str) -> int:
-        return self._end_json(*self._calls.write_envelope(text))
-
-    def _end_json(self, used: int, whole: bool) -> int:  # noqa: FBT001
+    def _write_json(self, write: Callable[[str], tuple[int, bool]], text: str) -> int:
+        used, whole = write(text)
         if whole:
             self._go(_JSON_ENDS)
         return used
