@@ -81,7 +81,7 @@ def test_a_file_is_a_trace_with_its_timing(tmp_path):
 
     start = time.monotonic()
     assert text_of(ReplayTransport.load(path, timed=True)) == "Hello"
-    assert 0.2 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.2
     assert text_of(ReplayTransport.load(path)) == "Hello"
 
 

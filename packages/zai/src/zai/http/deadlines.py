@@ -36,12 +36,18 @@ class Deadlines:
         self._end = math.inf if limits.total is None else now + limits.total
         self._first = self.idle if limits.first_chunk is None else limits.first_chunk
         self._begun = False
+        self._passed: str | None = None
         self.wait(now)
 
-    @property
-    def next(self) -> float:
-        """When the first of the limits will have passed; infinity if none ever will."""
-        return min(self._next_event, self._end)
+    def left(self, now: float) -> float:
+        """Seconds until the first of the limits has passed; infinity if none ever will.
+
+        One that has passed is not forgotten, even if an event comes: the reading may be interrupted already.
+        """
+        left = min(self._next_event, self._end) - now
+        if left <= 0 and self._passed is None:
+            self._passed = self._name(now)
+        return left
 
     def wait(self, now: float) -> None:
         """The next event is waited for."""
@@ -54,8 +60,10 @@ class Deadlines:
 
     def explain(self, now: float) -> str | None:
         """Which limit has passed; None as long as none has."""
-        if now < self.next:
-            return None
+        self.left(now)
+        return self._passed
+
+    def _name(self, now: float) -> str:
         if now >= self._end:
             return f"the stream did not end within {self._limits.total} s (StreamTimeout.total)"
         if self._begun or self._limits.first_chunk is None:

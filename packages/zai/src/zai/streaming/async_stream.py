@@ -127,7 +127,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
 async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:
     """The same pieces; a deadline that passes while one is waited for raises TimeoutError."""
     while True:
-        async with asyncio.timeout(deadlines.next - time.monotonic()):
+        async with asyncio.timeout(deadlines.left(time.monotonic())):
             try:
                 data = await anext(pieces)
             except StopAsyncIteration:

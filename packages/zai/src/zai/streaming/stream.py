@@ -119,12 +119,12 @@ def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
 def _watch(turn: Turn) -> AbstractContextManager[object]:
     if not turn.is_watched:
         return nullcontext()
-    return Watchdog(turn.response, lambda: turn.deadlines.next, turn.deadlines.idle)
+    return Watchdog(turn.response, turn.deadlines.left, turn.deadlines.idle)
 
 
 def _drain(response: Any, pieces: Iterator[bytes]) -> None:
     """Read what is left after `[DONE]`, so that the connection can be used again."""
     end = time.monotonic() + _DRAIN_SECONDS
-    with Watchdog(response, lambda: end):
+    with Watchdog(response, lambda now: end - now):
         for _ in pieces:
             pass

@@ -23,19 +23,19 @@ def interrupt(response: Any) -> None:
 
 
 class Watchdog:
-    """While it is entered, interrupts the response once `deadline` has passed.
+    """While it is entered, interrupts the response once no time is left.
 
     Args:
         response: whose reads are watched.
-        deadline: says when, on the clock of `time.monotonic`.
+        left: says how many seconds there are at a time of `time.monotonic`.
         nap: after so many seconds at the latest it is asked again, since it may have changed.
     """
 
-    def __init__(self, response: Any, deadline: Callable[[], float], nap: float = math.inf) -> None:
+    def __init__(self, response: Any, left: Callable[[float], float], nap: float = math.inf) -> None:
         self._response = response
-        self._deadline = deadline
+        self._seconds_left = left
         self._nap = min(nap, threading.TIMEOUT_MAX)
-        self._left = threading.Event()
+        self._exited = threading.Event()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._watch, name="zai-watchdog", daemon=True).start()
@@ -44,10 +44,10 @@ class Watchdog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.set()
+        self._exited.set()
 
     def _watch(self) -> None:
-        while (wait := self._deadline() - time.monotonic()) > 0:
-            if self._left.wait(min(wait, self._nap)):
+        while (wait := self._seconds_left(time.monotonic())) > 0:
+            if self._exited.wait(min(wait, self._nap)):
                 return
         interrupt(self._response)
