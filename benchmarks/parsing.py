@@ -32,28 +32,16 @@ Case = tuple[str, str, str, str]
 
 def cases() -> Iterator[Case]:
     opening = "<tool_call>write\n<arg_key>{}</arg_key>\n<arg_value>"
-    records = json.dumps(RECORD)
-    for length in LENGTHS:
-        yield (
-            f"string of {length:,} characters",
-            "glm-4.6",
-            opening.format("text"),
-            repeat(SENTENCE, length),
-        )
-    for length in LENGTHS:
-        yield (
-            f"array of {length:,} characters",
-            "glm-4.6",
-            opening.format("items") + "[",
-            repeat(records + ", ", length),
-        )
-    for length in LENGTHS:
-        yield (
-            f"object of {length:,} characters",
-            "glm-4.6",
-            opening.format("fields") + '{"a": [',
-            repeat(records + ", ", length),
-        )
+    records = json.dumps(RECORD) + ", "
+    growing = {
+        "string": ("text", "", SENTENCE),
+        "array": ("items", "[", records),
+        "object": ("fields", '{"a": [', records),
+    }
+    for kind, (argument, before, unit) in growing.items():
+        for length in LENGTHS:
+            title = f"{kind} of {length:,} characters"
+            yield title, "glm-4.6", opening.format(argument) + before, repeat(unit, length)
     arguments = "".join(
         f"<arg_key>argument_{index}</arg_key>\n<arg_value>a short value</arg_value>\n" for index in range(500)
     )
@@ -73,7 +61,7 @@ def cases() -> Iterator[Case]:
         "records in a JSON body",
         "kimi-k2",
         '<|tool_call_begin|>functions.write:0<|tool_call_argument_begin|>{"a": [',
-        repeat(records + ", ", 128_000),
+        repeat(records, 128_000),
     )
 
 

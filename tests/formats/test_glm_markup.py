@@ -52,6 +52,15 @@ def test_a_real_call_in_the_thinking_is_a_call(name, line_end):
     assert (result.reasoning, result.decoded) == ("I look.", [("find", {"limit": 3})])
 
 
+@both_dialects
+def test_the_thinking_may_end_after_a_call_in_it(name, line_end):
+    text = f"<think>I look.{call('get')}{line_end}</think>{line_end}{call('get_time')} Done."
+    result = said(text, name=name, thinking=True)
+
+    assert (result.reasoning, result.content) == ("I look.", " Done.")
+    assert [called for called, _ in result.calls] == ["get", "get_time"]
+
+
 def test_after_the_thinking_its_tags_are_text():
     result = said("a</think>b <think>c</think>", thinking=True)
 

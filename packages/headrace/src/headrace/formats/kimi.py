@@ -40,7 +40,6 @@ _STEPS: Final[Rows] = {
     (Mode.NAME, _ARGUMENTS): Step(Mode.BEFORE_BODY),
     (Mode.CALLS, _CALL_END): Step(Mode.CALLS),
     (Mode.CALLS, _SECTION_END): Step(Mode.CALLS),
-    (Mode.CALLS, "</think>"): Step(Mode.OPEN),
     # The JSON is missing or broken.
     **each((Mode.NAME, Mode.BEFORE_BODY), _CALL_END, Step(Mode.CALLS)),
     (Mode.BODY, _CALL_END): Step(

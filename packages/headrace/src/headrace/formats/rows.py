@@ -19,8 +19,11 @@ THINK: Final[Rows] = {
     (Mode.THINKING, "<think>"): Step(Mode.REASONING),
     (Mode.THINKING, "</think>"): Step(Mode.OPEN),
     (Mode.REASONING, "</think>"): Step(Mode.OPEN),
+    (Mode.CALLS, "</think>"): Step(Mode.OPEN),
 }
-"""Thinking between tags. Where the prompt writes the first one, the output may repeat it."""
+"""Thinking between tags. Where the prompt writes the first one, the output may repeat it; a call may
+stand before the last one.
+"""
 
 
 def each(modes: Iterable[Mode], marker: str, step: Step) -> Rows:
