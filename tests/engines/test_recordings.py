@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dialects import ask, on_the_wire, protocol
 from headrace.engines.recorded import ReplayTransport
@@ -21,7 +22,6 @@ pytestmark = [
 
 def exchanges():
     """Each recorded request for a chat, with its answer's body, of both kinds of cassette."""
-    yaml = pytest.importorskip("yaml")
     for path in sorted(RECORDINGS.glob("*.yaml")):
         cassette = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for number, exchange in enumerate(cassette["interactions"]):
