@@ -1,5 +1,8 @@
 """What a wrong request gets: the documented status and code, and a message that names field and value."""
 
+import gzip
+import json
+
 import pytest
 
 from headrace.engines import ScriptedEngine
@@ -73,3 +76,13 @@ def test_another_path_is_refused_in_the_same_form(client):
 def test_models_need_a_key_too(client):
     assert client.get("/v1/models").status_code == 401
     assert client.get("/v1/models", headers={"x-api-key": "id.secret"}).status_code == 200
+
+
+def test_a_compressed_body_is_refused_as_such(client):
+    packed = gzip.compress(json.dumps(HELLO).encode())
+    response = client.post(
+        CHAT, content=packed, headers={"x-api-key": "id.secret", "content-encoding": "gzip"}
+    )
+
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "1210")
+    assert "Content-Encoding is gzip" in response.json()["error"]["message"]

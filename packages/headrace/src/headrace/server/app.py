@@ -18,6 +18,7 @@ from headrace.server.answer import Answerer
 from headrace.server.chat import ChatEndpoint
 from headrace.server.exchange import Exchange, Receive, Send
 from headrace.server.keys import KeyRing
+from headrace.server.metrics import Metrics
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
@@ -43,6 +44,7 @@ class App:
     def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
         self._catalogue = catalogue
         self._keys = KeyRing(settings.api_keys)
+        self._metrics = Metrics(catalogue)
         self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
         answerer = Answerer(catalogue, settings.keep_alive)
         self._endpoints: dict[str, Endpoint] = {}
@@ -57,7 +59,7 @@ class App:
             self._endpoints_by_id[f"{prefix}/async-result"] = result
         routes = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
         self._ordinary = Starlette(
-            routes=[*routes, Route("/health", self._health)],
+            routes=[*routes, Route("/health", self._health), Route("/metrics", self._read_metrics)],
             exception_handlers={HeadraceError: _error, HTTPException: _http_error},
         )
 
@@ -98,6 +100,10 @@ class App:
         names = self._catalogue.names
         listed = [{"id": name, "object": "model", "created": 0, "owned_by": "headrace"} for name in names]
         return JSONResponse({"object": "list", "data": listed})
+
+    async def _read_metrics(self, request: Request) -> Response:
+        self._keys.check(request.headers)
+        return Response(self._metrics.encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})

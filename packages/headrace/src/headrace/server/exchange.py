@@ -49,8 +49,12 @@ class Exchange:
         """The whole body.
 
         Raises:
-            RequestError: 1210, it is longer than `limit` bytes, or the client left.
+            RequestError: 1210, it is longer than `limit` bytes or compressed, or the client left.
         """
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            msg = f"Content-Encoding is {encoding}; send the body as it is, without compression"
+            raise RequestError(msg, code="1210", status=415)
         parts: list[bytes] = []
         size = 0
         while True:

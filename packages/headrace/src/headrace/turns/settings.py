@@ -1,10 +1,14 @@
 """What an operator decides about turns."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 __all__ = ["TurnSettings"]
+
+
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+_SomeTime = Annotated[float, msgspec.Meta(ge=0.1, le=1e9)]
 
 
 class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,12 +30,12 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     store: str = "memory"
-    store_size: int = 256 * 1024 * 1024
-    store_patience: float = 10.0
+    store_size: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024 * 1024
+    store_patience: _Seconds = 10.0
     store_failure: Literal["fail", "go-on"] = "fail"
     resume: Literal["asked", "always"] = "asked"
     duplicates: Literal["join", "refuse"] = "join"
-    linger: float = 60.0
-    lease: float = 6.0
-    retention: float = 3600.0
-    remembrance: float = 86400.0
+    linger: _Seconds = 60.0
+    lease: _SomeTime = 6.0
+    retention: _SomeTime = 3600.0
+    remembrance: _Seconds = 86400.0

@@ -264,7 +264,9 @@ class Turn:
         elif self._writer is None:
             self._timer = loop.call_later(self._settings.lease, self._leave_it)
         elif not self.header.detached:
-            self._timer = loop.call_later(self._settings.linger, self._start_abandoning)
+            # A reader elsewhere is heard of within a lease.
+            least = self._settings.lease if self._store.outlives_process else 0.0
+            self._timer = loop.call_later(max(self._settings.linger, least), self._start_abandoning)
 
     def _leave_it(self) -> None:
         """Whoever produces it goes on; this process has no reader for it."""
