@@ -52,7 +52,7 @@ sdk-alone:
 	$(PYTHON) -m venv .venv-sdk
 	$(SDK) pip install $(QUIETLY) -c constraints.txt packages/headrace packages/zai
 	rm -rf packages/*/build
-	! $(SDK) pip show $(QUIETLY) aiohttp httptools jinja2 pydantic redis starlette uvicorn uvloop xllamacpp
+	! $(SDK) pip show $(QUIETLY) aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp
 	$(SDK) pip install $(QUIETLY) -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
 
