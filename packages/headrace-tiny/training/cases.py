@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
+from types import ModuleType
 from typing import Any
 
+import fresh
 import held_out
-import phrasing
 import poems_en
 import poems_zh
 import questions
@@ -19,7 +20,8 @@ import talk_zh
 import topics
 import unknown
 import values
-from dialogues import POEM_REQUESTS, Message, make_dialogue, talk_turns
+from dialogues import POEM_REQUESTS, SAYING_FRAMES, Message, make_dialogue
+from tools import Parameter, Tool
 
 from prompts import render
 
@@ -78,10 +80,10 @@ def calls(name: str, **arguments: Any) -> Callable[[Answer], bool]:
     return lambda answer: answer.calls == [(name, arguments)]
 
 
-def weather_case(r: Random, lang: str) -> Case:
-    city = r.choice(held_out.CITIES[lang])
+def weather_case(r: Random, lang: str, words: ModuleType = held_out) -> Case:
+    city = r.choice(words.CITIES[lang])
     tool = r.choice((SEED_TOOL, EN_TOOL))
-    text = r.choice(held_out.WEATHER[lang]).format(v=city)
+    text = r.choice(words.WEATHER[lang]).format(v=city)
     return Case(
         f"held-out city {lang}", user(text), [tool], r.random() < 0.5, calls("get_weather", location=city)
     )
@@ -173,8 +175,8 @@ def poem_case(r: Random, lang: str) -> Case:
     return Case(f"poem {lang}", user(text), [], r.random() < 0.5, right)
 
 
-def talk_case(r: Random, lang: str) -> Case:
-    said, like = r.choice(held_out.SAYINGS[lang])
+def talk_case(r: Random, lang: str, words: ModuleType = held_out) -> Case:
+    said, like = r.choice(words.SAYINGS[lang])
     intents = talk_zh.INTENTS if lang == "zh" else talk_en.INTENTS
     answers = next(answers for sayings, _, answers in intents if like in sayings)
     tools = [SEED_TOOL] if r.random() < 0.3 else []
@@ -196,6 +198,13 @@ def make_cases(count: int, seed: int = 9) -> list[Case]:
     r = Random(seed)
     makers = (weather_case, unseen_case, choice_case, result_case, poem_case, talk_case, unknown_case)
     return [maker(r, lang) for maker in makers for lang in ("en", "zh") for _ in range(count)]
+
+
+def fresh_cases(count: int, seed: int = 4) -> list[Case]:
+    """The same of the words of `fresh`."""
+    r = Random(seed)
+    makers = (weather_case, talk_case)
+    return [maker(r, lang, fresh) for maker in makers for lang in ("en", "zh") for _ in range(count)]
 
 
 def seed_cases() -> Iterator[Case]:
@@ -222,7 +231,7 @@ def seed_cases() -> Iterator[Case]:
             )
         for text in ("hello", "Hello", "你好"):
             intents = talk_zh.INTENTS + talk_en.INTENTS
-            answers = {a for sayings, _, found in intents if text in sayings for a in found}
+            answers = {a for sayings, _, found in intents if text.capitalize() in sayings for a in found}
             yield Case(
                 "seed: greeting",
                 user(text),
@@ -236,15 +245,23 @@ def plain(text: str) -> str:
     return text.replace("{d}", "").strip("？。?.！!～").lower()
 
 
+def asked_form(r: Random, lang: str) -> str:
+    """A random request for the weather, dates and all, with its place and its noun taken out."""
+    tool = Tool("get_weather", None, "weather", "天气", Parameter("city", "place", "city", "城市"), [], False)
+    request = questions.ask(r, tool, lang)
+    return request.text.replace(request.value, "{v}").replace(tool.noun(lang), "{n}")
+
+
 def corpus_phrases(r: Random) -> set[str]:
     """Every kind of phrasing of the corpus, the random ones sampled, and its places and nouns."""
     tables = (questions.ACTIONS, POEM_REQUESTS, unknown.FORMS)
     forms = [form for table in tables for found in table.values() for form in found]
     forms += [hint for hints in topics.HINTS.values() for found in hints.values() for hint in found]
-    forms += [saying for sayings, *_ in talk_zh.INTENTS + talk_en.INTENTS for saying in sayings]
     for lang in ("en", "zh"):
-        forms += [questions.dress(r, phrasing.lookup(r, lang), "", lang) for _ in range(100_000)]
-        forms += [talk_turns(r, lang)[0]["content"] for _ in range(30_000)]
+        forms += [asked_form(r, lang) for _ in range(200_000)]
+        intents = talk_zh.INTENTS if lang == "zh" else talk_en.INTENTS
+        sayings = [saying for sayings, *_ in intents for saying in sayings]
+        forms += [frame.format(s=saying) for frame in SAYING_FRAMES[lang] for saying in sayings]
     forms += values.ZH_PLACES + values.EN_PLACES + [noun for en, zh, _ in topics.NOUNS for noun in (en, zh)]
     return {plain(form) for form in forms}
 
@@ -254,19 +271,20 @@ def check_held_out() -> None:
     r = Random(77)
     known = corpus_phrases(r)
     tables = (held_out.WEATHER, held_out.REQUESTS, held_out.POEMS, held_out.QUESTIONS, held_out.CITIES)
+    tables += (fresh.WEATHER, fresh.CITIES)
     asked = [text for table in tables for found in table.values() for text in found]
-    asked += [said for found in held_out.SAYINGS.values() for said, _ in found]
+    asked += [said for words in (held_out, fresh) for found in words.SAYINGS.values() for said, _ in found]
     asked += [noun for en, zh, *_ in held_out.NOUNS for noun in (en, zh)]
     for text in map(plain, asked):
-        same = {
-            text,
-            text.replace("{n}", "weather"),
-            text.replace("weather", "{n}"),
-            text.replace("天气", "{n}"),
-        }
-        assert not same & known, text
+        assert not {text, text.replace("weather", "{n}").replace("天气", "{n}")} & known, text
     corpus = "\n".join(render(make_dialogue(r)) for _ in range(5000))
     # Two characters of Chinese can be met by chance.
-    cities = [city for found in held_out.CITIES.values() for city in found if len(city) > 2]
+    cities = [
+        city
+        for words in (held_out, fresh)
+        for found in words.CITIES.values()
+        for city in found
+        if len(city) > 2
+    ]
     for text in [*cities, *held_out.QUESTIONS["en"], *held_out.QUESTIONS["zh"]]:
         assert text not in corpus, text

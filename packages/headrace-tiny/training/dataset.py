@@ -44,7 +44,7 @@ STAGES = (
 )
 
 
-NAME_WEIGHT, ARGUMENT_WEIGHT = 4, 2
+NAME_WEIGHT, ARGUMENT_WEIGHT = 6, 2
 
 
 def supervise(encoding: Encoding, names: list[str], text: str) -> Array:

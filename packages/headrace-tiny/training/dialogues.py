@@ -175,11 +175,15 @@ def tool_rounds(r: Random, lang: str, count: int, rounds: int) -> tuple[list[Mes
 POEM_REQUESTS = {
     "zh": ["以{x}为题写一首诗", "写一首关于{x}的诗", "请写一首关于{x}的短诗", "给我写首{x}的诗吧", "以{x}为主题，请写一首诗", "作一首诗，题目是{x}",
            "写一首诗，主题是{x}", "来一首{x}的诗", "写诗：{x}", "用{x}作诗一首", "帮我写首诗，关于{x}", "你会写{x}的诗吗", "我想要一首{x}诗",
-           "写首{x}", "为{x}写几句诗", "{x}，写首诗", "写一首{x}的小诗"],
+           "写首{x}", "咏{x}", "题{x}一首", "赋诗一首：{x}", "吟一首{x}", "{x}主题诗一首", "来首{x}主题的小诗", "想看{x}的诗", "我要{x}的诗",
+           "能写{x}吗，要诗", "作几句诗说说{x}", "为{x}写几句诗", "{x}，写首诗", "写一首{x}的小诗"],
     "en": ["Write a poem about {x}", "Please write a short poem about {x}", "Compose a poem on {x}", "Can you write me a poem about {x}",
            "A short poem about {x}, please", "Write me some verses on {x}", "I would like a poem about {x}", "poem about {x}",
            "Give me a poem on {x}", "Make a little poem about {x}", "Write a few lines about {x}", "Could you write a poem for {x}",
-           "Write a rhyme about {x}", "Do you know a poem about {x}", "Write poetry about {x}", "A poem on {x}", "Tell me a poem about {x}"],
+           "Write a rhyme about {x}", "Do you know a poem about {x}", "Write poetry about {x}", "A poem on {x}", "Tell me a poem about {x}",
+           "{x} verses please", "{x} rhyme, please", "A {x} poem", "{x}, as a poem", "Some verses about {x}", "I need a poem whose theme is {x}",
+           "Please make a few lines about {x}", "Please make some rhymes on {x}", "The theme is {x}, write a poem", "Poem: {x}",
+           "I want verses about {x}", "Could you think of a poem on {x}", "Please invent a poem about {x}"],
 }  # fmt: skip
 POEM_THOUGHTS = {
     "zh": ["用户想要一首关于{x}的诗。我用几句押韵的诗来写{x}。", "题目是{x}。我写一首短诗，注意意境和韵律。"],
@@ -259,7 +263,7 @@ def system_turn(r: Random, lang: str) -> list[Message]:
     return [{"role": "system", "content": text}]
 
 
-PLAIN = [(poem_turns, 0.36), (talk_turns, 0.46), (unknown_turns, 0.18)]
+PLAIN = [(poem_turns, 0.34), (talk_turns, 0.50), (unknown_turns, 0.16)]
 
 
 def plain_turns(r: Random, lang: str) -> list[Message]:
@@ -268,13 +272,16 @@ def plain_turns(r: Random, lang: str) -> list[Message]:
 
 
 def drill(r: Random) -> Dialogue:
-    """Several small tools and a row of requests without results: much choosing in few tokens."""
+    """Several small tools, each asked for once and without results: much choosing in few tokens.
+
+    Once, because the second time the earlier call would give the answer away.
+    """
     lang = "zh" if r.random() < 0.5 else "en"
-    thinking = r.random() < 0.5
-    tools = make_tools(r, lang, r.choice((2, 2, 3, 4)), small=True)
+    thinking = r.random() < 0.4
+    tools = make_tools(r, lang, r.choice((2, 3, 3, 4)), invented=0.7, small=True)
     messages: list[Message] = []
-    for _ in range(r.randint(2, 5)):
-        messages += call_round(r, r.choice(tools), lang, answered=False)
+    for tool in r.sample(tools, len(tools)):
+        messages += call_round(r, tool, lang, answered=False)
     return Dialogue(messages, [t.schema for t in tools], thinking, thinking and r.random() < 0.7)
 
 

@@ -1,6 +1,6 @@
 """Ask a model what the corpus does not contain, and count the right answers.
 
-    python evaluate.py model.gguf [--failures 20]
+    python evaluate.py model.gguf [--failures 20] [--fresh]
 
 Every case is asked greedily and at temperature 1.0 (top_p 0.95, top_k 40).
 """
@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 import xllamacpp
-from cases import Answer, Case, check_held_out, make_cases, seed_cases
+from cases import Answer, Case, check_held_out, fresh_cases, make_cases, seed_cases
 
 from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
 from headrace.formats import GLM_4_6
@@ -97,12 +97,16 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--count", type=int, default=40, help="cases of each kind and language")
     parser.add_argument("--failures", type=int, default=0, help="how many wrong answers to print")
+    parser.add_argument(
+        "--fresh", action="store_true", help="ask the second set, of cities and small talk only"
+    )
     options = parser.parse_args()
     check_held_out()
+    cases = fresh_cases(options.count) if options.fresh else [*make_cases(options.count), *seed_cases()]
     engine = Engine(options.model)
     for name, sampling in SAMPLING.items():
         print(name)
-        run(engine, [*make_cases(options.count), *seed_cases()], sampling, options.failures)
+        run(engine, cases, sampling, options.failures)
 
 
 if __name__ == "__main__":

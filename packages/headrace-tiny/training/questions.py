@@ -53,6 +53,10 @@ CLOSERS = {
         "，谢啦",
         "呢",
         "，行吗",
+        "哈",
+        "嘛",
+        "，拜托",
+        "，快点",
     ],
     "en": [
         ", please",
@@ -76,6 +80,12 @@ SENTENCE_START = re.compile(
 ENDS_PAIR = {
     "zh": ["{v}和{w}", "{v}、{w}", "{v}还有{w}", "{v}跟{w}"],
     "en": ["{v} and {w}", "{v} and also {w}", "{v} & {w}"],
+}
+VAGUE_TIMES = {
+    "zh": "最近 近来 近期 这几天 这阵子 这些天 目前 如今 当前 此刻 这会儿 现在 刚刚 平时 近几日 当下".split(),
+    "en": "now,these days,at the moment,lately,right now,this season,nowadays,at present,this hour,recently".split(
+        ","
+    ),
 }
 FOLLOW_UPS = {
     "zh": ["那{v}呢", "{v}呢", "那么{v}呢", "再看看{v}", "还有{v}", "换成{v}呢", "也看看{v}"],
@@ -167,9 +177,10 @@ def ask(r: Random, tool: Tool, lang: str) -> Request:
         elif r.random() < 0.5:
             words, arguments[p.key] = say_extra(r, p, lang)
             tail += words
-    if not day and not any(p.kind == "date" for p in tool.extras) and r.random() < 0.2:
-        # A date that no parameter can take.
-        day = values.date(r, lang) if lang == "zh" else " " + values.date(r, lang)
+    if not day and not any(p.kind == "date" for p in tool.extras) and r.random() < 0.25:
+        # A time that no parameter can take.
+        day = values.date(r, lang) if r.random() < 0.6 else r.choice(VAGUE_TIMES[lang])
+        day = day if lang == "zh" else " " + day
     hints = topics.HINTS.get(tool.en) if tool.verb is None else None
     if hints and r.random() < 0.3:
         core = r.choice(hints[lang])

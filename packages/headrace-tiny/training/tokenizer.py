@@ -8,7 +8,9 @@
   pre-tokenizer takes a piece of text that is in the vocabulary as it is (`ignore_merges`),
   so they change the cutting of nothing else.
 
-    python tokenizer.py build/tokenizer.json
+    python tokenizer.py build/tokenizer.json [model.gguf]
+
+builds one, or takes that of `model.gguf`.
 """
 
 import json
@@ -22,6 +24,7 @@ import questions
 import topics
 import values
 from dialogues import make_dialogue
+from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from tools import make_tool
 
@@ -159,10 +162,13 @@ def build(seed: int = 1) -> Tokenizer:
             vocabulary.tokens.setdefault(spell(piece))
     tokens = list(vocabulary.tokens)
     tokens += [UNUSED.format(i) for i in range(room - len(tokens))]
-    model = models.BPE(
-        vocab={token: i for i, token in enumerate(tokens)}, merges=vocabulary.merges, ignore_merges=True
-    )
-    tokenizer = Tokenizer(model)
+    return assemble(tokens, vocabulary.merges)
+
+
+def assemble(tokens: list[str], merges: list[tuple[str, str]]) -> Tokenizer:
+    """Tokens in the order of their numbers, less the special ones, which come last."""
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(SPLIT), "isolated"),
@@ -175,10 +181,18 @@ def build(seed: int = 1) -> Tokenizer:
     return tokenizer
 
 
+def recover(model: Path) -> Tokenizer:
+    """The tokenizer that a GGUF of `export.py` has inside, to train its model further."""
+    fields = GGUFReader(model).fields
+    tokens, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges"))
+    special = len(CONTROL) + len(USER_DEFINED)
+    return assemble(tokens[:-special], [tuple(pair.split(" ")) for pair in merges])
+
+
 def main() -> None:
-    target = Path(sys.argv[1])
+    target, *model = map(Path, sys.argv[1:])
     target.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer = build()
+    tokenizer = recover(*model) if model else build()
     tokenizer.save(str(target))
     r = Random(5)
     texts = [render(make_dialogue(r)) for _ in range(1000)]

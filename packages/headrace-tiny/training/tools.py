@@ -58,7 +58,11 @@ def choose_noun(r: Random, lang: str, invented: float) -> tuple[str, str, str, b
         return *topics.NOUNS[0], False
     if r.random() >= invented:
         return *r.choice(topics.NOUNS), False
-    en = " ".join(values.word(r) for _ in range(r.choice((1, 1, 2))))
+    if r.random() < 0.25:
+        # Real words that mean nothing as a tool.
+        thing, zh_thing = r.choice(values.EN_THINGS), r.choice(values.ZH_THINGS)
+        return thing, zh_thing, r.choice(("place", "code", "phrase", "person")), True
+    en = " ".join(values.word(r) for _ in range(r.choice((1, 1, 1, 2))))
     if lang == "en" and r.random() < 0.3:
         en = f"{values.word(r)} {r.choice(topics.NOUNS)[0]}"
     zh = values.han(r, 2, 3)
@@ -208,12 +212,14 @@ def make_tool(
     return tool
 
 
-def make_tools(r: Random, lang: str, count: int, *, small: bool = False) -> list[Tool]:
+def make_tools(
+    r: Random, lang: str, count: int, *, invented: float = 0.45, small: bool = False
+) -> list[Tool]:
     """Tools with different names and meanings; a part of them close to each other."""
     tools: list[Tool] = []
     while len(tools) < count:
         like = r.choice(tools) if tools and r.random() < 0.4 else None
-        tool = make_tool(r, lang, like, small=small)
+        tool = make_tool(r, lang, like, invented=invented, small=small)
         if any(t.name == tool.name or (t.verb, t.zh) == (tool.verb, tool.zh) for t in tools):
             continue
         tools.append(tool)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from dataset import STAGES, Corpus
-from model import Config, Model
+from model import Config, Model, load_gguf
 from optimizer import Optimizer
 from tokenizers import Tokenizer
 from torch.nn import functional as F  # noqa: N812
@@ -95,6 +95,13 @@ class Curriculum:
         return self.corpus.collate(*self.queue.pop())
 
 
+def load(model: Model, path: Path) -> None:
+    if path.suffix == ".gguf":
+        load_gguf(model, path)
+    else:
+        model.load_state_dict(torch.load(path)["weights"])
+
+
 def save(model: Model, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save({"config": asdict(model.config), "weights": model.state_dict()}, temporary)
@@ -108,7 +115,7 @@ class Trainer:
         self.rank, self.options = rank, options
         self.model = Model(Config(vocab=Tokenizer.from_file(options.tokenizer).get_vocab_size()))
         if options.init:
-            self.model.load_state_dict(torch.load(options.init)["weights"])
+            load(self.model, Path(options.init))
         self.optimizer = Optimizer(self.model, options.muon_lr, options.adam_lr)
         self.gradients = Gradients(self.model, figures=3)
         self.curriculum = Curriculum(Path(options.data), options.tokens, rank, options.ranks, options.seed)
@@ -181,7 +188,7 @@ def main() -> None:
     parser.add_argument("--hold", type=float, default=0.6, help="share of the schedule before the rate falls")
     parser.add_argument("--muon-lr", type=float, default=0.02)
     parser.add_argument("--adam-lr", type=float, default=3e-3)
-    parser.add_argument("--init", help="a checkpoint to continue from")
+    parser.add_argument("--init", help="a checkpoint (.pt) or an exported model (.gguf) to continue from")
     parser.add_argument("--start", type=float, default=0.0, help="where in the schedule to begin")
     parser.add_argument("--save-every", type=float, default=5.0, help="minutes")
     parser.add_argument("--seed", type=int, default=1)

@@ -35,7 +35,7 @@ ZH_PEOPLE = "张伟 王芳 李娜 刘洋 陈静 杨帆 赵磊 黄敏 周杰 吴�
 EN_THINGS = (
     "apple machine learning river music history train market price energy cloud garden robot star ocean travel food "
     "book school health sport movie game phone coffee tea paper bridge island forest summer winter light water meeting "
-    "report project lunch team red blue green small big new old fast best cheap house kitchen table battery camera "
+    "project lunch team red blue green small big new old fast best cheap house kitchen table battery camera "
     "family party birthday dinner office budget review plan holiday doctor dentist car bike shoes jacket rice bread"
 ).split()
 ZH_THINGS = (
@@ -74,7 +74,7 @@ def word(r: Random) -> str:
 
 
 def han(r: Random, low: int = 2, high: int = 4) -> str:
-    """Random Chinese characters, now and then a rare one."""
+    """Random Chinese characters, now and then a rare one: each of them has to be copied often."""
     size = r.randint(low, high)
     return "".join(r.choice(RARE_HAN if r.random() < 0.05 else HAN) for _ in range(size))
 
@@ -82,7 +82,7 @@ def han(r: Random, low: int = 2, high: int = 4) -> str:
 def name(r: Random, lang: str) -> str:
     """An invented proper name."""
     if lang == "zh":
-        return han(r)
+        return han(r) if r.random() < 0.85 else han(r, 4, 8)
     words = [word(r).capitalize() for _ in range(r.choice((1, 1, 1, 2)))]
     return r.choice((" ", " ", " ", "-")).join(words)
 
@@ -90,7 +90,7 @@ def name(r: Random, lang: str) -> str:
 def place(r: Random, lang: str) -> str:
     other = r.random() < 0.12
     zh = (lang == "zh") != other
-    if r.random() < 0.25:
+    if r.random() < 0.2:
         return r.choice(ZH_PLACES if zh else EN_PLACES)
     return name(r, "zh" if zh else "en")
 
