@@ -63,6 +63,28 @@ async def test_a_prompt_that_is_being_read_can_be_left(engine):
     await engine.close()
 
 
+async def test_slots_are_free_when_their_calls_have_returned_however_often_their_readers_are_cancelled(
+    engine,
+):
+    tasks = [asyncio.create_task(heard(engine, [])) for _ in range(3)]
+    while engine.running < 3:
+        await asyncio.sleep(0.01)
+    for _ in range(2):
+        for task in tasks:
+            task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert engine.running == 3  # llama.cpp still computes
+
+    async for _ in engine.generate(ask(PROMPT, max_tokens=1)):
+        assert engine.running <= 3
+    async with asyncio.timeout(5):
+        while engine.running:
+            await asyncio.sleep(0.01)
+    assert engine.cancel_latency.count == 3
+    await asyncio.wait_for(engine.close(), 5)
+
+
 PROGRAM = f"""
 import asyncio, sys
 sys.path.insert(0, {str(sys.path[0])!r})

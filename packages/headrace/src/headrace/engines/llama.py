@@ -121,29 +121,43 @@ class LlamaEngine:
         """
         body = self._protocol.encode(generation)
         reader = self._protocol.reader(generation)
-        loop = asyncio.get_running_loop()
-        async with self._slots:
+        call, running = await self._start(body)
+        try:
+            while chunks := await call.take(running):
+                if events := [event for chunk in chunks for event in reader.feed(chunk)]:
+                    yield events
+            if not reader.is_finished:
+                yield reader.finish()
+        except (asyncio.CancelledError, GeneratorExit):
+            call.left = time.perf_counter()
+            raise
+        finally:
+            call.cancelled = True
+            await asyncio.shield(asyncio.wait([running]))  # about a token later
+
+    async def _start(self, body: bytes) -> "tuple[_Call, asyncio.Future[Any]]":
+        """Once a slot is free. The call frees it when it returns: no cancel of its reader can skip that."""
+        await self._slots.acquire()
+        try:
             await self.check()
-            call = _Call(loop)
-            self._calls.add(call)
-            self.running += 1
-            running = loop.run_in_executor(self._pool, self._server.handle_completions, body, call.receive)
-            running.add_done_callback(call.wake)
-            try:
-                while chunks := await call.take(running):
-                    if events := [event for chunk in chunks for event in reader.feed(chunk)]:
-                        yield events
-                if not reader.is_finished:
-                    yield reader.finish()
-            finally:
-                left = time.perf_counter()
-                call.cancelled = True
-                # The slot is free when the call returns, about a token later.
-                await asyncio.shield(asyncio.wait([running]))
-                if not reader.is_finished:
-                    self.cancel_latency.observe(time.perf_counter() - left)
-                self.running -= 1
-                self._calls.discard(call)
+        except EngineError:
+            self._slots.release()
+            raise
+        loop = asyncio.get_running_loop()
+        call = _Call(loop)
+        self._calls.add(call)
+        self.running += 1
+        running = loop.run_in_executor(self._pool, self._server.handle_completions, body, call.receive)
+        running.add_done_callback(call.wake)
+        running.add_done_callback(lambda _: self._free(call))
+        return call, running
+
+    def _free(self, call: "_Call") -> None:
+        self._calls.discard(call)
+        self.running -= 1
+        self._slots.release()
+        if call.left:
+            self.cancel_latency.observe(time.perf_counter() - call.left)
 
     async def check(self) -> None:
         """Whether the model is loaded."""
@@ -169,6 +183,7 @@ class _Call:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.cancelled = False
+        self.left = 0.0  # when the reader left before the end
         self._loop = loop
         self._chunks: deque[bytes] = deque()
         self._ready = asyncio.Event()
