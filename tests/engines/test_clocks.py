@@ -23,9 +23,9 @@ class Slow:
 
     async def generate(self, generation):
         try:
-            for seconds, event in self.script:
+            for seconds, *events in self.script:
                 await asyncio.sleep(seconds)
-                yield [event]
+                yield events
         finally:
             self.left = True
 
@@ -52,6 +52,7 @@ async def heard(engine, clocks):
     [
         ([(60, Text("a"))], {"first_token": 0.05}, 0, "said nothing for 0.05 s"),
         ([(0, Progress(1, 9)), (0.03, Progress(2, 9)), (60, Text("a"))], {"first_token": 0.05, "idle": 9}, 2, "said nothing for 0.05 s"),
+        ([(0.03,)] * 3 + [(60,)], {"first_token": 0.05, "idle": 9}, 0, "said nothing for 0.05 s"),
         ([(0, Text("a")), (60, Text("b"))], {"first_token": 9, "idle": 0.05}, 1, "said nothing for 0.05 s"),
         ([(0, Text("a")), (0.06, Text("b")), (60, Text("c"))], {"first_token": 0.03, "idle": 0.1}, 2, "said nothing for 0.1 s"),
         ([(0.02, Text("a"))] * 100, {"idle": 1, "total": 0.1}, None, "was not done after 0.1 s"),
@@ -75,6 +76,16 @@ async def test_an_engine_in_time_is_left_alone(clocks):
 
     assert error is None
     assert len(events) == 3
+
+
+@pytest.mark.parametrize("clocks", [{"first_token": 0.4}, {"first_token": 9, "idle": 0.4}])
+async def test_signs_of_life_extend_the_wait_and_are_not_passed_on(clocks):
+    """A server writes a long call, which is held until it is whole."""
+    beginning = [(0, Text("a"))] if "idle" in clocks else []
+    script = [*beginning, *[(0.05,)] * 10, (0, Finish("stop"))]
+    stream = Clocked(Slow(*script), Clocks(**{**OFF, **clocks})).generate(ask())
+
+    assert [len(events) async for events in stream] == [1] * (len(beginning) + 1)
 
 
 async def test_a_slow_reader_is_no_slow_engine():

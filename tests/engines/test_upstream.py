@@ -54,6 +54,18 @@ async def test_chunks_of_one_read_leave_together(behind):
     assert [len(events) async for events in engine.generate(ask())] == [3]
 
 
+async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind):
+    start = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": '{"a":"'}}]}
+    more = {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]}
+    pieces = [sse(chunk(delta=delta)) for delta in (start, more, more)]
+    end = sse(chunk(finish_reason="tool_calls")) + sse("[DONE]")
+    _, engine = behind(
+        Reply([b": waiting\n\n", 0.02, *(part for piece in pieces for part in (piece, 0.02)), end])
+    )
+
+    assert [len(events) async for events in engine.generate(ask(tools=TOOLS))] == [0, 0, 0, 3]
+
+
 async def test_a_connection_is_used_again(behind):
     server, engine = behind(Reply(stream("Hi")))
     for _ in range(3):

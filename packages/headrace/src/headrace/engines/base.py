@@ -4,8 +4,9 @@
         …
 
 It says `Progress` while it reads the prompt (or nothing), then `Text` or parsed events, and last
-exactly one `Finish`. It raises `HeadraceError` if it fails: before its first event that becomes the
-response's status, after it the stream's ending. Closing the iterator stops the model at once.
+exactly one `Finish`. An empty list is a sign of life: something came that cannot be told yet. It raises
+`HeadraceError` if it fails: before its first event that becomes the response's status, after it the
+stream's ending. Closing the iterator stops the model at once.
 """
 
 from collections.abc import AsyncGenerator

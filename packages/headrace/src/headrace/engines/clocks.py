@@ -24,7 +24,8 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; 0 switches a clock off.
 
     Args:
-        first_token: until the first token, waiting for a slot and reading the prompt included.
+        first_token: until the first token, waiting for a slot and reading the prompt included; starts
+            anew with each chunk of a server that says nothing yet.
         idle: between two signs of life.
         total: from beginning to end.
     """
@@ -52,7 +53,7 @@ class Clocked:
         return self._engine.continues
 
     async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """What the engine says.
+        """What the engine says, without its mere signs of life.
 
         Raises:
             EngineError: a clock ran out.
@@ -61,7 +62,8 @@ class Clocked:
         try:
             async with aclosing(self._engine.generate(generation)) as stream:
                 while (events := await watch.wait(stream)) is not None:
-                    yield events
+                    if events:
+                        yield events
         finally:
             watch.close()
 
@@ -102,7 +104,7 @@ class _Watch:
         finally:
             self._waiting = None
         if self._has_spoken or not (events and isinstance(events[-1], Progress)):
-            self._has_spoken = True
+            self._has_spoken |= bool(events)
             self._heard = self._loop.time()
         return events
 

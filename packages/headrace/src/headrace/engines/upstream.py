@@ -47,7 +47,7 @@ class UpstreamEngine:
         return self._protocol.continues
 
     async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """All chunks of one read leave as one list.
+        """All chunks of one read leave as one list, an empty one where they say nothing yet.
 
         Raises:
             RequestError: the server, or the protocol, refuses the request.
@@ -68,8 +68,9 @@ class UpstreamEngine:
             frames = SseDecoder()
             while not reader.is_finished:
                 data = await _read(answer, reader)
-                events, error = self._feed(frames.feed(data), reader) if data else self._end(frames, reader)
-                if events:
+                chunks = frames.feed(data)
+                events, error = self._feed(chunks, reader) if data else self._end(frames, reader)
+                if events or chunks:
                     yield events
                 if error is not None:
                     raise error
