@@ -16,9 +16,15 @@ __all__ = ["mark", "pieces", "plain"]
 _MARK: Final = "\ufdd0"  # a noncharacter: of no use in a text
 
 
-def mark(text: str, format: Format) -> str:
-    """The text with every `<` marked that begins a token of the family, or what looks like one."""
-    return _beginnings(format).sub(_MARK, text)
+def mark(text: str, format: Format, tags: frozenset[str] = frozenset()) -> str:
+    """The text with every `<` marked that begins a token of the family, or what looks like one.
+
+    Args:
+        text: that a user or a tool wrote.
+        format: the family.
+        tags: that its chat template writes besides.
+    """
+    return _beginnings(format, tags).sub(_MARK, text)
 
 
 def pieces(prompt: str, less_than: int) -> list[str | int]:
@@ -33,7 +39,7 @@ def plain(prompt: str) -> str:
 
 
 @cache
-def _beginnings(format: Format) -> re.Pattern[str]:
-    markers = {marker.strip() for _, marker in format.steps} | set(format.stops)
+def _beginnings(format: Format, tags: frozenset[str]) -> re.Pattern[str]:
+    markers = {marker.strip() for _, marker in format.steps} | {*format.stops, *tags}
     names = sorted(re.escape(marker[1:]) for marker in markers if marker.startswith("<"))
     return re.compile("<(?=" + "|".join([r"[|｜][^\s<>]{1,40}[|｜]>", *names]) + ")")

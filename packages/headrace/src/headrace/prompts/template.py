@@ -1,6 +1,7 @@
 """A model's own chat template: messages → the prompt's text. Sandboxed; reads no file, opens no socket."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -51,6 +52,8 @@ class ChatTemplate:
         except jinja2.TemplateSyntaxError as error:
             msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
             raise EngineError(msg) from None
+        self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
+        """The tags that it writes, such as `<tool_response>`: whoever else writes them means text."""
 
     def render(
         self,
@@ -100,7 +103,7 @@ def render_request(template: ChatTemplate, request: ChatRequest, format: Format 
         {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     )
     return template.render(
-        [_plain(message, format) for message in request.messages],
+        [_plain(message, format, template.tags) for message in request.messages],
         tools=tools,
         thinking=request.wants_thinking,
         clear_thinking=request.thinking.clear_thinking,
@@ -108,10 +111,10 @@ def render_request(template: ChatTemplate, request: ChatRequest, format: Format 
     )
 
 
-def _plain(message: RequestMessage, format: Format | None) -> dict[str, Any]:
+def _plain(message: RequestMessage, format: Format | None, tags: frozenset[str]) -> dict[str, Any]:
     content = message.text
     if format is not None and message.role in ("user", "tool"):
-        content = mark(content, format)
+        content = mark(content, format, tags)
     plain: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning_content:
         plain["reasoning_content"] = message.reasoning_content
