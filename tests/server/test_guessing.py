@@ -11,6 +11,7 @@ from scripted_server import Reply, ScriptedServer
 
 GLM_TEMPLATE = "{% for m in messages %}<|user|>{{ m.content }}/nothink<arg_key>{% endfor %}"
 NOT_FOUND = Reply(b"{}", 404)
+SILENT = Reply(headers={"x-wait": "60"})
 
 
 def cards(*ids, **fields):
@@ -148,3 +149,17 @@ def test_a_variable_that_is_not_set_is_named(serve):
 def test_another_kind_of_server_is_named(serve, reply, named):
     with pytest.raises(EngineError, match=named):
         guess(serve(reply))
+
+
+def test_a_server_that_says_nothing_is_named_with_a_way_out(serve, monkeypatch):
+    monkeypatch.setattr("headrace.server.guessing._PATIENCE", 0.1)
+    server = serve(SILENT)
+    with pytest.raises(EngineError, match=f"{server.url} said nothing for 0.1 s.*check the URL"):
+        guess(server)
+
+
+def test_a_server_that_is_silent_about_its_template_is_used_without(serve, monkeypatch):
+    monkeypatch.setattr("headrace.server.guessing._PATIENCE", 0.5)
+    (guessed,) = guess(serve(cards("m"), SILENT))
+
+    assert guessed.options.values["engine"] == "chat"

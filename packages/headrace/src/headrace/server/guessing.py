@@ -26,6 +26,7 @@ _OWNERS: Final[Mapping[str, str]] = {
 }
 """What servers put into `owned_by` of their models, and their dialects."""
 
+_PATIENCE: Final = 10.0  # seconds: a server tells what it has without computing
 _HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
 
 
@@ -78,19 +79,29 @@ def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[
 async def _ask(url: str, key: str, variable: str) -> _Told:
     transport = HttpTransport(url, key=key, key_variable=variable)
     try:
-        body = await transport.get("models")
+        body = await _get(transport, "models")
         try:
             cards = msgspec.json.decode(body, type=_Cards).data
         except msgspec.DecodeError as error:
             msg = f"{url}/models is no list of models: {error}; check the URL"
             raise EngineError(msg) from None
         try:
-            template = msgspec.json.decode(await transport.get("/props"))["chat_template"]
+            template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
         return _Told(transport.source.name, transport.host, cards, template)
     finally:
         await transport.close()
+
+
+async def _get(transport: HttpTransport, path: str) -> bytes:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await transport.get(path)
+    except TimeoutError:
+        msg = f"{transport.source.name} said nothing for {_PATIENCE:g} s, asked for {path}; check the URL,"
+        msg += " or name the model and its engine in headrace.toml: then nothing is asked"
+        raise EngineError(msg) from None
 
 
 def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
