@@ -59,7 +59,7 @@ async def tight(name: str, pieces: int) -> float:
     id = f"tight{time.time_ns()}"
     await store.create(TurnHeader(id=id, owner="", created=0), BODY)
     log = MemoryLog()
-    writer = Writer(store, id, 1, log, on_fenced=lambda: None, on_failure=print)
+    writer = Writer(store, id, 1, log, on_fenced=lambda: None, on_failure=print, on_settled=lambda: None)
     said = [[Text(" word")] for _ in range(pieces)]
     began = time.process_time()
     for piece in said:

@@ -87,7 +87,7 @@ def test_a_variable_for_models_holds_for_each_that_knows_the_option(read):
 
 
 def test_without_anything_it_is_the_embedded_model(read):
-    configuration = read(environment={"HEADRACE_SLOTS": "2", "HEADRACE_API_KEYS": "a.b,c.d"})
+    configuration = read(environment={"HEADRACE_SLOTS": "2", "HEADRACE_API_KEYS": "a.b, c.d"})
     (options,) = configuration.models
 
     assert configuration.settings.api_keys == ("a.b", "c.d")

@@ -174,3 +174,24 @@ def texts_of(body):
             said += delta.get("reasoning_content", "") + delta.get("content", "")
             said += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
     return said
+
+
+@pytest.mark.parametrize(
+    "said", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
+)
+async def test_what_shows_nothing_is_silence_for_who_reads(said):
+    log = MemoryLog()
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    reader = log.reader(idle=0.05)
+    sending = asyncio.create_task(send_stream(reader, encoder(), send, b""))
+    for number in range(30):
+        log.append([Progress(number, 30)] if isinstance(said, Progress) else [said])
+        await asyncio.sleep(0.01)
+    log.append([Finish("stop")])
+    await sending
+
+    assert sent.count(b": keep-alive\n") >= 2

@@ -1,4 +1,6 @@
-from headrace.events import Content, Finish, Reasoning, Text, TokenUsage, ToolCallEnd
+import pytest
+
+from headrace.events import CANCELLED, Content, Finish, Reasoning, Text, TokenUsage, ToolCallEnd
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.turns import Interpreter
@@ -6,8 +8,8 @@ from headrace.turns import Interpreter
 TOOLS = {"f": {"type": "object", "properties": {}}}
 
 
-def interpret(*said, tools=TOOLS):
-    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], tools))
+def interpret(*said, tools=TOOLS, **options):
+    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], tools), **options)
     return interpreter.feed(said)
 
 
@@ -34,6 +36,26 @@ def test_tool_calls_is_told_by_the_text_not_by_the_stop_token():
 
 def test_an_answer_that_was_cut_off_in_a_call_ends_with_length():
     assert interpret(Text("<tool_call>f\n<arg_key>a"), Finish("length"))[-1].reason == "length"
+
+
+HALF = Text("<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>rm -rf /tm")
+
+
+def test_a_call_that_the_model_itself_left_open_is_whole():
+    events = interpret(HALF, Finish("stop"))
+
+    assert ToolCallEnd(0) in events
+    assert events[-1].reason == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("reason", "options"), [(CANCELLED, {}), ("stop", {"closes_calls": False})], ids=["caller", "stop string"]
+)
+def test_a_call_that_the_caller_cut_off_stays_half_and_is_no_call_to_be_made(reason, options):
+    events = interpret(HALF, Finish(reason), **options)
+
+    assert ToolCallEnd(0) not in events
+    assert events[-1].reason == "stop"
 
 
 def test_what_the_parser_held_back_leaves_before_the_finish():

@@ -133,9 +133,11 @@ async def test_by_configuration_the_turn_goes_on_and_is_saved_when_the_store_is_
 
     assert (await reading)[0] == LONG
     assert not turn.is_durable
+    assert await registry.find(turn.id, "me") is turn  # nobody else knows its ending
     store.on()
     await until(lambda: turn.is_durable)
     assert (await read(await registry.find(turn.id, "me")))[0] == LONG
+    assert len(engine.asked) == 1
 
 
 @needs_redis
@@ -175,6 +177,11 @@ def registry_over(chosen):
 def test_a_store_that_is_none_is_refused_by_name(name):
     with pytest.raises(HeadraceError, match=f'store: "{name}" is none of'):
         open_store(settings(store=name))
+
+
+def test_an_address_that_is_none_is_refused_with_its_reason():
+    with pytest.raises(HeadraceError, match='store: "redis://localhost:abc/0" is no address of a Redis'):
+        open_store(settings(store="redis://localhost:abc/0"))
 
 
 async def test_a_file_that_is_no_database_is_a_clear_error(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import Generation, ScriptedEngine
 from headrace.errors import RequestError
-from headrace.events import Finish, TokenUsage
+from headrace.events import CANCELLED, Finish, TokenUsage
 from headrace.turns import TurnRegistry
 from headrace.turns.store import GoneError
 from processes import BODY, SCRIPT, die, open_registry, read, shared, start, until
@@ -133,7 +133,7 @@ async def test_a_turn_can_be_stopped_from_anywhere(open_registry, where):
     stopped = await registries[where].find(turn.id, "me")
     stopped.stop()
 
-    ending = (SCRIPT[:6], Finish("stop", TokenUsage(7, 3)))
+    ending = (SCRIPT[:6], Finish(CANCELLED, TokenUsage(7, 3)))
     assert await read(stopped) == ending
     engine.go_on()
     assert await reading == ending

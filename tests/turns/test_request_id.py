@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from continuing_engine import ContinuingEngine
-from headrace.errors import RequestError
-from processes import BODY, SCRIPT, open_registry, read, shared, start
+from headrace.errors import LimitError, RequestError
+from headrace.events import Text
+from processes import BODY, SCRIPT, open_registry, read, shared, start, until
 from turn_stores import evict
 
 __all__ = ["open_registry"]
@@ -79,6 +80,31 @@ async def test_by_configuration_a_duplicate_is_refused_while_it_runs(open_regist
     engine.go_on()
     await read(first)
     assert (await start(registry, body())).id != first.id
+
+
+@pytest.mark.parametrize("said", [0, 2], ids=["at once", "later"])
+async def test_a_request_that_failed_may_be_asked_again(open_registry, said):
+    class Failing(ContinuingEngine):
+        async def generate(self, generation):
+            self.asked.append(generation)
+            yield [Text(SCRIPT[:said])] if said else []
+            raise LimitError("too many")
+
+    engine = Failing(SCRIPT)
+    registry = open_registry(engine)
+    first = await start(registry, body())
+    await until(lambda: first.log.is_finished)
+    second = await start(registry, body())
+
+    assert second.id != first.id
+    await until(lambda: len(engine.asked) == 2)
+
+
+async def test_a_call_that_was_streamed_is_the_same_asked_whole(open_registry):
+    registry = open_registry(ContinuingEngine(SCRIPT))
+    streamed = await start(registry, body(stream=True, tool_stream=True))
+
+    assert await start(registry, body()) is streamed
 
 
 async def test_another_owners_request_with_that_id_is_another_turn(open_registry):

@@ -7,7 +7,7 @@ import pytest
 
 from headrace.engines import Generation, ScriptedEngine
 from headrace.errors import EngineError
-from headrace.events import Finish, Text, TokenUsage
+from headrace.events import CANCELLED, Finish, Text, TokenUsage
 from headrace.turns import Turn, new_turn_id
 from headrace.turns.store import TurnHeader
 from headrace.wire import decode_request
@@ -50,7 +50,7 @@ async def test_a_turn_that_is_stopped_stops_its_engine_and_ends_as_it_is():
     turn.stop()
     turn.stop()
 
-    assert await ended(turn) == [Text("abca"), Finish("stop", TokenUsage(completion=1))]
+    assert await ended(turn) == [Text("abca"), Finish(CANCELLED, TokenUsage(completion=1))]
     assert engine.running == 0
 
 
@@ -112,5 +112,5 @@ async def test_stopping_at_any_moment_leaves_nothing_running(moment):
         await asyncio.sleep(0)
     turn.stop()
 
-    assert (await ended(turn))[-1] == Finish("stop", TokenUsage(completion=len(turn.log.events) - 1))
+    assert (await ended(turn))[-1] == Finish(CANCELLED, TokenUsage(completion=len(turn.log.events) - 1))
     assert engine.running == 0

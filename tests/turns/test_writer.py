@@ -33,6 +33,7 @@ async def parts():
         log,
         on_fenced=lambda: told.append("fenced"),
         on_failure=lambda error: told.append(error.message),
+        on_settled=lambda: told.append("settled"),
         retry=0.01,
     )
     yield writer, store, log, told
@@ -114,7 +115,7 @@ async def test_a_store_that_fails_holds_nothing_back_and_gets_everything_later(p
     store.answer()
     store.answer()
 
-    assert (log.shown, log.is_saved, told) == (4, True, ["disk full"])
+    assert (log.shown, log.is_saved, told) == (4, True, ["disk full", "settled"])
     assert writer.cursor == Cursor(1, 4)
 
 

@@ -173,3 +173,10 @@ def test_a_long_value_is_cut_short_in_the_message():
         decode(temperature="x" * 10_000)
 
     assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("depth", [300, 900, 990, 5000])
+def test_messages_that_are_nested_are_refused_at_every_depth(depth):
+    body = b'{"model": "m", "messages": ' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(RequestError):
+        decode_request(body)

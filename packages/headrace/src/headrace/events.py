@@ -8,6 +8,7 @@ that it means. Encoded as small arrays, so that a log can store them.
 import msgspec
 
 __all__ = [
+    "CANCELLED",
     "Content",
     "Event",
     "Finish",
@@ -19,6 +20,11 @@ __all__ = [
     "ToolCallEnd",
     "ToolCallStart",
 ]
+
+
+CANCELLED = "cancelled"
+"""The reason of an answer that its caller stopped. The wire says `stop`, as if the model had; but what is
+half stays half."""
 
 
 class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
@@ -33,7 +39,7 @@ class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """The engine took the request and has read `processed` of `total` prompt tokens. Never logged."""
+    """The engine has read `processed` of `total` prompt tokens. It is no part of the answer."""
 
     processed: int
     total: int
@@ -82,7 +88,7 @@ class TokenUsage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True, tag="f"):
-    """The end. `reason` is a `finish_reason` of the wire; `error` tells why, where something failed."""
+    """The end. `reason` is a `finish_reason` of the wire, or `CANCELLED`; `error` tells what failed."""
 
     reason: str
     usage: TokenUsage = TokenUsage()

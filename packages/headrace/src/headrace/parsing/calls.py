@@ -74,6 +74,11 @@ class Calls:
         }
 
     @property
+    def is_open(self) -> bool:
+        """Whether a call has begun and not ended."""
+        return self._begun
+
+    @property
     def in_string(self) -> bool:
         """Whether the text so far ends inside a string of JSON."""
         return self._source.in_string

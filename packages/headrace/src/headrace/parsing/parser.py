@@ -72,8 +72,8 @@ class OutputParser:
 
     @property
     def called_tools(self) -> bool:
-        """True once a call has begun: the answer's `finish_reason` is then `tool_calls`."""
-        return self._calls.count > 0
+        """True if there were calls, and none is half: the answer's `finish_reason` is then `tool_calls`."""
+        return self._calls.count > 0 and not self._calls.is_open
 
     def feed(self, text: str) -> list[Event]:
         """The events that `text` completes, in its order."""

@@ -84,7 +84,8 @@ class Answerer:
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
-        return Interpreter(self._catalogue.find(turn.request.model).parser(turn.request))
+        parser = self._catalogue.find(turn.request.model).parser(turn.request)
+        return Interpreter(parser, closes_calls=not turn.request.stop)
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model)

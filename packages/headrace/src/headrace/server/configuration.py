@@ -252,7 +252,7 @@ def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[
     """A list may be given as one string, with commas."""
     lists = {field.name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
     return {
-        name: [part for part in value.split(",") if part]
+        name: [part.strip() for part in value.split(",") if part.strip()]
         if name in lists and isinstance(value, str)
         else value
         for name, value in values.items()

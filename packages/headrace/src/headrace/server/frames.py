@@ -4,6 +4,7 @@ Nothing is buffered here: while `send` waits for a slow client, events pile up i
 merged at the next write. One write holds everything that was ready.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -94,10 +95,13 @@ async def send_stream(
         headers: beside those of every stream.
     """
     await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
+    now = asyncio.get_running_loop().time
     body = first
+    last_sent = now()
     while True:
         if body:
             await send({"type": "http.response.body", "body": body, "more_body": True})
+            last_sent = now()
         if frames.finished:
             break
         try:
@@ -106,5 +110,8 @@ async def send_stream(
             said = [Finish("network_error", error=error.message)]
         if reader.is_closed:
             break
-        body = frames.encode(said, is_saved=reader.is_saved) if said else _KEEP_ALIVE
+        body = frames.encode(said, is_saved=reader.is_saved)
+        # What was said may show nothing: a prompt that is being read, a call that is to leave whole.
+        if not body and (not said or now() - last_sent >= reader.idle):
+            body = _KEEP_ALIVE
     await send({"type": "http.response.body", "body": b""})

@@ -38,7 +38,8 @@ class Recorder:
         except OSError as error:
             msg = f"cannot write traces to {directory}: {error.strerror}"
             raise EngineError(msg) from None
-        self._count = len(list(directory.glob("*.jsonl")))
+        numbers = (int(path.stem) for path in directory.glob("*.jsonl") if path.stem.isdecimal())
+        self._last = max(numbers, default=0)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -75,8 +76,8 @@ class Recorder:
             end="whole" if is_whole else "cut",
             ended_at=_since(began),
         )
-        self._count += 1
-        await asyncio.to_thread(write_trace, self._directory / f"{self._count:04}.jsonl", trace)
+        self._last += 1
+        await asyncio.to_thread(write_trace, self._directory / f"{self._last:04}.jsonl", trace)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

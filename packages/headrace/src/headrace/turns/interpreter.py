@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from headrace.events import Event, Finish, Text
+from headrace.events import CANCELLED, Event, Finish, Text
 from headrace.parsing import OutputParser
 
 __all__ = ["Interpreter"]
@@ -15,10 +15,13 @@ class Interpreter:
 
     Args:
         parser: a fresh one for this answer.
+        closes_calls: a call that is open where the model stopped is whole. Not so where the caller's own
+            `stop` strings may have cut it.
     """
 
-    def __init__(self, parser: OutputParser) -> None:
+    def __init__(self, parser: OutputParser, *, closes_calls: bool = True) -> None:
         self._parser = parser
+        self._closes_calls = closes_calls
         self._reasoning_tokens = 0
 
     def feed(self, said: Iterable[Event]) -> list[Event]:
@@ -31,17 +34,19 @@ class Interpreter:
                 if was_reasoning or self._parser.is_reasoning:
                     self._reasoning_tokens += event.tokens
             elif isinstance(event, Finish):
-                meant += [*self._parser.finish(), self._complete(event)]
+                stopped = event.reason == "stop" and self._closes_calls
+                meant += [*self._parser.finish(stopped=stopped), self._complete(event)]
             else:
                 meant.append(event)
         return meant
 
     def _complete(self, finish: Finish) -> Finish:
         """Whether tools were called is told by the text, not by the token that stopped the model."""
-        called = finish.reason == "stop" and self._parser.called_tools
+        reason = "stop" if finish.reason == CANCELLED else finish.reason
+        called = reason == "stop" and self._parser.called_tools
         reasoning = finish.usage.reasoning or self._reasoning_tokens
         return Finish(
-            "tool_calls" if called else finish.reason,
+            "tool_calls" if called else reason,
             msgspec.structs.replace(finish.usage, reasoning=reasoning),
             finish.error,
         )

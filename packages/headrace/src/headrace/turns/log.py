@@ -71,6 +71,12 @@ class MemoryLog:
         return self.has_ending and self.shown == len(self.events)
 
     @property
+    def is_broken(self) -> bool:
+        """The answer broke off, or never began: asking again may help."""
+        ending = self.events[-1] if self.is_finished else None
+        return isinstance(ending, Failure) or (isinstance(ending, Finish) and bool(ending.error))
+
+    @property
     def is_deserted(self) -> bool:
         """Nobody reads."""
         return not self._readers
@@ -149,7 +155,7 @@ class LogReader:
         self._progress: Progress | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._idle = idle
+        self.idle = idle
         self._last_read = self._loop.time()
         self._timer = self._loop.call_later(idle, self._tick)
 
@@ -207,7 +213,7 @@ class LogReader:
 
     def _tick(self) -> None:
         silent = self._loop.time() - self._last_read
-        if silent >= self._idle:
+        if silent >= self.idle:
             self.wake()
             silent = 0.0
-        self._timer = self._loop.call_later(self._idle - silent, self._tick)
+        self._timer = self._loop.call_later(self.idle - silent, self._tick)

@@ -10,6 +10,7 @@ from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Life
 
 __all__ = ["MemoryStore"]
 
+_SWEEP = 30.0  # seconds between two sweeps, at most: each looks at every turn
 _EVENT_BYTES = 80  # of an event, beside its text
 
 
@@ -42,6 +43,7 @@ class MemoryStore:
         self._lease = lease
         self._shelf: _Shelf = beside._shelf if beside else _Shelf()  # noqa: SLF001
         self._shelf.beats[self.process] = time.monotonic()
+        self._swept = 0.0
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         """See `TurnStore`."""
@@ -116,6 +118,9 @@ class MemoryStore:
         """See `TurnStore`."""
         now = time.monotonic()
         self._shelf.beats[self.process] = now
+        if now - self._swept < min(_SWEEP, self._retention / 4):
+            return
+        self._swept = now
         self._shelf.sweep(now - self._retention, now - self._remembrance)
 
     async def life(self, process: str) -> Life:

@@ -38,8 +38,12 @@ def open_store(settings: TurnSettings) -> TurnStore:
         except ImportError as error:
             msg = f"the turn store needs redis-py ({error}); pip install 'headrace[redis]'"
             raise EngineError(msg) from None
-        return RedisStore(
-            settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience
-        )
+        try:
+            return RedisStore(
+                settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience
+            )
+        except ValueError as error:
+            msg = f'store: "{settings.store}" is no address of a Redis: {error}'
+            raise RequestError(msg) from None
     msg = f'store: "{settings.store}" is none of memory, sqlite:FILE, redis://HOST:PORT/DB, unix://SOCKET'
     raise RequestError(msg)

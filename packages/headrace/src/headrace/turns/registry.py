@@ -17,6 +17,7 @@ from headrace.wire import ChatRequest, decode_request
 __all__ = ["TurnRegistry"]
 
 _LOGGER = logging.getLogger("headrace.turns")
+_MOST_UNSURE: Final = 100  # turns; each costs a look at the store between two beats
 _CLOSING: Final = 2.0  # seconds for saving what has been said, when the process goes
 
 
@@ -35,6 +36,7 @@ class TurnRegistry:
         self._settings = settings
         self._turns: dict[str, Turn] = {}
         self._unsure: dict[str, str] = {}  # turns that may have been made, and their owners
+        self._is_closing = False
         self._heart: asyncio.Task[None] | None = None
 
     async def start(
@@ -73,11 +75,10 @@ class TurnRegistry:
             return self._produce(header, request, None)
         try:
             await self._open()
-            id = await self._store.create(header, body)
+            id = await self._create(header, body)
             if id != header.id:
                 return await self._join(id, header, request, body)
         except StoreError:
-            self._unsure[header.id] = owner
             if self._settings.store_failure == "fail" or detached:
                 raise
             return self._produce(header, request, None)
@@ -92,6 +93,9 @@ class TurnRegistry:
             StoreError: the store cannot be reached.
         """
         while True:
+            if self._is_closing:
+                msg = "the server is being stopped; ask again"
+                raise StoreError(msg)
             turn = self._turns.get(id) or await self._load(id, owner)
             if turn.header.owner != owner:
                 raise _unknown(id)
@@ -101,6 +105,7 @@ class TurnRegistry:
 
     async def close(self) -> None:
         """Leave every turn to the other processes."""
+        self._is_closing = True
         if self._heart is not None:
             self._heart.cancel()
             await asyncio.wait([self._heart])
@@ -115,6 +120,14 @@ class TurnRegistry:
         turn.produce()
         return turn
 
+    async def _create(self, header: TurnHeader, body: bytes) -> str:
+        try:
+            return await self._store.create(header, body)
+        except StoreError:
+            if len(self._unsure) < _MOST_UNSURE:
+                self._unsure[header.id] = header.owner
+            raise
+
     async def _join(self, id: str, header: TurnHeader, request: ChatRequest, body: bytes) -> Turn:
         """The turn that has the same `request_id`; a new one in its place, if that is over or another."""
         joins = self._settings.duplicates == "join"
@@ -125,7 +138,7 @@ class TurnRegistry:
                 id = await self._store.create(header, body, replaces=id)
                 continue
             is_same = _question(turn.request) == _question(request)
-            if joins and is_same:
+            if joins and is_same and not turn.log.is_broken:
                 return turn
             if not turn.log.is_finished:
                 what = "this request" if is_same else "another request"
@@ -185,7 +198,7 @@ class TurnRegistry:
 
 def _question(request: ChatRequest) -> ChatRequest:
     """What is asked, however the answer shall come."""
-    return msgspec.structs.replace(request, stream=False, stream_options=None)
+    return msgspec.structs.replace(request, stream=False, stream_options=None, tool_stream=False)
 
 
 def _unknown(id: str) -> RequestError:

@@ -20,6 +20,7 @@ import msgspec
 
 from headrace.engines import Engine, Generation
 from headrace.errors import EngineError, HeadraceError
+from headrace.events import CANCELLED
 from headrace.turns.continuation import continue_answer, seed_of
 from headrace.turns.follower import Follower
 from headrace.turns.log import Logged, LogReader, MemoryLog
@@ -121,7 +122,7 @@ class Turn:
         if self._follower is not None and self._writer is None and not self.log.is_finished:
             await self._follower.read_on(wait=0)
 
-    def stop(self, reason: str = "stop", error: str = "") -> None:
+    def stop(self, reason: str = CANCELLED, error: str = "") -> None:
         """End the answer as it is, whoever produces it. The ending comes a little later."""
         if not self.log.has_ending and self._task is not None:
             self._verdict = (reason, error)
@@ -156,7 +157,7 @@ class Turn:
         if self.log.has_ending:
             return
         if self._writer is None and self.log.is_saved:
-            if self._verdict and self._verdict[0] != "stop":
+            if self._verdict and self._verdict[0] != CANCELLED:
                 self._verdict = None  # it was this process's, which has no say any more
             self._start_following()
             self._watch()
@@ -186,7 +187,13 @@ class Turn:
         """Be the producer."""
         assert self._store is not None
         self._writer = Writer(
-            self._store, self.id, fence, self.log, on_fenced=self._be_fenced, on_failure=self._lose_store
+            self._store,
+            self.id,
+            fence,
+            self.log,
+            on_fenced=self._be_fenced,
+            on_failure=self._lose_store,
+            on_settled=self._be_over_if_finished,
         )
 
     def _be_fenced(self) -> None:
@@ -198,6 +205,8 @@ class Turn:
         self.log.drop_held()
         if self._task is not None:
             self._task.cancel()
+        elif self.log.is_finished:
+            self._be_over()
         elif not self.is_closed:
             self._after_producing(None)
 
@@ -298,8 +307,14 @@ class Turn:
             self.stop("network_error", f"nobody read it for {self._settings.linger:g} s")
 
     def _be_over(self) -> None:
+        """The ending can be read. But as long as the store lacks it, only this process knows it."""
         self._cancel_timer()
-        self._on_over(self)
+        if self._writer is None or not self._writer.is_owing:
+            self._on_over(self)
+
+    def _be_over_if_finished(self) -> None:
+        if self.log.is_finished:
+            self._be_over()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -25,6 +25,7 @@ class Writer:
         log: what the turn's readers read here; it holds what is in the store so far.
         on_fenced: another process has taken over; what was not saved is dropped.
         on_failure: the store has failed for too long.
+        on_settled: after that, nothing is owed any more: it has everything, or never will.
         retry: seconds until a store that failed is asked again; it has had its own patience before.
     """
 
@@ -37,6 +38,7 @@ class Writer:
         *,
         on_fenced: Callable[[], None],
         on_failure: Callable[[StoreError | GoneError], None],
+        on_settled: Callable[[], None],
         retry: float = 1.0,
     ) -> None:
         self.cursor = Cursor(fence, len(log.events))
@@ -46,11 +48,17 @@ class Writer:
         self._log = log
         self._on_fenced = on_fenced
         self._on_failure = on_failure
+        self._on_settled = on_settled
         self._end = self.cursor  # after the save that is under way
         self._is_busy = False  # a save is under way, or will be tried again
         self._has_failed = False
         self._retry = retry
         self._retrying: asyncio.TimerHandle | None = None
+
+    @property
+    def is_owing(self) -> bool:
+        """The store has not got everything that could be read, and is asked again."""
+        return self._has_failed and self._retrying is not None
 
     def write(self, events: Sequence[Logged]) -> None:
         """Log what was said."""
@@ -94,6 +102,7 @@ class Writer:
             elif self._has_failed:
                 self._has_failed = False
                 log.is_saved = True
+                self._on_settled()
         elif isinstance(outcome, Behind):
             self.cursor = Cursor(self.cursor.fence, outcome.position)
             self._save()
@@ -105,13 +114,16 @@ class Writer:
     def _fail(self, error: StoreError | GoneError) -> None:
         """Hold nothing back any more, and try again until the store has it all."""
         self._is_busy = True
-        if isinstance(error, StoreError):
-            self._retrying = asyncio.get_running_loop().call_later(self._retry, self._try_again)
+        is_lost = isinstance(error, GoneError)
+        loop = asyncio.get_running_loop()
+        self._retrying = None if is_lost else loop.call_later(self._retry, self._try_again)
         if not self._has_failed:
             self._has_failed = True
             self._log.is_saved = False
             self._log.show(len(self._log.events))
             self._on_failure(error)
+        elif is_lost:
+            self._on_settled()
 
     def _try_again(self) -> None:
         self._is_busy = False

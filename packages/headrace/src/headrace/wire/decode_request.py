@@ -38,13 +38,13 @@ def decode_request(body: bytes) -> ChatRequest:
     """
     try:
         raw = msgspec.json.decode(body)
+        fields = _without_nulls(raw) if isinstance(raw, dict) else {}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"the body is not valid JSON: {error}"
         raise RequestError(msg, code="1210") from None
     if not isinstance(raw, dict):
         msg = f"the body must be a JSON object, not {_show(raw)}"
         raise RequestError(msg, code="1210")
-    fields = _without_nulls(raw)
     for check in _CHECKS_BEFORE:
         check(fields)
     request = _convert(fields)
