@@ -43,7 +43,7 @@ fix: $(VENV)/ready-to-check
 # PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
 clients:
 	@test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
-	@.venv-clients/bin/python -m pip install -q --disable-pip-version-check zai-sdk==0.2.3 openai==3.52.0
+	@.venv-clients/bin/python -m pip install -q --disable-pip-version-check zai-sdk==0.2.3 openai==3.54.0
 
 # What `pip install headrace-zai` gives: nothing of the server is there, and the SDK's tests pass. The wheels
 # are built anew, and from nothing: setuptools would pack what lies in build/ too. httpx is a caller's.

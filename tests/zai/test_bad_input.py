@@ -30,10 +30,15 @@ def test_a_missing_key(key):
         zai.ZaiClient(api_key=key)
 
 
-@pytest.mark.parametrize("key", ["您的apikey", "id.secret\n", " id.secret", "id secret"])
+@pytest.mark.parametrize("key", ["您的apikey", "id.secret\n", " id.secret", "id.secret "])
 def test_a_key_that_cannot_be_one(key):
     with pytest.raises(zai.ZaiError, match="characters that no key has"):
         zai.AsyncZaiClient(api_key=key)
+
+
+def test_the_placeholder_of_zais_pages_is_sent_as_it_is():
+    """A server on one's own machine may be open to all."""
+    zai.ZaiClient(api_key="Your API Key").close()
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "api.z.ai", "ftp://x", "/api/paas/v4", "http://"])

@@ -74,8 +74,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = configuration.settings
     with listen(settings.host, settings.port) as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
+        app = App(Catalogue([one.model for one in loaded]), settings)
         print(_banner(loaded, settings, url_of(listener)), flush=True)
-        run(App(Catalogue([one.model for one in loaded]), settings), listener, settings)
+        run(app, listener, settings)
     return 0
 
 
@@ -106,7 +107,8 @@ def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     lines += [f"  guessed {note}" for note in guessed]
     number = len(settings.api_keys)
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
-    return "\n".join([*lines, f"  keys    {keys}"])
+    store = settings.turns.store.rpartition("@")[2]  # without a password
+    return "\n".join([*lines, f"  turns   {store}", f"  keys    {keys}"])
 
 
 def _runner(settings: ModelSettings) -> str:

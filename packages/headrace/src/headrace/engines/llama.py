@@ -49,6 +49,7 @@ class LlamaEngine:
         context: tokens of prompt and answer together, per slot; 0 is what the model was trained for.
         threads: for computing; 1 is best for the embedded model, the number of real cores for others.
         gpu_layers: how many layers to put on a GPU, where llama.cpp was built for one; -1 is as many as fit.
+        max_tokens: where the client sets none; None is what fits into the context.
         cancel_latency: where it is counted how long it took, from the moment when the reader left,
             until the slot was free.
 
@@ -66,6 +67,7 @@ class LlamaEngine:
         context: int = 0,
         threads: int = 1,
         gpu_layers: int = -1,
+        max_tokens: int | None = None,
         cancel_latency: Histogram | None = None,
     ) -> None:
         self.metadata = read_metadata(path)
@@ -93,6 +95,7 @@ class LlamaEngine:
             LLAMA_CPP,
             Source("llama.cpp"),
             syntax=SYNTAXES.get(format),
+            max_tokens=max_tokens,
             less_than=_token_of_less_than(self._server),
         )
         self._pool = _started_pool(slots)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from headrace.engines.clocks import Clocked, Clocks
 from headrace.engines.latency import Histogram
@@ -30,6 +31,9 @@ from headrace.models.settings import (
 from headrace.models.templates import TemplateSource, find_template
 
 __all__ = ["load_model", "read_key"]
+
+# What it was not trained for can make so small a model repeat itself up to the end of its context.
+_EMBEDDED_MAX_TOKENS: Final = 1024
 
 
 def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str] = os.environ) -> Model:
@@ -84,6 +88,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         context=settings.context,
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
+        max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
         cancel_latency=latency,
     )
     clocked = Clocked(engine, _clocks(settings))

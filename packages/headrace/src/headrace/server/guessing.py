@@ -83,7 +83,7 @@ async def _ask(url: str, key: str, variable: str) -> _Told:
         try:
             cards = msgspec.json.decode(body, type=_Cards).data
         except msgspec.DecodeError as error:
-            msg = f"{url}/models is no list of models: {error}; check the URL"
+            msg = f"{transport.source.name}/models is no list of models: {error}; check the URL"
             raise EngineError(msg) from None
         try:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
