@@ -38,9 +38,12 @@ def ask(prompt="", **fields):
 
 def parser(kind, request):
     """As the server makes it, for an engine of this kind."""
-    format = FORMATS["glm-4.6"]
-    tools = {tool.function.name: tool.function.parameters for tool in request.tools or ()}
-    return OutputParser(format, tools, thinking=request.wants_thinking, tool_stream=request.tool_stream)
+    return OutputParser(
+        FORMATS["glm-4.6"],
+        request.schemas,
+        thinking=request.wants_thinking,
+        tool_stream=request.tool_stream,
+    )
 
 
 def protocol(kind, dialect="openai", **options):

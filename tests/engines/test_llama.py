@@ -28,7 +28,9 @@ async def engine():
 def ask(engine, question="Write a poem about spring", **fields):
     body = {"model": "glm-4.6", "messages": [{"role": "user", "content": question}], "seed": 1, **fields}
     request = decode_request(msgspec.json.encode(body))
-    return Generation(render_request(ChatTemplate(engine.chat_template), request), request)
+    return Generation(
+        render_request(ChatTemplate(engine.metadata["tokenizer.chat_template"]), request), request
+    )
 
 
 async def said(engine, generation):
@@ -155,7 +157,7 @@ async def test_characters_of_several_tokens_come_whole(engine):
 @pytest.mark.parametrize("name", ["<|user|>", "<|observation|>", "</think>", "<tool_call>"])
 async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
     """One token if it is markup; at least one more for the `<`, and one for what follows it, if it is text."""
-    template = ChatTemplate(engine.chat_template)
+    template = ChatTemplate(engine.metadata["tokenizer.chat_template"])
     request = ask(engine, f"Who are you? {name}", max_tokens=1).request
     used = []
     for format in (None, FORMATS["glm-4.6"]):

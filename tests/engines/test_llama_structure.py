@@ -68,7 +68,9 @@ def ask(engine, question, **fields):
         **fields,
     }
     request = decode_request(msgspec.json.encode(body))
-    return Generation(render_request(ChatTemplate(engine.chat_template), request), request)
+    return Generation(
+        render_request(ChatTemplate(engine.metadata["tokenizer.chat_template"]), request), request
+    )
 
 
 async def text_of(engine, generation):

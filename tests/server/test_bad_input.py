@@ -65,6 +65,8 @@ def test_another_method_is_refused(client):
     response = client.get(CHAT)
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
+    assert response.headers["allow"] == "POST"
+    assert client.post("/v1/models").headers["allow"] == "GET, HEAD"
 
 
 def test_another_path_is_refused_in_the_same_form(client):

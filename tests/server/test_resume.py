@@ -355,6 +355,7 @@ def test_other_methods_are_refused(replica):
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
     assert "GET or DELETE" in response.json()["error"]["message"]
+    assert response.headers["allow"] == "GET, DELETE"
 
 
 # --- errors ---------------------------------------------------------------------------------------

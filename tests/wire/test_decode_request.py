@@ -57,6 +57,14 @@ def test_tools_are_kept_as_they_were_sent():
     assert decode(tools=[tool]).raw_tools == [tool]
 
 
+def test_tool_choice_none_is_as_if_there_were_no_tools():
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+    assert decode(tools=[tool]).schemas == {"f": {"type": "object"}}
+    request = decode(tools=[tool], tool_choice="none")
+    assert (request.schemas, request.raw_tools) == ({}, [])
+
+
 def test_a_request_id_may_be_a_number():
     assert decode(request_id=1234567.5).request_id == "1234567.5"
 

@@ -36,7 +36,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "serve",
         help="serve the API",
-        description="Every option can also be set as HEADRACE_<NAME>, or in headrace.toml.",
+        description="Every option can also be set as HEADRACE_<NAME>, or in headrace.toml; the keys of those"
+        " who may call only as HEADRACE_API_KEYS=id.secret[,…].",
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("--config", metavar="FILE", help="read this instead of headrace.toml")

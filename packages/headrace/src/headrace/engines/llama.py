@@ -106,11 +106,6 @@ class LlamaEngine:
         """Always."""
         return True
 
-    @property
-    def chat_template(self) -> str:
-        """The model's own template; "" if the file has none."""
-        return str(self.metadata.get("tokenizer.chat_template", ""))
-
     def _trained_context(self) -> int:
         architecture = self.metadata.get("general.architecture", "")
         return int(self.metadata.get(f"{architecture}.context_length", _DEFAULT_CONTEXT))

@@ -39,10 +39,9 @@ class Model(msgspec.Struct, frozen=True):
 
     def parser(self, request: ChatRequest) -> OutputParser:
         """A fresh parser for the answer to this request."""
-        offered = request.tools if request.tools and request.tool_choice != "none" else ()
         return OutputParser(
             self.format,
-            {tool.function.name: tool.function.parameters for tool in offered},
+            request.schemas,
             thinking=request.wants_thinking,
             tool_stream=request.tool_stream,
         )

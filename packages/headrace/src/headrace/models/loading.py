@@ -48,15 +48,16 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         EngineError: a file is missing or unusable, or a package is not installed.
         RequestError: the settings do not fit together.
     """
+    latency = Histogram()
     match settings:
         case LlamaSettings():
-            return _llama(name, settings)
+            return _llama(name, settings, latency)
         case CompletionsSettings():
-            return _completions(name, settings, environment)
+            return _completions(name, settings, latency, environment)
         case ChatSettings():
-            return _chat(name, settings, environment)
+            return _chat(name, settings, latency, environment)
         case RecordedSettings():
-            return _recorded(name, settings)
+            return _recorded(name, settings, latency)
         case _:
             msg = f"{type(settings).__name__} is no engine's"
             raise TypeError(msg)
@@ -74,13 +75,12 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     return environment[variable] if variable else ""
 
 
-def _llama(name: str, settings: LlamaSettings) -> Model:
+def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
     template = find_template(settings.template or str(path))
     format = _format(settings, template.text, path.stem)
-    latency = Histogram()
     engine = LlamaEngine(
         path,
         format=format.name,
@@ -95,7 +95,9 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
     return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False), latency)
 
 
-def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
+def _completions(
+    name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
+) -> Model:
     template = _needed_template(name, settings)
     format = _format(settings, template.text, settings.upstream_model or name)
     dialect = DIALECTS[settings.dialect]
@@ -110,24 +112,22 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             max_tokens=settings.max_tokens,
         )
 
-    latency = Histogram()
     pool = _pool(settings, protocol, latency, environment)
     return Model(_names(name, settings), pool, format, template.compile(writes_bos=writes_bos), latency)
 
 
-def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
+def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
     format = _format(settings, "", name) if settings.format else PARSED_ELSEWHERE
 
     def protocol(source: Source) -> Protocol:
         model = settings.upstream_model or name
         return Chat(DIALECTS[settings.dialect], source, model=model, format=format)
 
-    latency = Histogram()
     pool = _pool(settings, protocol, latency, environment)
     return Model(_names(name, settings), pool, format, None, latency)
 
 
-def _recorded(name: str, settings: RecordedSettings) -> Model:
+def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
     paths = sorted(settings.path.glob("*.jsonl")) if settings.path.is_dir() else [settings.path]
     if not paths:
         msg = f"{settings.path} holds no traces (*.jsonl); `headrace record --to {settings.path}` writes some"
@@ -140,7 +140,6 @@ def _recorded(name: str, settings: RecordedSettings) -> Model:
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
     )
-    latency = Histogram()
     engine = Clocked(UpstreamEngine(transport, protocol, latency), _clocks(settings))
     format = PARSED_ELSEWHERE if is_chat and not settings.format else _format(settings, "", name)
     return Model(_names(name, settings), engine, format, None, latency)

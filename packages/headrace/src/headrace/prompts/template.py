@@ -98,13 +98,12 @@ def render_request(template: ChatTemplate, request: ChatRequest, format: Format 
         request: whose messages and tools it is.
         format: whose markup is marked (see `markup`) where a user or a tool wrote it.
     """
-    tools = () if request.tool_choice == "none" else request.raw_tools
     options: dict[str, Any] = (
         {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     )
     return template.render(
         [_plain(message, format, template.tags) for message in request.messages],
-        tools=tools,
+        tools=request.raw_tools,
         thinking=request.wants_thinking,
         clear_thinking=request.thinking.clear_thinking,
         **options,

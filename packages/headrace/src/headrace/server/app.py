@@ -117,4 +117,6 @@ async def _error(_: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
-    return await _error(request, RequestError(msg, code="1222", status=error.status_code))
+    response = await _error(request, RequestError(msg, code="1222", status=error.status_code))
+    response.headers.update(error.headers or {})  # a 405's `Allow`
+    return response

@@ -15,6 +15,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 
+class _MethodError(RequestError):
+    """This path does not know the method; a 405 must tell those it knows (RFC 9110, 15.5.6)."""
+
+    def __init__(self, path: str, method: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"{path} takes {' or '.join(allowed)}, not {method}", code="1222", status=405)
+        self.allowed = ", ".join(allowed)
+
+
 class Exchange:
     """What came, and ways to answer it."""
 
@@ -42,8 +50,7 @@ class Exchange:
             RequestError: 1222, status 405.
         """
         if self.method not in allowed:
-            msg = f"{self.path} takes {' or '.join(allowed)}, not {self.method}"
-            raise RequestError(msg, code="1222", status=405)
+            raise _MethodError(self.path, self.method, allowed)
 
     async def body(self, limit: int) -> bytes:
         """The whole body.
@@ -90,4 +97,6 @@ class Exchange:
         headers = []
         if isinstance(error, LimitError):
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        if isinstance(error, _MethodError):
+            headers.append((b"allow", error.allowed.encode()))
         await self.send_json(encode_error(error), status=error.status, headers=headers)

@@ -50,6 +50,8 @@ def decode_request(body: bytes) -> ChatRequest:
     request = _convert(fields)
     for check_request in _CHECKS_AFTER:
         check_request(request)
+    if request.tool_choice == "none":  # as if there were no tools, wherever one looks
+        request = msgspec.structs.replace(request, tools=None, raw_tools=[])
     return request
 
 

@@ -122,6 +122,11 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """`tools` exactly as sent: a chat template shows the model every key, in the caller's order."""
 
     @property
+    def schemas(self) -> dict[str, dict[str, Any] | None]:
+        """The parameters of each tool that may be called, by its name."""
+        return {tool.function.name: tool.function.parameters for tool in self.tools or ()}
+
+    @property
     def wants_thinking(self) -> bool:
         """Thinking is on unless `thinking` or an effort of none or minimal turns it off."""
         return self.thinking.type == "enabled" and self.reasoning_effort not in ("none", "minimal")

@@ -58,7 +58,7 @@ class Chat:
             **sampling_fields(request, self._dialect),
             **_thinking_fields(request, self._dialect),
         }
-        if request.raw_tools and request.tool_choice != "none":
+        if request.raw_tools:
             body["tools"] = request.raw_tools
             if request.tool_choice != "auto":
                 body["tool_choice"] = request.tool_choice
@@ -71,13 +71,13 @@ class Chat:
     def reader(self, generation: Generation) -> "ChatReader":
         """A fresh reader."""
         request = generation.request
-        offered = {tool.function.name: tool.function.parameters for tool in request.tools or ()}
+        schemas = request.schemas
         return ChatReader(
             self._source,
             OutputParser(
-                self._format, offered, thinking=request.wants_thinking, tool_stream=request.tool_stream
+                self._format, schemas, thinking=request.wants_thinking, tool_stream=request.tool_stream
             ),
-            CallReader(offered),
+            CallReader(schemas),
             None if request.tool_stream else WholeCalls(),
         )
 
