@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -158,6 +160,33 @@ def test_parameters_without_a_name_are_refused(function):
         ToolFunction(function)
 
 
+@dataclass
+class Circle:
+    radius: float
+
+
+@pytest.mark.parametrize("hint", [Path, list[Path], complex, Point | Circle])
+def test_a_parameter_that_json_cannot_say_is_named(hint):
+    def draw(size: int, shape: hint):
+        raise NotImplementedError
+
+    with pytest.raises(
+        zai.ZaiError, match=r"draw cannot be a tool: JSON cannot say its parameter shape \(.*type"
+    ):
+        ToolFunction(draw)
+
+
+class Weather:
+    def __call__(self, location: str) -> str:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("function", [partial(get_weather, unit="celsius"), Weather()])
+def test_what_has_no_name_is_no_tool(function):
+    with pytest.raises(zai.ZaiError, match="cannot be a tool: it has no name; write a function"):
+        ToolFunction(function)
+
+
 def test_methods_are_tools():
     class Shop:
         def price(self, item: str) -> int:
@@ -173,6 +202,7 @@ def test_methods_are_tools():
     ("result", "text"),
     [
         ("as it is", "as it is"),
+        (b"caf\xe9.txt".decode("utf-8", "surrogateescape"), "caf?.txt"),
         (5, "5"),
         (None, "null"),
         ({"a": [1, "é"]}, '{"a":[1,"é"]}'),

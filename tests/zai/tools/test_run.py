@@ -1,16 +1,20 @@
 """The tool loop against a server: rounds, results, limits; blocking and asyncio alike."""
 
 import asyncio
+import functools
+import json
+import threading
 
 import pytest
 
 import zai
+from headrace.wire.decode_request import decode_request
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 
 MESSAGES = [{"role": "user", "content": "北京天气怎么样"}]
 
 
-def calls(*pairs, reasoning="Let me look."):
+def calls(*pairs, reasoning="Let me look.", finish="tool_calls"):
     """An answer that calls: (name, arguments) each, the arguments in two pieces."""
     frames = [sse(chunk(delta={"role": "assistant", "reasoning_content": reasoning}))] if reasoning else []
     for index, (name, arguments) in enumerate(pairs):
@@ -20,7 +24,7 @@ def calls(*pairs, reasoning="Let me look."):
             function = {"arguments": text, **({"name": name} if number == 0 else {})}
             delta = {"tool_calls": [{"index": index, "type": "function", "function": function, **head}]}
             frames.append(sse(chunk(delta=delta)))
-    return Reply([*frames, sse(chunk(finish_reason="tool_calls")), sse("[DONE]")])
+    return Reply([*frames, sse(chunk(finish_reason=finish)), sse("[DONE]")])
 
 
 def get_weather(location: str) -> str:
@@ -105,6 +109,39 @@ def test_a_call_that_fails_is_told_to_the_model(client_of, name, arguments, told
     assert server.asked[1].body["messages"][-1]["content"] == result.content
 
 
+@pytest.mark.parametrize("arguments", ['{"location": oops}', '{"location": ', "[1]", '"x"', "[" * 50_000])
+def test_arguments_that_are_no_object_are_told_to_the_model_and_not_sent_as_its_own(client_of, arguments):
+    with ScriptedServer(calls(("get_weather", arguments)), Reply(stream("Sorry."))) as server:
+        client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m").until_done()
+    _, said, told = server.asked[1].body["messages"]
+    assert said["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert told["content"].endswith(f"; the arguments were {arguments}")
+    decode_request(json.dumps(server.asked[1].body).encode())
+
+
+@pytest.mark.parametrize("finish", ["length", "sensitive", "model_context_window_exceeded"])
+@pytest.mark.parametrize("arguments", ["", '{"location": "b"', '{"location": "b"}'])
+def test_a_call_that_was_cut_off_is_not_made_and_ends_the_run(client_of, arguments, finish):
+    asked_for = [("get_weather", '{"location": "a"}'), ("get_weather", arguments)]
+    with ScriptedServer(calls(*asked_for, finish=finish), Reply(stream("x"))) as server:
+        run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
+        results = [event.content for event in run if event.type == "tool_call.result"]
+    assert results == ["sunny in a"]
+    assert len(server.asked) == 1
+    assert run.get_final_completion().choices[0].finish_reason == finish
+    _, said, told = run.messages
+    assert [call["id"] for call in said["tool_calls"]] == [told["tool_call_id"]] == ["call_0"]
+
+
+def test_a_run_that_failed_has_no_final_completion(client_of):
+    with ScriptedServer(calls(("get_weather", BEIJING)), Reply(stream("Sun")[:1])) as server:
+        run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
+        with pytest.raises(zai.APIStreamTruncatedError):
+            run.get_final_completion()
+        with pytest.raises(zai.ZaiError, match=r"failed or was closed; what came is in \.messages"):
+            run.get_final_completion()
+
+
 def test_the_rounds_are_limited(client_of):
     with ScriptedServer(calls(("get_weather", BEIJING))) as server:
         run = client_of(server).chat.completions.run_tools(
@@ -132,6 +169,49 @@ def test_an_async_function_needs_the_asyncio_client(client_of):
     with ScriptedServer() as server:
         with pytest.raises(zai.ZaiError, match="later is async; use AsyncZaiClient"):
             client_of(server).chat.completions.run_tools(MESSAGES, tools=[later], model="m")
+
+
+def passed_on(function):
+    """A decorator that knows nothing of asyncio."""
+
+    @functools.wraps(function)
+    def call(**arguments):
+        return function(**arguments)
+
+    return call
+
+
+@passed_on
+async def get_weather_later(location: str) -> str:
+    await asyncio.sleep(0)
+    return f"sunny in {location}"
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'get_weather_later' was never awaited")
+def test_a_function_that_turns_out_to_be_async_needs_the_asyncio_client(client_of):
+    with ScriptedServer(calls(("get_weather_later", BEIJING))) as server:
+        run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather_later], model="m")
+        with pytest.raises(zai.ZaiError, match="get_weather_later is async; use AsyncZaiClient"):
+            run.until_done()
+
+
+def test_closing_from_another_thread_ends_the_loop_quietly(client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), 30.0])) as server:
+        run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
+        threading.Timer(0.2, run.close).start()
+        assert [event.type for event in run] == ["content.delta"]
+    assert run.messages == MESSAGES
+
+
+def test_closing_within_a_call_ends_the_run_after_it(client_of):
+    def close(location: str) -> str:
+        run.close()
+        return location
+
+    with ScriptedServer(calls(("close", BEIJING))) as server:
+        run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[close], model="m")
+        run.until_done()
+    assert len(server.asked) == 1
 
 
 def test_leaving_the_loop_closes_the_connection(client_of):
@@ -172,6 +252,44 @@ async def test_asyncio_runs_plain_functions_in_a_thread(async_client_of):
         results = [event.content async for event in run if event.type == "tool_call.result"]
     assert results[:2] == ["sunny in 北京", "Error: RuntimeError: no 北京"]
     assert results[2].startswith("Error: ValueError: there is no tool 'missing'")
+
+
+async def test_asyncio_awaits_what_turns_out_to_be_async(async_client_of):
+    with ScriptedServer(calls(("get_weather_later", BEIJING)), Reply(stream("x"))) as server:
+        completions = async_client_of(server).chat.completions
+        run = await completions.run_tools(MESSAGES, tools=[get_weather_later], model="m").until_done()
+    assert run.messages[2]["content"] == "sunny in 北京"
+
+
+async def test_asyncio_tells_the_model_of_a_stop_iteration(async_client_of):
+    def first(location: str) -> str:
+        return next(iter(()))
+
+    with ScriptedServer(calls(("first", BEIJING)), Reply(stream("x"))) as server:
+        run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[first], model="m")
+        async with asyncio.timeout(5):
+            await run.until_done()
+    assert run.messages[2]["content"] == "Error: RuntimeError: first raised StopIteration"
+
+
+async def test_asyncio_makes_no_call_that_was_cut_off(async_client_of):
+    with ScriptedServer(calls(("get_weather", BEIJING), finish="length")) as server:
+        run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
+        answer = await run.get_final_completion()
+    assert answer.choices[0].finish_reason == "length"
+    assert len(server.asked) == 1
+
+
+async def test_closing_from_another_task_ends_the_asyncio_loop_quietly(async_client_of):
+    with ScriptedServer(Reply([sse(chunk("a")), 30.0])) as server:
+        run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
+        reading = asyncio.create_task(run.until_done())
+        await asyncio.sleep(0.2)
+        await run.close()
+        async with asyncio.timeout(5):
+            await reading
+        with pytest.raises(zai.ZaiError, match="failed or was closed"):
+            await run.get_final_completion()
 
 
 async def test_asyncio_limits_the_rounds(async_client_of):

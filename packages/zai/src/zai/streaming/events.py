@@ -232,6 +232,6 @@ class _Call:
         arguments = "".join(self.arguments)
         try:
             parsed = msgspec.json.decode(arguments or "{}")
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             parsed = None
         return ToolCallDone(self.index, self.id, self.name, arguments, parsed)

@@ -1,6 +1,8 @@
 """A tool loop for asyncio under way: iterate over its events, or read to the last answer."""
 
 import asyncio
+import contextlib
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -8,7 +10,7 @@ from typing import Any, Self
 from headrace.wire.completion import Completion, Message
 from zai.streaming.async_completion_stream import AsyncCompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
-from zai.tools.loop import ToolLoop, ToolResult
+from zai.tools.loop import CUT_OFF, ToolLoop, ToolResult
 
 __all__ = ["AsyncToolRun"]
 
@@ -27,7 +29,8 @@ class AsyncToolRun:
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], AsyncCompletionStream]) -> None:
         self._loop = loop
         self._start = start
-        self._answer: Completion | None = None
+        self._stream: AsyncCompletionStream | None = None
+        self._is_closed = False
         self._events = self._read()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent | ToolResult]:
@@ -42,17 +45,17 @@ class AsyncToolRun:
         await self.close()
 
     async def _read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
-        goes_on = True
-        while goes_on:
+        while self._loop.answer is None:
             self._loop.begin_round()
             running: list[asyncio.Task[ToolResult]] = []
             try:
-                async with self._start(self._loop) as stream:
+                self._stream = self._start(self._loop)
+                async with self._stream as stream:
                     async for event in stream:
                         yield event
-                        if isinstance(event, ToolCallDone):
+                        if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
                             running.append(asyncio.create_task(self._run(event)))
-                    self._answer = stream.snapshot
+                    answer = stream.snapshot
                 results = []
                 for task in running:
                     results.append(await task)
@@ -60,14 +63,20 @@ class AsyncToolRun:
             finally:
                 for task in running:
                     task.cancel()
-            goes_on = self._loop.end_round(self._answer, results)
+            if self._is_closed:
+                return
+            self._loop.end_round(answer, results)
 
     async def _run(self, call: ToolCallDone) -> ToolResult:
         try:
             tool, arguments = self._loop.prepare(call)
             if tool.is_async:
-                return self._loop.succeed(call, await tool.function(**arguments))
-            return self._loop.succeed(call, await asyncio.to_thread(tool.function, **arguments))
+                result = tool.function(**arguments)
+            else:
+                result = await asyncio.to_thread(_call, tool.function, arguments)
+            if inspect.isawaitable(result):  # a decorator may hide that a function is async
+                result = await result
+            return self._loop.succeed(call, result)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
 
@@ -90,9 +99,20 @@ class AsyncToolRun:
     async def get_final_completion(self) -> Completion:
         """Run to the end; the last answer."""
         await self.until_done()
-        assert self._answer is not None
-        return self._answer
+        return self._loop.final_answer()
 
     async def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
-        await self._events.aclose()
+        self._is_closed = True
+        if self._stream is not None:
+            await self._stream.close()
+        with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
+            await self._events.aclose()
+
+
+def _call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except StopIteration as error:  # no future can hold one: whoever waits for it waits for ever
+        msg = f"{function.__name__} raised StopIteration"
+        raise RuntimeError(msg) from error

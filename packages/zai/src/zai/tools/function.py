@@ -28,9 +28,15 @@ class ToolFunction:
 
     Args:
         function: plain or async; every parameter needs a name, not `*args`.
+
+    Raises:
+        ZaiError: it is no function, or JSON cannot say one of its parameters.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not hasattr(function, "__name__"):
+            msg = f"{function!r} cannot be a tool: it has no name; write a function that calls it"
+            raise ZaiError(msg)
         self.function = function
         self.name: str = function.__name__
         self.is_async = inspect.iscoroutinefunction(function)
@@ -60,7 +66,7 @@ class ToolFunction:
 def encode_result(result: Any) -> str:
     """What a tool's message says: text as it is, everything else as JSON."""
     if isinstance(result, str):
-        return result
+        return result.encode("utf-8", "replace").decode()  # a file's name may hold what UTF-8 cannot say
     if isinstance(result, WireModel):
         result = result.to_dict()
     return msgspec.json.encode(result, enc_hook=str).decode()
@@ -74,6 +80,12 @@ def _arguments_type(function: Callable[..., Any], descriptions: Mapping[str, str
             msg = f"{function.__name__} cannot be a tool: its parameter {parameter} has no name of its own"
             raise ZaiError(msg)
         hint = hints.get(name, Any)
+        try:
+            msgspec.json.schema(hint)
+        except TypeError as error:
+            why = str(error).splitlines()[-1]
+            msg = f"{function.__name__} cannot be a tool: JSON cannot say its parameter {name} ({why})"
+            raise ZaiError(msg) from error
         if description := descriptions.get(name):
             hint = Annotated[hint, msgspec.Meta(description=description)]
         default = parameter.default

@@ -4,7 +4,7 @@ Decides; neither sends nor runs anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -13,7 +13,10 @@ from zai.errors import ToolRoundsError, ZaiError
 from zai.streaming.events import ToolCallDone
 from zai.tools.function import ToolFunction, encode_result
 
-__all__ = ["ToolLoop", "ToolResult"]
+__all__ = ["CUT_OFF", "ToolLoop", "ToolResult", "needs_asyncio"]
+
+CUT_OFF: Final = ("length", "model_context_window_exceeded", "sensitive", "content_filter", "network_error")
+"""A finish_reason that tells of an answer without its end: half a call is no call to be made."""
 
 
 class ToolResult(msgspec.Struct, frozen=True):
@@ -48,12 +51,13 @@ class ToolLoop:
         self._tools = {tool.name: tool for tool in map(ToolFunction, tools)}
         for tool in self._tools.values():
             if tool.is_async and not may_await:
-                msg = f"{tool.name} is async; use AsyncZaiClient, or a plain function"
-                raise ZaiError(msg)
+                raise needs_asyncio(tool)
         self._max_rounds = max_rounds
         self.messages: list[Mapping[str, Any] | Message] = list(messages)
         """With the model's answers and the tools' results, as they stand in the next request."""
         self.rounds = 0
+        self.answer: Completion | None = None
+        """The last one, that calls nothing more or was cut off."""
 
     @property
     def specs(self) -> list[dict[str, Any]]:
@@ -87,26 +91,52 @@ class ToolLoop:
 
     def fail(self, call: ToolCallDone, error: Exception) -> ToolResult:
         """The function raised, or could not be called: the model is told, and may do better."""
-        return ToolResult(call.index, call.id, call.name, f"Error: {type(error).__name__}: {error}", error)
+        content = f"Error: {type(error).__name__}: {error}"
+        if not isinstance(call.parsed, dict):  # which the answer's own arguments will not show
+            content += f"; the arguments were {call.arguments}"
+        return ToolResult(call.index, call.id, call.name, content, error)
 
-    def end_round(self, answer: Completion, results: Sequence[ToolResult]) -> bool:
-        """Append the answer, thinking included, and the results; whether there is another round."""
+    def end_round(self, answer: Completion, results: Sequence[ToolResult]) -> None:
+        """Append the answer, thinking included, and the results of the calls that were made."""
         message = answer.choices[0].message
-        calls = [
-            {
+        told = {result.index: result.content for result in results}
+        calls = {
+            index: {
                 "id": call.id or f"call_{index}",
                 "type": "function",
-                "function": {"name": call.function.name, "arguments": call.function.arguments or "{}"},
+                "function": {"name": call.function.name, "arguments": _object_of(call.function.arguments)},
             }
             for index, call in enumerate(message.tool_calls or ())
-        ]
+            if index in told
+        }
         said: dict[str, Any] = {"role": "assistant", "content": message.content or ""}
         if message.reasoning_content:
             said["reasoning_content"] = message.reasoning_content
         if calls:
-            said["tool_calls"] = calls
+            said["tool_calls"] = [*calls.values()]
         self.messages.append(said)
-        told = {result.index: result.content for result in results}
-        for index, call in enumerate(calls):
+        for index, call in calls.items():
             self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": told[index]})
-        return bool(calls)
+        if not calls or answer.choices[0].finish_reason in CUT_OFF:
+            self.answer = answer
+
+    def final_answer(self) -> Completion:
+        """The last one; raises if the run ended before it."""
+        if self.answer is None:
+            msg = "the run ended before its last answer: it failed or was closed; what came is in .messages"
+            raise ZaiError(msg)
+        return self.answer
+
+
+def needs_asyncio(tool: ToolFunction) -> ZaiError:
+    """What to raise for a function that a client which blocks cannot call."""
+    return ZaiError(f"{tool.name} is async; use AsyncZaiClient, or a plain function")
+
+
+def _object_of(arguments: str) -> str:
+    """Servers refuse a conversation in which a call's arguments are no JSON object."""
+    try:
+        value = msgspec.json.decode(arguments)
+    except (ValueError, RecursionError):
+        return "{}"
+    return arguments if isinstance(value, dict) else "{}"

@@ -1,5 +1,7 @@
 """A tool loop under way: iterate over its events, or read to the last answer."""
 
+import contextlib
+import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -7,7 +9,7 @@ from typing import Any, Self
 from headrace.wire.completion import Completion, Message
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
-from zai.tools.loop import ToolLoop, ToolResult
+from zai.tools.loop import CUT_OFF, ToolLoop, ToolResult, needs_asyncio
 
 __all__ = ["ToolRun"]
 
@@ -23,7 +25,8 @@ class ToolRun:
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
         self._loop = loop
         self._start = start
-        self._answer: Completion | None = None
+        self._stream: CompletionStream | None = None
+        self._is_closed = False
         self._events = self._read()
 
     def __iter__(self) -> Iterator[StreamEvent | ToolResult]:
@@ -38,25 +41,30 @@ class ToolRun:
         self.close()
 
     def _read(self) -> Generator[StreamEvent | ToolResult, None, None]:
-        goes_on = True
-        while goes_on:
+        while self._loop.answer is None:
             self._loop.begin_round()
             results = []
-            with self._start(self._loop) as stream:
+            self._stream = self._start(self._loop)
+            with self._stream as stream:
                 for event in stream:
                     yield event
-                    if isinstance(event, ToolCallDone):
+                    if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
                         results.append(self._run(event))
                         yield results[-1]
-                self._answer = stream.snapshot
-            goes_on = self._loop.end_round(self._answer, results)
+                answer = stream.snapshot
+            if self._is_closed:
+                return
+            self._loop.end_round(answer, results)
 
     def _run(self, call: ToolCallDone) -> ToolResult:
         try:
             tool, arguments = self._loop.prepare(call)
-            return self._loop.succeed(call, tool.function(**arguments))
+            result = tool.function(**arguments)
+            if not inspect.isawaitable(result):
+                return self._loop.succeed(call, result)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
+        raise needs_asyncio(tool)
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any] | Message]:
@@ -77,9 +85,12 @@ class ToolRun:
     def get_final_completion(self) -> Completion:
         """Run to the end; the last answer."""
         self.until_done()
-        assert self._answer is not None
-        return self._answer
+        return self._loop.final_answer()
 
     def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
-        self._events.close()
+        self._is_closed = True
+        if self._stream is not None:
+            self._stream.close()
+        with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
+            self._events.close()
