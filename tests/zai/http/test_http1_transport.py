@@ -1,5 +1,7 @@
 """The transport of the blocking client, and clients that the caller brings."""
 
+import fcntl
+import resource
 import socket
 import threading
 import time
@@ -56,6 +58,22 @@ def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
         connection.shutdown(socket.SHUT_RD)
         client.get(server.url)
     assert len({asked.connection for asked in server.asked}) == 2
+
+
+def test_a_free_connection_is_used_again_in_a_program_with_more_than_a_thousand_open_files(client):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        with ScriptedServer(Reply(ANSWER)) as server:
+            client.get(server.url)
+            origin, connection = client._transport._idle.pop()
+            high = socket.socket(fileno=fcntl.fcntl(connection, fcntl.F_DUPFD, 1024))
+            connection.close()
+            client._transport._idle.append((origin, high))
+            client.get(server.url)
+        assert len({asked.connection for asked in server.asked}) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_requests_at_the_same_time_have_connections_of_their_own_and_few_are_kept(client):

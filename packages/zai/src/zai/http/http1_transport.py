@@ -3,7 +3,7 @@
 They know nothing of proxies: behind one, httpx2's own do the work (see `transport.py`).
 """
 
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -97,7 +97,7 @@ class Http1Transport(httpx2.BaseTransport):
                     return None
                 self._idle.remove(fitting[-1])
             connection = fitting[-1][1]
-            if not select.select([connection], [], [], 0)[0]:
+            if _is_quiet(connection):
                 return connection
             connection.close()
 
@@ -123,6 +123,13 @@ class Http1Transport(httpx2.BaseTransport):
             if self._ssl_context is None:
                 self._ssl_context = httpx2.create_ssl_context()
             return self._ssl_context
+
+
+def _is_quiet(connection: socket.socket) -> bool:
+    """Nothing has come that nobody asked for: such as the end."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        return not selector.select(0)
 
 
 class _Body(httpx2.SyncByteStream):
