@@ -96,6 +96,16 @@ def test_calls_without_an_index_are_told_apart_by_their_place():
     assert calls_of(fold([whole])) == [(0, "a", "f", "{}"), (1, "b", "g", "{}")]
 
 
+@pytest.mark.parametrize("index", [b"null", b"[]", b"{}", b"1.5"])
+def test_calls_whose_index_is_none_are_told_apart_by_their_place(index):
+    odd = decode_chunk(
+        b'{"choices":[{"index":0,"delta":{"tool_calls":[{"index":%b,"id":"a","function":{"name":"f"}}]}}]}'
+        % index
+    )
+
+    assert calls_of(fold([odd])) == [(0, "a", "f", "")]
+
+
 def test_arguments_that_are_an_object_become_its_text():
     odd = decode_chunk(
         b'{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}]}}]}'

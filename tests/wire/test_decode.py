@@ -90,6 +90,10 @@ ODD = {
         choices=[], usage=Usage(prompt_tokens=1, completion_tokens=None, total_tokens=None)
     ),
     '{"choices":[],"usage":[]}': Chunk(choices=[]),
+    '{"choices":[null]}': Chunk(choices=[]),
+    '{"choices":[{"index":0,"delta":{"tool_calls":[null]}}]}': Chunk(
+        choices=[ChunkChoice(index=0, delta=Delta(tool_calls=[]))]
+    ),
 }
 
 
@@ -130,6 +134,15 @@ def test_a_broken_character_becomes_the_replacement_character():
     chunk = decode_chunk(b'{"choices":[{"index":0,"delta":{"content":"a\xffb"}}]}')
 
     assert chunk.choices[0].delta.content == "a\ufffdb"
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark():
+    chunk = decode_chunk(
+        rb'{"choices":[{"index":0,"delta":{"content":"a\ud83d\ud83d\ude00","\udfff":"b\\ud83d"}}]}'
+    )
+
+    assert chunk.choices[0].delta.content == "a?😀"
+    assert json.loads(chunk.to_json())["choices"][0]["delta"]["?"] == "b\\ud83d"
 
 
 def test_numbers_that_json_does_not_know_are_read():

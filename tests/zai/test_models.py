@@ -1,5 +1,8 @@
 """`client.models`."""
 
+import pytest
+
+import zai
 from scripted_server import Reply, ScriptedServer
 
 BODY = b'{"object":"list","data":[{"id":"glm-4.6","object":"model","created":1,"owned_by":"z","x":2}]}'
@@ -11,6 +14,13 @@ def test_the_models_are_listed(client_of):
     assert [model.id for model in models.data] == ["glm-4.6"]
     assert models.data[0].x == 2
     assert (server.asked[0].method, server.asked[0].path) == ("GET", "/api/paas/v4/models")
+
+
+@pytest.mark.parametrize("body", [b'{"data":null}', b"{}", b'{"object":"list"}'])
+def test_an_answer_without_models_is_shown(client_of, body):
+    with ScriptedServer(Reply(body)) as server, pytest.raises(zai.APIResponseValidationError) as caught:
+        client_of(server).models.list()
+    assert f"/models answered: '{body.decode()}'" in str(caught.value)
 
 
 async def test_the_models_are_listed_in_asyncio(async_client_of):

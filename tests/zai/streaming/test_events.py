@@ -118,7 +118,15 @@ def test_arguments_are_not_parsed_where_nobody_asks():
 
 @pytest.mark.parametrize(
     ("arguments", "parsed"),
-    [("", {}), ("{}", {}), ('{"a":1}', {"a": 1}), ('{"a":', None), ("null", None), ("[1]", [1])],
+    [
+        ("", {}),
+        ("{}", {}),
+        ('{"a":1}', {"a": 1}),
+        ('{"a":', None),
+        ("null", None),
+        ("[1]", [1]),
+        ("[" * 100_000, None),
+    ],
 )
 def test_a_done_call_has_its_arguments_parsed_or_none(arguments, parsed):
     (done,) = [event for event in events_of(call(0, arguments, name="f")) if event.type == "tool_call.done"]
@@ -174,6 +182,17 @@ def test_a_delta_may_hold_both():
         ("reasoning.done", "a"),
         ("content.delta", "b"),
         ("content.done", "b"),
+    ]
+
+
+def test_content_that_is_a_list_of_parts_is_told_as_its_json():
+    parts = [{"type": "text", "text": "a"}]
+
+    assert told(chunk(Delta(content=parts)), chunk(Delta(content="b"))) == [
+        ("content.delta", '[{"type":"text","text":"a"}]'),
+        ("content.delta", "b"),
+        ("content.done", '[{"type":"text","text":"a"}]b'),
+        ("finish", "stop"),
     ]
 
 

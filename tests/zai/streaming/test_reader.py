@@ -64,6 +64,9 @@ GOOD = {
     "no space after the colon": whole(*stream("a", "b")).replace(b"data: ", b"data:"),
     "a byte order mark": b"\xef\xbb\xbf" + whole(*stream("a", "b")),
     "unknown fields": whole(*(sse(chunk(text, x=1)) for text in "ab"), *stream()),
+    "events that have the default name": whole(
+        *(sse(each, event="message") for each in (chunk("a"), chunk("b"))), *stream()
+    ),
     "no object, index or usage": whole(
         *(sse({"choices": [{"delta": {"content": text}}], "usage": None}) for text in "ab"), *stream()
     ),
@@ -113,6 +116,10 @@ REFUSALS = {
     "an event": lambda body: sse(body, event="error"),
     "an event with the bare error": lambda body: sse(body["error"], event="error"),
     "data": sse,
+    "data of an event that has the default name": lambda body: sse(body, event="message"),
+    "data that is the bare error": lambda body: sse(body["error"]),
+    "data, then [DONE]": lambda body: sse(body) + DONE,
+    "a bare line, then [DONE]": lambda body: sse(body)[6:] + DONE,
     "a bare line": lambda body: sse(body)[6:],
     "a bare line without its end": lambda body: sse(body)[6:-2],
     "an indented body": lambda body: sse(body)[6:-2].replace(b'{"', b'{\n  "'),
@@ -130,6 +137,14 @@ def test_an_error_in_any_form_is_raised_with_the_servers_message(frame, before):
             reader.check()
         assert (caught.value.code, caught.value.status_code) == ("1302", 429)
         assert caught.value.json_data["message"] == "too fast"
+
+
+def test_an_error_line_counts_even_if_the_answer_ends_after_it():
+    reader = StreamReader()
+
+    assert read(reader, [sse(chunk("a")) + sse(error("1302"))[6:], *stream()]) == ["a", ""]
+    with pytest.raises(APIReachLimitError, match="too fast"):
+        reader.check()
 
 
 @pytest.mark.parametrize(

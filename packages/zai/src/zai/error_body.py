@@ -126,7 +126,7 @@ def _code(error: object) -> str:
 def _status(error: object, code: str) -> int:
     if code in STATUS_OF_CODE:
         return STATUS_OF_CODE[code]
-    if code.isdigit() and 400 <= int(code[:9]) < 600:
+    if code.isascii() and code.isdigit() and 400 <= int(code[:9]) < 600:
         return int(code)
     kind = error.get("type") if isinstance(error, dict) else None
     return _STATUS_OF_TYPE.get(code) or _STATUS_OF_TYPE.get(str(kind), 500)

@@ -13,7 +13,17 @@ from headrace.wire.chunk import Chunk, ToolCallDelta
 from headrace.wire.model import WireModel
 from headrace.wire.usage import Usage
 
-__all__ = ["Accumulator", "Choice", "Completion", "Function", "Message", "ToolCall", "fold"]
+__all__ = [
+    "Accumulator",
+    "Choice",
+    "Completion",
+    "Function",
+    "Message",
+    "ToolCall",
+    "call_number",
+    "fold",
+    "text_of",
+]
 
 
 class Function(WireModel, kw_only=True):
@@ -104,15 +114,14 @@ class Accumulator:
 
     def _add_calls(self, calls: list[ToolCallDelta]) -> None:
         for position, call in enumerate(calls):
-            index = position if call.index is None else call.index
-            self._calls.setdefault(index, _Call()).add(call)
+            self._calls.setdefault(call_number(call, position), _Call()).add(call)
 
     def message(self) -> Message:
         """The message as far as it has come."""
         calls = [call.whole(index) for index, call in enumerate(self._calls.values())]
         return Message(
-            content=_join(self._content),
-            reasoning_content=_join(self._reasoning) or None,
+            content="".join(map(text_of, self._content)),
+            reasoning_content="".join(map(text_of, self._reasoning)) or None,
             role="assistant",
             tool_calls=calls or None,
         )
@@ -147,15 +156,18 @@ class _Call:
                 self.arguments.append(function.arguments)
 
     def whole(self, index: int) -> ToolCall:
-        function = Function(arguments=_join(self.arguments), name=self.name)
+        function = Function(arguments="".join(map(text_of, self.arguments)), name=self.name)
         return ToolCall(function=function, id=self.id, index=index, type="function")
 
 
-def _join(pieces: list[str]) -> str:
-    """An odd server may send an object where text belongs."""
-    return "".join(
-        piece if isinstance(piece, str) else msgspec.json.encode(piece).decode() for piece in pieces
-    )
+def text_of(value: Any) -> str:
+    """The text itself, or the JSON of what an odd server sends where text belongs."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def call_number(call: ToolCallDelta, position: int) -> int:
+    """Which call a piece belongs to: its index, or its place in its chunk where a server sends none."""
+    return call.index if isinstance(call.index, int | str) else position
 
 
 def fold(chunks: Iterable[Chunk], *, request_id: str = "") -> Completion:

@@ -79,6 +79,8 @@ def decode_object(data: bytes) -> dict[str, Any]:
             value = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             value = json.loads(data.decode("utf-8", "replace"), strict=False)
+            # Half a surrogate pair can stand in JSON, but not in UTF-8.
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         msg = f"expected a JSON object, got {_show(data)} ({error})"
         raise DecodeError(msg) from None
@@ -109,7 +111,7 @@ def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:
 
 def _build_part(name: str, model: type[WireModel], is_list: bool, value: Any) -> Any:  # noqa: FBT001
     if is_list and isinstance(value, list):
-        return [_build_part(name, model, False, item) for item in value]
+        return [_build_part(name, model, False, item) for item in value if item is not None]
     if isinstance(value, dict) and not is_list:
         return build_model(model, value)
     if value:

@@ -2,6 +2,8 @@
 
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from headrace.errors import DecodeError
 from headrace.wire.decode import decode_model
 from headrace.wire.model import WireModel
@@ -14,13 +16,14 @@ _Model = TypeVar("_Model", bound=WireModel)
 
 
 def decode_answer(model: type[_Model], response: Any) -> _Model:
-    """The answer; a 200 that carries an error or a web page raises."""
+    """The answer; a 200 that carries an error, a web page or anything else raises."""
     content = response.content
     try:
         answer = decode_model(model, content)
     except DecodeError:
         raise page_error(response, content) from None
-    if answer.model_extra.get("error"):
+    needed = [field.name for field in structs.fields(model) if field.required]
+    if answer.model_extra.get("error") or all(answer[name] is None for name in needed):
         raise page_error(response, content)
     return answer
 
@@ -28,4 +31,4 @@ def decode_answer(model: type[_Model], response: Any) -> _Model:
 def decode_task(response: Any) -> AsyncCompletion | AsyncTaskStatus:
     """The answer where it is there, otherwise how far it is."""
     status = decode_answer(AsyncTaskStatus, response)
-    return decode_answer(AsyncCompletion, response) if "choices" in status.model_extra else status
+    return decode_answer(AsyncCompletion, response) if status.model_extra.get("choices") else status

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.wire.chunk import Chunk, ToolCallDelta
+from headrace.wire.completion import call_number, text_of
 from headrace.wire.usage import Usage
 from zai.streaming.partial_json import PartialJson
 
@@ -144,14 +145,14 @@ class EventReader:
         if (delta := choice.delta) is not None:
             if delta.reasoning_content:
                 self._end(events, reasoning=False)
-                self._reasoning.append(delta.reasoning_content)
-                events.append(ReasoningDelta(delta.reasoning_content))
+                self._reasoning.append(text_of(delta.reasoning_content))
+                events.append(ReasoningDelta(self._reasoning[-1]))
             if delta.content:
                 self._end(events, content=False)
-                self._content.append(delta.content)
-                events.append(ContentDelta(delta.content))
+                self._content.append(text_of(delta.content))
+                events.append(ContentDelta(self._content[-1]))
             for position, call in enumerate(delta.tool_calls or ()):
-                self._feed_call(position if call.index is None else call.index, call, events)
+                self._feed_call(call_number(call, position), call, events)
         if choice.finish_reason:
             self._reason = choice.finish_reason
             self._end_all(events)
@@ -218,14 +219,9 @@ class _Call:
         text = ""
         if (function := delta.function) is not None:
             self.name = self.name or function.name or ""
-            text = self._add_arguments(function.arguments or "")
-        return text
-
-    def _add_arguments(self, arguments: Any) -> str:
-        # An odd server sends the object itself.
-        text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
-        self.arguments.append(text)
-        self.partial.feed(text)
+            text = text_of(function.arguments or "")
+            self.arguments.append(text)
+            self.partial.feed(text)
         return text
 
     def done(self) -> ToolCallDone:

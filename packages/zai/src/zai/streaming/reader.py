@@ -119,7 +119,7 @@ class StreamReader:
 
     def check(self) -> None:
         """Nothing more will come: raise what is wrong with that."""
-        if self.error is None and not self.is_whole and not self.is_cancelled:
+        if self.error is None and not self.is_cancelled:
             self.error = self._explain()
         if self.error is not None:
             raise self.error
@@ -133,7 +133,7 @@ class StreamReader:
             self._fail(_error_of(data))
         elif data == DONE:
             self.is_done, self._is_plain = True, False
-        elif (not event.event or b'"choices"' in data) and not self._was_seen(event):
+        elif (event.event in ("", "message") or b'"choices"' in data) and not self._was_seen(event):
             return self._take_odd(data)
         return None
 
@@ -143,7 +143,8 @@ class StreamReader:
         except DecodeError as error:
             self._fail_to_read(error)
             return None
-        if refusal := chunk.model_extra.get("error"):
+        extra = chunk.model_extra
+        if refusal := error_in(extra) if chunk.choices is None else extra.get("error"):
             self._fail(refusal)
             return None
         self._add(chunk)
@@ -161,11 +162,13 @@ class StreamReader:
         message = f"the stream cannot be read: {error}; is base_url the root of this API?"
         self.error = APIResponseValidationError(self._response, None, message=message)
 
-    def _explain(self) -> ZaiError:
+    def _explain(self) -> ZaiError | None:
         if stray := self._sse.stray:
             error = page_error(self._response, stray)
-            if not self.whole.has_chunks or isinstance(error, APIStatusError):
+            if isinstance(error, APIStatusError) or not (self.whole.has_chunks or self.is_whole):
                 return error
+        if self.is_whole:
+            return None
         what = "within the answer" if self.whole.has_chunks else "before the answer began"
         message = f"the stream ended {what}: no finish_reason and no [DONE] came; ask again"
         return APIStreamTruncatedError(
@@ -191,4 +194,4 @@ def _is_json(data: bytes) -> bool:
 
 
 def _number(event_id: str) -> int:
-    return int(event_id) if event_id.isdigit() and len(event_id) < 19 else -1
+    return int(event_id) if event_id.isascii() and event_id.isdigit() and len(event_id) < 19 else -1

@@ -10,10 +10,10 @@ __all__ = ["AsyncCompletion", "AsyncTaskStatus"]
 class AsyncTaskStatus(WireModel, kw_only=True):
     """`task_status` is PROCESSING, SUCCESS or FAIL."""
 
-    id: str | None = None
+    id: str
     request_id: str | None = None
     model: str | None = None
-    task_status: str | None = None
+    task_status: str
 
 
 class AsyncCompletion(WireModel, kw_only=True):

@@ -1,0 +1,51 @@
+"""A whole response with status 200 that is no answer."""
+
+import pytest
+
+import zai
+from scripted_server import Reply, ScriptedServer, sse
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def requests(client):
+    """Each kind of question that has a whole answer."""
+    return (
+        lambda: client.chat.completions.create(**ASK),
+        lambda: client.chat.asyncCompletions.create(**ASK),
+        lambda: client.chat.asyncCompletions.retrieve_completion_result("t1"),
+        client.models.list,
+    )
+
+
+@pytest.mark.parametrize("body", ["{}", '{"detail":"x"}', '{"choices":null}', '{"data":null}'])
+def test_an_object_that_has_nothing_of_the_answer_is_shown(client_of, body):
+    with ScriptedServer(Reply(body.encode())) as server:
+        for request in requests(client_of(server)):
+            with pytest.raises(zai.APIResponseValidationError) as caught:
+                request()
+            assert str(caught.value).endswith(f"answered: '{body}'")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"code":500,"msg":"404 NOT_FOUND","success":false}', zai.APIInternalError),
+        ('{"object":"error","message":"404 NOT_FOUND","code":400}', zai.APIRequestFailedError),
+        ('{"message":"404 NOT_FOUND","code":"²"}', zai.APIInternalError),
+    ],
+)
+def test_an_error_that_stands_at_the_top_is_raised_with_the_servers_message(client_of, body, kind):
+    with ScriptedServer(Reply(body.encode())) as server:
+        for request in requests(client_of(server)):
+            with pytest.raises(kind, match="404 NOT_FOUND"):
+                request()
+    with ScriptedServer(Reply([sse(body), sse("[DONE]")])) as server, pytest.raises(kind, match="404"):
+        client_of(server, max_retries=0).chat.completions.create(**ASK, stream=True).collect()
+
+
+def test_a_task_without_choices_yet_is_a_status(client_of):
+    body = b'{"id":"t1","task_status":"PROCESSING","choices":null}'
+    with ScriptedServer(Reply(body)) as server:
+        task = client_of(server).chat.asyncCompletions.retrieve_completion_result("t1")
+    assert task.task_status == "PROCESSING"
