@@ -86,8 +86,8 @@ class AsyncCompletionStream:
         return self
 
     async def get_final_completion(self) -> Completion:
-        """Read to the end; the whole answer."""
-        return (await self.until_done()).snapshot
+        """Read to the end; the whole answer. Half of one raises, each time."""
+        return await (await self.until_done()).stream.collect()
 
     async def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
