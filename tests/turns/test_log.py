@@ -84,7 +84,13 @@ async def test_progress_is_told_although_what_follows_is_held():
 
 
 @pytest.mark.parametrize(
-    "error", [EngineError("no"), RequestError("too long", code="1261"), LimitError("busy", retry_after=7)]
+    "error",
+    [
+        EngineError("no"),
+        RequestError("too long", code="1261"),
+        LimitError("busy", retry_after=7),
+        LimitError("busy", retry_after=0),
+    ],
 )
 async def test_a_turn_that_fails_before_its_first_word_raises_what_failed_for_every_reader(error):
     log = MemoryLog()

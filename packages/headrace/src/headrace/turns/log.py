@@ -23,11 +23,11 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag="!"):
     code: str
     message: str
     status: int
-    retry_after: float = 0.0
+    retry_after: float | None = None
 
     def raised(self) -> HeadraceError:
         """As an exception again."""
-        if self.retry_after:
+        if self.retry_after is not None:
             return LimitError(self.message, code=self.code, status=self.status, retry_after=self.retry_after)
         return HeadraceError(self.message, code=self.code, status=self.status)
 
@@ -117,7 +117,7 @@ class MemoryLog:
         """How a turn ends that failed here: an answer that breaks off, or no answer at all."""
         if self.events:
             return self.finish("network_error", error.message)
-        retry_after = error.retry_after if isinstance(error, LimitError) else 0.0
+        retry_after = error.retry_after if isinstance(error, LimitError) else None
         return Failure(error.code, error.message, error.status, retry_after)
 
     def finish(self, reason: str, error: str = "") -> Finish:
