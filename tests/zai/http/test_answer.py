@@ -44,6 +44,12 @@ def test_an_error_that_stands_at_the_top_is_raised_with_the_servers_message(clie
         client_of(server, max_retries=0).chat.completions.create(**ASK, stream=True).collect()
 
 
+@pytest.mark.parametrize("task_id", [None, ""])
+def test_a_task_without_an_id_is_asked_for_nowhere(client_of, task_id):
+    with ScriptedServer() as server, pytest.raises(zai.ZaiError, match="it must be the id of a task"):
+        client_of(server).chat.asyncCompletions.retrieve_completion_result(task_id)
+
+
 def test_a_task_without_choices_yet_is_a_status(client_of):
     body = b'{"id":"t1","task_status":"PROCESSING","choices":null}'
     with ScriptedServer(Reply(body)) as server:

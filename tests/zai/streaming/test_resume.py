@@ -51,6 +51,13 @@ def test_a_frame_that_was_cut_is_asked_for_again(client_of):
     assert server.asked[1].headers["last-event-id"] == "0"
 
 
+def test_an_id_that_no_header_can_hold_is_not_gone_on_from(client_of):
+    with ScriptedServer(Reply([sse(chunk("a"), id="²")], end="cut")) as server:
+        with pytest.raises(zai.APIStreamDisconnectedError, match="broke off after event ²") as caught:
+            client_of(server).chat.completions.create(**ASK).collect()
+    assert caught.value.last_event_id == "²"
+
+
 def test_what_was_seen_is_skipped(client_of):
     with ScriptedServer(lost("ab"), Reply([*numbered("abc"), *FINISH])) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abc"

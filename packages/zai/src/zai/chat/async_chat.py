@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Unpack, overload
-from urllib.parse import quote
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
-from zai.chat.params import ChatParams, ToolRunParams, chat_request
+from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
 from zai.http.answer import decode_answer, decode_task
 from zai.http.async_sender import AsyncSender
 from zai.http.retry import Attempts
@@ -94,7 +93,7 @@ class AsyncCompletionTasks:
 
     async def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
-        request = self._client.request("GET", f"/async-result/{quote(id, safe='')}", **options)
+        request = self._client.request("GET", task_path(id), **options)
         return decode_task(await self._client.send(request, Attempts(self._client.max_retries)))
 
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, Required, TypedDict
+from urllib.parse import quote
 
 from headrace.wire.completion import Message
+from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import StreamTimeout
 from zai.http.request import Request, Timeout
 from zai.not_given import NotGiven
 
-__all__ = ["ChatParams", "TimeoutLike", "ToolRunParams", "chat_request"]
+__all__ = ["ChatParams", "TimeoutLike", "ToolRunParams", "chat_request", "task_path"]
 
 
 class _TimeoutObject(Protocol):
@@ -73,3 +75,11 @@ def chat_request(
     options = {name: params[name] for name in _OPTIONS if name in params}
     fields = {name: value for name, value in params.items() if name not in _OPTIONS}
     return client.request("POST", path, {**fields, "stream": stream}, stream=bool(stream), **options)
+
+
+def task_path(task_id: str) -> str:
+    """Where the answer of a task is fetched."""
+    if not task_id:
+        msg = f"id is {task_id!r}; it must be the id of a task"
+        raise ZaiError(msg)
+    return f"/async-result/{quote(task_id, safe='')}"

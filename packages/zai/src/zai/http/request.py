@@ -90,7 +90,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, "model_dump"):
+    if hasattr(value, "model_dump") and not isinstance(value, type):
         return value.model_dump(exclude_unset=True)
     if isinstance(value, bytes | bytearray):  # which would be sent as base64
         msg = f"{value[:20]!r} is bytes; decode it"

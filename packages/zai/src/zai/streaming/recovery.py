@@ -81,7 +81,8 @@ class Recovery:
             self._reconnects = 0
         self._reconnects += 1
         refused = isinstance(lost, APIStatusError) and not is_retryable(lost)
-        if self._reconnects > MAX_RECONNECTS or refused:
+        # A header holds no id but an ASCII one.
+        if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
             raise _disconnected(reader, lost) from lost
         asked = reader.retry_ms
         delay = backoff(self._reconnects) if asked is None else asked / 1000
