@@ -47,10 +47,23 @@ def test_an_address_without_a_scheme(url):
         to(url)
 
 
-@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999", "http://a b/"])
-def test_an_address_that_is_none(url):
-    with to(url) as client, pytest.raises(zai.APIConnectionError, match="base_url"):
+NO_ADDRESSES = ["http://[", "http://127.0.0.1:99999", "http://a b/", "http://api..z.ai", "http://.z.ai"]
+NO_ADDRESSES += [f"http://{'a' * 64}.com"]
+
+
+@pytest.mark.parametrize("library", ["httpx2", "httpx", None])
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_an_address_that_is_none(url, library):
+    own = library and pytest.importorskip(library).Client(trust_env=False)
+    with to(url, http_client=own) as client, pytest.raises(zai.APIConnectionError, match="base_url"):
         ask(client)
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+async def test_an_address_that_is_none_in_asyncio(url):
+    async with zai.AsyncZaiClient(api_key="a.b", base_url=url, max_retries=0) as client:
+        with pytest.raises(zai.APIConnectionError, match="base_url"):
+            await client.models.list()
 
 
 def test_a_host_that_does_not_exist():
@@ -70,7 +83,16 @@ def closed_port():
 def test_a_proxy_that_refuses(closed_port, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{closed_port}")
     with to("http://somewhere.invalid") as client:
-        with pytest.raises(zai.APIConnectionError, match=r"refused.*names a proxy: is it running\?"):
+        with pytest.raises(
+            zai.APIConnectionError, match=r"refused.*names a proxy: is it right, and running\?"
+        ):
+            ask(client)
+
+
+def test_a_proxy_whose_address_is_none(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "http://a..b:2")
+    with to("http://somewhere.invalid") as client:
+        with pytest.raises(zai.APIConnectionError, match=r"names a proxy: is it right, and running\?"):
             ask(client)
 
 
@@ -146,6 +168,27 @@ def test_a_certificate_that_the_environment_trusts(certificate, monkeypatch):
 
         with pytest.raises(zai.APIStreamDisconnectedError):
             ask(client)
+
+
+@pytest.fixture(params=["", "http://127.0.0.1:1"], ids=["direct", "proxy"])
+def without_certificates(monkeypatch, request):
+    """The address of a server for TLS, where the environment's certificates are not there."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    monkeypatch.setenv("HTTPS_PROXY", request.param)
+    with ScriptedServer(Reply(b"{}")) as server:
+        yield server.url.replace("http://", "https://")
+
+
+def test_certificates_of_the_environment_that_are_not_there(without_certificates):
+    with to(without_certificates) as client:
+        with pytest.raises(zai.ZaiError, match=r"SSL_CERT_FILE .*cannot be read: .*unset it"):
+            client.models.list()
+
+
+async def test_certificates_that_are_not_there_in_asyncio(without_certificates):
+    async with zai.AsyncZaiClient(api_key="a.b", base_url=without_certificates) as client:
+        with pytest.raises(zai.ZaiError, match=r"SSL_CERT_FILE .*cannot be read: .*unset it"):
+            await client.models.list()
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -75,7 +75,15 @@ def test_a_server_that_asks_for_minutes_is_not_asked_again():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1.5", 1.5), (" 2 ", 2), ("-3", 0), ("", None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0)],
+    [
+        ("1.5", 1.5),
+        (" 2 ", 2),
+        ("-3", 0),
+        ("", None),
+        ("soon", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 99999999999 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_a_number_or_a_date(text, seconds):
     assert retry_after({"retry-after": text}) == seconds

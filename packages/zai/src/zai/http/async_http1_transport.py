@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 
 from zai.http.http1 import Exchange
-from zai.http.http1_transport import Origin, origin_of, response_of
+from zai.http.http1_transport import Origin, origin_of, response_of, ssl_context
 
 __all__ = ["AsyncHttp1Transport"]
 
@@ -93,8 +93,8 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(str(error)) from error
 
     async def _context(self) -> ssl.SSLContext:
-        if self._ssl_context is None:  # it reads files, which takes long
-            self._ssl_context = await asyncio.to_thread(httpx2.create_ssl_context)
+        if self._ssl_context is None:
+            self._ssl_context = await asyncio.to_thread(ssl_context)
         return self._ssl_context
 
 

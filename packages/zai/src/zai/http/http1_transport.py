@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import httpx2
 
+from zai.errors import ZaiError
 from zai.http.http1 import Exchange
 
-__all__ = ["Http1Transport", "Origin", "origin_of", "response_of"]
+__all__ = ["Http1Transport", "Origin", "origin_of", "response_of", "ssl_context"]
 
 _READ_BYTES: Final = 65536
 
@@ -37,6 +38,17 @@ def response_of(exchange: Exchange, body: Any, network_stream: Any = None) -> ht
         stream=body,
         extensions={"http_version": b"HTTP/1.1", "network_stream": network_stream},
     )
+
+
+def ssl_context() -> ssl.SSLContext:
+    """With the certificates that the environment trusts; reads files, which takes long."""
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        msg = (
+            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error}; correct or unset it"
+        )
+        raise ZaiError(msg) from error
 
 
 class Http1Transport(httpx2.BaseTransport):
@@ -121,7 +133,7 @@ class Http1Transport(httpx2.BaseTransport):
     def _context(self) -> ssl.SSLContext:
         with self._lock:
             if self._ssl_context is None:
-                self._ssl_context = httpx2.create_ssl_context()
+                self._ssl_context = ssl_context()
             return self._ssl_context
 
 

@@ -73,5 +73,5 @@ def retry_after(headers: Any) -> float | None:
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one beyond all calendars
         return None

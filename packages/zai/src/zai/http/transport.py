@@ -15,6 +15,8 @@ __all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_as
 
 _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
+_NO_ADDRESS: Final = frozenset({"InvalidURL", "UnsupportedProtocol", "UnicodeError", "OverflowError"})
+_OF_SOCKETS: Final = (OSError, UnicodeError, OverflowError)  # the last two: of hosts and ports that cannot be
 
 
 def new_client(url: str) -> Any:
@@ -56,11 +58,13 @@ def _is_proxied(url: str) -> bool:
 def _with_proxies(make: Callable[..., Any]) -> Any:
     import httpx2
 
+    from zai.http.http1_transport import ssl_context
+
     limits = httpx2.Limits(
         max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
     )
     try:
-        return make(limits=limits)
+        return make(limits=limits, verify=ssl_context())
     except (ImportError, ValueError) as error:  # SOCKS without its package, a scheme that nobody knows
         message = f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and its like"
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
@@ -107,8 +111,8 @@ def foreign_errors(origin: Any) -> tuple[type[Exception], ...]:
     for base in type(origin).__mro__:
         library = sys.modules.get(base.__module__.partition(".")[0])
         if hasattr(library, "HTTPError") and hasattr(library, "InvalidURL"):
-            return (library.HTTPError, library.InvalidURL, library.StreamError, OSError)  # type: ignore[union-attr]
-    return (OSError,)
+            return (library.HTTPError, library.InvalidURL, library.StreamError, *_OF_SOCKETS)  # type: ignore[union-attr]
+    return _OF_SOCKETS
 
 
 def connection_error(
@@ -117,7 +121,7 @@ def connection_error(
     """The library's error in our words, with what to do; `limit` is the caller's own, in seconds."""
     names = {base.__name__ for base in type(error).__mro__}
     detail = str(error) or type(error).__name__
-    if names & {"InvalidURL", "UnsupportedProtocol"}:
+    if names & _NO_ADDRESS:
         message = f"{url} cannot be called: {detail}; base_url must look like https://api.z.ai/api/paas/v4"
     elif "PoolTimeout" in names:
         message = "all connections of this client are busy; read streams to their end or use them in `with`"
@@ -131,10 +135,10 @@ def connection_error(
         message = f"TLS with {url} failed: {detail}; check that base_url's https and host are right"
     elif "ConnectError" in names or isinstance(error, ConnectionRefusedError):
         message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
-        if _is_proxied(url):
-            message += " The environment names a proxy: is it running?"
     else:
         message = f"the connection to {url} broke: {detail}"
+    if names & (_NO_ADDRESS | {"ConnectError"}) and _is_proxied(url):
+        message += " The environment names a proxy: is it right, and running?"
     if names & {"TimeoutException", "TimeoutError"}:
         return APITimeoutError(request, message=message)
     return APIConnectionError(message=message, request=request)
