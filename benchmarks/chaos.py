@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from chaos_answers import Answer, Question, compare, piece_of, read  # noqa: E402
+from chaos_answers import Answer, Question, compare, pieces_of, read  # noqa: E402
 from chaos_proxy import Proxy  # noqa: E402
 from chaos_questions import steady_questions  # noqa: E402
 
@@ -242,7 +242,7 @@ class Chaos:
             meant = Interpreter(parser).feed(
                 [event for event in stored.tail.events if isinstance(event, Event)]
             )
-            events = [piece for event in meant if (piece := piece_of(event))]
+            events = [piece for event in meant for piece in pieces_of(event)]
             lost, twice = compare(events, answer.pieces)
             self.counts["events"] += len(meant)
             self.counts["events lost"] += lost

@@ -53,19 +53,19 @@ async def read(client: AsyncZaiClient, question: Question, request_id: str) -> A
     return Answer(id, pieces, stream.finish_reason, (usage.prompt_tokens, usage.completion_tokens, reasoning))
 
 
-def piece_of(event: Event) -> tuple[str, str] | None:
-    """An event as a client sees it; None if it does not."""
+def pieces_of(event: Event) -> list[tuple[str, str]]:
+    """An event as a client sees it."""
     match event:
         case Reasoning(text):
-            return ("reasoning", text)
+            return [("reasoning", text)]
         case Content(text):
-            return ("content", text)
-        case ToolCallStart(_, name, _):
-            return ("call", name)
+            return [("content", text)]
+        case ToolCallStart(_, name, _, arguments):
+            return [("call", name), ("arguments", arguments)]
         case ToolCallArguments(_, text):
-            return ("arguments", text)
+            return [("arguments", text)]
         case _:
-            return None
+            return []
 
 
 def compare(events: Sequence[tuple[str, str]], pieces: Sequence[tuple[str, str]]) -> tuple[int, int]:

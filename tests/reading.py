@@ -61,9 +61,9 @@ def said(events: Iterable[Event]) -> Said:
                 sum_.reasoning += text
             case Content(text):
                 sum_.content += text
-            case ToolCallStart(index, name, id):
+            case ToolCallStart(index, name, id, arguments):
                 assert index == len(sum_.calls)
-                sum_.calls.append((name, ""))
+                sum_.calls.append((name, arguments))
                 sum_.ids.append(id)
             case ToolCallArguments(index, text):
                 name, before = sum_.calls[index]

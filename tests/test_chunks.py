@@ -59,6 +59,14 @@ def test_id_and_name_come_once_and_tool_deltas_have_no_role(encoder):
     assert more["tool_calls"] == [{"index": 0, "type": "function", "function": {"arguments": '{"a"'}}]
 
 
+def test_a_call_that_leaves_whole_is_one_chunk(encoder):
+    start = ToolCallStart(0, "add", "call_1", '{"a":1}')
+
+    assert json.loads(wire(encoder, start))["choices"][0]["delta"]["tool_calls"] == [
+        {"id": "call_1", "index": 0, "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    ]
+
+
 def test_a_calls_id_is_24_hex_digits_and_the_same_in_a_replay(encoder):
     first = encoder.encode(ToolCallStart(1, "add")).choices[0].delta.tool_calls[0].id
     again = encoder.encode(ToolCallStart(1, "add")).choices[0].delta.tool_calls[0].id

@@ -42,6 +42,7 @@ def violations(*events):
         ],
         [ToolCallStart(0, "f"), ToolCallArguments(0, '{"a'), Finish("length")],
         [ToolCallStart(0, "f"), Finish("network_error")],
+        [ToolCallStart(0, "f", arguments="{}"), ToolCallEnd(0), Finish("tool_calls")],
         [Content("b"), Finish("length")],
     ],
 )

@@ -32,7 +32,7 @@ def test_each_event_is_a_line(parse):
     assert parse("--format", "glm-4.7") == [
         {"event": "Reasoning", "text": "hm"},
         {"event": "Content", "text": "你好"},
-        {"event": "ToolCallStart", "index": 0, "name": "find", "id": ""},
+        {"event": "ToolCallStart", "index": 0, "name": "find", "id": "", "arguments": ""},
         {"event": "ToolCallArguments", "index": 0, "text": '{"limit":3}'},
         {"event": "ToolCallEnd", "index": 0},
     ]
@@ -49,7 +49,7 @@ def test_the_options_of_a_request_are_options_here(parse):
     lines = parse("--format", "glm-4.7", "--no-thinking", "--no-tool-stream", "--every", "1")
 
     assert "".join(line["text"] for line in lines if line["event"] == "Content") == "hm</think>你好"
-    assert [line["text"] for line in lines if line["event"] == "ToolCallArguments"] == ['{"limit":3}']
+    assert [line["arguments"] for line in lines if line["event"] == "ToolCallStart"] == ['{"limit":3}']
 
 
 def test_an_unknown_family_is_answered_with_those_that_there_are(parse, capsys):

@@ -89,12 +89,8 @@ async def calls(engine, question, **fields):
     text, finish = await text_of(engine, generation)
     interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, thinking=True, tool_stream=False))
     events = interpreter.feed([Text(text), finish])
-    names = [event.name for event in events if isinstance(event, ToolCallStart)]
-    return (
-        names,
-        [json.loads(event.text) for event in events if hasattr(event, "index") and hasattr(event, "text")],
-        text,
-    )
+    starts = [event for event in events if isinstance(event, ToolCallStart)]
+    return [start.name for start in starts], [json.loads(start.arguments) for start in starts], text
 
 
 @pytest.mark.parametrize("thinking", ["enabled", "disabled"])

@@ -63,7 +63,10 @@ async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind)
         Reply([b": waiting\n\n", 0.02, *(part for piece in pieces for part in (piece, 0.02)), end])
     )
 
-    assert [len(events) async for events in engine.generate(ask(tools=TOOLS))] == [0, 0, 0, 3]
+    *signs, end = [events async for events in engine.generate(ask(tools=TOOLS))]
+    assert len(signs) > 1
+    assert not any(signs)
+    assert [type(event).__name__ for event in end] == ["ToolCallStart", "Finish"]
 
 
 async def test_a_connection_is_used_again(behind):
@@ -240,7 +243,6 @@ async def test_calls_come_from_a_server_that_parses_itself(behind):
 
     assert [type(event).__name__ for event in events] == [
         "ToolCallStart",
-        "ToolCallArguments",
         "ToolCallEnd",
         "Finish",
     ]

@@ -7,7 +7,7 @@ from headrace.parsing.whole_calls import WholeCalls
 def arguments_of(text):
     """What leaves for a call with these arguments."""
     events = WholeCalls().feed([ToolCallStart(0, "f"), ToolCallArguments(0, text), ToolCallEnd(0)])
-    return events[1].text
+    return events[0].arguments
 
 
 def test_nothing_of_a_call_leaves_before_it_is_whole():
@@ -15,8 +15,7 @@ def test_nothing_of_a_call_leaves_before_it_is_whole():
 
     assert calls.feed([ToolCallStart(0, "f"), ToolCallArguments(0, '{"a"')]) == []
     assert calls.feed([ToolCallArguments(0, ":1}"), ToolCallEnd(0)]) == [
-        ToolCallStart(0, "f"),
-        ToolCallArguments(0, '{"a":1}'),
+        ToolCallStart(0, "f", arguments='{"a":1}'),
         ToolCallEnd(0),
     ]
     assert calls.finish() == []
@@ -47,7 +46,7 @@ def test_a_call_that_was_cut_off_leaves_as_far_as_it_came():
     calls = WholeCalls()
     calls.feed([ToolCallStart(0, "f"), ToolCallArguments(0, '{"a": ')])
 
-    assert calls.finish() == [ToolCallStart(0, "f"), ToolCallArguments(0, '{"a": ')]
+    assert calls.finish() == [ToolCallStart(0, "f", arguments='{"a": ')]
 
 
 def test_a_call_that_was_cut_off_before_its_arguments_leaves_without_any():

@@ -47,8 +47,8 @@ class ChunkEncoder:
             case ToolCallArguments(index, text):
                 function = FunctionDelta(arguments=text)
                 return self._call(ToolCallDelta(index=index, type="function", function=function))
-            case ToolCallStart(index, name, call_id):
-                function = FunctionDelta(name=name, arguments="")
+            case ToolCallStart(index, name, call_id, arguments):
+                function = FunctionDelta(name=name, arguments=arguments)
                 id = call_id or self._call_id(index)
                 return self._call(ToolCallDelta(id=id, index=index, type="function", function=function))
             case Finish(reason, usage):

@@ -2,6 +2,7 @@
 
     events   := Progress* (Reasoning | Content | call)* Finish
     call     := ToolCallStart ToolCallArguments* ToolCallEnd        text may stand in between
+                                                                    (a whole call's start has its arguments)
 
 No piece is empty. Calls are numbered from 0 and follow one another; each has a name, its own id
 if it has one, and arguments if it has an end. An answer that was not cut off leaves no call open,
@@ -71,7 +72,7 @@ class Contract:
             wrong.append(f"call {event.index} has the id of another one, {event.id}")
         self._ids |= {event.id} - {""}
         self._calls += 1
-        self._open, self._has_arguments = True, False
+        self._open, self._has_arguments = True, bool(event.arguments)
         return wrong
 
     def _finish(self, event: Finish) -> list[str]:

@@ -57,12 +57,16 @@ class Content(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     text: str
 
 
-class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s"):
-    """A call begins. `index` counts from 0; `id` is "" unless the model itself wrote one."""
+class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s", repr_omit_defaults=True):
+    """A call begins. `index` counts from 0; `id` is "" unless the model itself wrote one.
+
+    `arguments` is "" unless the call leaves in one piece (`tool_stream` off).
+    """
 
     index: int
     name: str
     id: str = ""
+    arguments: str = ""
 
 
 class ToolCallArguments(msgspec.Struct, frozen=True, array_like=True, tag="a"):

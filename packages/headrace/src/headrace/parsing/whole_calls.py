@@ -41,9 +41,9 @@ class WholeCalls:
         if self._start is None:
             return []
         start, self._start = self._start, None
-        text = _normalised("".join(self._arguments))
+        arguments = _normalised("".join(self._arguments))
         self._arguments.clear()
-        return [start, ToolCallArguments(start.index, text)] if text else [start]
+        return [msgspec.structs.replace(start, arguments=arguments)]
 
 
 def _normalised(arguments: str) -> str:
