@@ -195,3 +195,13 @@ async def test_what_shows_nothing_is_silence_for_who_reads(said):
     await sending
 
     assert sent.count(b": keep-alive\n") >= 2
+
+
+def test_without_tool_stream_a_call_is_one_frame():
+    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=False))
+    body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(SAID)
+
+    ((call,),) = deltas(chunks_of(body), "tool_calls")
+    assert call["id"].startswith("call_")
+    assert call["function"]["name"] == "get_weather"
+    assert json.loads(call["function"]["arguments"])
