@@ -1,11 +1,13 @@
 """What goes wrong outside: each is one clear error that names what to do, and none is the HTTP library's."""
 
+import math
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 
+import httpx2
 import pytest
 
 import zai
@@ -299,10 +301,55 @@ def test_a_header_that_cannot_be_sent(value):
         client.models.list(extra_headers={"X-A": value})
 
 
-@pytest.mark.parametrize("timeout", ["fast", 0, -1])
-def test_a_timeout_that_is_none(timeout):
-    with pytest.raises(zai.ZaiError, match="timeout must be a number of seconds above 0"):
-        zai.ZaiClient(api_key="a.b", timeout=timeout)
+ARGUMENTS = [
+    (
+        {"timeout": "fast"},
+        "timeout must be a number of seconds above 0 .* or None for no limit, .* not 'fast'",
+    ),
+    ({"timeout": 0}, "timeout must be .* not 0"),
+    ({"timeout": -1}, "timeout must be .* not -1"),
+    ({"timeout": math.inf}, "timeout must be .* not inf"),
+    ({"timeout": 1e12}, "timeout must be .* not 1000000000000.0"),
+    ({"timeout": httpx2.Timeout(5, read=math.inf)}, r"timeout must be .* not Timeout\("),
+    ({"timeout": (1, 2)}, r"timeout must be .* not \(1, 2\)"),
+    ({"max_retries": None}, "max_retries must be an int, 0 or more, not None"),
+    ({"max_retries": -1}, "max_retries must be .* not -1"),
+    ({"stream_timeout": 30}, r"stream_timeout must be a StreamTimeout, such as .*\(idle=30\), not 30"),
+    ({"api_key": 5}, "api_key must be a string, not 5"),
+    ({"http_client": object()}, "http_client must be an httpx2.(Async)?Client or httpx.*, not <object"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), ARGUMENTS)
+@pytest.mark.parametrize("make", [zai.ZaiClient, zai.AsyncZaiClient])
+def test_an_argument_that_is_none(make, options, message):
+    with pytest.raises(zai.ZaiError, match=message):
+        make(**{"api_key": "a.b", **options})
+
+
+def test_an_http_client_of_the_other_kind():
+    with (
+        httpx2.Client() as own,
+        pytest.raises(zai.ZaiError, match="http_client must be an httpx2.AsyncClient"),
+    ):
+        zai.AsyncZaiClient(api_key="a.b", http_client=own)
+    with pytest.raises(zai.ZaiError, match="http_client must be an httpx2.Client or httpx.Client"):
+        zai.ZaiClient(api_key="a.b", http_client=httpx2.AsyncClient())
+
+
+@pytest.mark.parametrize("name", ["first_chunk", "idle", "total"])
+@pytest.mark.parametrize("value", ["3", 0, -3, math.inf])
+def test_a_limit_that_is_none(name, value):
+    with pytest.raises(zai.ZaiError, match=f"StreamTimeout.{name} must be a number of seconds .* not "):
+        zai.StreamTimeout(**{name: value})
+
+
+def test_limits_of_one_stream_that_are_none():
+    with (
+        to("http://127.0.0.1:1") as client,
+        pytest.raises(zai.ZaiError, match=r"stream_timeout must .* not 30"),
+    ):
+        client.chat.completions.create(model="m", messages=MESSAGES, stream=True, stream_timeout=30)
 
 
 def test_an_event_without_end_is_an_error_not_a_full_memory():

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from zai.error_body import status_error
 from zai.errors import ZaiError
@@ -18,6 +18,8 @@ __all__ = ["AsyncSender"]
 
 class AsyncSender(BaseClient):
     """Sends requests, again where that may help, and owns the connections."""
+
+    http_client_class: ClassVar[str] = "AsyncClient"
 
     @property
     def http_client(self) -> Any:

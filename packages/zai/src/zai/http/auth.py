@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from zai.errors import ZaiError
+from zai.http.arguments import check_argument
 
 __all__ = ["check_api_key", "generate_token"]
 
@@ -18,6 +19,7 @@ def check_api_key(api_key: str | None) -> str:
     if not api_key:
         msg = "api_key is missing; pass api_key= or set ZAI_API_KEY"
         raise ZaiError(msg)
+    check_argument("api_key", api_key, "a string", is_right=isinstance(api_key, str))
     if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
         msg = "api_key has characters that no key has; copy it again, without spaces around it"
         raise ZaiError(msg)

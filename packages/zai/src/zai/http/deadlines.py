@@ -4,6 +4,8 @@ import math
 
 import msgspec
 
+from zai.http.arguments import SECONDS, check_argument, is_seconds
+
 __all__ = ["Deadlines", "StreamTimeout"]
 
 
@@ -19,6 +21,12 @@ class StreamTimeout(msgspec.Struct, frozen=True):
     first_chunk: float | None = None
     idle: float | None = None
     total: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no limit."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            check_argument(f"StreamTimeout.{name}", value, SECONDS, is_right=is_seconds(value))
 
 
 class Deadlines:

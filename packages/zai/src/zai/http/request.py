@@ -7,10 +7,11 @@ import msgspec
 
 from headrace.wire.model import WireModel
 from zai.errors import ZaiError
+from zai.http.arguments import SECONDS, check_argument, is_seconds
 from zai.http.deadlines import StreamTimeout
 from zai.not_given import NOT_GIVEN, NotGiven, Omit
 
-__all__ = ["DEFAULT_TIMEOUT", "Request", "Timeout", "encode_body", "merge_headers", "timeout_of"]
+__all__ = ["DEFAULT_TIMEOUT", "Request", "Timeout", "encode_body", "limits_of", "merge_headers", "timeout_of"]
 
 Timeout = tuple[float | None, float | None, float | None, float | None]
 """Seconds: to connect, between two reads, between two writes, for a free connection."""
@@ -61,13 +62,20 @@ def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
     if isinstance(value, NotGiven):
         return default
     if hasattr(value, "connect"):
-        return (value.connect, value.read, value.write, value.pool)
-    if value is None or (isinstance(value, int | float) and value > 0):
-        return (value, value, value, value)
-    if isinstance(value, tuple) and len(value) == 4:
-        return value
-    msg = f"timeout must be a number of seconds above 0, None or an httpx.Timeout, not {value!r}"
-    raise ZaiError(msg)
+        timeout = (value.connect, value.read, value.write, value.pool)
+    else:
+        timeout = value if isinstance(value, tuple) else (value, value, value, value)
+    is_right = len(timeout) == 4 and all(map(is_seconds, timeout))
+    check_argument("timeout", value, f"{SECONDS}, or an httpx.Timeout", is_right=is_right)
+    return timeout
+
+
+def limits_of(value: Any) -> StreamTimeout | None:
+    """The same, if it is a limit of streams."""
+    is_right = value is None or isinstance(value, StreamTimeout)
+    expected = "a StreamTimeout, such as StreamTimeout(idle=30)"
+    check_argument("stream_timeout", value, expected, is_right=is_right)
+    return value  # type: ignore[no-any-return]
 
 
 def _header(name: str, value: Any) -> str:
