@@ -157,6 +157,29 @@ def test_a_call_is_announced_when_its_name_is_known_and_only_once():
     assert [kind for kind, _ in events].count("tool_call.start") == 1
 
 
+def test_arguments_wait_for_the_name():
+    chunks = [call(0, '{"a"', id="a"), call(0, ":"), call(0, "1}", name="f")]
+
+    assert told(*chunks) == [
+        ("tool_call.start", "f"),
+        ("tool_call.arguments.delta", '{"a":1}'),
+        ("tool_call.done", '{"a":1}'),
+        ("finish", "stop"),
+    ]
+
+
+def test_a_call_without_a_name_is_told_when_it_ends():
+    assert told(call(0, "{}", id="a"), call(1, "{}", name="g")) == [
+        ("tool_call.start", ""),
+        ("tool_call.arguments.delta", "{}"),
+        ("tool_call.done", "{}"),
+        ("tool_call.start", "g"),
+        ("tool_call.arguments.delta", "{}"),
+        ("tool_call.done", "{}"),
+        ("finish", "stop"),
+    ]
+
+
 def test_thinking_that_comes_back_is_told_apart():
     assert [
         kind
@@ -203,4 +226,9 @@ def test_the_usage_may_come_after_the_finish_reason():
 
 
 def test_other_choices_than_the_first_are_left_alone():
+    both = Chunk(
+        choices=[chunk(Delta(content=text), index=index).choices[0] for index, text in ((1, "a"), (0, "b"))]
+    )
+
     assert told(chunk(Delta(content="a"), index=1)) == [("finish", "stop")]
+    assert told(both) == [("content.delta", "b"), ("content.done", "b"), ("finish", "stop")]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from headrace.wire.chunk import Chunk, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta
 from headrace.wire.completion import call_number, text_of
 from headrace.wire.usage import Usage
 from zai.streaming.partial_json import PartialJson
@@ -122,8 +122,9 @@ StreamEvent = (
 class EventReader:
     """Chunks in, events out.
 
-    A call is whole at the end, or when something else begins and its arguments are JSON. Calls are counted
-    from 0 in the order in which they begin, as in the whole answer, whatever the server calls them.
+    A call is told as soon as its name is known. It is whole at the end, or when something else begins and its
+    arguments are JSON. Calls are counted from 0 in the order in which they begin, as in the whole answer,
+    whatever the server calls them. Of several choices the first is told, whose index is 0.
     """
 
     def __init__(self) -> None:
@@ -138,10 +139,13 @@ class EventReader:
         """What a chunk tells."""
         if chunk.usage is not None:
             self._usage = chunk.usage
-        if not chunk.choices or chunk.choices[0].index:
-            return []
-        choice = chunk.choices[0]
         events: list[StreamEvent] = []
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._feed_choice(choice, events)
+        return events
+
+    def _feed_choice(self, choice: ChunkChoice, events: list[StreamEvent]) -> None:
         if (delta := choice.delta) is not None:
             if delta.reasoning_content:
                 self._end(events, reasoning=False)
@@ -156,7 +160,6 @@ class EventReader:
         if choice.finish_reason:
             self._reason = choice.finish_reason
             self._end_all(events)
-        return events
 
     def finish(self) -> list[StreamEvent]:
         """What the end of the stream tells; the usage may have come after the finish_reason."""
@@ -172,12 +175,7 @@ class EventReader:
         if call is not self._last_call:
             self._end(events)
             self._last_call = call
-        text = call.add(delta)
-        if not call.is_announced and call.name:
-            call.is_announced = True
-            events.append(ToolCallStart(call.index, call.id, call.name))
-        if text:
-            events.append(ToolCallArgumentsDelta(call.index, call.id, call.name, text, call.partial))
+        events += call.add(delta)
 
     def _end(self, events: list[StreamEvent], *, reasoning: bool = True, content: bool = True) -> None:
         """What came before is done, since something else begins."""
@@ -189,17 +187,12 @@ class EventReader:
             self._content.clear()
         # A server may write several calls at once: one that is not whole yet may go on.
         if self._last_call is not None and self._last_call.partial.is_whole:
-            self._end_call(self._last_call, events)
+            events += self._last_call.end()
 
     def _end_all(self, events: list[StreamEvent]) -> None:
         self._end(events)
         for call in self._calls.values():
-            self._end_call(call, events)
-
-    def _end_call(self, call: "_Call", events: list[StreamEvent]) -> None:
-        if not call.is_done:
-            call.is_done = True
-            events.append(call.done())
+            events += call.end()
 
 
 class _Call:
@@ -209,12 +202,13 @@ class _Call:
         self.index = index
         self.id = ""
         self.name = ""
-        self.is_announced = False
-        self.is_done = False
         self.arguments: list[str] = []
         self.partial = PartialJson()
+        self._is_announced = False
+        self._is_done = False
 
-    def add(self, delta: ToolCallDelta) -> str:
+    def add(self, delta: ToolCallDelta) -> list[StreamEvent]:
+        """What a piece tells: nothing before the name is known."""
         self.id = self.id or delta.id or ""
         text = ""
         if (function := delta.function) is not None:
@@ -222,12 +216,28 @@ class _Call:
             text = text_of(function.arguments or "")
             self.arguments.append(text)
             self.partial.feed(text)
-        return text
+        if self._is_announced:
+            return self._tell(text)
+        return self._announce() if self.name else []
 
-    def done(self) -> ToolCallDone:
+    def end(self) -> list[StreamEvent]:
+        """That it is whole, once."""
+        if self._is_done:
+            return []
+        self._is_done = True
         arguments = "".join(self.arguments)
         try:
             parsed = msgspec.json.decode(arguments or "{}")
         except (ValueError, RecursionError):
             parsed = None
-        return ToolCallDone(self.index, self.id, self.name, arguments, parsed)
+        done = ToolCallDone(self.index, self.id, self.name, arguments, parsed)
+        return [done] if self._is_announced else [*self._announce(), done]
+
+    def _announce(self) -> list[StreamEvent]:
+        self._is_announced = True
+        return [ToolCallStart(self.index, self.id, self.name), *self._tell("".join(self.arguments))]
+
+    def _tell(self, text: str) -> list[StreamEvent]:
+        if not text:
+            return []
+        return [ToolCallArgumentsDelta(self.index, self.id, self.name, text, self.partial)]
