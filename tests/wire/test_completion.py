@@ -133,11 +133,18 @@ def test_chunks_without_choices_bring_only_their_usage():
     assert answer.choices[0].message.content == "a"
 
 
-def test_other_choices_than_the_first_are_left_alone():
-    answer = fold([chunk(Delta(content="a")), chunk(Delta(content="b"), index=1, reason="stop")])
+def test_each_choice_is_an_answer_of_its_own_wherever_it_stands():
+    choices = [
+        ChunkChoice(index=index, delta=Delta(content=text), finish_reason=reason)
+        for index, text, reason in ((2, "c", None), (1, "b", "stop"), (0, "a", None), (2, "d", "length"))
+    ]
+    answer = fold([Chunk(choices=choices[:3]), Chunk(choices=choices[3:])])
 
-    assert answer.choices[0].message.content == "a"
-    assert answer.choices[0].finish_reason is None
+    assert [(each.index, each.message.content, each.finish_reason) for each in answer.choices] == [
+        (0, "a", None),
+        (1, "b", "stop"),
+        (2, "cd", "length"),
+    ]
 
 
 def test_the_id_may_come_after_a_first_chunk_without_one():

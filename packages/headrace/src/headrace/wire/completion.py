@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from headrace.wire.chunk import Chunk, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta
 from headrace.wire.model import WireModel
 from headrace.wire.usage import Usage
 
@@ -87,12 +87,16 @@ class Accumulator:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, _Call] = {}
+        self._others: dict[int, Accumulator] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Chunks without choices only bring their usage; other choices than the first are left alone."""
+        """Chunks without choices only bring their usage."""
         if self.id is None:
             self._begin(chunk)
-        if chunk.choices and not (choice := chunk.choices[0]).index:
+        for choice in chunk.choices or ():
+            if choice.index:
+                self._add_other(choice)
+                continue
             delta = choice.delta
             if delta is not None:
                 if text := delta.content:
@@ -105,6 +109,12 @@ class Accumulator:
                 self.finish_reason = choice.finish_reason
         if chunk.usage is not None:
             self.usage = chunk.usage
+
+    def _add_other(self, choice: ChunkChoice) -> None:
+        """A peer may send several (`n` > 1), each of which is an answer of its own."""
+        if isinstance(choice.index, int):
+            alone = ChunkChoice(index=0, delta=choice.delta, finish_reason=choice.finish_reason)
+            self._others.setdefault(choice.index, Accumulator()).add(Chunk(choices=[alone]))
 
     def _begin(self, chunk: Chunk) -> None:
         self.has_chunks = True
@@ -128,8 +138,12 @@ class Accumulator:
 
     def completion(self, *, request_id: str = "") -> Completion:
         """The answer as far as it has come; `request_id` is the turn's id unless one is given."""
+        answers = {0: self, **self._others}
         return Completion(
-            choices=[Choice(finish_reason=self.finish_reason, index=0, message=self.message())],
+            choices=[
+                Choice(finish_reason=answer.finish_reason, index=index, message=answer.message())
+                for index, answer in sorted(answers.items())
+            ],
             created=self.created,
             id=self.id,
             model=self.model,
