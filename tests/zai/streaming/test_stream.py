@@ -43,6 +43,12 @@ def test_text_deltas_leave_out_what_is_empty(client_of):
         assert list(client_of(server).chat.completions.create(**ASK).text_deltas()) == ["Hel", "lo"]
 
 
+def test_text_deltas_leave_out_a_choice_without_a_delta(client_of):
+    nothing = sse({"choices": [{"index": 0, "delta": None}]})
+    with ScriptedServer(Reply([nothing, *stream("a")])) as server:
+        assert list(client_of(server).chat.completions.create(**ASK).text_deltas()) == ["a"]
+
+
 def test_collect_gives_the_whole_even_after_some_chunks_were_read(client_of):
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
         answer = client_of(server).chat.completions.create(**ASK)

@@ -63,8 +63,8 @@ class AsyncStream(TurnView, Generic[ChunkT]):
     async def text_deltas(self) -> AsyncIterator[str]:
         """Only the answer's text, piece by piece."""
         async for chunk in self:
-            if chunk.choices and (text := chunk.choices[0].delta.content):
-                yield text
+            if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
+                yield delta.content
 
     async def collect(self) -> Completion:
         """Read to the end; everything that came, from the first chunk on. Half of it raises, each time."""

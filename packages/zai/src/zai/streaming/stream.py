@@ -61,8 +61,8 @@ class Stream(TurnView, Generic[ChunkT]):
     def text_deltas(self) -> Iterator[str]:
         """Only the answer's text, piece by piece."""
         for chunk in self:
-            if chunk.choices and (text := chunk.choices[0].delta.content):
-                yield text
+            if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
+                yield delta.content
 
     def collect(self) -> Completion:
         """Read to the end; everything that came, from the first chunk on. Half of it raises, each time."""
