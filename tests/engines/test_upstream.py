@@ -58,7 +58,8 @@ async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind)
     start = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": '{"a":"'}}]}
     more = {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]}
     pieces = [sse(chunk(delta=delta)) for delta in (start, more, more)]
-    end = sse(chunk(finish_reason="tool_calls")) + sse("[DONE]")
+    last = {"tool_calls": [{"index": 0, "function": {"arguments": '"}'}}]}
+    end = sse(chunk(delta=last)) + sse(chunk(finish_reason="tool_calls")) + sse("[DONE]")
     _, engine = behind(
         Reply([b": waiting\n\n", 0.02, *(part for piece in pieces for part in (piece, 0.02)), end])
     )
@@ -66,7 +67,7 @@ async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind)
     *signs, end = [events async for events in engine.generate(ask(tools=TOOLS))]
     assert len(signs) > 1
     assert not any(signs)
-    assert [type(event).__name__ for event in end] == ["ToolCallStart", "Finish"]
+    assert [type(event).__name__ for event in end] == ["ToolCallStart", "ToolCallEnd", "Finish"]
 
 
 async def test_a_connection_is_used_again(behind):

@@ -79,6 +79,12 @@ def test_the_contract_of_a_stream_is_kept(case, tool_stream):
     assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []
 
 
+def test_a_call_that_the_callers_own_stop_cut_stays_half_and_the_server_did_nothing_wrong():
+    chunks = answer(TRACES / "chat" / "half-a-call", stop=[","])
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
 @every_case
 def test_calls_have_gapless_indexes_and_one_name(case):
     deltas = [call for chunk in answer(case) for call in chunk["choices"][0]["delta"].get("tool_calls", [])]

@@ -117,4 +117,5 @@ class Ending:
         if not usage.reasoning:  # not every server tells
             reasoning = min(self.reasoning_tokens, usage.completion)
             usage = msgspec.structs.replace(usage, reasoning=reasoning)
-        return Finish(reason, usage, "the model's server gave up" if reason == "network_error" else "")
+        error = "the model's server did not finish its answer" if reason == "network_error" else ""
+        return Finish(reason, usage, error)

@@ -2,19 +2,26 @@
 
 Known oddities: an index that is missing, null, −1, the same for every call, or that of the tool; ids
 and names that are repeated, null, "" or new in every delta; a name in pieces; arguments as an object;
-whole arguments said again with the finish; deltas of two calls that alternate.
+arguments that begin with `{}`, and real ones after it; whole arguments said again with the finish; deltas
+of two calls that alternate.
 """
 
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 
 from headrace.events import Event, ToolCallArguments, ToolCallEnd, ToolCallStart
+from headrace.parsing.json_text import JsonText
 
-__all__ = ["CallDelta", "CallReader"]
+__all__ = ["CallDelta", "CallReader", "FunctionDelta"]
+
+_NO_ARGUMENTS: Final[tuple[list[str], ...]] = ([], ["{}"], ["null"])
 
 
-class _Function(msgspec.Struct):
+class FunctionDelta(msgspec.Struct):
+    """What is called: a call's `function`, or a delta's `function_call` of before there were tools."""
+
     name: str | None = None
     arguments: str | dict[str, object] | None = None
 
@@ -24,7 +31,7 @@ class CallDelta(msgspec.Struct):
 
     index: int | None = None
     id: str | None = None
-    function: _Function | None = None
+    function: FunctionDelta | None = None
 
 
 class _Call:
@@ -35,24 +42,40 @@ class _Call:
         self.is_started = False
         self.arguments: list[str] = []
         self.said = 0  # how many of the pieces have been said
+        self._json = JsonText(ends=True)
+        self._read = 0  # and how many by the line above
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there are no arguments yet, though they may still come."""
+        return self.arguments in _NO_ARGUMENTS
 
     def is_whole(self) -> bool:
-        """Whether the arguments are JSON; none at all are."""
-        try:
-            msgspec.json.decode("".join(self.arguments) or "{}")
-        except msgspec.DecodeError:
-            return False
-        return True
+        """Whether the arguments have come to their end; none at all have."""
+        if self.is_bare:
+            return True
+        for piece in self.arguments[self._read :]:
+            self._json.feed(piece)
+        self._read = len(self.arguments)
+        return self._json.whole
+
+    def add(self, arguments: str) -> None:
+        """A piece of the arguments, or the first one in the place of none."""
+        if self.is_bare and arguments.startswith("{"):
+            self.arguments.clear()
+        self.arguments.append(arguments)
 
 
 class CallReader:
-    """One call is said at a time: the next one waits until this one's arguments are whole JSON.
+    """One call is said at a time: the next one waits until this one's arguments are whole, or none will come.
 
     Args:
         tools: the names that were offered; they tell a name in pieces from one that is repeated.
     """
 
     def __init__(self, tools: Collection[str]) -> None:
+        self.is_half = False
+        """After `finish`: a call has no end."""
         self._tools = tools
         self._calls: list[_Call] = []
         self._open = 0  # the call that is being said
@@ -66,7 +89,7 @@ class CallReader:
         """The events of a delta; `is_last` if the finish stands in the same chunk."""
         call = self._find(delta)
         call.id = call.id or delta.id or ""
-        function = delta.function or _Function()
+        function = delta.function or FunctionDelta()
         if function.name and not call.is_started:
             call.name = _joined(call.name, function.name, self._tools)
         arguments = function.arguments or ""
@@ -74,7 +97,7 @@ class CallReader:
             arguments = msgspec.json.encode(arguments).decode()
         said_again = is_last and arguments == "".join(call.arguments)
         if arguments and not said_again:
-            call.arguments.append(arguments)
+            call.add(arguments)
         return self._say()
 
     def finish(self, *, is_cut_off: bool) -> list[Event]:
@@ -84,6 +107,8 @@ class CallReader:
             events += self._progress(call, is_named=not is_cut_off)
             if call.is_started and call.is_whole() and (call.arguments or not is_cut_off):
                 events += self._end(call)
+            else:
+                self.is_half = True
             self._open += 1
         return events
 
@@ -115,7 +140,7 @@ class CallReader:
             call = self._calls[self._open]
             is_followed = self._open + 1 < len(self._calls)
             events += self._progress(call, is_named=is_followed or _is_settled(call.name, self._tools))
-            if not is_followed or not call.is_whole():
+            if not is_followed or call.is_bare or not call.is_whole():
                 break
             events += self._end(call)
             self._open += 1
@@ -129,12 +154,14 @@ class CallReader:
                 return []
             call.is_started = True
             events.append(ToolCallStart(self._open, call.name, call.id))
+        if call.is_bare:
+            return events
         pieces = call.arguments[call.said :]
         call.said = len(call.arguments)
         return events + [ToolCallArguments(self._open, piece) for piece in pieces]
 
     def _end(self, call: _Call) -> list[Event]:
-        empty: list[Event] = [] if call.arguments else [ToolCallArguments(self._open, "{}")]
+        empty: list[Event] = [ToolCallArguments(self._open, "{}")] if call.is_bare else []
         return [*empty, ToolCallEnd(self._open)]
 
 

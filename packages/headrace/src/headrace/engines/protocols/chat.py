@@ -11,7 +11,7 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.answers import Ending, Usage, chunk_decoder
-from headrace.engines.protocols.calls import CallDelta, CallReader
+from headrace.engines.protocols.calls import CallDelta, CallReader, FunctionDelta
 from headrace.engines.protocols.dialects import Dialect
 from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
 from headrace.engines.protocols.refusals import Source, refusal_of
@@ -79,6 +79,7 @@ class Chat:
             ),
             CallReader(schemas),
             None if request.tool_stream else WholeCalls(),
+            half_call="stop" if request.stop else "network_error",
         )
 
 
@@ -120,6 +121,7 @@ class _Delta(msgspec.Struct):
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[CallDelta] | None = None
+    function_call: FunctionDelta | None = None  # of before there were tools
 
 
 class _Choice(msgspec.Struct):
@@ -147,10 +149,18 @@ class ChatReader:
         parser: reads what the server left in the content.
         calls: reads the calls that have a field of their own.
         whole_calls: holds those until they are whole; None lets them leave as they come.
+        half_call: the reason of an answer that is done within a call: the caller's own `stop` may have cut
+            it; otherwise the server lost its end.
     """
 
     def __init__(
-        self, source: Source, parser: OutputParser, calls: CallReader, whole_calls: WholeCalls | None
+        self,
+        source: Source,
+        parser: OutputParser,
+        calls: CallReader,
+        whole_calls: WholeCalls | None,
+        *,
+        half_call: str,
     ) -> None:
         self.is_finished = False
         self._source = source
@@ -160,6 +170,7 @@ class ChatReader:
         self._was_thinking = False  # in the content that came last
         self._calls = calls
         self._whole_calls = whole_calls
+        self._half_call = half_call
 
     @property
     def is_ending(self) -> bool:
@@ -207,11 +218,14 @@ class ChatReader:
             events += [*self._end_parsing(), Reasoning(reasoning)]
         if delta.content:
             events += self._content(delta.content)
-        if delta.tool_calls:
+        calls = delta.tool_calls or ()
+        if delta.function_call and not calls:
+            calls = [CallDelta(function=delta.function_call)]
+        if calls:
             events += self._end_parsing()
-        for call in delta.tool_calls or ():
+        for call in calls:
             events += self._held(self._calls.feed(call, is_last=bool(choice.finish_reason)))
-        if choice.delta and (reasoning or delta.content or delta.tool_calls):
+        if choice.delta and (reasoning or delta.content or calls):
             # As a rule, a delta is a token.
             self._ending.completion_tokens += 1
             self._ending.reasoning_tokens += bool(reasoning) or self._was_thinking
@@ -238,5 +252,7 @@ class ChatReader:
     def _reason(self) -> str:
         """Whether tools were called is told by the calls."""
         if self._ending.reason in ("stop", "tool_calls"):
+            if self._calls.is_half:
+                return self._half_call
             return "tool_calls" if self._calls.called or self._parser.called_tools else "stop"
         return ""
