@@ -2,10 +2,15 @@
 
 import gzip
 import json
+from contextlib import contextmanager
 
+import httpx2
 import pytest
 
 from headrace.engines import ScriptedEngine
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.server import App, Catalogue, LocalServer, Model, Settings
 from wire_client import CHAT, HELLO
 
 
@@ -66,7 +71,7 @@ def test_another_method_is_refused(client):
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
     assert response.headers["allow"] == "POST"
-    assert client.post("/v1/models").headers["allow"] == "GET, HEAD"
+    assert sorted(client.post("/v1/models").headers["allow"].split(", ")) == ["GET", "HEAD"]
 
 
 def test_another_path_is_refused_in_the_same_form(client):
@@ -88,3 +93,49 @@ def test_a_compressed_body_is_refused_as_such(client):
 
     assert (response.status_code, response.json()["error"]["code"]) == (415, "1210")
     assert "Content-Encoding is gzip" in response.json()["error"]["message"]
+
+
+class DefectiveParser(OutputParser):
+    def feed(self, text):
+        assert text != "!"
+        return super().feed(text)
+
+
+class DefectiveModel(Model, frozen=True):
+    def parser(self, request):
+        return DefectiveParser(self.format, {}, thinking=False)
+
+
+@contextmanager
+def serve_defective(said):
+    model = DefectiveModel(
+        ("glm-4.6", b"no text"), ScriptedEngine(said, piece=1, delay=0.01), FORMATS["glm-4.6"], None
+    )
+    app = App(Catalogue([model]), Settings())
+    with LocalServer(app) as server, httpx2.Client(base_url=server.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("asked", "defect"),
+    [
+        (("POST", CHAT, {**HELLO, "stream": True}), "AssertionError"),
+        (("POST", CHAT, HELLO), "AssertionError"),
+        (("GET", "/v1/models", None), "TypeError"),
+    ],
+)
+def test_a_defect_is_logged_and_answered_in_the_same_form(asked, defect, capsys):
+    method, path, body = asked
+    with serve_defective("!") as client:
+        response = client.request(method, path, json=body)
+
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "500")
+    assert defect not in response.text
+    assert defect in capsys.readouterr().err
+
+
+def test_a_defect_in_the_midst_of_a_stream_cuts_it(capsys):
+    with serve_defective("Hi!") as client, pytest.raises(httpx2.RemoteProtocolError, match="incomplete"):
+        client.post(CHAT, json={**HELLO, "stream": True})
+
+    assert "AssertionError" in capsys.readouterr().err

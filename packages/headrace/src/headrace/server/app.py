@@ -30,6 +30,8 @@ __all__ = ["PREFIXES", "App"]
 PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", "/v1")
 """Z.ai's two, and OpenAI's, so that every OpenAI client works."""
 
+_DEFECT: Final = HeadraceError("the server made a mistake; its log says which")
+
 Endpoint = Callable[[Exchange], Awaitable[None]]
 
 
@@ -60,7 +62,7 @@ class App:
         routes = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
         self._ordinary = Starlette(
             routes=[*routes, Route("/health", self._health), Route("/metrics", self._read_metrics)],
-            exception_handlers={HeadraceError: _error, HTTPException: _http_error},
+            exception_handlers={HeadraceError: _error, HTTPException: _http_error, Exception: _defect},
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -75,6 +77,10 @@ class App:
                 await exchange.send_error(error)
             except asyncio.CancelledError:
                 pass  # the server stops, and has waited long enough: uvicorn cuts the stream
+            except Exception:
+                with suppress(RuntimeError):  # an answer has begun: uvicorn cuts it
+                    await exchange.send_error(_DEFECT)
+                raise  # for the server's log
         else:
             await self._ordinary(scope, receive, send)
 
@@ -112,6 +118,10 @@ class App:
 async def _error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HeadraceError)
     return Response(encode_error(error), error.status, media_type="application/json")
+
+
+async def _defect(request: Request, _: Exception) -> Response:
+    return await _error(request, _DEFECT)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -68,7 +68,7 @@ class KeyRing:
             algorithm = msgspec.json.decode(_base64(header), type=_TokenHeader).alg
             claims = msgspec.json.decode(_base64(payload), type=_TokenPayload)
             given = _base64(signature)
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, RecursionError, msgspec.MsgspecError):
             raise _wrong(token) from None
         secret = self._secrets.get(claims.api_key, "")
         expected = hmac.digest(secret.encode(), signed.encode(), hashlib.sha256)
