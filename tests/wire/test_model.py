@@ -74,6 +74,22 @@ def test_model_dump_shows_declared_fields_that_are_none_as_pydantics_does(odd):
     assert json.loads(odd.model_dump_json()) == dumped
 
 
+def test_model_dump_shows_the_fields_that_are_asked_for_as_pydantics_does(odd):
+    dumped = odd.model_dump()
+
+    assert odd.model_dump(include={"id", "x", "nowhere"}) == {"id": "1", "x": {"y": [1]}}
+    assert odd.model_dump(include=set()) == {}
+    assert odd.model_dump(exclude={"id", "nowhere"}) == {
+        name: item for name, item in dumped.items() if name != "id"
+    }
+    assert odd.model_dump(include={"id", "x"}, exclude={"x"}) == {"id": "1"}
+    assert odd.model_dump(exclude_defaults=True, mode="json") == odd.model_dump(exclude_none=True)
+    assert json.loads(odd.model_dump_json(include={"id"})) == {"id": "1"}
+    for name in ("include", "exclude"):
+        with pytest.raises(TypeError, match="a set of names"):
+            odd.model_dump(**{name: {"choices": {0: True}}})
+
+
 def test_json_is_indented_where_it_is_asked_for(odd):
     assert "\n" not in odd.model_dump_json()
     assert "\n" not in odd.to_json(indent=None)

@@ -341,6 +341,18 @@ def test_the_tree_of_errors_is_the_official_one():
     assert issubclass(zai.APIStreamTruncatedError, zai.APIResponseError)
 
 
+def test_errors_can_be_caught_by_way_of_the_package():
+    assert zai.core.APIStatusError is APIStatusError
+    assert zai.types.chat.Completion is Completion
+
+
+def test_the_defaults_have_their_names():
+    client = zai.ZaiClient(
+        api_key="a.b", timeout=zai.core.ZAI_DEFAULT_TIMEOUT, max_retries=zai.core.ZAI_DEFAULT_MAX_RETRIES
+    )
+    assert (client.timeout, client.max_retries) == ((8.0, 300.0, 300.0, 300.0), 3)
+
+
 def test_errors_can_be_made_as_the_official_ones(client_of):
     request = httpx2.Request("GET", "http://x")
     response = httpx2.Response(429, request=request)

@@ -6,6 +6,7 @@ Start with `ZaiClient(api_key="…").chat.completions.create(model="glm-4.6", me
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.wire.completion import Accumulator as StreamAccumulator
+from zai import core as core  # programs catch zai.core.APIStatusError
 from zai.client import ZaiClient, ZhipuAiClient
 from zai.errors import (
     APIAuthenticationError,

@@ -4,7 +4,7 @@ msgspec decodes 0.5 µs a chunk. What a peer sends beyond the declared fields la
 (see `wire/decode.py`), so that it can be read and is written again.
 """
 
-from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Container, ItemsView, Iterator, KeysView, ValuesView
 from typing import Any, Self
 
 import msgspec
@@ -84,17 +84,36 @@ class WireModel(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, 
         return _json(self.to_dict(), indent)
 
     def model_dump(
-        self, *, exclude_none: bool = False, exclude_unset: bool = False, **_: Any
+        self,
+        *,
+        include: Container[str] | None = None,
+        exclude: Container[str] | None = None,
+        exclude_none: bool = False,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        **_: Any,
     ) -> dict[str, Any]:
-        """As pydantic's: every declared field, None included unless it is excluded."""
-        plain: dict[str, Any] = _plain(self, keep_none=not (exclude_none or exclude_unset))
-        return plain
+        """As pydantic's: every declared field, None included unless it is excluded.
 
-    def model_dump_json(
-        self, *, indent: int | None = None, exclude_none: bool = False, exclude_unset: bool = False, **_: Any
-    ) -> str:
+        Args:
+            include: the only fields to show; names of this object's own, not of those within.
+            exclude: fields to leave out, likewise.
+            exclude_none: leave out what is None.
+            exclude_unset: the same, since what is absent is None.
+            exclude_defaults: the same.
+        """
+        if isinstance(include, dict) or isinstance(exclude, dict):
+            msg = "include and exclude take a set of names, not what to show within"
+            raise TypeError(msg)
+        plain: dict[str, Any] = _plain(
+            self, keep_none=not (exclude_none or exclude_unset or exclude_defaults)
+        )
+        names = plain.keys() if include is None else include
+        return {name: plain[name] for name in plain if name in names and name not in (exclude or ())}
+
+    def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
         """JSON text of `model_dump`."""
-        return _json(self.model_dump(exclude_none=exclude_none, exclude_unset=exclude_unset), indent)
+        return _json(self.model_dump(**options), indent)
 
 
 def _rebuild(cls: type[WireModel], fields: dict[str, Any], extras: dict[str, Any]) -> WireModel:

@@ -16,11 +16,15 @@ from zai.errors import (
     APITimeoutError,
     ZaiError,
 )
+from zai.http.base_client import DEFAULT_MAX_RETRIES as ZAI_DEFAULT_MAX_RETRIES
+from zai.http.request import DEFAULT_TIMEOUT as ZAI_DEFAULT_TIMEOUT
 from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.stream import Stream as StreamResponse
 
 __all__ = [
     "NOT_GIVEN",
+    "ZAI_DEFAULT_MAX_RETRIES",
+    "ZAI_DEFAULT_TIMEOUT",
     "APIAuthenticationError",
     "APIConnectionError",
     "APIInternalError",
