@@ -79,6 +79,17 @@ def test_a_break_after_the_first_token_ends_with_network_error_and_usage(behind,
     assert_well(client)
 
 
+def test_the_usage_of_a_break_is_what_was_said_and_the_prompt_as_far_as_the_server_told_of_it(behind):
+    first, second = (
+        sse(chunk(text, usage={"prompt_tokens": 7, "completion_tokens": number}))
+        for number, text in enumerate(("Hel", "lo"), 1)
+    )
+    client, _ = behind([Reply([first, second], end="cut")])
+    usage = chunks_of(ask(client).content)[-1]["usage"]
+
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (7, 2)
+
+
 @pytest.mark.parametrize("how", BREAKS)
 def test_a_whole_answer_that_breaks_is_an_error_and_no_half_answer(behind, how):
     client, _ = behind([BREAKS[how], Reply(STREAM)], **PATIENT)

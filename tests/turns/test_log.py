@@ -3,7 +3,17 @@ import asyncio
 import pytest
 
 from headrace.errors import EngineError, HeadraceError, LimitError, RequestError
-from headrace.events import Finish, Progress, Text, TokenUsage
+from headrace.events import (
+    Content,
+    Finish,
+    Progress,
+    Reasoning,
+    Text,
+    TokenUsage,
+    ToolCallArguments,
+    ToolCallEnd,
+    ToolCallStart,
+)
 from headrace.turns import MemoryLog
 from headrace.turns.log import Failure
 
@@ -112,6 +122,14 @@ async def test_a_turn_that_fails_later_ends_with_the_usage_so_far():
     assert log.ending(EngineError("lost")) == Finish(
         "network_error", TokenUsage(prompt=7, completion=3), "lost"
     )
+
+
+async def test_of_an_answer_that_came_parsed_the_pieces_are_counted():
+    log = MemoryLog()
+    log.append([Reasoning("a"), Reasoning("b"), Content("c")])
+    log.append([ToolCallStart(0, "f"), ToolCallArguments(0, "{}"), ToolCallEnd(0)])
+
+    assert log.finish("network_error").usage == TokenUsage(completion=5, reasoning=2)
 
 
 async def test_a_failure_says_how_it_is_stored():

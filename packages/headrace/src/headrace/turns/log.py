@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from headrace.errors import HeadraceError, LimitError
-from headrace.events import Event, Finish, Progress, Text, TokenUsage
+from headrace.events import Event, Finish, Progress, Reasoning, Text, TokenUsage, ToolCallEnd
 
 __all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog"]
 
@@ -121,10 +121,14 @@ class MemoryLog:
         return Failure(error.code, error.message, error.status, retry_after)
 
     def finish(self, reason: str, error: str = "") -> Finish:
-        """An ending that is not the engine's, with the usage so far."""
-        said = sum(event.tokens for event in self.events if isinstance(event, Text))
+        """An ending that is not the engine's, with the usage so far: a piece that came parsed is a token."""
+        said = sum(
+            event.tokens if isinstance(event, Text) else not isinstance(event, ToolCallEnd)
+            for event in self.events
+        )
+        reasoning = sum(isinstance(event, Reasoning) for event in self.events)
         prompt = self.progress.total if self.progress else 0
-        return Finish(reason, TokenUsage(prompt=prompt, completion=said), error)
+        return Finish(reason, TokenUsage(prompt=prompt, completion=said, reasoning=reasoning), error)
 
     def reader(self, *, idle: float) -> "LogReader":
         """A reader from the beginning on; see `LogReader`."""

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from headrace.errors import DecodeError, EngineError
-from headrace.events import Finish, TokenUsage
+from headrace.events import Event, Finish, Progress, TokenUsage
 
 __all__ = ["Ending", "Usage", "chunk_decoder"]
 
@@ -89,6 +89,11 @@ class Ending:
         self.completion_tokens = 0
         """Counted by the reader; holds where the server sends no usage."""
         self.reasoning_tokens = 0
+
+    def begin(self, usage: Usage) -> list[Event]:
+        """A server that counts as it goes tells before the first token how long the prompt is."""
+        prompt = usage.prompt_tokens or 0
+        return [Progress(prompt, prompt)] if prompt and not self.completion_tokens else []
 
     def take(self, reason: str | None, usage: Usage | None) -> bool:
         """Note what a chunk says about the end; True once both are known."""

@@ -185,7 +185,7 @@ class ChatReader:
         chunk = _decode(data)
         if chunk.error is not None:
             raise refusal_of(self._source, chunk.error)
-        events: list[Event] = []
+        events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
         reason, usage = None, chunk.usage
         for choice in chunk.choices or ():
             if not choice.index:

@@ -180,7 +180,7 @@ class CompletionReader:
             raise refusal_of(self._source, chunk.error)
         if chunk.prompt_progress is not None:
             return [Progress(chunk.prompt_progress.processed, chunk.prompt_progress.total)]
-        events: list[Event] = []
+        events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
         reason = None
         for choice in chunk.choices or ():
             if not choice.index:
