@@ -18,7 +18,7 @@ def run(*arguments, **options):
 
 
 def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
-    with run("serve", "--port", "0") as server:
+    with run("serve", "--port", "0", "--store", "unix:///redis.sock?password=sesame") as server:
         banner = [server.stdout.readline() for _ in range(5)]
         url = banner[0].split()[2]
         listed = httpx2.get(f"{url}/models", trust_env=False).json()["data"]
@@ -27,6 +27,7 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
 
     assert "glm-4.6" in [model["id"] for model in listed]
     assert "It is not GLM" in "".join(banner)
+    assert banner[-1] == "  turns   unix:///redis.sock\n"
 
 
 def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():

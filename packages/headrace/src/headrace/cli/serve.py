@@ -21,7 +21,7 @@ from headrace.server.app import PREFIXES, App
 from headrace.server.configuration import ENGINES, ModelOptions, configure
 from headrace.server.local import listen, run, url_of
 from headrace.server.settings import Settings
-from headrace.turns.settings import TurnSettings
+from headrace.turns.settings import TurnSettings, without_secrets
 
 __all__ = ["add_parser"]
 
@@ -108,7 +108,7 @@ def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     lines += [f"  guessed {note}" for note in guessed]
     number = len(settings.api_keys)
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
-    store = settings.turns.store.rpartition("@")[2]  # without a password
+    store = without_secrets(settings.turns.store)
     return "\n".join([*lines, f"  turns   {store}", f"  keys    {keys}"])
 
 

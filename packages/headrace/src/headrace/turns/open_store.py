@@ -4,7 +4,7 @@ from pathlib import Path
 
 from headrace.errors import EngineError, RequestError
 from headrace.turns.memory import MemoryStore
-from headrace.turns.settings import TurnSettings
+from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import TurnStore
 
@@ -19,6 +19,7 @@ def open_store(settings: TurnSettings) -> TurnStore:
         EngineError: what is needed for it is not installed.
     """
     kind, _, where = settings.store.partition(":")
+    name = without_secrets(settings.store)
     retention, remembrance, lease = settings.retention, settings.remembrance, settings.lease
     size, patience = settings.store_size, settings.store_patience
     if settings.store == "memory":
@@ -43,7 +44,7 @@ def open_store(settings: TurnSettings) -> TurnStore:
                 settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience
             )
         except ValueError as error:
-            msg = f'store: "{settings.store}" is no address of a Redis: {error}'
+            msg = f'store: "{name}" is no address of a Redis: {error}'
             raise RequestError(msg) from None
-    msg = f'store: "{settings.store}" is none of memory, sqlite:FILE, redis://HOST:PORT/DB, unix://SOCKET'
+    msg = f'store: "{name}" is none of memory, sqlite:FILE, redis://HOST:PORT/DB, unix://SOCKET'
     raise RequestError(msg)

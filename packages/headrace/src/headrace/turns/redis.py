@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import Logged
+from headrace.turns.settings import without_secrets
 from headrace.turns.store import (
     Append,
     Behind,
@@ -128,7 +129,7 @@ class RedisStore:
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; nothing here counts twice
         )
-        self._where = url.rpartition("@")[2]  # without a password
+        self._where = without_secrets(url)
         self._scripts = {text: self._redis.register_script(text) for text in (_CREATE, _APPEND, _TAKE_OVER)}
         self._asking: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, patience)

@@ -1,11 +1,11 @@
 """What an operator decides about turns."""
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["TurnSettings"]
-
+__all__ = ["TurnSettings", "without_secrets"]
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 _SomeTime = Annotated[float, msgspec.Meta(ge=0.1, le=1e9)]
@@ -39,3 +39,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease: _SomeTime = 6.0
     retention: _SomeTime = 3600.0
     remembrance: _Seconds = 86400.0
+
+
+def without_secrets(store: str) -> str:
+    """What may be shown of a store's name: no user, no password, and no query, which may hold both."""
+    return re.sub(r"(://)(?:[^?#]*@)?([^?#]*).*", r"\1\2", store)
