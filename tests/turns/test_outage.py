@@ -249,6 +249,16 @@ async def test_a_redis_that_lost_the_last_events_gets_them_again(redis_store):
     await registry.close()
 
 
+async def test_a_turn_whose_creation_is_asked_for_again_is_made_once(redis_store):
+    """As redis-py does by itself when a connection is lost with the reply."""
+    for _ in range(2):
+        assert await redis_store.create(header(request_id="r"), b"body") == "t1"
+    await append(redis_store, "t1", (1, 0), [Text("a")])
+
+    assert await redis_store.create(header(request_id="r"), b"body") == "t1"
+    assert (await redis_store.load("t1")).tail.events == [Text("a")]
+
+
 async def test_a_redis_without_memory_is_a_store_that_fails_until_it_has_some(redis_store):
     await redis_store.create(header(), b"")
     await redis_store._redis.config_set("maxmemory", 1)

@@ -51,9 +51,10 @@ __all__ = ["RedisStore"]
 Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 _CREATE: Final = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- the reply was lost, and redis-py asks again
 if KEYS[3] then
   local existing = redis.call('GET', KEYS[3])
-  if existing and existing ~= ARGV[1] and existing ~= ARGV[7] then return existing end
+  if existing and existing ~= ARGV[7] then return existing end
   redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[6])
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[6])
@@ -119,7 +120,7 @@ class RedisStore:
     ) -> None:
         self.process = secrets.token_hex(8)
         self._retention = int(retention * 1000)
-        self._remembrance = int(remembrance * 1000)
+        self._remembrance = int((retention + remembrance) * 1000)  # from the beginning on
         self._lease = int(lease * 1000)
         self._redis = Redis.from_url(
             url,

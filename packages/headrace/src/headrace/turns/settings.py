@@ -26,7 +26,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
         linger: seconds that a resumable turn goes on when nobody reads it.
         lease: seconds without a sign of life after which a process counts as dead.
         retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is told from one that never was.
+        remembrance: seconds for which a turn without its log is told from one that never was; longer than any
+            turn, as Redis counts them from its beginning.
     """
 
     store: str = "memory"
@@ -38,7 +39,7 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     linger: _Seconds = 60.0
     lease: _SomeTime = 6.0
     retention: _SomeTime = 3600.0
-    remembrance: _Seconds = 86400.0
+    remembrance: Annotated[float, msgspec.Meta(ge=3600, le=1e9)] = 86400.0
 
 
 def without_secrets(store: str) -> str:
