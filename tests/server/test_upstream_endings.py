@@ -62,6 +62,7 @@ BREAKS = {
     "ends early": Reply(HALF),
     "stalls": Reply([*HALF, 60.0]),
     "says garbage": Reply([*HALF, b"data: {\xff\xfe\n\n"]),
+    "says garbage before a field": Reply([*HALF, 0.05, b"\xff" + sse(chunk("x")), *STREAM[2:]]),
     "says no JSON": Reply([*HALF, sse("oops")]),
     "reports an error": Reply([*HALF, sse({"error": {"message": "lost the GPU"}})]),
     "never stops": Reply([*HALF, *([sse(chunk("x")), 0.02] * 10_000)]),

@@ -7,6 +7,7 @@ import pytest
 from dialects import TOOLS, TRACES, ask, on_the_wire, parser, protocol, read
 from headrace.chunks import merge
 from headrace.contract import Contract
+from headrace.errors import DecodeError
 from headrace.turns import Interpreter
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
@@ -77,6 +78,16 @@ def test_the_contract_of_a_stream_is_kept(case, tool_stream):
     events = interpreter.feed(said(case, whole, tool_stream=tool_stream))
 
     assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []
+
+
+@pytest.mark.parametrize("kind", ["chat", "completions"])
+def test_a_byte_that_is_no_utf_8_is_told_wherever_it_stands(kind):
+    choice = {"index": 0, "text": "Hi", "delta": {"content": "Hi"}}
+    data = json.dumps({"id": "1", "choices": [choice], "other": {"a": "b"}}).encode()
+
+    for at in range(len(data)):
+        with pytest.raises(DecodeError, match="cannot be read"):
+            protocol(kind).reader(ask()).feed(data[:at] + b"\xff" + data[at + 1 :])
 
 
 def test_a_call_that_the_callers_own_stop_cut_stays_half_and_the_server_did_nothing_wrong():

@@ -8,6 +8,7 @@ from typing import Final
 from headrace.engines.base import Generation
 from headrace.engines.latency import Histogram
 from headrace.engines.protocols import Protocol, Reader
+from headrace.engines.protocols.answers import check_text
 from headrace.engines.protocols.refusals import refusal
 from headrace.engines.transport import Answer, Transport
 from headrace.errors import EngineError, HeadraceError
@@ -69,7 +70,7 @@ class UpstreamEngine:
             while not reader.is_finished:
                 data = await _read(answer, reader)
                 chunks = frames.feed(data)
-                events, error = self._feed(chunks, reader) if data else self._end(frames, reader)
+                events, error = self._feed(chunks, frames, reader) if data else self._end(frames, reader)
                 if events or chunks:
                     yield events
                 if error is not None:
@@ -97,14 +98,17 @@ class UpstreamEngine:
         """Close the connections."""
         await self._transport.close()
 
-    def _feed(self, frames: list[SseEvent], reader: Reader) -> tuple[list[Event], HeadraceError | None]:
+    def _feed(
+        self, chunks: list[SseEvent], frames: SseDecoder, reader: Reader
+    ) -> tuple[list[Event], HeadraceError | None]:
         """The events, and what went wrong after them."""
         events: list[Event] = []
         try:
-            for frame in frames:
-                if frame.event == "error":
-                    raise refusal(self._transport.source, _OK, frame.data)
-                events += reader.feed(frame.data)
+            check_text(frames.stray)  # a field that nobody knows means nothing, but garbage may have been one
+            for chunk in chunks:
+                if chunk.event == "error":
+                    raise refusal(self._transport.source, _OK, chunk.data)
+                events += reader.feed(chunk.data)
                 if reader.is_finished:
                     break
         except HeadraceError as error:

@@ -8,7 +8,7 @@ import msgspec
 from headrace.errors import DecodeError, EngineError
 from headrace.events import Event, Finish, Progress, TokenUsage
 
-__all__ = ["Ending", "Usage", "chunk_decoder"]
+__all__ = ["Ending", "Usage", "check_text", "chunk_decoder"]
 
 _Chunk = TypeVar("_Chunk", bound=msgspec.Struct)
 
@@ -60,24 +60,41 @@ class Usage(msgspec.Struct):
 def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
     """Decodes chunks, strictly first and then with numbers as strings and the like.
 
-    The decoder raises `DecodeError`: not JSON, or of another shape.
+    The decoder raises `DecodeError`: not UTF-8, not JSON, or of another shape.
     """
     strict = msgspec.json.Decoder(kind).decode
     lax = msgspec.json.Decoder(kind, strict=False).decode
 
     def decode(data: bytes) -> _Chunk:
         try:
+            check_text(data)  # msgspec does not look at keys and values that it skips
             return strict(data)
         except _FAILURES:
             pass
         try:
             return lax(data)
         except _FAILURES as error:
-            shown = data[:80].decode("utf-8", "replace")
-            msg = f"the model's server sent what cannot be read: {shown!r} ({error})"
-            raise DecodeError(msg) from None
+            raise _unreadable(data, error) from None
 
     return decode
+
+
+def check_text(data: bytes) -> None:
+    """Whether the bytes are text.
+
+    Raises:
+        DecodeError: they are not UTF-8.
+    """
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise _unreadable(data, error) from None
+
+
+def _unreadable(data: bytes, error: Exception) -> DecodeError:
+    shown = data[:80].decode("utf-8", "replace")
+    return DecodeError(f"the model's server sent what cannot be read: {shown!r} ({error})")
 
 
 class Ending:
