@@ -12,6 +12,7 @@ from headrace.errors import RequestError
 from headrace.events import Finish, Progress, Text
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate, render_request
+from headrace.prompts.markup import Cutter
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 
@@ -165,3 +166,18 @@ async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
         used.append(finish.usage.prompt)
 
     assert used[1] >= used[0] + 2
+
+
+async def test_a_prompt_that_is_cut_between_special_tokens_has_the_same_tokens(engine):
+    turns = [
+        {"role": role, "content": f"{role} 说 {n}\n"} for n in range(30) for role in ("user", "assistant")
+    ]
+    cut = ask(engine, messages=[*turns, {"role": "user", "content": "hello"}], max_tokens=8, temperature=0)
+    ways = {}
+    assert len(engine._protocol._cutter.cut(cut.prompt)) > 3
+    for name, cutter in (("cut", engine._protocol._cutter), ("whole", Cutter())):
+        engine._protocol._cutter = cutter
+        events = await said(engine, cut)
+        ways[name] = events[-1].usage.prompt, text_of(events)
+
+    assert ways["cut"] == ways["whole"]

@@ -65,7 +65,7 @@ def test_the_call_of_the_tool_stream_page(client, thinking):
     calls = [call for calls in deltas(chunks, "tool_calls") for call in calls]
 
     assert calls[0]["function"] == {"name": "get_weather", "arguments": ""}
-    assert len(calls) > 3  # the arguments came in pieces
+    assert len(calls) > 2  # the arguments came in pieces
     assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"location": "北京"}
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 

@@ -5,13 +5,13 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from headrace.errors import EngineError
 
-__all__ = ["check_metadata", "read_metadata"]
+__all__ = ["check_metadata", "read_metadata", "special_tokens"]
 
 _MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)
@@ -19,6 +19,9 @@ _SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?
 _STRING: Final = 8
 _ARRAY: Final = 9
 _MAX_KEPT_ARRAY: Final = 64  # vocabularies are skipped
+_NAMES: Final = "tokenizer.ggml.tokens"
+_KINDS: Final = "tokenizer.ggml.token_type"
+_SPECIAL: Final = (3, 4)  # control, user-defined
 _MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
 _LIMITS: Final = {
     "context_length": (1, 2**31 - 1),
@@ -31,21 +34,32 @@ _LIMITS: Final = {
 """Beyond these llama.cpp does not refuse the file but aborts the process, or hangs."""
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Every key of the header; of a long array only its length.
+def read_metadata(path: Path, whole: Container[str] = ()) -> dict[str, Any]:
+    """Every key of the header; of a long array only its length, unless it is to be kept `whole`.
 
     Raises:
         EngineError: no such file, or not a whole GGUF header.
     """
     try:
         with path.open("rb") as file:
-            return _read(file)
+            return _read(file, whole)
     except OSError as error:
         msg = f"cannot read the model file {path}: {error.strerror}"
         raise EngineError(msg) from None
     except (ValueError, OverflowError) as error:
         msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
         raise EngineError(msg) from None
+
+
+def special_tokens(path: Path) -> dict[str, int]:
+    """The tokens that a text names to tell turns, calls and the like, by their names.
+
+    Raises:
+        EngineError: as `read_metadata`.
+    """
+    metadata = read_metadata(path, {_NAMES, _KINDS})
+    typed = zip(metadata.get(_NAMES, ()), metadata.get(_KINDS, ()), strict=False)
+    return {name: number for number, (name, kind) in enumerate(typed) if name and kind in _SPECIAL}
 
 
 def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
@@ -77,7 +91,7 @@ def _inconsistent(path: Path, what: str) -> EngineError:
     return EngineError(f"{path} is inconsistent: {what}; download or convert it again")
 
 
-def _read(file: BinaryIO) -> dict[str, Any]:
+def _read(file: BinaryIO, whole: Container[str]) -> dict[str, Any]:
     if file.read(4) != _MAGIC:
         msg = "it does not begin with GGUF"
         raise ValueError(msg)
@@ -85,16 +99,16 @@ def _read(file: BinaryIO) -> dict[str, Any]:
     if version not in _VERSIONS:
         msg = f"version {version} is not known"
         raise ValueError(msg)
-    return dict(_pair(file) for _ in range(pairs))
+    return dict(_pair(file, whole) for _ in range(pairs))
 
 
-def _pair(file: BinaryIO) -> tuple[str, Any]:
+def _pair(file: BinaryIO, whole: Container[str]) -> tuple[str, Any]:
     key = _string(file)
     (kind,) = _unpack(file, "I")
-    return key, _value(file, kind)
+    return key, _value(file, kind, is_whole=key in whole)
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
+def _value(file: BinaryIO, kind: int, *, is_whole: bool = False) -> Any:
     if kind == _STRING:
         return _string(file)
     if kind == _ARRAY:
@@ -102,11 +116,12 @@ def _value(file: BinaryIO, kind: int) -> Any:
         if item == _ARRAY:
             msg = "it has arrays within arrays"
             raise ValueError(msg)
-        if item in _SCALARS and length > _MAX_KEPT_ARRAY:
+        is_kept = is_whole or length <= _MAX_KEPT_ARRAY
+        if item in _SCALARS and not is_kept:
             file.seek(struct.calcsize("<" + _SCALARS[item]) * length, 1)
             return length
         values = [_value(file, item) for _ in range(length)]
-        return values if length <= _MAX_KEPT_ARRAY else length
+        return values if is_kept else length
     if kind not in _SCALARS:
         msg = f"value type {kind} is not known"
         raise ValueError(msg)

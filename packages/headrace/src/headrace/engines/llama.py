@@ -24,7 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.gguf import check_metadata, read_metadata
+from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
 from headrace.engines.latency import Histogram
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import LLAMA_CPP
@@ -32,6 +32,7 @@ from headrace.engines.protocols.grammar import SYNTAXES
 from headrace.engines.protocols.refusals import Source
 from headrace.errors import EngineError
 from headrace.events import Event
+from headrace.prompts.markup import Cutter
 
 __all__ = ["LlamaEngine"]
 
@@ -96,7 +97,7 @@ class LlamaEngine:
             Source("llama.cpp"),
             syntax=SYNTAXES.get(format),
             max_tokens=max_tokens,
-            less_than=_token_of_less_than(self._server),
+            cutter=Cutter(_token_of_less_than(self._server), special_tokens(path)),
         )
         self._pool = _started_pool(slots)
         self._calls: set[_Call] = set()

@@ -15,7 +15,7 @@ from headrace.engines.protocols.refusals import Source, refusal_of
 from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
-from headrace.prompts.markup import pieces, plain
+from headrace.prompts.markup import Cutter, plain
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
 
@@ -35,7 +35,7 @@ class Completions:
         syntax: how the model's family writes thinking and calls, for `tool_choice` and
             `response_format`; None refuses what would need it.
         max_tokens: where the client sets none; None is the dialect's own choice.
-        less_than: the token of a `<`, where it is known: what users write then cannot become markup.
+        cutter: for a server whose tokens are known: what users write then cannot become markup.
     """
 
     path: Final = "completions"
@@ -49,13 +49,13 @@ class Completions:
         model: str = "",
         syntax: Syntax | None = None,
         max_tokens: int | None = None,
-        less_than: int | None = None,
+        cutter: Cutter | None = None,
     ) -> None:
         self._dialect = dialect
         self._source = source
         self._model = {"model": model} if model else {}
         self._syntax = syntax
-        self._less_than = less_than
+        self._cutter = cutter
         self._max_tokens = dialect.unlimited if max_tokens is None else max_tokens
 
     def encode(self, generation: Generation) -> bytes:
@@ -86,8 +86,8 @@ class Completions:
 
     def _prompt(self, generation: Generation) -> str | list[str | int]:
         """What has been said goes back as the tokens that it was, where the server takes tokens."""
-        prompt, less_than = generation.prompt, self._less_than
-        parts: list[str | int] = [plain(prompt)] if less_than is None else pieces(prompt, less_than)
+        prompt, cutter = generation.prompt, self._cutter
+        parts: list[str | int] = [plain(prompt)] if cutter is None else cutter.cut(prompt)
         for text in generation.said:
             parts += text.ids if text.ids and self._dialect.token_prompts else (text.text,)
         has_tokens = any(isinstance(part, int) for part in parts)
