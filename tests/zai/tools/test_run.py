@@ -272,6 +272,16 @@ async def test_asyncio_tells_the_model_of_a_stop_iteration(async_client_of):
     assert run.messages[2]["content"] == "Error: RuntimeError: first raised StopIteration"
 
 
+async def test_asyncio_tells_the_model_of_a_function_that_was_cancelled(async_client_of):
+    async def give_up(location: str) -> str:
+        raise asyncio.CancelledError
+
+    with ScriptedServer(calls(("give_up", BEIJING)), Reply(stream("x"))) as server:
+        completions = async_client_of(server).chat.completions
+        run = await completions.run_tools(MESSAGES, tools=[give_up], model="m").until_done()
+    assert run.messages[2]["content"] == "Error: RuntimeError: give_up was cancelled"
+
+
 async def test_asyncio_makes_no_call_that_was_cut_off(async_client_of):
     with ScriptedServer(calls(("get_weather", BEIJING), finish="length")) as server:
         run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
@@ -290,6 +300,34 @@ async def test_closing_from_another_task_ends_the_asyncio_loop_quietly(async_cli
             await reading
         with pytest.raises(zai.ZaiError, match="failed or was closed"):
             await run.get_final_completion()
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+async def test_leaving_from_another_task_stops_the_calls_that_run(async_client_of, how):
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_ever(location: str) -> str:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+        raise NotImplementedError
+
+    with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
+        run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[wait_for_ever], model="m")
+        reading = asyncio.create_task(run.until_done())
+        async with asyncio.timeout(5):
+            await began.wait()
+            if how == "close":
+                await run.close()
+                await reading
+            else:
+                reading.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await reading
+            await stopped.wait()
+    assert len(server.asked) == 1
 
 
 async def test_asyncio_limits_the_rounds(async_client_of):

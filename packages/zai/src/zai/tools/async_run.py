@@ -30,6 +30,7 @@ class AsyncToolRun:
         self._loop = loop
         self._start = start
         self._stream: AsyncCompletionStream | None = None
+        self._running: dict[asyncio.Task[ToolResult], ToolCallDone] = {}
         self._is_closed = False
         self._events = self._read()
 
@@ -47,22 +48,24 @@ class AsyncToolRun:
     async def _read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
         while self._loop.answer is None:
             self._loop.begin_round()
-            running: list[asyncio.Task[ToolResult]] = []
+            self._running = {}
             try:
                 self._stream = self._start(self._loop)
                 async with self._stream as stream:
                     async for event in stream:
                         yield event
                         if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
-                            running.append(asyncio.create_task(self._run(event)))
+                            self._running[asyncio.create_task(self._run(event))] = event
                     answer = stream.snapshot
                 results = []
-                for task in running:
-                    results.append(await task)
+                for task, call in self._running.items():
+                    await asyncio.wait([task])
+                    if self._is_closed:
+                        return
+                    results.append(self._result(task, call))
                     yield results[-1]
             finally:
-                for task in running:
-                    task.cancel()
+                self._stop_calls()
             if self._is_closed:
                 return
             self._loop.end_round(answer, results)
@@ -79,6 +82,15 @@ class AsyncToolRun:
             return self._loop.succeed(call, result)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
+
+    def _result(self, task: asyncio.Task[ToolResult], call: ToolCallDone) -> ToolResult:
+        if task.cancelled():  # by the function itself
+            return self._loop.fail(call, RuntimeError(f"{call.name} was cancelled"))
+        return task.result()
+
+    def _stop_calls(self) -> None:
+        for task in self._running:
+            task.cancel()
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any] | Message]:
@@ -104,6 +116,7 @@ class AsyncToolRun:
     async def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
         self._is_closed = True
+        self._stop_calls()
         if self._stream is not None:
             await self._stream.close()
         with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
