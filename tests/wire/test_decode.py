@@ -90,7 +90,7 @@ ODD = {
         choices=[], usage=Usage(prompt_tokens=1, completion_tokens=None, total_tokens=None)
     ),
     '{"choices":[],"usage":[]}': Chunk(choices=[]),
-    '{"choices":[null]}': Chunk(choices=[]),
+    '{"choices":[null,0,[]]}': Chunk(choices=[]),
     '{"choices":[{"index":0,"delta":{"tool_calls":[null]}}]}': Chunk(
         choices=[ChunkChoice(index=0, delta=Delta(tool_calls=[]))]
     ),

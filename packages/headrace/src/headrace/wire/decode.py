@@ -111,7 +111,8 @@ def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:
 
 def _build_part(name: str, model: type[WireModel], is_list: bool, value: Any) -> Any:  # noqa: FBT001
     if is_list and isinstance(value, list):
-        return [_build_part(name, model, False, item) for item in value if item is not None]
+        parts = (_build_part(name, model, False, item) for item in value)
+        return [part for part in parts if part is not None]
     if isinstance(value, dict) and not is_list:
         return build_model(model, value)
     if value:
