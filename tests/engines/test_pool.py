@@ -79,6 +79,18 @@ async def test_a_server_that_answers_a_check_is_asked_again():
     await pool.close()
 
 
+async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up():
+    servers = [Server("a", down=DEAD), Server("b")]
+    pool = Pool(servers, check_interval=0.01)
+    for _ in range(5):
+        await said(pool)
+    servers[0].down = None
+    await asyncio.sleep(0.1)
+
+    assert "".join([await said(pool) for _ in range(4)]) == "abab"
+    await pool.close()
+
+
 async def test_a_busy_server_rests_for_as_long_as_it_said():
     servers = [Server("a", down=LimitError("busy", retry_after=0.1)), Server("b")]
     pool = Pool(servers, check_interval=0.01)

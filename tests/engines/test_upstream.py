@@ -70,6 +70,21 @@ async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind)
     assert [type(event).__name__ for event in end] == ["ToolCallStart", "ToolCallEnd", "Finish"]
 
 
+@pytest.mark.parametrize("status", [200, 401, 404, 405])
+async def test_a_server_that_answers_a_look_is_well_although_it_knows_no_models(behind, status):
+    _, engine = behind(Reply(b"{}", status))
+
+    await engine.check()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_that_fails_at_a_look_is_not(behind, status):
+    _, engine = behind(Reply(b"{}", status))
+
+    with pytest.raises(EngineError):
+        await engine.check()
+
+
 async def test_a_connection_is_used_again(behind):
     server, engine = behind(Reply(stream("Hi")))
     for _ in range(3):

@@ -19,6 +19,7 @@ _IDLE_SECONDS: Final = 4.0  # uvicorn, and so vLLM and SGLang, closes an idle co
 _TRIES: Final = 3
 _WHOLE_BODY: Final = 1024 * 1024
 _OK: Final = 200
+_FAILED: Final = 500
 _FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -67,22 +68,35 @@ class HttpTransport:
                 return HttpAnswer(response, self.source)
 
     async def get(self, path: str, *, authorization: str = "") -> bytes:
-        """See `Transport`."""
-        url = self._url.with_path(path) if path.startswith("/") else self._url / path
-        try:
-            async with await self._request("GET", url, authorization) as response:
-                body = await response.content.read(_WHOLE_BODY)
-        except _FAILURES as error:
-            raise self._silent(error) from None
-        if response.status != _OK:
-            raise refusal(self.source, response.status, body)
+        """A whole body; `/path` starts at the server's root, `path` at its base URL.
+
+        Raises:
+            HeadraceError: no answer, or another status than 200.
+        """
+        status, body = await self._get(path, authorization)
+        if status != _OK:
+            raise refusal(self.source, status, body)
         return body
+
+    async def check(self) -> None:
+        """See `Transport`."""
+        status, body = await self._get("models")  # not every server has it
+        if status >= _FAILED:
+            raise refusal(self.source, status, body)
 
     async def close(self) -> None:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _get(self, path: str, authorization: str = "") -> tuple[int, bytes]:
+        url = self._url.with_path(path) if path.startswith("/") else self._url / path
+        try:
+            async with await self._request("GET", url, authorization) as response:
+                return response.status, await response.content.read(_WHOLE_BODY)
+        except _FAILURES as error:
+            raise self._silent(error) from None
 
     async def _request(
         self, method: str, url: URL, authorization: str, body: bytes | None = None

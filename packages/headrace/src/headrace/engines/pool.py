@@ -22,7 +22,7 @@ class _Member:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.running = 0
-        self.asked = 0  # ties are broken in turn
+        self.turn = 0  # when it was asked last: ties are broken in turn
         self.rests_until = 0.0
         self.is_failing = False
 
@@ -39,6 +39,7 @@ class Pool:
         self._members = [_Member(engine) for engine in engines]
         self._check_interval = check_interval
         self._checking: asyncio.Task[None] | None = None
+        self._turns = 0
 
     @property
     def continues(self) -> bool:
@@ -92,10 +93,11 @@ class Pool:
         now = asyncio.get_running_loop().time()
 
         def preference(member: _Member) -> tuple[float, int, int]:
-            return max(member.rests_until - now, 0.0), member.running, member.asked
+            return max(member.rests_until - now, 0.0), member.running, member.turn
 
         chosen = min(members, key=preference)
-        chosen.asked += 1
+        self._turns += 1
+        chosen.turn = self._turns
         return chosen
 
     def _rest(self, member: _Member, error: HeadraceError) -> None:

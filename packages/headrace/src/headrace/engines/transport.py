@@ -41,11 +41,11 @@ class Transport(Protocol):
         """
         ...
 
-    async def get(self, path: str) -> bytes:
-        """A whole body; `/path` starts at the server's root, `path` at its base URL.
+    async def check(self) -> None:
+        """Whether the server answers, if only that it does not know what it is asked for.
 
         Raises:
-            EngineError: no answer, or another status than 200.
+            EngineError: no answer, or a failure.
         """
         ...
 

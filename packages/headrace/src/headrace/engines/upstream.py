@@ -92,7 +92,7 @@ class UpstreamEngine:
         Raises:
             HeadraceError: it does not.
         """
-        await self._transport.get("models")
+        await self._transport.check()
 
     async def close(self) -> None:
         """Close the connections."""
