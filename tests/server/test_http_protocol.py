@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ def answer(client, *parts):
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
         for part in parts:
             connection.sendall(part)
+            time.sleep(0.005)  # so that it is a read of its own
         connection.settimeout(10)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -24,11 +26,28 @@ def head(*lines):
     return "\r\n".join([f"POST {CHAT} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]).encode()
 
 
-def test_an_offer_of_http_2_is_passed_over(serve):
-    upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
-    length = f"Content-Length: {len(BODY)}"
+HTTP_2 = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
+LENGTH = f"Content-Length: {len(BODY)}"
 
-    assert b" 200 " in answer(serve(ScriptedEngine("Hi")), head(*upgrade, length) + BODY).splitlines()[0]
+
+@pytest.mark.parametrize("upgrade", [HTTP_2, ["Connection: Upgrade", "upgrade:websocket"]])
+def test_an_offer_of_another_protocol_is_passed_over_wherever_it_is_cut(serve, upgrade):
+    client = serve(ScriptedEngine("Hi"))
+    request = head(*upgrade, LENGTH) + BODY
+    for cut in [0, 7, *range(60, len(request), 9)]:
+        said = answer(client, request[:cut], request[cut:])
+
+        assert b" 200 " in said.splitlines()[0], request[:cut]
+
+
+def test_a_connection_goes_on_after_an_offer(serve):
+    client = serve(ScriptedEngine("Hi"))
+    offer = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n".encode()
+    whole = offer + LENGTH.encode() + b"\r\n\r\n" + BODY
+    chunked = offer + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+    said = answer(client, (whole + chunked) * 200 + head(LENGTH) + BODY)
+
+    assert said.count(b"HTTP/1.1 200") == 401
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
