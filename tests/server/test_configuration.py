@@ -106,7 +106,7 @@ def test_a_model_file_keeps_zais_names(read):
 def test_the_command_line_names_the_only_model(read):
     (options,) = read(WHOLE, upstream="http://x:1/v1,http://y:1/v1").models
 
-    assert options.urls == ["http://x:1/v1", "http://y:1/v1"]
+    assert options.settings(ChatSettings).url == ("http://x:1/v1", "http://y:1/v1")
     assert options.name == ""
 
 
@@ -123,6 +123,9 @@ MISTAKES = [
     ("[models]\nglm = 1", ["models.glm is 1", '[models."glm"]']),
     ("[server\nport=1", ["not valid TOML", "line 1"]),
     ('[models.m]\nengine = "magic"', ['[models."m"]', "engine is 'magic'", "llama, completions, chat, recorded"]),
+    ('[models.m]\nengine = ["llama"]', ['[models."m"]', "engine is ['llama']", "llama, completions"]),
+    ('[models.glm-4.6]\nengine = "llama"', ["[models.glm-4.6]", "quotes", '[models."glm-4.6"]']),
+    ('[models.m]\nengine = "llama"\n[models.o]\nnames = ["M"]', ['[models."o"]', "M", '[models."m"]', "one name"]),
     ('[models.m]\nengine = "chat"', ['[models."m"]', "url is missing", "http://gpu1:8000/v1"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nslots = 3', ["slots is no option here"]),
     ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "generations at once"]),
@@ -135,6 +138,8 @@ MISTAKES = [
     ("[server]\nshutdown_timeout = -1", ["shutdown_timeout is -1"]),
     ('[models.m]\nengine = "llama"\nslots = 0', ["slots is 0", ">= 1"]),
     ('[models.m]\nengine = "llama"\ncontext = -5', ["context is -5"]),
+    ('[models.m]\nengine = "llama"\ncontext = 2000000000', ["context", "slots", "2147483647"]),
+    ('[models.m]\nengine = "llama"\nthreads = 1000', ["threads is 1000", "512"]),
     ('[models.m]\nengine = "llama"\nidle = nan', ["idle is nan"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\ntotal = -1', ["total is -1"]),
     ('[models.m]\nengine = "completions"\nurl = "u"\nmax_tokens = 0', ["max_tokens is 0"]),

@@ -19,7 +19,7 @@ def cards(*ids, **fields):
 
 
 def guess(server, name="", environment=(), **values):
-    options = ModelOptions(name, "here", {"url": server.url, **values})
+    options = ModelOptions(name, "here", {"url": server.url} | values)
     return guess_models(options, dict(environment))
 
 
@@ -44,6 +44,7 @@ def serve():
         ("llamacpp", "llama.cpp"),
         ("headrace", "zai"),
         ("someone", "openai"),
+        (None, "openai"),
     ],
 )
 def test_the_owner_of_a_model_tells_the_dialect(serve, owner, dialect):
@@ -98,6 +99,12 @@ def test_every_model_of_a_server_is_served_where_none_is_named(serve):
     assert [one.options.name for one in guessed] == ["one", "two"]
 
 
+def test_two_models_that_differ_in_their_organisation_only_keep_their_whole_names(serve):
+    guessed = guess(serve(cards("a/One", "b/One", "b/One"), NOT_FOUND))
+
+    assert [one.options.name for one in guessed] == ["a/One", "b/One"]
+
+
 @pytest.mark.parametrize("name", ["b/Two", "two", "TWO"])
 def test_a_name_chooses_among_several(serve, name):
     (guessed,) = guess(serve(cards("a/One", "b/Two"), NOT_FOUND), name=name)
@@ -115,6 +122,17 @@ def test_the_only_model_of_a_server_may_have_another_name_here(serve):
     (guessed,) = guess(serve(cards("a/One"), NOT_FOUND), name="glm-4.6")
 
     assert (guessed.options.name, guessed.options.settings().upstream_model) == ("glm-4.6", "a/One")
+
+
+@pytest.mark.parametrize(
+    "values", [{"url": 3}, {"url": ["http://x/v1", 3]}, {"dialect": "vlm"}, {"engine": "llama"}]
+)
+def test_a_mistake_is_told_before_anybody_is_asked(serve, values):
+    server = serve(cards("m"), NOT_FOUND)
+    with pytest.raises(RequestError, match="here"):
+        guess(server, **values)
+
+    assert server.asked == []
 
 
 def test_what_was_given_is_not_guessed(serve):
@@ -142,8 +160,10 @@ def test_a_variable_that_is_not_set_is_named(serve):
     ("reply", "named"),
     [
         (Reply(b"<html>hello</html>"), "no list of models"),
+        (Reply(b'{"data":[{"id":"\xff"}]}'), "no list of models"),
         (NOT_FOUND, "check url"),
         (Reply(b"{}", 401), "key"),
+        (cards(), "has no models"),
     ],
 )
 def test_another_kind_of_server_is_named(serve, reply, named):

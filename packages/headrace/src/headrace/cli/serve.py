@@ -84,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _load(options: ModelOptions) -> list[_Loaded]:
     """The model that the options describe; several, where a server that has several is named."""
     guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
-    if options.urls and not (options.name and "engine" in options.values):
+    if options.values.get("url") and not (options.name and "engine" in options.values):
         try:
             from headrace.server.guessing import guess_models
         except ImportError as error:

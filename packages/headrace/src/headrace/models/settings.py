@@ -32,6 +32,7 @@ ZAI_NAMES: Final = (
 )
 """What the embedded model answers to, so that code written for Z.ai runs as it is."""
 
+_INT32: Final = 2**31 - 1  # as llama.cpp counts
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _Natural = Annotated[int, msgspec.Meta(ge=0)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -73,8 +74,13 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
     template: str = ""
     slots: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4  # llama.cpp has no more sequences
     context: _Natural = 0
-    threads: _Positive = 1
-    gpu_layers: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    threads: Annotated[int, msgspec.Meta(ge=1, le=512)] = 1  # nor more threads
+    gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=_INT32)] = -1
+
+    def __post_init__(self) -> None:
+        if self.slots * self.context > _INT32:
+            msg = f"slots times context is {self.slots * self.context}; it must be at most {_INT32}"
+            raise ValueError(msg)
 
 
 class UpstreamSettings(ModelSettings, frozen=True):

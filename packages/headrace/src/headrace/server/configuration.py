@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_origin
 
@@ -102,22 +102,23 @@ class ModelOptions(_Table):
         self.name = name
 
     @property
-    def urls(self) -> list[str]:
-        """Of its servers; [] if it has none."""
-        urls = self.values.get("url", ())
-        return urls.split(",") if isinstance(urls, str) else list(urls)
+    def kind(self) -> type[ModelSettings] | None:
+        """What `engine` names; None if that is nothing."""
+        engine = self.values.get("engine")
+        return next((kind for name, kind in ENGINES.items() if name == engine), None)
 
-    def settings(self) -> ModelSettings:
-        """The checked settings of the engine that `engine` names.
+    def settings(self, otherwise: type[ModelSettings] | None = None) -> ModelSettings:
+        """The checked settings of the engine that `engine` names, or `otherwise` if it is not given.
 
         Raises:
             RequestError: what cannot be used, where it stands, and the way out.
         """
-        engine = self.values.get("engine", "")
-        if engine not in ENGINES:
+        kind = self.kind if "engine" in self.values else otherwise
+        if kind is None:
+            engine = self.values.get("engine", "")
             msg = f"{self.where}: engine is {engine!r}; it must be one of {', '.join(ENGINES)}"
             raise RequestError(msg)
-        return self.convert(ENGINES[engine])
+        return self.convert(kind)
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -150,6 +151,7 @@ def configure(flags: Mapping[str, Any], environment: Mapping[str, str] = os.envi
     if given.get("model")[0] or given.get("upstream")[0] or not models:
         models = [_only_model(given)]
     given.check_flags()
+    _check_names(models)
     return Configuration(server.convert(Settings), models)
 
 
@@ -213,8 +215,7 @@ def _only_model(given: _Given) -> ModelOptions:
 def _overruled(options: ModelOptions, given: _Given) -> ModelOptions:
     if engine := given.get("engine")[0]:
         options.put("engine", engine, "--engine")
-    kind = ENGINES.get(options.values.get("engine", "completions"), ModelSettings)
-    given.over(options, kind)
+    given.over(options, options.kind or CompletionsSettings)
     return options
 
 
@@ -241,11 +242,28 @@ def _check(tables: Mapping[str, Any], path: Path) -> None:
         if not isinstance(table, dict):
             msg = f'{path}: models.{name} is {table!r}; it must be a table: [models."{name}"]'
             raise RequestError(msg)
+        for option, value in table.items():
+            if isinstance(value, dict):
+                full = f"{name}.{option}"
+                msg = f'{path}: [models.{full}]: a name with a dot must stand in quotes: [models."{full}"]'
+                raise RequestError(msg)
     if "api_keys" in tables.get("server", {}):
         msg = (
             f"{path}: [server] api_keys: keys do not belong into a file; set HEADRACE_API_KEYS=id.secret[,…]"
         )
         raise RequestError(msg)
+
+
+def _check_names(models: Iterable[ModelOptions]) -> None:
+    """Each name is one model's. Names that are only guessed give way by themselves."""
+    owners: dict[str, ModelOptions] = {}
+    for options in models:
+        names = _lists_split(options.values, ModelSettings).get("names")
+        for name in (options.name, *(names if isinstance(names, Sequence) else ())):
+            owner = owners.setdefault(str(name).lower(), options)
+            if owner is not options:
+                msg = f"{options.where}: {name} is a name of {owner.where} too; one name means one model"
+                raise RequestError(msg)
 
 
 def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.models.families import guess_format
 from headrace.models.loading import read_key
+from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.models.templates import find_template
 from headrace.server.configuration import ModelOptions
 
@@ -32,7 +33,7 @@ _HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
 
 class _Card(msgspec.Struct):
     id: str
-    owned_by: str = ""
+    owned_by: str | None = None
     root: str | None = None
     max_model_len: int | None = None
 
@@ -68,11 +69,12 @@ def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[
     Returns one guess; where no name was given, one for each model that the server has.
 
     Raises:
-        HeadraceError: the server does not answer, or has several models and none of that name.
+        HeadraceError: an option cannot be used; the server does not answer, or has no model of that name.
     """
-    urls = [_with_path(url) for url in options.urls]
-    variable = options.values.get("key", "")
-    told = asyncio.run(_ask(urls[0], read_key(variable, environment), variable))
+    settings = options.settings(CompletionsSettings)
+    assert isinstance(settings, UpstreamSettings)  # no other knows `url`
+    urls = [_with_path(url) for url in settings.url]
+    told = asyncio.run(_ask(urls[0], read_key(settings.key, environment), settings.key))
     return [_guess(options, urls, card, told) for card in _chosen(options, told)]
 
 
@@ -81,15 +83,18 @@ async def _ask(url: str, key: str, variable: str) -> _Told:
     try:
         body = await _get(transport, "models")
         try:
-            cards = msgspec.json.decode(body, type=_Cards).data
-        except msgspec.DecodeError as error:
+            cards = {card.id: card for card in msgspec.json.decode(body, type=_Cards).data}
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             msg = f"{transport.source.name}/models is no list of models: {error}; check the URL"
             raise EngineError(msg) from None
+        if not cards:
+            msg = f"{transport.source.name} has no models; name one, and its engine, in headrace.toml"
+            raise EngineError(msg)
         try:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
-        return _Told(transport.source.name, transport.host, cards, template)
+        return _Told(transport.source.name, transport.host, list(cards.values()), template)
     finally:
         await transport.close()
 
@@ -123,13 +128,15 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told)
     template, found = _template(given.get("template", ""), card, told)
     format = given.get("format") or guess_format(template and find_template(template).text, card.id)
     engine, why = _engine(given.get("engine", ""), template, format)
-    dialect = _OWNERS.get(card.owned_by) or _HOSTS.get(told.host) or "openai"
+    dialect = _OWNERS.get(card.owned_by or "") or _HOSTS.get(told.host) or "openai"
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
     notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r})"]
     if engine == "completions":
         guessed |= {"template": template, "format": format}
         why += f"; format {format}, template {found}"
-    name = options.name or _short(card.id)
+    short = _short(card.id)
+    is_unique = sum(short == _short(other.id) for other in told.cards) == 1
+    name = options.name or (short if is_unique else card.id)
     others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
     values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
     return Guess(ModelOptions(name, options.where, values), [*notes, f"engine {engine}: {why}"])
