@@ -55,7 +55,7 @@ def test_connection_errors_and_timeouts_are_tried_again_but_not_a_limit_of_the_c
     assert Attempts(1).after(zai.APIConnectionError()) > 0
     assert Attempts(1).after(zai.APITimeoutError()) > 0
     with pytest.raises(zai.APITimeoutError):
-        Attempts(1, after_timeouts=False).after(zai.APITimeoutError())
+        Attempts(1, zai.StreamTimeout(idle=1)).after(zai.APITimeoutError())
 
 
 def test_an_answer_that_cannot_be_read_is_not_tried_again():

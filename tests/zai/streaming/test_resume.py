@@ -4,6 +4,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from zai.http.line import Line
 from zai.streaming.recovery import MAX_RECONNECTS
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
@@ -98,13 +99,25 @@ def test_a_turn_that_is_gone_is_not_asked_for_again(client_of):
     assert caught.value.__cause__.status_code == 410
 
 
-def test_the_servers_retry_says_how_long_to_wait(client_of, monkeypatch):
+@pytest.mark.parametrize(("asked", "seconds"), [("1500", 1.5), ("999999999", 60)])
+def test_the_servers_retry_says_how_long_to_wait_up_to_a_minute(client_of, monkeypatch, asked, seconds):
     waits = []
-    monkeypatch.setattr("zai.streaming.stream.time.sleep", waits.append)
-    replies = [Reply([b"retry: 1500\n\n", *numbered("a")], end="cut"), Reply([*numbered("b", 1), *FINISH])]
+    monkeypatch.setattr(Line, "sleep", lambda line, seconds: waits.append(seconds))
+    first = [f"retry: {asked}\n\n".encode(), *numbered("a")]
+    replies = [Reply(first, end="cut"), Reply([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
         client_of(server).chat.completions.create(**ASK).collect()
-    assert waits == [1.5]
+    assert waits == [seconds]
+
+
+def test_a_client_that_does_not_want_it_neither_resumes_nor_stops_a_turn(client_of):
+    with ScriptedServer(lost("a"), Reply([*numbered("a"), 60.0])) as server:
+        client = client_of(server, resume=False)
+        with pytest.raises(zai.APIStreamDisconnectedError, match="after event 0"):
+            client.chat.completions.create(**ASK).collect()
+        with client.chat.completions.create(**ASK) as answer:
+            next(answer)
+    assert [asked.method for asked in server.asked] == ["POST", "POST"]
 
 
 def test_without_numbers_nothing_is_asked_for_again(client_of):

@@ -1,14 +1,19 @@
 """How long a stream may take: limits that a server's pings do not extend."""
 
+import contextlib
 import math
+import socket
+import threading
 import time
 
+import httpx2
 import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 from zai import StreamTimeout
 from zai.http.deadlines import Deadlines
+from zai.testing import ReplayTransport
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 PINGS = [0.05, b": ping\n"] * 200
@@ -105,6 +110,70 @@ async def test_asyncio_meets_the_first_limit_before_the_head_too(async_client_of
             await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
         assert 0.15 < time.monotonic() - start < 8
         assert len(server.asked) < 2
+
+
+STALLED = Reply([b"{", 60.0], status=500, headers={"content-length": "100"})
+ALL_LIMITS = StreamTimeout(first_chunk=0.3, idle=0.3, total=0.5)
+
+
+def test_an_error_whose_body_does_not_come_meets_the_limits_too(client_of):
+    with ScriptedServer(STALLED) as server:
+        start = time.monotonic()
+        with pytest.raises(zai.APITimeoutError, match=r"within 0\.3 s"):
+            client_of(server).chat.completions.create(**ASK, stream_timeout=ALL_LIMITS)
+        assert time.monotonic() - start < 8
+
+
+async def test_asyncio_limits_an_error_whose_body_does_not_come(async_client_of):
+    with ScriptedServer(STALLED) as server:
+        start = time.monotonic()
+        with pytest.raises(zai.APITimeoutError, match=r"within 0\.3 s"):
+            await async_client_of(server).chat.completions.create(**ASK, stream_timeout=ALL_LIMITS)
+        assert time.monotonic() - start < 8
+
+
+def test_a_head_that_comes_byte_by_byte_meets_the_limits_too():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                while connection.send(b"H"):
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with zai.ZaiClient(api_key="a.b", base_url=url, max_retries=0) as client:
+            start = time.monotonic()
+            with pytest.raises(zai.APITimeoutError):
+                client.chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=0.5))
+            assert time.monotonic() - start < 8
+
+
+def test_a_wait_that_would_end_after_the_limit_is_not_begun(client_of):
+    with ScriptedServer(Reply(status=429, headers={"retry-after": "20"})) as server:
+        start = time.monotonic()
+        with pytest.raises(zai.APIReachLimitError):
+            client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=10))
+        assert time.monotonic() - start < 8
+
+
+def test_a_wait_before_a_reconnect_ends_with_the_limit(client_of):
+    with ScriptedServer(Reply([b"retry: 20000\n\n", sse(chunk("a"), id=0)], end="cut")) as server:
+        start = time.monotonic()
+        with pytest.raises(zai.APITimeoutError, match="did not end within 1 s") as caught:
+            client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=1)).collect()
+        assert time.monotonic() - start < 8
+    assert caught.value.partial.choices[0].message.content == "a"
+
+
+@pytest.mark.parametrize("limits", [StreamTimeout(first_chunk=30, idle=0.2), StreamTimeout(total=0.2)])
+def test_a_limit_holds_where_no_connection_can_be_cut(limits):
+    transport = ReplayTransport([sse(chunk("a")), 0.4, *stream("b")], timed=True)
+    with zai.ZaiClient(api_key="a.b", http_client=httpx2.Client(transport=transport)) as client:
+        with pytest.raises(zai.APITimeoutError) as caught:
+            client.chat.completions.create(**ASK, stream_timeout=limits).collect()
+    assert caught.value.partial.choices[0].message.content == "a"
 
 
 def test_the_callers_own_time_does_not_count_as_idle(client_of):

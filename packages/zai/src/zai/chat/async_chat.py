@@ -44,7 +44,7 @@ class AsyncCompletions:
         """
         client = self._client
         request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, after_timeouts=request.limits is None)
+        attempts = Attempts(client.max_retries, request.limits)
         response = await client.send(request, attempts)
         if request.stream:
             return AsyncStream[Chunk](client, request, response, attempts)

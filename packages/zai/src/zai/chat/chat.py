@@ -42,7 +42,7 @@ class Completions:
         """
         client = self._client
         request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, after_timeouts=request.limits is None)
+        attempts = Attempts(client.max_retries, request.limits)
         response = client.send(request, attempts)
         if request.stream:
             return Stream[Chunk](client, request, response, attempts)

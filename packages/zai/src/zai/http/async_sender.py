@@ -31,31 +31,33 @@ class AsyncSender(BaseClient):
         while True:
             attempts.sent = time.monotonic()
             try:
-                return await self.send_once(request)
+                return await self.send_once(request, attempts)
             except ZaiError as error:
                 delay = attempts.after(error)
             await asyncio.sleep(delay)
 
-    async def send_once(self, request: Request) -> Any:
+    async def send_once(self, request: Request, attempts: Attempts) -> Any:
         """The response, if the server said yes."""
         # Importing the library and reading certificates takes long: not on the event loop.
         is_made = self._http is not None
         http_client = self.http_client if is_made else await asyncio.to_thread(lambda: self.http_client)
+        limit = head_seconds(request, attempts.seconds_left())
+        sent = build(http_client, request, attempts.line, time.monotonic() + limit)
         try:
-            async with asyncio.timeout(head_seconds(request)):
-                response = await http_client.send(build(http_client, request), stream=request.stream)
-            if response.is_success:
-                return response
-            content = await response.aread()
-            await response.aclose()
+            async with asyncio.timeout(limit):
+                response = await http_client.send(sent, stream=request.stream)
+                if response.is_success:
+                    return response
+                async with contextlib.aclosing(response):
+                    content = await response.aread()
         except foreign_errors(http_client) as error:
-            raise connection_error(error, request.url, limit=head_seconds(request)) from error
+            raise connection_error(error, request.url, limit=limit) from error
         raise status_error(response, content)
 
     async def send_quietly(self, request: Request) -> None:
         """Send where nobody waits for the answer, and nothing depends on it."""
         with contextlib.suppress(ZaiError):
-            await self.send_once(request)
+            await self.send_once(request, Attempts(0))
 
     async def close(self) -> None:
         """Close the connections, those of an `http_client` that was passed included."""

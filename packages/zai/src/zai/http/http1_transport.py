@@ -3,10 +3,12 @@
 They know nothing of proxies: behind one, httpx2's own do the work (see `transport.py`).
 """
 
+import math
 import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -30,13 +32,13 @@ def origin_of(request: httpx2.Request) -> Origin:
     return (url.scheme, url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
 
 
-def response_of(exchange: Exchange, body: Any, network_stream: Any = None) -> httpx2.Response:
+def response_of(exchange: Exchange, body: Any) -> httpx2.Response:
     """The response whose head the exchange has read."""
     return httpx2.Response(
         exchange.status,
         headers=exchange.headers,
         stream=body,
-        extensions={"http_version": b"HTTP/1.1", "network_stream": network_stream},
+        extensions={"http_version": b"HTTP/1.1"},
     )
 
 
@@ -54,6 +56,9 @@ def ssl_context() -> ssl.SSLContext:
 class Http1Transport(httpx2.BaseTransport):
     """One connection a request, used again when its response was read to the end.
 
+    A request's extensions may have a `line`, which then holds its connection, and an `end`, by
+    `time.monotonic`: when the head of its response must have come.
+
     Args:
         max_idle: free connections that are kept.
     """
@@ -70,20 +75,23 @@ class Http1Transport(httpx2.BaseTransport):
         exchange = Exchange(request)
         data = exchange.encode()
         origin = origin_of(request)
-        timeout = request.extensions.get("timeout", {})
-        connection = self._take(origin) or self._connect(origin, timeout.get("connect"))
+        timeout, end = request.extensions.get("timeout", {}), request.extensions.get("end", math.inf)
+        connection = self._take(origin) or self._connect(origin, _seconds(timeout.get("connect"), end))
         try:
-            connection.settimeout(timeout.get("write"))
+            if line := request.extensions.get("line"):
+                line.hold(connection)
+            connection.settimeout(_seconds(timeout.get("write"), end))
             connection.sendall(data)
-            connection.settimeout(timeout.get("read"))
-            while (first := exchange.feed_head(connection.recv(_READ_BYTES))) is None:
-                pass
+            first = None
+            while first is None:
+                connection.settimeout(_seconds(timeout.get("read"), end))
+                first = exchange.feed_head(connection.recv(_READ_BYTES))
             connection.settimeout(timeout.get("body"))
         except BaseException:
             connection.close()
             raise
         body = _Body(connection, exchange, first, partial(self._keep, origin, connection))
-        return response_of(exchange, body, _NetworkStream(connection))
+        return response_of(exchange, body)
 
     def close(self) -> None:
         """Close the free connections; those in use close with their responses."""
@@ -137,6 +145,12 @@ class Http1Transport(httpx2.BaseTransport):
             return self._ssl_context
 
 
+def _seconds(limit: float | None, end: float) -> float | None:
+    """What is left of a limit, and before the end; never 0, which would not wait at all."""
+    left = min(math.inf if limit is None else limit, end - time.monotonic())
+    return None if left == math.inf else max(left, 0.001)
+
+
 def _is_quiet(connection: socket.socket) -> bool:
     """Nothing has come that nobody asked for: such as the end."""
     with selectors.DefaultSelector() as selector:
@@ -176,13 +190,3 @@ class _Body(httpx2.SyncByteStream):
 
     def __del__(self) -> None:
         self.close()
-
-
-class _NetworkStream:
-    """What httpx2's responses carry, as far as the SDK asks it."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._connection if info == "socket" else None

@@ -1,16 +1,21 @@
 """When a request is tried again, and after how long. Decides; never waits."""
 
+import math
 import random
 import time
 from typing import Any, Final
 
 from zai.errors import APIConnectionError, APIStatusError, APITimeoutError, ZaiError
+from zai.http.deadlines import StreamTimeout
+from zai.http.line import Line
 
-__all__ = ["Attempts", "backoff", "is_retryable", "retry_after"]
+__all__ = ["MAX_RETRY_AFTER", "Attempts", "backoff", "is_retryable", "retry_after"]
+
+MAX_RETRY_AFTER: Final = 60.0
+"""Seconds that a server may ask to wait."""
 
 _FIRST_DELAY: Final = 0.5
 _MAX_DELAY: Final = 8.0
-_MAX_RETRY_AFTER: Final = 60.0
 _RETRYABLE: Final = (408, 409, 429)
 
 
@@ -19,29 +24,38 @@ class Attempts:
 
     Args:
         max_retries: how many tries may follow the first.
-        after_timeouts: whether one may follow a try that took too long.
+        limits: of time for all of them, which none may follow that took too long.
     """
 
-    def __init__(self, max_retries: int, *, after_timeouts: bool = True) -> None:
+    def __init__(self, max_retries: int, limits: StreamTimeout | None = None) -> None:
+        self.line = Line()
+        """What they go over."""
         self.started = self.sent = time.monotonic()
         """When the first try was made, and when the last."""
-        self._left = max_retries
-        self._after_timeouts = after_timeouts
+        self._end = self.started + limits.total if limits and limits.total else math.inf
+        self._after_timeouts = limits is None
+        self._retries = max_retries
         self._made = 0
 
+    def seconds_left(self) -> float:
+        """For all that is still to come; infinity if there is no limit."""
+        return self._end - time.monotonic()
+
     def after(self, error: ZaiError) -> float:
-        """Seconds to wait before the next try; raises `error` if there shall be none."""
+        """Seconds to wait before the next try; raises `error` if there shall or can be none."""
         asked = None
         if isinstance(error, APIStatusError) and is_retryable(error):
             asked = retry_after(getattr(error.response, "headers", {}))
         elif not isinstance(error, APIConnectionError) or self._is_final(error):
             raise error
         # A server that asks for minutes is obeyed by not trying again.
-        if self._left <= 0 or (asked is not None and asked > _MAX_RETRY_AFTER):
+        if self._retries <= self._made or (asked is not None and asked > MAX_RETRY_AFTER):
             raise error
-        self._left -= 1
         self._made += 1
-        return backoff(self._made) if asked is None else asked
+        delay = backoff(self._made) if asked is None else asked
+        if delay >= self.seconds_left():
+            raise error
+        return delay
 
     def _is_final(self, error: APIConnectionError) -> bool:
         return isinstance(error, APITimeoutError) and not self._after_timeouts

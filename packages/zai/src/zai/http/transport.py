@@ -4,11 +4,14 @@ httpx2 is imported when the first client is made, so that `import zai` stays qui
 the same names; their errors end here.
 """
 
+import math
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
 from zai.errors import APIConnectionError, APITimeoutError
+from zai.http.line import Line
 from zai.http.request import Request
 
 __all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_async_client", "new_client"]
@@ -70,32 +73,39 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 
 
-def build(http_client: Any, request: Request) -> Any:
-    """The library's own request."""
+def build(http_client: Any, request: Request, line: Line, end: float) -> Any:
+    """The library's own request. Our own transports hold its line, and wait for a head until `end`."""
     connect, read, write, pool = request.timeout
     body = read
     if (limits := request.limits) is not None:
         # The stream watches its own time; the library's limit must not be shorter.
-        if getattr(http_client, "splits_timeouts", False):
-            read, body = head_seconds(request), None
-        else:
-            read = None if limits.idle is None else max(limits.idle, limits.first_chunk or 0)
+        body = None
+        if not getattr(http_client, "splits_timeouts", False):
+            read = limits.total if limits.idle is None else max(limits.idle, limits.first_chunk or 0)
     timeout = {"connect": connect, "read": read, "body": body, "write": write, "pool": pool}
     return http_client.build_request(
         request.method,
         request.url,
         headers=request.headers,
         content=request.body,
-        extensions={"timeout": timeout},
+        extensions={"timeout": timeout, "line": line, "end": end},
     )
 
 
-def head_seconds(request: Request) -> float | None:
-    """How long the head of the response may take; None if the library's own limits hold."""
+def head_seconds(request: Request, left: float) -> float:
+    """How long the head of the response may take; infinity if the library's own limits hold."""
     if (limits := request.limits) is None:
-        return None
-    waits = (request.timeout[1], limits.first_chunk or limits.idle, limits.total)
-    return min((wait for wait in waits if wait is not None), default=None)
+        return math.inf
+    waits = (request.timeout[1], limits.first_chunk or limits.idle, left)
+    return min(wait for wait in waits if wait is not None)
+
+
+def hold(line: Line, response: Any) -> None:
+    """The line of a library that knows of none: what the response comes over."""
+    network = response.extensions.get("network_stream")
+    connection = network and network.get_extra_info("socket")
+    if isinstance(connection, socket.socket):
+        line.hold(connection)
 
 
 def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
@@ -116,7 +126,7 @@ def foreign_errors(origin: Any) -> tuple[type[Exception], ...]:
 
 
 def connection_error(
-    error: Exception, url: str, request: Any = None, *, limit: float | None = None
+    error: Exception, url: str, request: Any = None, *, limit: float = math.inf
 ) -> APIConnectionError:
     """The library's error in our words, with what to do; `limit` is the caller's own, in seconds."""
     names = {base.__name__ for base in type(error).__mro__}
@@ -127,8 +137,8 @@ def connection_error(
         message = "all connections of this client are busy; read streams to their end or use them in `with`"
     elif "ConnectTimeout" in names:
         message = f"no connection to {url} in time; is the server up? a longer timeout= may help"
-    elif names & {"TimeoutException", "TimeoutError"} and limit is not None:
-        message = f"no answer from {url} within {limit} s (StreamTimeout)"
+    elif names & {"TimeoutException", "TimeoutError"} and limit < math.inf:
+        message = f"no answer from {url} within {limit:.3g} s (StreamTimeout)"
     elif names & {"TimeoutException", "TimeoutError"}:
         message = f"no answer from {url} in time; a longer timeout= or stream=True may help"
     elif _is_tls(error):

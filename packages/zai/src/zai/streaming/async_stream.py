@@ -56,9 +56,9 @@ class AsyncStream(TurnView, Generic[ChunkT]):
 
     def cancel(self) -> None:
         """End the loop that reads, in whichever task of this event loop, quietly and at once."""
-        self._turn.reader.cancel()
-        if self._turn.reading_task is not None:
+        if not self.is_cancelled and self._turn.reading_task is not None:
             self._turn.reading_task.cancel()
+        self._turn.reader.cancel()
 
     async def text_deltas(self) -> AsyncIterator[str]:
         """Only the answer's text, piece by piece."""
@@ -86,7 +86,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
             try:
                 if step is not None:
                     await asyncio.sleep(step.delay)
-                    turn.go_on(await sender.send_once(step.request))
+                    turn.go_on(await sender.send_once(step.request, turn.attempts))
                 pieces = aiter(body_pieces(turn.response, asynchronous=True))
                 async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
                     if events := reader.feed(data):
@@ -101,9 +101,11 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
                         turn.check_time()
                     if reader.is_over:
                         break
+                turn.reading_task = None
                 for event in reader.finish():
                     if (chunk := take(event)) is not None:
                         yield chunk
+                turn.reading_task = asyncio.current_task()
                 if reader.is_done:
                     await _drain(pieces)
             except foreign as error:
@@ -113,6 +115,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
             except asyncio.CancelledError:
                 if not reader.is_cancelled or turn.reading_task.uncancel():
                     raise
+            turn.reading_task = None
             await turn.response.aclose()
             step = turn.next_step(lost)
             if step is None:

@@ -118,8 +118,10 @@ class StreamReader:
         return [event]
 
     def check(self) -> None:
-        """Nothing more will come: raise what is wrong with that."""
-        if self.error is None and not self.is_cancelled:
+        """Nothing more will come: raise what is wrong with that; who cancelled does not care."""
+        if self.is_cancelled:
+            return
+        if self.error is None:
             self.error = self._explain()
         if self.error is not None:
             raise self.error

@@ -11,7 +11,7 @@ import msgspec
 
 from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
 from zai.http.request import Request
-from zai.http.retry import Attempts, backoff, is_retryable
+from zai.http.retry import MAX_RETRY_AFTER, Attempts, backoff, is_retryable
 from zai.streaming.reader import StreamReader
 
 __all__ = ["MAX_RECONNECTS", "Recovery", "Step"]
@@ -19,7 +19,8 @@ __all__ = ["MAX_RECONNECTS", "Recovery", "Step"]
 MAX_RECONNECTS: Final = 5
 """In a row, without an event in between."""
 
-_LEAVE_TIMEOUT: Final = (1.0, 2.0, 2.0, 2.0)
+# Of the request to stop. It counts once it is sent: the answer is not worth a wait.
+_LEAVE_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -35,11 +36,11 @@ class Recovery:
     Args:
         request: the one that began it.
         attempts: the tries that are left of it.
-        turn_request: makes the request to `GET` or to `DELETE` the turn with an id.
+        turn_request: makes the request to `GET` or to `DELETE` the turn with an id; None if it must not.
     """
 
     def __init__(
-        self, request: Request, attempts: Attempts, turn_request: Callable[[str, str], Request]
+        self, request: Request, attempts: Attempts, turn_request: Callable[[str, str], Request] | None
     ) -> None:
         self._request = request
         self._attempts = attempts
@@ -61,21 +62,21 @@ class Recovery:
             return Step(self._attempts.after(cause), self._request) if cause else None
         if reader.error is not None:
             return None
-        if reader.last_event_id:
-            return self._resume(reader, lost)
+        if reader.last_event_id and self._turn_request is not None:
+            return self._resume(reader, self._turn_request("GET", reader.whole.id or ""), lost)
         if lost is not None:
             raise _disconnected(reader, lost) from lost
         return None
 
     def leave(self, reader: StreamReader) -> Request | None:
         """The caller goes before the end: the request that stops a turn which would outlive its reader."""
-        turn = reader.whole.id
-        if reader.is_whole or reader.error is not None or not turn or not reader.last_event_id:
+        turn = reader.last_event_id and reader.whole.id
+        if reader.is_whole or reader.error is not None or not turn or self._turn_request is None:
             return None
         request = self._turn_request("DELETE", turn)
         return msgspec.structs.replace(request, timeout=_LEAVE_TIMEOUT, stream=False, limits=None)
 
-    def _resume(self, reader: StreamReader, lost: ZaiError | None) -> Step:
+    def _resume(self, reader: StreamReader, request: Request, lost: ZaiError | None) -> Step:
         if reader.last_event_id != self._last_event_id:
             self._last_event_id = reader.last_event_id
             self._reconnects = 0
@@ -85,10 +86,10 @@ class Recovery:
         if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
             raise _disconnected(reader, lost) from lost
         asked = reader.retry_ms
-        delay = backoff(self._reconnects) if asked is None else asked / 1000
-        request = self._turn_request("GET", reader.whole.id or "")
+        delay = backoff(self._reconnects) if asked is None else min(asked / 1000, MAX_RETRY_AFTER)
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
-        return Step(delay, msgspec.structs.replace(request, headers=headers))
+        request = msgspec.structs.replace(request, headers=headers)
+        return Step(min(delay, max(self._attempts.seconds_left(), 0)), request)
 
 
 def _disconnected(reader: StreamReader, lost: ZaiError | None) -> APIStreamDisconnectedError:

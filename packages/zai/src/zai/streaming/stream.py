@@ -2,19 +2,18 @@
 
 import time
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
+from zai.http.line import Line, Watchdog
 from zai.http.request import Request
 from zai.http.retry import Attempts
 from zai.http.sender import Sender
 from zai.http.transport import body_pieces, foreign_errors
 from zai.streaming.turn import Turn, TurnView
-from zai.streaming.watchdog import Watchdog, interrupt
 
 __all__ = ["Stream"]
 
@@ -51,12 +50,13 @@ class Stream(TurnView, Generic[ChunkT]):
             self._chunks.close()
         except ValueError:  # another thread is reading
             self.cancel()
-        self.response.close()
+        else:
+            self._turn.close()
 
     def cancel(self) -> None:
         """End the loop that reads, in whichever thread, quietly and at once."""
         self._turn.reader.cancel()
-        interrupt(self.response)
+        self._turn.line.cut()
 
     def text_deltas(self) -> Iterator[str]:
         """Only the answer's text, piece by piece."""
@@ -82,50 +82,53 @@ def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
             lost: ZaiError | None = None
             try:
                 if step is not None:
-                    turn.go_on(sender.send_once(step.request))
+                    turn.go_on(sender.send_once(step.request, turn.attempts))
                 pieces = iter(body_pieces(turn.response))
-                with _watch(turn):
-                    for data in pieces:
-                        if events := reader.feed(data):
-                            deadlines.pause()
-                            for event in events:
-                                if (chunk := take(event)) is not None:
-                                    yield chunk
-                            deadlines.wait(time.monotonic())
-                        else:
-                            turn.check_time()
-                        if reader.is_over:
-                            break
+                for data in _timed(pieces, turn) if turn.is_watched else pieces:
+                    if events := reader.feed(data):
+                        deadlines.pause()
+                        for event in events:
+                            if (chunk := take(event)) is not None:
+                                yield chunk
+                        deadlines.wait(time.monotonic())
+                    else:
+                        turn.check_time()
+                    if reader.is_over:
+                        break
                 for event in reader.finish():
                     if (chunk := take(event)) is not None:
                         yield chunk
                 if reader.is_done:
-                    _drain(turn.response, pieces)
+                    _drain(turn.line, pieces)
             except foreign as error:
                 lost = turn.lost(error)
             except ZaiError as error:
                 lost = error
-            turn.response.close()
+            turn.close()
             step = turn.next_step(lost)
             if step is None:
                 break
-            time.sleep(step.delay)
+            turn.line.sleep(step.delay)
     finally:
-        turn.response.close()
+        turn.close()
         if (request := turn.leave()) is not None:
             sender.send_quietly(request)
     reader.check()
 
 
-def _watch(turn: Turn) -> AbstractContextManager[object]:
-    if not turn.is_watched:
-        return nullcontext()
-    return Watchdog(turn.response, turn.deadlines.left, turn.deadlines.idle)
+def _timed(pieces: Iterator[bytes], turn: Turn) -> Iterator[bytes]:
+    """The same pieces; a deadline that passes while one is waited for raises TimeoutError, or ends them."""
+    left = turn.deadlines.left
+    with Watchdog(turn.line, left, turn.deadlines.idle):
+        for data in pieces:
+            if left(time.monotonic()) <= 0:
+                raise TimeoutError
+            yield data
 
 
-def _drain(response: Any, pieces: Iterator[bytes]) -> None:
+def _drain(line: Line, pieces: Iterator[bytes]) -> None:
     """Read what is left after `[DONE]`, so that the connection can be used again."""
     end = time.monotonic() + _DRAIN_SECONDS
-    with Watchdog(response, lambda now: end - now):
+    with Watchdog(line, lambda now: end - now):
         for _ in pieces:
             pass

@@ -31,13 +31,16 @@ class Turn:
     def __init__(self, client: BaseClient, request: Request, response: Any, attempts: Attempts) -> None:
         self.request = request
         self.response = response
+        self.attempts = attempts
+        self.line = attempts.line
         self.reading_task: Any = None
         """Of asyncio: who is blocked when the stream is cancelled."""
         self.reader = StreamReader(response)
         limits = request.limits or StreamTimeout(idle=request.timeout[1])
         self.deadlines = Deadlines(limits, attempts.started)
         self.deadlines.wait(attempts.sent)
-        self._recovery = Recovery(request, attempts, partial(client.turn_request, request))
+        turn_request = partial(client.turn_request, request) if client.resume else None
+        self._recovery = Recovery(request, attempts, turn_request)
 
     @property
     def is_cancelled(self) -> bool:
@@ -77,6 +80,11 @@ class Turn:
         except ZaiError as error:
             self.reader.error = error
             raise
+
+    def close(self) -> None:
+        """The connection is another's now, or nobody's. Of asyncio only the response needs to be closed."""
+        self.line.hold(None)
+        self.response.close()
 
     def leave(self) -> Request | None:
         """The caller goes; a request to send if the server would otherwise go on for nobody."""
