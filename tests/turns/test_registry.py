@@ -142,6 +142,20 @@ async def test_a_turn_can_be_stopped_from_anywhere(open_registry, where):
 
 
 @shared
+async def test_a_turn_that_says_nothing_is_stopped_from_elsewhere_too(open_registry):
+    silent = ContinuingEngine(SCRIPT)
+    silent.pause_after(0)
+    here, there = open_registry(silent), open_registry(ContinuingEngine(SCRIPT))
+    turn = await start(here)
+    reading = asyncio.create_task(read(turn))
+    await until(lambda: silent.running == 1)
+    (await there.find(turn.id, "me")).stop()
+
+    await until(lambda: silent.running == 0)
+    assert (await reading)[1].reason == CANCELLED
+
+
+@shared
 async def test_an_engine_that_cannot_go_on_ends_the_turn_with_what_there_is(open_registry):
     dying, other = ContinuingEngine(SCRIPT), ContinuingEngine(SCRIPT)
     dying.pause_after(5)

@@ -99,6 +99,18 @@ async def test_who_was_taken_over_cannot_write_any_more(open_stores):
     assert (await old.load("t1")).tail == ([Text("a"), Text("b")], Cursor(2, 2), new.process)
 
 
+async def test_an_append_that_follows_on_nothing_only_tells_who_may_write(open_stores):
+    old, new = open_stores(), open_stores()
+    await old.create(header(), b"")
+
+    assert await append(old, "t1", (1, -1), [Text("never")]) is None
+    await append(old, "t1", (1, 0), [Text("a")])
+    assert await append(old, "t1", (1, -1), [Text("never"), Text("never")]) is None
+    assert await texts(new, "t1") == ["a"]
+    await new.take_over("t1", 2)
+    assert isinstance(await append(old, "t1", (1, -1), [Text("never"), Text("never")]), Fenced)
+
+
 async def test_of_several_that_take_over_one_does(open_stores):
     first = open_stores()
     await first.create(header(), b"")

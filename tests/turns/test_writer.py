@@ -50,6 +50,23 @@ async def test_what_is_said_can_be_read_when_it_is_saved_and_not_before(parts):
     assert store.appends == []
 
 
+async def test_a_check_of_the_fence_saves_nothing_and_what_is_said_meanwhile_follows(parts):
+    writer, store, log, told = parts
+    writer.check_fence()
+    writer.check_fence()
+    writer.write([Text("a")])
+    assert [append.events for append in store.appends] == [[]]
+    store.answer()
+    assert [append.events for append in store.appends] == [[Text("a")]]
+    store.answer()
+    writer.check_fence()
+    assert store.appends == []  # what was saved came through, so the fence holds
+    writer.check_fence()
+    store.answer(Fenced())
+
+    assert (log.shown, told) == (1, ["fenced"])
+
+
 async def test_what_is_said_while_a_save_is_under_way_leaves_together(parts):
     writer, store, log, _ = parts
     writer.write([Text("a")])

@@ -181,6 +181,8 @@ class TurnRegistry:
             await asyncio.sleep(self._settings.lease / 3)
             try:
                 await self._store.beat()
+                for turn in list(self._turns.values()):
+                    turn.check_fence()
                 await self._adopt()
                 is_failing = False
             except StoreError as error:

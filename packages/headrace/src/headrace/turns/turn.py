@@ -128,6 +128,11 @@ class Turn:
             self._verdict = (reason, error)
             self._task.cancel()
 
+    def check_fence(self) -> None:
+        """See to it that whoever has taken the turn over is noticed, even while nothing is said."""
+        if self._writer is not None:
+            self._writer.check_fence()
+
     async def close(self, patience: float) -> None:
         """Leave the turn to others: no ending is logged. What has been said is saved first."""
         self.is_closed = True

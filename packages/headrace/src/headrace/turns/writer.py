@@ -49,6 +49,7 @@ class Writer:
         self._on_fenced = on_fenced
         self._on_failure = on_failure
         self._on_settled = on_settled
+        self._checked = self.cursor
         self._end = self.cursor  # after the save that is under way
         self._is_busy = False  # a save is under way, or will be tried again
         self._has_failed = False
@@ -68,6 +69,15 @@ class Writer:
         if not self._is_busy:
             self._save()
 
+    def check_fence(self) -> None:
+        """Learn whether another process has taken over, if nothing was saved since the last check.
+
+        Whoever saves something learns it by that.
+        """
+        checked, self._checked = self._checked, self.cursor
+        if self.cursor == checked and not self._is_busy:
+            self._append(Cursor(self.cursor.fence, -1), [])  # follows on nothing, and so writes nothing
+
     async def close(self, patience: float) -> None:
         """Wait until everything is saved, for so many seconds at most; then give up."""
         with contextlib.suppress(TimeoutError):
@@ -83,11 +93,14 @@ class Writer:
         events = self._log.events[after.position :]
         if not events:
             return
-        self._is_busy = True
-        self._end = end = Cursor(after.fence, after.position + len(events))
         if not after.position and self._log.progress is not None:
             events.insert(0, self._log.progress)  # how long the prompt was: the usage needs it
-        self._store.append(Append(self._id, after, end, events, self._done))
+        self._append(after, events)
+
+    def _append(self, after: Cursor, events: Sequence[Logged]) -> None:
+        self._is_busy = True
+        self._end = Cursor(after.fence, len(self._log.events))
+        self._store.append(Append(self._id, after, self._end, events, self._done))
 
     def _done(self, outcome: Outcome) -> None:
         self._is_busy = False
