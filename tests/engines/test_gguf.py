@@ -1,8 +1,9 @@
+import math
 import struct
 
 import pytest
 
-from headrace.engines.gguf import read_metadata
+from headrace.engines.gguf import check_metadata, read_metadata
 from headrace.errors import EngineError
 
 
@@ -67,3 +68,25 @@ def test_another_kind_of_file_is_refused(tmp_path, content):
 
     with pytest.raises(EngineError, match="not a usable GGUF"):
         read_metadata(path)
+
+
+@pytest.mark.parametrize("key", ["layer_norm_epsilon", "layer_norm_rms_epsilon", "group_norm_epsilon"])
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_an_epsilon_that_is_none_is_refused(tmp_path, key, value):
+    metadata = {"general.architecture": "glm4moe", f"glm4moe.attention.{key}": value}
+
+    with pytest.raises(EngineError, match=f"inconsistent: glm4moe.attention.{key} is"):
+        check_metadata(tmp_path / "a.gguf", metadata)
+
+
+def test_a_context_beyond_any_models_is_refused(tmp_path):
+    metadata = {"general.architecture": "llama", "llama.context_length": 2**31 - 1}
+
+    with pytest.raises(EngineError, match="inconsistent: llama.context_length is 2147483647"):
+        check_metadata(tmp_path / "a.gguf", metadata)
+
+
+def test_an_epsilon_as_models_have_it_is_none_to_refuse(tmp_path):
+    metadata = {"general.architecture": "glm4moe", "glm4moe.attention.layer_norm_rms_epsilon": 1e-5}
+
+    check_metadata(tmp_path / "a.gguf", metadata)

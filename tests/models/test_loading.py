@@ -44,8 +44,17 @@ def test_what_does_not_fit_together_is_named(settings, named):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(EngineError, match=r"nowhere.gguf"):
         load_model("m", LlamaSettings(path=tmp_path / "nowhere.gguf"))
+    with pytest.raises(EngineError, match=r"cannot read the model file .*nowhere.bin: No such file"):
+        load_model("m", LlamaSettings(path=tmp_path / "nowhere.bin"))
     with pytest.raises(EngineError, match="holds no traces"):
         load_model("m", RecordedSettings(path=tmp_path))
+
+
+def test_a_file_that_is_no_gguf_is_named_whatever_it_is_called(tmp_path):
+    (tmp_path / "model.bin").write_bytes(b"PK\3\4" * 99)
+
+    with pytest.raises(EngineError, match=r"model.bin is not a usable GGUF file"):
+        load_model("m", LlamaSettings(path=tmp_path / "model.bin"))
 
 
 def test_a_recording_can_be_played_with_a_fault(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from headrace.errors import EngineError
-from headrace.models.templates import find_template
+from headrace.models.templates import find_template, model_template
 from headrace_tiny import model_path
 
 JINJA = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}{{ eos_token }}"
@@ -24,6 +24,12 @@ def render(place, *, writes_bos=True):
 
 def test_a_gguf_has_it():
     assert render(model_path()).startswith("[gMASK]<sop>")
+
+
+def test_a_model_has_its_own_whatever_its_file_is_called(tmp_path):
+    (tmp_path / "model.bin").symlink_to(model_path())
+
+    assert model_template(tmp_path / "model.bin") == find_template(str(model_path()))
 
 
 def test_a_jinja_file_is_it(tmp_path):

@@ -24,7 +24,10 @@ _KINDS: Final = "tokenizer.ggml.token_type"
 _SPECIAL: Final = (3, 4)  # control, user-defined
 _MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
 _LIMITS: Final = {
-    "context_length": (1, 2**31 - 1),
+    "attention.group_norm_epsilon": (0, 1),
+    "attention.layer_norm_epsilon": (0, 1),
+    "attention.layer_norm_rms_epsilon": (0, 1),
+    "context_length": (1, 2**24),
     "block_count": (1, 512),
     "expert_count": (1, 1024),
     "expert_used_count": (1, 1024),
@@ -78,7 +81,7 @@ def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
         own = {"expert_count": 0, "expert_used_count": 0, **own}
     for key, (least, most) in _LIMITS.items():
         value = own.get(key, least)
-        if isinstance(value, int) and not least <= value <= most:
+        if isinstance(value, int | float) and not least <= value <= most:
             raise _inconsistent(path, f"{architecture}.{key} is {value}, not {least} to {most}")
     if own.get("expert_used_count", 0) > own.get("expert_count", 0):
         raise _inconsistent(path, f"{architecture}.expert_used_count is greater than expert_count")

@@ -28,7 +28,7 @@ from headrace.models.settings import (
     RecordedSettings,
     UpstreamSettings,
 )
-from headrace.models.templates import TemplateSource, find_template
+from headrace.models.templates import TemplateSource, find_template, model_template
 
 __all__ = ["load_model", "read_key"]
 
@@ -79,7 +79,7 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
-    template = find_template(settings.template or str(path))
+    template = find_template(settings.template) if settings.template else model_template(path)
     format = _format(settings, template.text, path.stem)
     engine = LlamaEngine(
         path,

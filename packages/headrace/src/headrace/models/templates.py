@@ -9,7 +9,7 @@ from headrace.engines.gguf import read_metadata
 from headrace.errors import EngineError
 from headrace.prompts import ChatTemplate
 
-__all__ = ["TemplateSource", "find_template", "is_template"]
+__all__ = ["TemplateSource", "find_template", "is_template", "model_template"]
 
 
 class TemplateSource(msgspec.Struct, frozen=True):
@@ -45,9 +45,8 @@ def find_template(place: str) -> TemplateSource:
         return TemplateSource(place)
     path = Path(place)
     if path.suffix == ".gguf":
-        # llama.cpp puts the first token before the prompt itself, where the model wants one.
-        source = TemplateSource(str(read_metadata(path).get("tokenizer.chat_template", "")))
-    elif path.is_dir():
+        return model_template(path)
+    if path.is_dir():
         source = _of_directory(path)
     elif path.suffix == ".json":
         source = _of_config(_read_json(path))
@@ -55,15 +54,29 @@ def find_template(place: str) -> TemplateSource:
         beside = path.with_name("tokenizer_config.json")
         tokens = _of_config(_read_json(beside)).tokens if beside.exists() else {}
         source = TemplateSource(_read(path).decode("utf-8", "replace"), tokens)
-    if not source.text:
-        msg = f"{place} has no chat template; convert it again from a model that has one, or set template"
-        raise EngineError(msg)
-    return source
+    return _checked(source, place)
+
+
+def model_template(path: Path) -> TemplateSource:
+    """The template of a GGUF file, whatever it is called.
+
+    Raises:
+        EngineError: it cannot be read, or there is none.
+    """
+    # llama.cpp puts the first token before the prompt itself, where the model wants one.
+    return _checked(TemplateSource(str(read_metadata(path).get("tokenizer.chat_template", ""))), path)
 
 
 def is_template(place: str) -> bool:
     """Whether it is the Jinja itself and no path."""
     return "{%" in place or "{{" in place
+
+
+def _checked(source: TemplateSource, place: str | Path) -> TemplateSource:
+    if not source.text:
+        msg = f"{place} has no chat template; convert it again from a model that has one, or set template"
+        raise EngineError(msg)
+    return source
 
 
 def _of_directory(path: Path) -> TemplateSource:
