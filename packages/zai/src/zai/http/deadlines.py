@@ -1,4 +1,4 @@
-"""How long a stream may take: limits that count events, so that a server's pings do not extend them."""
+"""How long a stream may take: limits that count events: a server's comments do not extend them."""
 
 import math
 

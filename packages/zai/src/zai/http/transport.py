@@ -138,7 +138,7 @@ def connection_error(
     elif "ConnectTimeout" in names:
         message = f"no connection to {url} in time; is the server up? a longer timeout= may help"
     elif names & {"TimeoutException", "TimeoutError"} and limit < math.inf:
-        message = f"no answer from {url} within {limit:.3g} s (StreamTimeout)"
+        message = f"no answer from {url} within {round(limit, 1):g} s (StreamTimeout)"
     elif names & {"TimeoutException", "TimeoutError"}:
         message = f"no answer from {url} in time; a longer timeout= or stream=True may help"
     elif _is_tls(error):
