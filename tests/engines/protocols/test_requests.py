@@ -113,6 +113,14 @@ def test_a_response_format_goes_along():
     assert chat("vllm", response_format=schema)["response_format"] == schema
 
 
+@pytest.mark.parametrize("part", [{}, {"json_schema": {}}, {"json_schema": {"schema": False}}])
+def test_a_grammar_needs_a_schema_that_an_answer_can_fit(part):
+    with pytest.raises(RequestError, match="json_schema.schema is .* must be a JSON Schema") as caught:
+        completion("llama.cpp", response_format={"type": "json_schema", **part})
+
+    assert caught.value.code == "1214"
+
+
 def test_raw_text_keeps_its_markers_where_the_server_knows_how():
     assert completion("vllm", "P")["skip_special_tokens"] is False
     assert completion("vllm", "P")["add_special_tokens"] is False

@@ -112,7 +112,7 @@ def _thinking(generation: Generation) -> str:
 def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
     if request.response_format.type == "json_object":
         return "object"
-    schema = (request.response_format.json_schema or {}).get("schema", {})
+    schema = (request.response_format.json_schema or {}).get("schema")
     place = "response_format.json_schema.schema"
     if fault := malformed(schema, place):
         raise RequestError(fault)

@@ -105,7 +105,7 @@ def resolve(reference: str, root: Any) -> Any:
 
 
 def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
-    if isinstance(schema, bool):
+    if isinstance(schema, bool) and (schema or schema is not root):  # no answer at all fits `false`
         return
     if not isinstance(schema, Mapping):
         yield f"{path} is {_show(schema)}; it must be a JSON Schema, which is an object"
