@@ -5,6 +5,7 @@ import json
 import pytest
 
 from headrace.errors import EngineError, RequestError
+from headrace.models.settings import ChatSettings
 from headrace.server.configuration import ModelOptions
 from headrace.server.guessing import guess_models
 from scripted_server import Reply, ScriptedServer
@@ -89,7 +90,7 @@ def test_a_directory_of_the_server_that_is_here_too_has_the_template(serve, tmp_
 def test_a_template_of_an_unknown_family_is_left_to_the_server(serve):
     (guessed,) = guess(serve(cards("m", owned_by="vllm")), template="{{ messages }}")
 
-    assert guessed.options.values["engine"] == "chat"
+    assert isinstance(guessed.options.settings(), ChatSettings)
     assert "--format" in guessed.notes[-1]
 
 

@@ -134,6 +134,8 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told)
     if engine == "completions":
         guessed |= {"template": template, "format": format}
         why += f"; format {format}, template {found}"
+    else:
+        given = {option: value for option, value in given.items() if option != "template"}
     short = _short(card.id)
     is_unique = sum(short == _short(other.id) for other in told.cards) == 1
     name = options.name or (short if is_unique else card.id)
