@@ -16,7 +16,7 @@ from headrace.parsing.json_text import JsonText
 
 __all__ = ["CallDelta", "CallReader", "FunctionDelta"]
 
-_NO_ARGUMENTS: Final[tuple[list[str], ...]] = ([], ["{}"], ["null"])
+_NO_ARGUMENTS: Final = ("", "{}", "null")
 
 
 class FunctionDelta(msgspec.Struct):
@@ -48,7 +48,7 @@ class _Call:
     @property
     def is_bare(self) -> bool:
         """Whether there are no arguments yet, though they may still come."""
-        return self.arguments in _NO_ARGUMENTS
+        return len(self.arguments) < 2 and "".join(self.arguments) in _NO_ARGUMENTS
 
     def is_whole(self) -> bool:
         """Whether the arguments have come to their end; none at all have."""
