@@ -61,6 +61,19 @@ async def test_a_request_that_cannot_be_served_leaves_nothing_behind(open_stores
     assert await store.create(header(request_id="request-1"), b"") == "t1"
 
 
+async def test_a_prompt_is_rendered_once(open_stores):
+    planned = []
+
+    def plan(request):
+        planned.append(request)
+        return ContinuingEngine(SCRIPT), Generation(ASSISTANT, request)
+
+    registry = TurnRegistry(open_stores(), plan, settings())
+    await read(await start(registry))
+
+    assert len(planned) == 1
+
+
 @shared
 async def test_another_process_reads_along(open_registry):
     engine = ContinuingEngine(SCRIPT, delay=0.002)

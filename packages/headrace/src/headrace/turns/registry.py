@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from headrace.errors import RequestError
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore
-from headrace.turns.turn import Plan, Turn, new_turn_id
+from headrace.turns.turn import Plan, Planned, Turn, new_turn_id
 from headrace.wire import ChatRequest, decode_request
 
 __all__ = ["TurnRegistry"]
@@ -19,6 +19,15 @@ __all__ = ["TurnRegistry"]
 _LOGGER = logging.getLogger("headrace.turns")
 _MOST_UNSURE: Final = 100  # turns; each costs a look at the store between two beats
 _CLOSING: Final = 2.0  # seconds for saving what has been said, when the process goes
+
+
+class _New(NamedTuple):
+    """A turn that is to begin."""
+
+    header: TurnHeader
+    request: ChatRequest
+    body: bytes
+    planned: Planned
 
 
 class TurnRegistry:
@@ -61,7 +70,7 @@ class TurnRegistry:
             RequestError: it cannot be served; 1231: another request with this `request_id` is running.
             StoreError: the store cannot be reached.
         """
-        self._plan(request)  # refuses what cannot be served, before anything is kept
+        planned = self._plan(request)  # refuses what cannot be served, before anything is kept
         now = time.time()
         header = TurnHeader(
             id=new_turn_id(now),
@@ -70,19 +79,20 @@ class TurnRegistry:
             request_id=request.request_id or "",
             detached=detached,
         )
+        new = _New(header, request, body, planned)
         always = self._settings.resume == "always"
         if not (resumable or detached or header.request_id or always):
-            return self._produce(header, request, None)
+            return self._produce(new, None)
         try:
             await self._open()
-            id = await self._create(header, body)
+            id = await self._create(new)
             if id != header.id:
-                return await self._join(id, header, request, body)
+                return await self._join(id, new)
         except StoreError:
             if self._settings.store_failure == "fail" or detached:
                 raise
-            return self._produce(header, request, None)
-        return self._produce(header, request, self._store)
+            return self._produce(new, None)
+        return self._produce(new, self._store)
 
     async def find(self, id: str, owner: str) -> Turn:
         """A turn of this owner, up to date.
@@ -113,31 +123,32 @@ class TurnRegistry:
         self._turns.clear()
         await self._store.close()
 
-    def _produce(self, header: TurnHeader, request: ChatRequest, store: TurnStore | None) -> Turn:
-        turn = Turn(header, request, self._plan, self._settings, store=store, on_over=self._forget)
+    def _produce(self, new: _New, store: TurnStore | None) -> Turn:
+        turn = Turn(new.header, new.request, self._plan, self._settings, store=store, on_over=self._forget)
         if store is not None:
             self._turns[turn.id] = turn
-        turn.produce()
+        turn.produce(new.planned)
         return turn
 
-    async def _create(self, header: TurnHeader, body: bytes) -> str:
+    async def _create(self, new: _New) -> str:
         try:
-            return await self._store.create(header, body)
+            return await self._store.create(new.header, new.body)
         except StoreError:
             if len(self._unsure) < _MOST_UNSURE:
-                self._unsure[header.id] = header.owner
+                self._unsure[new.header.id] = new.header.owner
             raise
 
-    async def _join(self, id: str, header: TurnHeader, request: ChatRequest, body: bytes) -> Turn:
+    async def _join(self, id: str, new: _New) -> Turn:
         """The turn that has the same `request_id`; a new one in its place, if that is over or another."""
+        header = new.header
         joins = self._settings.duplicates == "join"
         while id != header.id:
             try:
                 turn = await self.find(id, header.owner)
             except RequestError:  # it is gone
-                id = await self._store.create(header, body, replaces=id)
+                id = await self._store.create(header, new.body, replaces=id)
                 continue
-            is_same = _question(turn.request) == _question(request)
+            is_same = _question(turn.request) == _question(new.request)
             if joins and is_same and not turn.log.is_broken:
                 return turn
             if not turn.log.is_finished:
@@ -146,8 +157,8 @@ class TurnRegistry:
                     f'request_id: {what} is running as "{header.request_id}"; wait for it, or take another id'
                 )
                 raise RequestError(msg, code="1231")
-            id = await self._store.create(header, body, replaces=id)
-        return self._produce(header, request, self._store)
+            id = await self._store.create(header, new.body, replaces=id)
+        return self._produce(new, self._store)
 
     async def _load(self, id: str, owner: str) -> Turn:
         await self._open()

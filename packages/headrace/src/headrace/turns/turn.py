@@ -29,9 +29,10 @@ from headrace.turns.store import GoneError, StoreError, Tail, TurnHeader, TurnSt
 from headrace.turns.writer import Writer
 from headrace.wire import ChatRequest
 
-__all__ = ["Plan", "Turn", "new_turn_id"]
+__all__ = ["Plan", "Planned", "Turn", "new_turn_id"]
 
-Plan = Callable[[ChatRequest], tuple[Engine, Generation]]
+Planned = tuple[Engine, Generation]
+Plan = Callable[[ChatRequest], Planned]
 """What a request runs on; raises `HeadraceError` if this process cannot serve it."""
 
 _LOGGER = logging.getLogger("headrace.turns")
@@ -93,12 +94,12 @@ class Turn:
         """Whatever is read can be read again, here or elsewhere."""
         return self.log.is_saved
 
-    def produce(self) -> None:
-        """Begin: this process is the producer."""
+    def produce(self, planned: Planned | None = None) -> None:
+        """Begin: this process is the producer. `planned` is what `plan` said, if it was asked before."""
         if self._store is not None:
             self._own(_FIRST_FENCE)
             self._watch()
-        self._start(self._produce(), self._after_producing)
+        self._start(self._produce(planned), self._after_producing)
 
     def follow(self, tail: Tail) -> None:
         """Begin with what the store holds; read on, or take over."""
@@ -145,8 +146,8 @@ class Turn:
 
     # --- producing ------------------------------------------------------------------------------------
 
-    async def _produce(self) -> None:
-        engine, generation = self._plan(self.request)
+    async def _produce(self, planned: Planned | None = None) -> None:
+        engine, generation = planned or self._plan(self.request)
         generation = self._prepared(generation)
         said = self.log.events.copy()
         if said:
