@@ -50,7 +50,7 @@ def test_an_address_without_a_scheme(url):
 
 
 NO_ADDRESSES = ["http://[", "http://127.0.0.1:99999", "http://a b/", "http://api..z.ai", "http://.z.ai"]
-NO_ADDRESSES += [f"http://{'a' * 64}.com"]
+NO_ADDRESSES += [f"http://{'a' * 64}.com", "http://localhost:port"]
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpx", None])

@@ -42,10 +42,10 @@ class AsyncSender(BaseClient):
         is_made = self._http is not None
         http_client = self.http_client if is_made else await asyncio.to_thread(lambda: self.http_client)
         limit = head_seconds(request, attempts.seconds_left())
-        sent = build(http_client, request, attempts.line, time.monotonic() + limit)
         try:
+            built = build(http_client, request, attempts.line, time.monotonic() + limit)
             async with asyncio.timeout(limit):
-                response = await http_client.send(sent, stream=request.stream)
+                response = await http_client.send(built, stream=request.stream)
                 if response.is_success:
                     return response
                 async with contextlib.aclosing(response):
