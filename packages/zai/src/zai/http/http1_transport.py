@@ -47,9 +47,8 @@ def ssl_context() -> ssl.SSLContext:
     try:
         return httpx2.create_ssl_context()
     except OSError as error:
-        msg = (
-            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error}; correct or unset it"
-        )
+        names = "SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE"
+        msg = f"TLS cannot use what {names} says: {error}; correct or unset it"
         raise ZaiError(msg) from error
 
 
