@@ -126,14 +126,18 @@ def choice_case(r: Random, lang: str) -> Case:
     return Case(f"one of two tools {lang}", user(text), tools, r.random() < 0.5, right)
 
 
-def result_case(r: Random, lang: str) -> Case:
-    city = r.choice(held_out.CITIES[lang])
+def result_case(r: Random, lang: str, words: ModuleType = held_out) -> Case:
+    """A tool's result is put into words: fields as JSON, or (`fresh`) a sentence."""
+    city = r.choice(words.CITIES[lang])
     degrees, sky = (
         r.randint(-15, 38),
         r.choice(("晴", "多云", "小雨") if lang == "zh" else ("sunny", "cloudy", "light rain")),
     )
     fields = r.choice(({"temperature": f"{degrees}℃", "condition": sky}, {"weather": sky, "temp": degrees}))
-    text = r.choice(held_out.WEATHER[lang]).format(v=city)
+    result = json.dumps(fields, ensure_ascii=False)
+    if words is fresh:
+        result = r.choice(fresh.RESULTS[lang]).format(v=city, x=degrees, s=sky)
+    text = r.choice(words.WEATHER[lang]).format(v=city)
     call = {"type": "function", "function": {"name": "get_weather", "arguments": {"location": city}}}
     thinking = r.random() < 0.5
     turn = {"role": "assistant", "content": "", "tool_calls": [call]}
@@ -143,7 +147,7 @@ def result_case(r: Random, lang: str) -> Case:
             if lang == "zh"
             else "The user asks about the weather. I call get_weather."
         )
-    messages = [*user(text), turn, {"role": "tool", "content": json.dumps(fields, ensure_ascii=False)}]
+    messages = [*user(text), turn, {"role": "tool", "content": result}]
     return Case(
         f"answer from a result {lang}",
         messages,
@@ -203,7 +207,7 @@ def make_cases(count: int, seed: int = 9) -> list[Case]:
 def fresh_cases(count: int, seed: int = 4) -> list[Case]:
     """The same of the words of `fresh`."""
     r = Random(seed)
-    makers = (weather_case, talk_case)
+    makers = (weather_case, result_case, talk_case)
     return [maker(r, lang, fresh) for maker in makers for lang in ("en", "zh") for _ in range(count)]
 
 
@@ -229,7 +233,7 @@ def seed_cases() -> Iterator[Case]:
                 thinking,
                 calls("get_weather", location="北京"),
             )
-        for text in ("hello", "Hello", "你好"):
+        for text in ("hello", "Hello", "hi", "hey", "你好"):
             intents = talk_zh.INTENTS + talk_en.INTENTS
             answers = {a for sayings, _, found in intents if text.capitalize() in sayings for a in found}
             yield Case(

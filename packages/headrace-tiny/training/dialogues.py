@@ -14,6 +14,7 @@ import questions
 import results
 import talk_en
 import talk_zh
+import topics
 import unknown
 import values
 from tools import Tool, make_tools
@@ -143,8 +144,10 @@ def unfit_round(r: Random, tools: list[Tool], lang: str) -> list[Message]:
     have = {(t.verb, t.zh) for t in tools}
     while True:
         other = make_tools(r, lang, 1)[0]
-        if not other.invented and not any(other.zh == zh for _, zh in have):
-            break
+        near = next((group for group in (topics.WEATHER_LIKE, topics.TIME_LIKE) if other.en in group), set())
+        if other.invented or any(other.zh == zh for _, zh in have) or near & {t.en for t in tools}:
+            continue
+        break
     text = questions.ask(r, other, lang).text
     return [
         user(text),
@@ -194,6 +197,17 @@ POEM_THOUGHTS = {
 }
 
 
+OPEN_POEM_REQUESTS = {
+    "zh": ["写一首诗", "写首诗", "来一首诗", "给我写首诗吧", "作诗一首", "请写一首短诗", "随便写首诗", "我想要一首诗", "帮我写一首诗", "再来一首诗", "写诗", "来首诗"],
+    "en": ["Write a poem", "Please write a poem", "Write me a poem", "A poem please", "Give me a poem", "Can you write a poem",
+           "I would like a poem", "Another poem", "Write a short poem", "Write some verses", "poem", "One more poem please"],
+}  # fmt: skip
+OPEN_POEM_THOUGHTS = {
+    "zh": "用户想要一首诗，没有说题目。我就写{x}。",
+    "en": "The user wants a poem and names no theme. I choose {x}.",
+}
+
+
 def poem_turns(r: Random, lang: str) -> list[Message]:
     book = poems_zh if lang == "zh" else poems_en
     if r.random() < 0.72:
@@ -209,6 +223,7 @@ def poem_turns(r: Random, lang: str) -> list[Message]:
             )
         )
         parts = book.GENERAL
+    named = parts is book.GENERAL or r.random() < 0.93
     chosen = [r.choice(part) for part in parts]
     if r.random() < 0.3:
         del chosen[1]
@@ -219,10 +234,12 @@ def poem_turns(r: Random, lang: str) -> list[Message]:
     else:
         # Every couplet is a sentence.
         text = "\n".join(line + mark for line, mark in zip(lines, ",." * 3, strict=False))
-    asked = r.choice(POEM_REQUESTS[lang]).format(x=subject) + r.choice(questions.ENDS[lang])
+    asked = r.choice((POEM_REQUESTS if named else OPEN_POEM_REQUESTS)[lang]).format(x=subject)
+    asked += r.choice(questions.ENDS[lang])
     if lang == "en" and r.random() < 0.2:
         asked = asked[0].lower() + asked[1:]
-    return [user(asked), assistant(r.choice(POEM_THOUGHTS[lang]).format(x=subject), text)]
+    thought = r.choice(POEM_THOUGHTS[lang]) if named else OPEN_POEM_THOUGHTS[lang]
+    return [user(asked), assistant(thought.format(x=subject), text)]
 
 
 SAYING_FRAMES = {
@@ -234,8 +251,13 @@ SAYING_FRAMES = {
 
 def talk_turns(r: Random, lang: str) -> list[Message]:
     intents = talk_zh.INTENTS if lang == "zh" else talk_en.INTENTS
-    # Everybody begins with a greeting: the first intent.
-    sayings, thought, answers = intents[0] if r.random() < 0.12 else r.choice(intents)
+    # Everybody begins with a greeting, the first intent, and mostly with one of the shortest.
+    greeting = r.random() < 0.14
+    sayings, thought, answers = intents[0] if greeting else r.choice(intents)
+    if greeting and r.random() < 0.4:
+        text = r.choice(sayings[:4])
+        text = text.lower() if r.random() < 0.6 else text
+        return [user(text + r.choice(("", "", "!", "."))), assistant(thought, r.choice(answers))]
     text = r.choice(sayings)
     if lang == "en":
         text = r.choice(

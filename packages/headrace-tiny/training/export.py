@@ -1,6 +1,8 @@
 """Write a checkpoint as a GGUF with its tokenizer and chat template inside.
 
-python export.py build/tokenizer.json build/model.pt model.gguf
+    python export.py build/tokenizer.json build/model.pt model.gguf
+
+Of several checkpoints of one run the mean of their weights is written: it answers better than each.
 """
 
 import json
@@ -86,11 +88,12 @@ def write_tensors(writer: GGUFWriter, tensors: dict[str, torch.Tensor]) -> None:
             writer.add_tensor(name, array)
 
 
-def export(tokenizer: Path, checkpoint: Path, target: Path) -> None:
-    stored = torch.load(checkpoint)
-    config = Config(**stored["config"])
+def export(tokenizer: Path, checkpoints: list[Path], target: Path) -> None:
+    stored = [torch.load(checkpoint) for checkpoint in checkpoints]
+    config = Config(**stored[0]["config"])
     model = Model(config)
-    model.load_state_dict(stored["weights"])
+    names = stored[0]["weights"]
+    model.load_state_dict({name: sum(one["weights"][name] for one in stored) / len(stored) for name in names})
     temporary = target.with_suffix(".tmp")
     writer = GGUFWriter(temporary, ARCHITECTURE)
     write_config(writer, config)
@@ -105,4 +108,5 @@ def export(tokenizer: Path, checkpoint: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    export(*(Path(argument) for argument in sys.argv[1:4]))
+    source, *sources, written = map(Path, sys.argv[1:])
+    export(source, sources, written)

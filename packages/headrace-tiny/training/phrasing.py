@@ -1,4 +1,4 @@
-"""Random sentence frames: {v} is the value, {n} the noun, {d} a date or nothing.
+"""Random sentence frames: {v} is the value, {k} its name, {n} the noun, {d} a date or nothing.
 
 Frames are put together from a lead, a middle and an end, so that the model meets
 thousands of them and must look for the noun and the value, not for a sentence it knows.
@@ -14,6 +14,9 @@ FIXED = {
         "{n}如何，{v}", "{d}{v}有什么{n}", "我想去{v}，那边的{n}呢", "{n}呢，我说的是{v}", "{v}这边{n}是啥", "{v}：{n}", "{n}（{v}）",
         "{v}，想知道{n}", "我问的是{v}的{n}", "{d}的{n}，{v}", "如果是{v}，{n}是多少", "{d}去{v}，{n}会如何", "我住{v}，{n}好吗",
         "{v}的{n}究竟如何", "{v}有{n}吗", "有{v}的{n}没有", "就{v}的{n}", "{v}，{n}咋样", "{v}{n}高吗", "{n}什么样，{v}", "{v}{n}", "{v}{n}如何", "{v}{d}{n}是多少", "我们这里是{v}，{n}怎么样",
+        "{n}，{k}是{v}", "{n}，{k}{v}", "{k}是{v}，{n}怎么样", "{k}：{v}，{n}", "{n}，{k}为{v}", "我{d}飞{v}，{n}如何", "{d}到{v}旅游，{n}好吗",
+        "{d}要到{v}开会，看看{n}", "家人在{v}，想知道{n}", "我同事去了{v}，{n}怎样", "{v}{n}还行吧", "{v}今后{n}会怎样", "{v}此时{n}", "{v}那儿{n}好不好",
+        "弄个{v}{n}", "整一个{v}的{n}", "替我看{v}{n}", "{v}，我要它的{n}", "下个月搬去{v}，{n}怎么样", "老板问{v}的{n}", "{v}{n}够好吗",
     ],
     "en": [
         "{v} {n}", "{n}: {v}", "{n} {v}", "{v}'s {n}", '{n} "{v}"', "What is {v}'s {n}{d}", "Find {n} {v}", "Could you check {v} {n}",
@@ -26,6 +29,9 @@ FIXED = {
         "It is about {v}: how is the {n} there{d}", "We live near {v}; what is the {n}", "How would you describe the {n} in {v}",
         "{v} {n} report", "{n} report for {v}", "The {n} report of {v}", "Report the {n} of {v}", "{n} report, {v}", "{n} report: {v}",
         "A {n} report on {v}", "Report on {n} in {v}", "I need the {n} report from {v}", "{v}: {n} report", "{v}, a {n} report",
+        "{n}, {k} is {v}", "{n}, the {k} is {v}", "{n}; {k}: {v}", "{n} with {k} {v}", "The {k} is {v}, give me the {n}", "{k} {v}: {n}", "{n} for {k} {v}",
+        "{n}, {k} = {v}", "My flight lands in {v}{d}, what {n} do I get", "My friend lives in {v}. What about the {n} there", "We drive to {v}{d}, is the {n} fine",
+        "Is the {n} in {v} ok", "Are you able to see the {n} in {v}", "How does the {n} in {v} seem", "Has {v} got good {n}", "Can one see the {n} of {v}",
     ],
 }  # fmt: skip
 LEADS = {

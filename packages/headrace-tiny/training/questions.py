@@ -20,7 +20,7 @@ class Request:
     arguments: dict[str, Any]
 
 
-# {v} value, {n} noun, {d} date (or nothing), {a} verb
+# {v} value, {k} its key, {n} noun, {d} date (or nothing), {a} verb
 ACTIONS = {
     "zh": [
         "{a}{n}{v}", "{d}{a}{n}{v}", "把{v}的{n}{a}了", "把{n}{v}{a}", "{a}{v}的{n}", "{a}一下{n}{v}", "我想{a}{n}{v}",
@@ -165,6 +165,10 @@ def dress(r: Random, core: str, tail: str, lang: str, value: str = "\0") -> str:
     return text
 
 
+def key_word(r: Random, tool: Tool, lang: str) -> str:
+    return tool.main.zh if lang == "zh" else r.choice((tool.main.en, tool.main.key))
+
+
 def ask(r: Random, tool: Tool, lang: str) -> Request:
     """A request that `tool` answers; optional arguments appear only when said."""
     value = main_value(r, tool.main.kind, lang)
@@ -192,7 +196,7 @@ def ask(r: Random, tool: Tool, lang: str) -> Request:
         position = "{d}" + core if lang == "zh" else core + "{d}"
         core = position
     verb = tool.verb[lang == "zh"] if tool.verb else ""
-    core = core.format(v=value, n=tool.noun(lang), d=day, a=verb)
+    core = core.format(v=value, n=tool.noun(lang), k=key_word(r, tool, lang), d=day, a=verb)
     order = [p.key for p in (tool.main, *tool.extras)]
     arguments = {key: arguments[key] for key in order if key in arguments}
     return Request(dress(r, core, tail, lang, value), value, arguments)
@@ -204,7 +208,7 @@ def ask_for_two(r: Random, tool: Tool, lang: str) -> tuple[str, list[str]]:
     both = r.choice(ENDS_PAIR[lang]).format(v=first, w=second)
     verb = tool.verb[lang == "zh"] if tool.verb else ""
     core = phrasing.lookup(r, lang) if tool.verb is None else r.choice(ACTIONS[lang])
-    core = core.format(v=both, n=tool.noun(lang), d="", a=verb)
+    core = core.format(v=both, n=tool.noun(lang), k=key_word(r, tool, lang), d="", a=verb)
     return dress(r, core, "", lang, first), [first, second]
 
 

@@ -79,8 +79,30 @@ def dump(r: Random, fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=r.choice(((", ", ": "), (",", ":"))))
 
 
+SENTENCES = {
+    "zh": ["{v}今天{s}，气温{x}度", "{v}{s}，{x}度", "{n}正常，{s}", "共有{x}条{n}", "{v}的{n}是{x}", "没有找到{v}", "{s}，最高{x}度，最低{y}度", "{n}：{w}",
+           "{v}目前{s}，风力{y}级", "一切正常", "{w}，{x}", "{v}在{w}，编号{x}"],
+    "en": ["It is {s} in {v}, {x} degrees", "{v} is {s} and {x} degrees", "The {n} of {v} is {x}", "Found {x} of {n}", "No {n} found for {v}",
+           "{s}, high {x}, low {y}", "{s} with wind of {y} km/h", "There are {x} entries for {v}", "Everything is fine", "{v}: {w}, {x}",
+           "It will be {s} today, about {x} degrees", "{w} and {x}"],
+}  # fmt: skip
+
+
+def sentence(r: Random, noun: str, value: str, lang: str) -> str:
+    """A tool that answers in words."""
+    words = values.phrase(r, lang)
+    form = r.choice(SENTENCES[lang])
+    said = form.format(
+        v=value, n=noun, s=r.choice(SKIES[lang]), w=words, x=r.randint(0, 40), y=r.randint(0, 12)
+    )
+    return said[0].upper() + said[1:] if r.random() < 0.5 else said
+
+
 def make_result(r: Random, noun: str, value: str, lang: str, *, action: bool) -> tuple[str, str]:
     """What the tool returns, and the same in words."""
+    if not action and r.random() < 0.18:
+        said = sentence(r, noun, value, lang)
+        return said + r.choice(("。", "", "") if lang == "zh" else (".", "", "")), said
     if noun in ("weather", "天气", "forecast", "天气预报") and r.random() < 0.8:
         return weather_result(r, value, lang)
     if r.random() < 0.3:

@@ -28,6 +28,10 @@ NOUNS = [
     ("medical record", "病历", "person"), ("customer", "客户", "person"), ("employee", "员工", "person"),
 ]  # fmt: skip
 
+# Who has the first can answer much about the others: no request for one of these is out of reach.
+WEATHER_LIKE = {"weather", "temperature", "air quality", "humidity", "wind speed", "forecast"}
+TIME_LIKE = {"local time", "time zone", "sunrise"}
+
 LOOKUP_VERBS = (
     "get get get query search fetch lookup check find list view load describe retrieve request".split()
 )
@@ -103,6 +107,10 @@ HINTS = {
             "{v}{d}热吗",
             "{d}{v}是晴天吗",
             "{v}{d}适合出门吗",
+            "{v}{d}多少度",
+            "{v}{d}气温多少",
+            "{v}下雪了吗",
+            "{v}{d}风大不大",
         ],
         "en": [
             "Will it rain in {v}{d}",
@@ -111,11 +119,22 @@ HINTS = {
             "Is it sunny in {v}{d}",
             "How hot is it in {v}{d}",
             "Should I wear a coat in {v}{d}",
+            "What is the temperature in {v}{d}",
+            "temperature in {v}",
+            "Is it windy in {v}{d}",
+            "Does it snow in {v}{d}",
+            "How warm is {v}{d}",
         ],
     },
     "local time": {
-        "zh": ["{v}现在几点", "{v}几点了"],
-        "en": ["What time is it in {v}", "What's the time in {v}"],
+        "zh": ["{v}现在几点", "{v}几点了", "{v}是几点", "现在{v}几点钟", "{v}时间", "{v}的时间"],
+        "en": [
+            "What time is it in {v}",
+            "What's the time in {v}",
+            "time in {v}",
+            "{v} time",
+            "Is it late in {v}",
+        ],
     },
     "population": {
         "zh": ["{v}有多少人", "{v}住着多少人"],

@@ -59,6 +59,25 @@ def syllable(r: Random) -> str:
     return r.choice(ONSETS) + r.choice(NUCLEI) + r.choice(CODAS)
 
 
+# What names of places are made of: Chinese ones, and foreign ones by their sound.
+ZH_TOWN = list(
+    "安宝北滨城川春达大丹德定东都丰佛阜固关广贵海汉杭和河衡湖化怀淮黄惠吉济家佳嘉建江金津晋京井景靖九开昆来兰乐梁辽林临"
+    "岭柳龙陇洛梅门明南内宁平莆浦普齐钱青清庆泉曲仁三沙山汕上韶深石顺朔四松绥台太泰唐桃天田铁通同屯皖万潍渭文乌武西溪仙"
+    "咸湘祥襄孝新兴徐宣延盐扬阳伊宜义益银应营永榆玉渊元原源岳云郧枣漳昭郑中舟州周珠竹遵左"
+)
+ZH_SOUND = list(
+    "阿埃艾安奥巴班贝本比波伯博布查达丹德的迪蒂丁杜多厄恩尔法菲费夫弗福戈格圭哈海汉赫霍基吉加贾卡坎康科克库拉莱兰朗劳勒雷"
+    "里利林卢伦罗洛马玛迈曼梅门蒙米密莫姆穆纳内尼涅诺努帕佩皮普奇乔萨塞桑沙森圣斯索塔泰坦特提图托瓦威韦维沃乌西希夏辛休"
+    "雅亚扬耶伊因尤约扎泽詹兹"
+)
+ACCENTS = dict(
+    zip(
+        "acenosuyzidgl",
+        ("áàâäãåą", "çćč", "éèêëę", "ñńň", "óòôöõø", "śšş", "úùûü", "ý", "žźż", "íîï", "ď", "ğ", "ł"),
+        strict=True,
+    )
+)
+
 PIECES: list[str] = []
 """The tokenizer's ASCII pieces, once there is one: words made of them let each be copied often."""
 
@@ -84,7 +103,21 @@ def name(r: Random, lang: str) -> str:
     if lang == "zh":
         return han(r) if r.random() < 0.85 else han(r, 4, 8)
     words = [word(r).capitalize() for _ in range(r.choice((1, 1, 1, 2)))]
-    return r.choice((" ", " ", " ", "-")).join(words)
+    text = r.choice((" ", " ", " ", "-")).join(words)
+    return accented(r, text) if r.random() < 0.06 else text
+
+
+def accented(r: Random, text: str) -> str:
+    return "".join(r.choice(ACCENTS[c]) if c in ACCENTS and r.random() < 0.4 else c for c in text)
+
+
+def zh_place(r: Random) -> str:
+    """An invented place of plausible characters: only so can a model tell a name from the words beside it."""
+    if r.random() < 0.45:
+        return "".join(r.choices(ZH_SOUND, k=r.choice((2, 3, 3, 4, 4, 5, 6))))
+    return "".join(r.choices(ZH_TOWN, k=r.choice((2, 2, 2, 3)))) + r.choice(
+        ("",) * 9 + ("市", "县", "区", "镇")
+    )
 
 
 def place(r: Random, lang: str) -> str:
@@ -92,6 +125,8 @@ def place(r: Random, lang: str) -> str:
     zh = (lang == "zh") != other
     if r.random() < 0.2:
         return r.choice(ZH_PLACES if zh else EN_PLACES)
+    if zh and r.random() < 0.6:
+        return zh_place(r)
     return name(r, "zh" if zh else "en")
 
 
