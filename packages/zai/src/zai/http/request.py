@@ -72,10 +72,11 @@ def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
 
 def limits_of(value: Any) -> StreamTimeout | None:
     """The same, if it is a limit of streams."""
+    limits: StreamTimeout | None = value
     is_right = value is None or isinstance(value, StreamTimeout)
     expected = "a StreamTimeout, such as StreamTimeout(idle=30)"
     check_argument("stream_timeout", value, expected, is_right=is_right)
-    return value  # type: ignore[no-any-return]
+    return limits
 
 
 def _header(name: str, value: Any) -> str:
