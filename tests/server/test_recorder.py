@@ -111,6 +111,14 @@ def test_models_are_passed_on_and_other_paths_are_not(record):
     assert client.get("/metrics").status_code == 404
 
 
+def test_a_list_of_models_that_is_refused_is_passed_on_as_it_came_and_is_no_trace(record, tmp_path):
+    _, client = record(Reply(b'{"detail":"Not Found"}', 404))
+    answer = client.get("/v1/models")
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+    assert list((tmp_path / "traces").iterdir()) == []
+
+
 def test_traces_are_numbered_on(record, tmp_path):
     _, client = record(Reply(STREAM))
     for _ in range(2):

@@ -206,10 +206,10 @@ async def test_a_turn_that_nobody_reads_goes_on_for_a_while_and_is_stopped_then(
 async def test_a_turn_that_is_read_elsewhere_is_not_stopped(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(3)
-    here, there = (open_registry(e, linger=0.1, lease=0.6) for e in (engine, ContinuingEngine(SCRIPT)))
+    here, there = (open_registry(e, linger=0.1, lease=1.2) for e in (engine, ContinuingEngine(SCRIPT)))
     turn = await start(here)
     reading = asyncio.create_task(read(await there.find(turn.id, "me")))
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.2)
     assert engine.running == 1
     engine.go_on()
 

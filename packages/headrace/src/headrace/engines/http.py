@@ -53,27 +53,33 @@ class HttpTransport:
         """The name of the machine."""
         return self._url.host or ""
 
-    async def post(self, path: str, body: bytes, *, authorization: str = "") -> "HttpAnswer":
-        """See `Transport`. `authorization` is sent where the server has no key of its own."""
+    async def post(self, path: str, body: bytes) -> "HttpAnswer":
+        """See `Transport`."""
+        return await self.ask("POST", path, body)
+
+    async def ask(
+        self, method: str, path: str, body: bytes | None = None, *, authorization: str = ""
+    ) -> "HttpAnswer":
+        """The same with any method. `authorization` is sent where the server has no key of its own."""
         url = self._url / path
         tries = 0
         while True:
             tries += 1
             try:
-                response = await self._request("POST", url, authorization, body)
+                response = await self._request(method, url, authorization, body)
             except _FAILURES as error:
                 if not _was_closed(error) or tries == _TRIES:
                     raise self._silent(error) from None
             else:
                 return HttpAnswer(response, self.source)
 
-    async def get(self, path: str, *, authorization: str = "") -> bytes:
+    async def get(self, path: str) -> bytes:
         """A whole body; `/path` starts at the server's root, `path` at its base URL.
 
         Raises:
             HeadraceError: no answer, or another status than 200.
         """
-        status, body = await self._get(path, authorization)
+        status, body = await self._get(path)
         if status != _OK:
             raise refusal(self.source, status, body)
         return body
@@ -90,16 +96,16 @@ class HttpTransport:
             await self._session.close()
             self._session = None
 
-    async def _get(self, path: str, authorization: str = "") -> tuple[int, bytes]:
+    async def _get(self, path: str) -> tuple[int, bytes]:
         url = self._url.with_path(path) if path.startswith("/") else self._url / path
         try:
-            async with await self._request("GET", url, authorization) as response:
+            async with await self._request("GET", url) as response:
                 return response.status, await response.content.read(_WHOLE_BODY)
         except _FAILURES as error:
             raise self._silent(error) from None
 
     async def _request(
-        self, method: str, url: URL, authorization: str, body: bytes | None = None
+        self, method: str, url: URL, authorization: str = "", body: bytes | None = None
     ) -> aiohttp.ClientResponse:
         headers = self._headers
         if authorization and "Authorization" not in headers:

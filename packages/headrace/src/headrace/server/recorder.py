@@ -49,23 +49,20 @@ class Recorder:
         headers = dict(scope["headers"])
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         try:
-            path = _path(scope["path"])
-            if scope["method"] == "GET":
-                body = await self._transport.get(path, authorization=authorization)
-                await _start(send, 200, "application/json")
-                await send({"type": "http.response.body", "body": body})
-                return
-            if scope["method"] != "POST":
-                msg = f"{scope['method']} is not passed on; only GET and POST are"
+            path, method = _path(scope["path"]), scope["method"]
+            if method not in ("GET", "POST"):
+                msg = f"{method} is not passed on; only GET and POST are"
                 raise RequestError(msg, code="1222", status=405)
             asked = await _body(receive)
             began = time.perf_counter()
-            answer = await self._transport.post(path, asked, authorization=authorization)
+            answer = await self._transport.ask(method, path, asked or None, authorization=authorization)
         except HeadraceError as error:
             await _start(send, error.status, "application/json")
             await send({"type": "http.response.body", "body": encode_error(error)})
             return
         pieces, is_whole = await _pass_on(answer, receive, send, began)
+        if method == "GET":
+            return
         trace = Trace(
             path=path,
             request=_json(asked),
