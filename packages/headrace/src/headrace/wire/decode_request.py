@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.errors import RequestError
+from headrace.wire.expected import expected, show
 from headrace.wire.request import ChatRequest
 
 __all__ = ["decode_request"]
@@ -43,7 +44,7 @@ def decode_request(body: bytes) -> ChatRequest:
         msg = f"the body is not valid JSON: {error}"
         raise RequestError(msg, code="1210") from None
     if not isinstance(raw, dict):
-        msg = f"the body must be a JSON object, not {_show(raw)}"
+        msg = f"the body must be a JSON object, not {show(raw)}"
         raise RequestError(msg, code="1210")
     for check in _CHECKS_BEFORE:
         check(fields)
@@ -87,28 +88,17 @@ def _convert(fields: dict[str, Any]) -> ChatRequest:
 
 
 def _explain(error: msgspec.ValidationError, fields: dict[str, Any]) -> RequestError:
-    """Where it is wrong, as msgspec says, and what stands there."""
+    """Where it is wrong, as msgspec says; what stands there, and what must."""
     reason, _, path = str(error).partition(" - at `$")
-    path = path.rstrip("`")
-    value: Any = fields
-    for key in re.findall(r"\.(\w+)|\[(\d+)\]", path):
-        try:
-            value = value[key[0]] if key[0] else value[int(key[1])]
-        except (KeyError, IndexError, TypeError):
-            break
-    where = path.removeprefix(".") or "the body"
+    path = path.rstrip("`").removeprefix(".")
+    place = [int(at) if at else name for at, name in re.findall(r"\[(\d+)\]|(\w+)", path)]
     if "missing required field" in reason:
         field = reason.rpartition("field ")[2].strip("`")
-        full = f"{path.removeprefix('.')}.{field}" if path else field
-        return RequestError(f"{full} is missing", code="1213")
-    reason = reason[:1].lower() + reason[1:].replace("`", "")
-    return RequestError(f"{where}: {reason}, got {_show(value)}")
-
-
-def _show(value: Any) -> str:
-    """A value as it may stand in a message: JSON, cut short."""
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else text[:77] + "…"
+        return RequestError(f"{path}.{field} is missing".lstrip("."), code="1213")
+    value: Any = fields
+    for key in place:
+        value = value[key]
+    return RequestError(f"{path} is {show(value)}; it must be {expected(ChatRequest, place)}")
 
 
 # --- before the types are checked: things whose type error would not help a caller -------------------
@@ -125,11 +115,11 @@ def _check_content_parts(fields: dict[str, Any]) -> None:
     for where, message in _dicts(fields, "messages"):
         role = message.get("role")
         if isinstance(role, str) and role not in _ROLES:
-            msg = f"{where}.role is {_show(role)}; it must be one of {', '.join(_ROLES)}"
+            msg = f"{where}.role is {show(role)}; it must be one of {', '.join(_ROLES)}"
             raise RequestError(msg)
         for part_at, part in _dicts(message, "content"):
             if part.get("type", "text") != "text":
-                msg = f"{where}.{part_at}.type is {_show(part['type'])}; this model takes text parts only"
+                msg = f"{where}.{part_at}.type is {show(part['type'])}; this model takes text parts only"
                 raise RequestError(msg, code="1210")
 
 
@@ -137,7 +127,7 @@ def _check_tool_types(fields: dict[str, Any]) -> None:
     for where, tool in _dicts(fields, "tools"):
         kind = tool.get("type", "function")
         if kind != "function":
-            msg = f"{where}.type is {_show(kind)}; only function tools are supported, remove it from tools"
+            msg = f"{where}.type is {show(kind)}; only function tools are supported, remove it from tools"
             raise RequestError(msg, code="1210")
 
 
@@ -155,12 +145,12 @@ def _check_ranges(request: ChatRequest) -> None:
     for name, (low, high) in _RANGES.items():
         value = getattr(request, name)
         if value is not None and not low <= value <= high:
-            msg = f"{name} is {_show(value)}; it must lie between {low} and {high}"
+            msg = f"{name} is {show(value)}; it must lie between {low} and {high}"
             raise RequestError(msg)
     for name, (low, high) in _LENGTHS.items():
         value = getattr(request, name)
         if value is not None and not low <= len(value) <= high:
-            msg = f"{name} is {_show(value)}, {len(value)} characters; it must have {low} to {high}"
+            msg = f"{name} is {show(value)}, {len(value)} characters; it must have {low} to {high}"
             raise RequestError(msg)
 
 
@@ -189,10 +179,10 @@ def _check_arguments(where: str, arguments: str) -> None:
     try:
         value = msgspec.json.decode(arguments or "{}")
     except (msgspec.DecodeError, RecursionError) as error:
-        msg = f"{where} is {_show(arguments)}; it must be a JSON object as a string ({error})"
+        msg = f"{where} is {show(arguments)}; it must be a JSON object as a string ({error})"
         raise RequestError(msg) from None
     if not isinstance(value, dict):
-        msg = f"{where} is {_show(arguments)}; it must be a JSON object as a string"
+        msg = f"{where} is {show(arguments)}; it must be a JSON object as a string"
         raise RequestError(msg)
 
 
@@ -205,10 +195,10 @@ def _check_tools(request: ChatRequest) -> None:
     for index, tool in enumerate(tools):
         name = tool.function.name
         if not _FUNCTION_NAME.fullmatch(name):
-            msg = f"tools[{index}].function.name is {_show(name)}; use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+            msg = f"tools[{index}].function.name is {show(name)}; use 1 to 64 of a-z, A-Z, 0-9, _ and -"
             raise RequestError(msg)
         if name in seen:
-            msg = f"tools[{index}].function.name is {_show(name)}, as an earlier tool's is; names must differ"
+            msg = f"tools[{index}].function.name is {show(name)}, as an earlier tool's is; names must differ"
             raise RequestError(msg)
         seen.add(name)
 
@@ -219,10 +209,10 @@ def _check_tool_choice(request: ChatRequest) -> None:
         function = choice.get("function")
         name = function.get("name") if isinstance(function, dict) else None
         if choice.get("type") != "function" or not isinstance(name, str):
-            msg = f'tool_choice is {_show(choice)}; it must be {{"type":"function","function":{{"name":…}}}}'
+            msg = f'tool_choice is {show(choice)}; it must be {{"type":"function","function":{{"name":…}}}}'
             raise RequestError(msg)
         if name not in {tool.function.name for tool in request.tools or ()}:
-            msg = f"tool_choice.function.name is {_show(name)}, which is not in tools"
+            msg = f"tool_choice.function.name is {show(name)}, which is not in tools"
             raise RequestError(msg)
     if choice == "required" and not request.tools:
         msg = 'tool_choice is "required" but tools is empty; add a tool or remove tool_choice'

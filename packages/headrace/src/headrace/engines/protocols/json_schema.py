@@ -7,7 +7,7 @@ A null is as if the keyword were absent.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
+from headrace.wire.expected import show
 
 __all__ = ["TYPES", "malformed", "resolve", "unenforceable"]
 
@@ -108,17 +108,17 @@ def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
     if isinstance(schema, bool) and (schema or schema is not root):  # no answer at all fits `false`
         return
     if not isinstance(schema, Mapping):
-        yield f"{path} is {_show(schema)}; it must be a JSON Schema, which is an object"
+        yield f"{path} is {show(schema)}; it must be a JSON Schema, which is an object"
         return
     for key, (fits, what) in _SHAPES.items():
         if schema.get(key) is not None and not fits(schema[key]):
-            yield f"{path}.{key} is {_show(schema[key])}; it must be {what}"
+            yield f"{path}.{key} is {show(schema[key])}; it must be {what}"
     for kind in ("Items", "Length"):
         least, most = schema.get(f"min{kind}"), schema.get(f"max{kind}")
         if least is not None and most is not None and least > most:
             yield f"{path}.min{kind} is {least}; it must not be greater than max{kind}, which is {most}"
     if (reference := schema.get("$ref") or "").startswith("#") and resolve(reference, root) is None:
-        yield f"{path}.$ref is {_show(reference)}, which is not there"
+        yield f"{path}.$ref is {show(reference)}, which is not there"
     for where, part in _parts(schema):
         yield from _malformed(part, root, path + where)
 
@@ -144,8 +144,3 @@ def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in ("items", "additionalProperties"):
         if schema.get(key) is not None:
             yield f".{key}", schema[key]
-
-
-def _show(value: Any) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 80 else text[:77] + "…"
