@@ -16,7 +16,7 @@ SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout
 SOURCES := packages tests benchmarks examples
 
-.PHONY: demo serve test check fix clients sdk-alone clean
+.PHONY: demo serve test check coverage fix clients sdk-alone clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
@@ -34,7 +34,13 @@ check: $(VENV)/ready-to-check
 	$(BIN)/mypy tests/typing
 	$(BIN)/basedpyright -p tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(MAKE) coverage
 	$(MAKE) test
+
+# The parser's tests go through every branch of it.
+coverage: $(VENV)/ready-to-check
+	$(BIN)/coverage run -m pytest --quiet tests/parsing tests/formats
+	$(BIN)/coverage report --include='*/headrace/formats/*,*/headrace/parsing/*' --skip-covered --fail-under=100
 
 fix: $(VENV)/ready-to-check
 	$(BIN)/ruff format $(SOURCES)
