@@ -13,12 +13,7 @@ def test_what_was_truncated_raises_each_time(client_of):
     with ScriptedServer(Reply(HALF)) as server:
         answer = client_of(server).chat.completions.create(**ASK, stream=True)
         events = client_of(server).chat.completions.stream(**ASK)
-        for collect in (
-            answer.collect,
-            answer.collect,
-            events.get_final_completion,
-            events.get_final_completion,
-        ):
+        for collect in (answer.collect, events.get_final_completion) * 2:
             with pytest.raises(zai.APIStreamTruncatedError):
                 collect()
 
@@ -39,12 +34,7 @@ async def test_asyncio_does_the_same(async_client_of):
     with ScriptedServer(Reply(HALF)) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK, stream=True)
         events = async_client_of(server).chat.completions.stream(**ASK)
-        for collect in (
-            answer.collect,
-            answer.collect,
-            events.get_final_completion,
-            events.get_final_completion,
-        ):
+        for collect in (answer.collect, events.get_final_completion) * 2:
             with pytest.raises(zai.APIStreamTruncatedError):
                 await collect()
         async with async_client_of(server).chat.completions.stream(**ASK) as left:

@@ -302,8 +302,8 @@ async def test_closing_from_another_task_ends_the_asyncio_loop_quietly(async_cli
             await run.get_final_completion()
 
 
-@pytest.mark.parametrize("how", ["close", "cancel"])
-async def test_leaving_from_another_task_stops_the_calls_that_run(async_client_of, how):
+def endless_tool():
+    """It, and what tells that a call has begun and that one was stopped."""
     began, stopped = asyncio.Event(), asyncio.Event()
 
     async def wait_for_ever(location: str) -> str:
@@ -314,6 +314,12 @@ async def test_leaving_from_another_task_stops_the_calls_that_run(async_client_o
             stopped.set()
         raise NotImplementedError
 
+    return wait_for_ever, began, stopped
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+async def test_leaving_from_another_task_stops_the_calls_that_run(async_client_of, how):
+    wait_for_ever, began, stopped = endless_tool()
     with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
         run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[wait_for_ever], model="m")
         reading = asyncio.create_task(run.until_done())
@@ -341,15 +347,7 @@ async def test_asyncio_limits_the_rounds(async_client_of):
 
 
 async def test_leaving_the_asyncio_loop_stops_the_calls_that_run(async_client_of):
-    stopped = asyncio.Event()
-
-    async def wait_for_ever(location: str) -> str:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            stopped.set()
-        raise NotImplementedError
-
+    wait_for_ever, _, stopped = endless_tool()
     with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
         async with async_client_of(server).chat.completions.run_tools(
             MESSAGES, tools=[wait_for_ever], model="m"
