@@ -347,14 +347,14 @@ async def test_asyncio_limits_the_rounds(async_client_of):
 
 
 async def test_leaving_the_asyncio_loop_stops_the_calls_that_run(async_client_of):
-    wait_for_ever, _, stopped = endless_tool()
+    wait_for_ever, began, stopped = endless_tool()
     with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
         async with async_client_of(server).chat.completions.run_tools(
             MESSAGES, tools=[wait_for_ever], model="m"
         ) as run:
             async for event in run:
                 if event.type == "finish":
-                    await asyncio.sleep(0.05)
+                    await began.wait()
                     break
         async with asyncio.timeout(5):
             await stopped.wait()
