@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from headrace.engines.protocols import DIALECTS
-from headrace.server.configuration import ENGINES, configure
+from headrace.models.settings import ENGINES
+from headrace.server.configuration import configure
 
 TEXT = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
 TOML = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)

@@ -2,8 +2,7 @@ import pytest
 
 from headrace.cli.main import main
 from headrace.errors import RequestError
-from headrace.models.settings import CompletionsSettings, descriptions
-from headrace.server.configuration import ENGINES
+from headrace.models.settings import ENGINES, CompletionsSettings
 from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 

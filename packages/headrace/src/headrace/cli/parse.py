@@ -12,6 +12,7 @@ import msgspec
 from headrace.chunks import merge
 from headrace.errors import RequestError
 from headrace.events import Event
+from headrace.files import reading
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.wire.request import Tool
@@ -24,19 +25,33 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "parse",
         help="read a model's output",
-        description="Reads the raw output of a model, markup included, from the standard input and prints"
-        " the events that it means, one JSON object a line.",
+        description="Read the raw output of a model, markup included, from the standard input and print the"
+        " events that it means, one JSON object a line.",
     )
-    parser.add_argument("--format", metavar="FAMILY", choices=FORMATS, required=True, help=", ".join(FORMATS))
+    families = f"family of the model: {', '.join(FORMATS)}"
+    parser.add_argument("--format", metavar="FAMILY", choices=FORMATS, required=True, help=families)
     parser.add_argument(
         "--tools",
         metavar="FILE",
         type=Path,
-        help="the request's `tools`, as JSON; without them, the markup of calls is text",
+        help="JSON file with the request's tools (default: none, so the markup of calls is text)",
     )
-    parser.add_argument("--every", metavar="N", type=_positive, help="read in pieces of N characters")
-    parser.add_argument("--no-thinking", action="store_true", help="the prompt turned thinking off")
-    parser.add_argument("--no-tool-stream", action="store_true", help="each call leaves whole")
+    parser.add_argument(
+        "--every",
+        metavar="N",
+        type=_positive,
+        help="read in pieces of N characters and print the events of each (default: read everything at once)",
+    )
+    parser.add_argument(
+        "--no-thinking",
+        action="store_true",
+        help="read the answer to a prompt that turned thinking off (default: thinking is on)",
+    )
+    parser.add_argument(
+        "--no-tool-stream",
+        action="store_true",
+        help="print each tool call as a whole (default: print its arguments as they come)",
+    )
     parser.set_defaults(run=_parse)
 
 
@@ -71,11 +86,10 @@ def _events(parser: OutputParser, pieces: Iterator[str]) -> Iterator[Event]:
 
 
 def _read_tools(path: Path) -> Mapping[str, Mapping[str, Any] | None]:
+    with reading("--tools", path, RequestError):
+        encoded = path.read_bytes()
     try:
-        tools = msgspec.json.decode(path.read_bytes(), type=list[Tool])
-    except OSError as error:
-        msg = f"--tools {path}: {error.strerror}"
-        raise RequestError(msg) from None
+        tools = msgspec.json.decode(encoded, type=list[Tool])
     except msgspec.DecodeError as error:
         msg = f'--tools {path}: {error}; a list as in a request is expected: [{{"type": "function", …}}]'
         raise RequestError(msg) from None
@@ -84,6 +98,6 @@ def _read_tools(path: Path) -> Mapping[str, Mapping[str, Any] | None]:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        msg = f"{text} is no positive number"
+        msg = f"{text!r} is not a whole number above 0"
         raise argparse.ArgumentTypeError(msg)
     return int(text)

@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from headrace.errors import EngineError
+from headrace.errors import EngineError, RequestError
 from headrace.models.loading import read_key
+from headrace.options import OptionError
 from headrace.server.app import PREFIXES
 from headrace.server.local import listen, run, url_of
-from headrace.server.settings import Settings
+from headrace.server.settings import Settings, is_loopback
 
 __all__ = ["add_parser"]
 
@@ -19,15 +20,33 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "record",
         help="record a server's answers",
-        description="Passes requests on to a server and writes each answer, with its timing, as a trace"
-        " that `headrace serve --engine recorded --model DIR` plays. Prompts and answers are kept, headers"
-        " are not.",
+        description="Pass requests on to a server and write each answer, with its timing, as a trace that"
+        " `headrace serve --engine recorded --model DIR` plays. Traces hold prompts and answers, and no"
+        " headers. Neither variables nor headrace.toml are read.",
     )
-    parser.add_argument("--to", metavar="DIR", type=Path, required=True, help="where the traces go")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one (8000)")
-    key = "environment variable with the server's key; without one, the clients' own are passed on"
-    parser.add_argument("--key", default="", metavar="NAME", help=key)
+    parser.add_argument(
+        "--to", metavar="DIR", type=Path, required=True, help="directory for the traces; created if missing"
+    )
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        default="127.0.0.1",
+        help="loopback address to listen on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        metavar="PORT",
+        type=int,
+        default=8000,
+        help="TCP port to listen on; 0 picks a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--key",
+        default="",
+        metavar="NAME",
+        help="name of the environment variable that holds the server's API key (default: the client's own key"
+        " is passed on)",
+    )
     parser.add_argument("url", metavar="URL", help="base URL of the server, such as http://gpu1:8000/v1")
     parser.set_defaults(run=_record)
 
@@ -39,13 +58,24 @@ def _record(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
         raise EngineError(msg) from None
-    settings = Settings(host=arguments.host, port=arguments.port)
-    key = read_key(arguments.key, os.environ)
-    with listen(settings.host, settings.port) as listener:
+    if not is_loopback(arguments.host):
+        msg = (
+            f"--host: {arguments.host} is not a loopback address, and `record` checks no keys; use 127.0.0.1"
+        )
+        raise RequestError(msg)
+    key = _key(arguments.key)
+    with listen(arguments.host, arguments.port) as listener:
         transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
         url = url_of(listener)
         print(f"headrace: recording {arguments.url}", flush=True)
         print(f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}", flush=True)
         print(f"  traces  {arguments.to}", flush=True)
-        run(Recorder(transport, arguments.to), listener, settings)
+        run(Recorder(transport, arguments.to), listener, Settings())
     return 0
+
+
+def _key(variable: str) -> str:
+    try:
+        return read_key(variable, os.environ)
+    except OptionError as error:
+        raise RequestError(f"--{error.message}") from None

@@ -5,9 +5,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
-from headrace.errors import EngineError
+from headrace.errors import EngineError, HeadraceError
 from headrace.models import Catalogue, Model
 from headrace.models.loading import load_model
 from headrace.models.settings import (
@@ -15,51 +13,36 @@ from headrace.models.settings import (
     ModelSettings,
     RecordedSettings,
     UpstreamSettings,
-    descriptions,
 )
 from headrace.server.app import PREFIXES, App
-from headrace.server.configuration import ENGINES, ModelOptions, configure
+from headrace.server.configuration import ModelOptions, configure
 from headrace.server.local import listen, run, url_of
+from headrace.server.options import OPTION_GROUPS
 from headrace.server.settings import Settings
-from headrace.turns.settings import TurnSettings, without_secrets
+from headrace.turns.settings import without_secrets
 
 __all__ = ["add_parser"]
 
-_WITHOUT_FLAG: Final = frozenset({"api_keys", "path", "turns", "url"})  # --model, --upstream; keys are secret
 _DEMO_NOTE: Final = """\
   NOTE    all of these names are the embedded demo model headrace-tiny: a few million
           parameters, trained for short poems, small talk and tool calls. It is not GLM."""
 
 
 def add_parser(commands: Any) -> None:
-    """Describe the command. Options and their descriptions come from the tables of settings."""
+    """Describe the command; its options are those of the tables of settings."""
     parser = commands.add_parser(
         "serve",
         help="serve the API",
-        description="Every option can also be set as HEADRACE_<NAME>, or in headrace.toml; the keys of those"
-        " who may call only as HEADRACE_API_KEYS=id.secret[,…].",
-        argument_default=argparse.SUPPRESS,
+        description="Serve the API. Options can also be set as HEADRACE_<NAME> and in headrace.toml; flags"
+        " count before variables, and variables before the file. Clients need a key if"
+        " HEADRACE_API_KEYS=id.secret[,…] is set, which has no flag.",
     )
-    parser.add_argument("--config", metavar="FILE", help="read this instead of headrace.toml")
-    parser.add_argument("--model", metavar="FILE", help="a GGUF file; with --engine recorded, a trace")
-    parser.add_argument("--upstream", metavar="URL", help="servers of a model: http://gpu1:8000/v1[,…]")
-    parser.add_argument("--engine", choices=ENGINES, help="what runs the model; guessed if not given")
-    tables: dict[str, type[msgspec.Struct]] = {
-        "server": Settings,
-        "turns": TurnSettings,
-        "every model": ModelSettings,
-        **{f"engine {name}": kind for name, kind in ENGINES.items()},
-    }
-    described = set(_WITHOUT_FLAG)
-    for title, kind in tables.items():
+    for title, options in OPTION_GROUPS.items():
         group = parser.add_argument_group(title)
-        texts = descriptions(kind)
-        for field in msgspec.structs.fields(kind):
-            if field.name not in described:
-                default = f" ({field.default})" if isinstance(field.default, int | float) else ""
-                text = texts[field.name].replace("%", "%%") + default
-                group.add_argument(f"--{field.name.replace('_', '-')}", metavar="X", help=text)
-                described.add(field.name)
+        for option in options:
+            if "flag" in option.sources:
+                text = f"{option.description} (default: {option.default})".replace("%", "%%")
+                group.add_argument(option.flag, metavar=option.metavar, help=text)
     parser.set_defaults(run=_serve)
 
 
@@ -73,7 +56,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     flags = {name: value for name, value in vars(arguments).items() if name != "run"}
     configuration = configure(flags)
     settings = configuration.settings
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
         app = App(Catalogue([one.model for one in loaded]), settings)
         print(_banner(loaded, settings, url_of(listener)), flush=True)
@@ -94,7 +77,10 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     loaded: list[_Loaded] = []
     for complete, notes in guesses:
         settings = complete.settings()
-        loaded.append(_Loaded(load_model(complete.name, settings), settings, notes))
+        try:
+            loaded.append(_Loaded(load_model(complete.name, settings), settings, notes))
+        except HeadraceError as error:
+            raise complete.locate(error) from None
     return loaded
 
 

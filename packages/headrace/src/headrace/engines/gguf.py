@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from headrace.errors import EngineError
+from headrace.files import reading
 
 __all__ = ["check_metadata", "read_metadata", "special_tokens"]
 
@@ -44,11 +45,8 @@ def read_metadata(path: Path, whole: Container[str] = ()) -> dict[str, Any]:
         EngineError: no such file, or not a whole GGUF header.
     """
     try:
-        with path.open("rb") as file:
+        with reading("the model file", path), path.open("rb") as file:
             return _read(file, whole)
-    except OSError as error:
-        msg = f"cannot read the model file {path}: {error.strerror}"
-        raise EngineError(msg) from None
     except (ValueError, OverflowError) as error:
         msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
         raise EngineError(msg) from None

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.errors import EngineError
+from headrace.files import reading
 
 __all__ = ["Piece", "Trace", "read_trace", "write_trace"]
 
@@ -61,13 +62,12 @@ def read_trace(path: Path) -> Trace:
     Raises:
         EngineError: no such file, or no trace.
     """
+    with reading("the trace", path):
+        encoded = path.read_bytes()
     try:
-        head_line, *lines = path.read_bytes().splitlines()
+        head_line, *lines = encoded.splitlines() or [b""]
         head = msgspec.json.decode(head_line, type=_Head)
         said = [msgspec.json.decode(line, type=_Line) for line in lines if line]
-    except OSError as error:
-        msg = f"cannot read the trace {path}: {error.strerror}"
-        raise EngineError(msg) from None
     except (msgspec.DecodeError, ValueError) as error:
         msg = f"{path} is no trace: {error}; `headrace record` writes them"
         raise EngineError(msg) from None

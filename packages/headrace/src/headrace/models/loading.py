@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.engines.clocks import Clocked, Clocks
+from headrace.engines.gguf import read_metadata
 from headrace.engines.latency import Histogram
 from headrace.engines.pool import Pool
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
@@ -15,7 +16,8 @@ from headrace.engines.protocols.refusals import Source
 from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.trace import read_trace
 from headrace.engines.upstream import UpstreamEngine
-from headrace.errors import EngineError, RequestError
+from headrace.errors import EngineError
+from headrace.files import reading
 from headrace.formats import FORMATS, Format
 from headrace.models.catalogue import Model
 from headrace.models.families import guess_format
@@ -28,7 +30,8 @@ from headrace.models.settings import (
     RecordedSettings,
     UpstreamSettings,
 )
-from headrace.models.templates import TemplateSource, find_template, model_template
+from headrace.models.templates import find_template, model_template
+from headrace.options import OptionError, errors_of
 
 __all__ = ["load_model", "read_key"]
 
@@ -45,8 +48,8 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         environment: holds the servers' keys.
 
     Raises:
-        EngineError: a file is missing or unusable, or a package is not installed.
-        RequestError: the settings do not fit together.
+        OptionError: a file is missing or unusable, or the settings do not fit together.
+        EngineError: a package is not installed, or llama.cpp cannot run the file.
     """
     latency = Histogram()
     match settings:
@@ -67,11 +70,12 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     """The key that a variable holds; "" if none is named.
 
     Raises:
-        RequestError: the variable is not set.
+        OptionError: the variable is not set.
     """
     if variable and not environment.get(variable):
-        msg = f"key names the environment variable {variable}, which is not set"
-        raise RequestError(msg)
+        raise OptionError(
+            "key", f"the environment variable {variable} is not set; set it to the server's key"
+        )
     return environment[variable] if variable else ""
 
 
@@ -79,8 +83,12 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
-    template = find_template(settings.template) if settings.template else model_template(path)
-    format = _format(settings, template.text, path.stem)
+    with errors_of("path"):
+        read_metadata(path)
+    with errors_of("template" if settings.template else "path"):
+        source = find_template(settings.template) if settings.template else model_template(path)
+        template = source.compile(writes_bos=False)
+    format = _format(settings, source.text, path.stem)
     engine = LlamaEngine(
         path,
         format=format.name,
@@ -92,16 +100,17 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         cancel_latency=latency,
     )
     clocked = Clocked(engine, _clocks(settings))
-    return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False), latency)
+    return Model(_names(name, settings), clocked, format, template, latency)
 
 
 def _completions(
     name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
 ) -> Model:
-    template = _needed_template(name, settings)
-    format = _format(settings, template.text, settings.upstream_model or name)
     dialect = DIALECTS[settings.dialect]
-    writes_bos = dialect.completions.get("add_special_tokens") is False
+    with errors_of("template"):
+        source = find_template(_needed_template(settings))
+        template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
+    format = _format(settings, source.text, settings.upstream_model or name)
 
     def protocol(source: Source) -> Protocol:
         return Completions(
@@ -113,7 +122,7 @@ def _completions(
         )
 
     pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, template.compile(writes_bos=writes_bos), latency)
+    return Model(_names(name, settings), pool, format, template, latency)
 
 
 def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
@@ -128,11 +137,8 @@ def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Ma
 
 
 def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
-    paths = sorted(settings.path.glob("*.jsonl")) if settings.path.is_dir() else [settings.path]
-    if not paths:
-        msg = f"{settings.path} holds no traces (*.jsonl); `headrace record --to {settings.path}` writes some"
-        raise EngineError(msg)
-    traces = [read_trace(path) for path in paths]
+    with errors_of("path"):
+        traces = [read_trace(path) for path in _trace_paths(settings.path)]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
     transport = ReplayTransport(traces, speed=settings.speed, fault=fault)
     is_chat = traces[0].path == Chat.path
@@ -143,6 +149,15 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     engine = Clocked(UpstreamEngine(transport, protocol, latency), _clocks(settings))
     format = PARSED_ELSEWHERE if is_chat and not settings.format else _format(settings, "", name)
     return Model(_names(name, settings), engine, format, None, latency)
+
+
+def _trace_paths(place: Path) -> list[Path]:
+    with reading("the trace", place):
+        paths = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
+    if not paths:
+        msg = f"{place} holds no traces (*.jsonl); `headrace record --to {place}` writes some"
+        raise EngineError(msg)
+    return paths
 
 
 def _pool(
@@ -177,20 +192,21 @@ def _names(name: str, settings: ModelSettings) -> list[str]:
 def _format(settings: ModelSettings, template: str, name: str) -> Format:
     format = settings.format or guess_format(template, name)
     if format not in FORMATS:
-        given = f"format is {format!r}" if format else f"the family of {name or 'the model'} is not known"
-        msg = f"{given}; set format to one of {', '.join(FORMATS)}"
-        raise RequestError(msg)
+        known = f"it must be one of {', '.join(FORMATS)}"
+        if format:
+            raise OptionError("format", f"{format!r} is not known; {known}")
+        raise OptionError("format", f"the family of {name or 'the model'} cannot be guessed; {known}")
     return FORMATS[format]
 
 
-def _needed_template(name: str, settings: CompletionsSettings) -> TemplateSource:
+def _needed_template(settings: CompletionsSettings) -> str:
     if not settings.template:
-        msg = (
-            f'model {name}: engine = "completions" needs template: the model\'s GGUF file, its directory of'
-            ' Hugging Face or a Jinja file; engine = "chat" needs none'
+        raise OptionError(
+            "template",
+            'engine = "completions" needs the model\'s GGUF file, its directory from Hugging Face or a Jinja'
+            ' file; engine = "chat" needs none',
         )
-        raise RequestError(msg)
-    return find_template(settings.template)
+    return settings.template
 
 
 def _embedded_path() -> Path:

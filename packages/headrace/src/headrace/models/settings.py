@@ -1,16 +1,20 @@
-"""What an operator decides about a model: tables of options, each described once, here.
+"""What an operator decides about a model: tables of options.
 
-`server/configuration.py` fills them from flags, the environment and headrace.toml; `headrace serve --help`
-shows the descriptions.
+`server/configuration.py` fills them from flags, the environment and headrace.toml.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 
+from headrace.formats import FORMATS
+from headrace.options import Seconds, describe, unit
+
 __all__ = [
+    "ENGINES",
     "ZAI_NAMES",
     "ChatSettings",
     "CompletionsSettings",
@@ -18,7 +22,6 @@ __all__ = [
     "ModelSettings",
     "RecordedSettings",
     "UpstreamSettings",
-    "descriptions",
 ]
 
 ZAI_NAMES: Final = (
@@ -33,49 +36,86 @@ ZAI_NAMES: Final = (
 """What the embedded model answers to, so that code written for Z.ai runs as it is."""
 
 _INT32: Final = 2**31 - 1  # as llama.cpp counts
-_Positive = Annotated[int, msgspec.Meta(ge=1)]
-_Natural = Annotated[int, msgspec.Meta(ge=0)]
-_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class ModelSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine"
 ):
-    """A model, whatever runs it: `[models."name"]`.
+    """A model, whatever runs it: `[models."name"]`."""
 
-    Args:
-        names: further names that clients may call it.
-        format: the family whose markup it writes; guessed from the template or the name.
-        first_token: seconds until the first token, waiting and reading the prompt included; 0 is no limit.
-        idle: seconds of silence after that; 0 is no limit.
-        total: seconds in all; 0 is no limit.
-    """
+    names: Annotated[
+        tuple[str, ...],
+        describe(
+            "further names that clients can use for the model, separated by commas",
+            "NAMES",
+            default="none; with --model, the names of Z.ai's models",
+        ),
+    ] = ()
+    format: Annotated[
+        str,
+        describe(
+            f"model family, which decides how the output is parsed: {', '.join(FORMATS)}",
+            "FAMILY",
+            default="guessed from the chat template, else from the name",
+        ),
+    ] = ""
+    first_token: Annotated[
+        Seconds,
+        describe("timeout for the first token, including queueing and prompt processing; 0 means no limit"),
+    ] = 300.0
+    idle: Annotated[
+        Seconds, describe("timeout for each further token after the one before it; 0 means no limit")
+    ] = 120.0
+    total: Annotated[Seconds, describe("timeout for the whole answer; 0 means no limit")] = 0.0
 
-    names: tuple[str, ...] = ()
-    format: str = ""
-    first_token: _Seconds = 300.0
-    idle: _Seconds = 120.0
-    total: _Seconds = 0.0
+
+_Template = Annotated[
+    str,
+    describe(
+        "chat template: a Jinja file, a GGUF file, a directory from Hugging Face, or the Jinja text itself",
+        "FILE",
+        default="the model's own, if the GGUF file or the server has one",
+    ),
+]
 
 
 class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
-    """llama.cpp in this process.
+    """llama.cpp in this process."""
 
-    Args:
-        path: the GGUF file; without one it is the embedded model.
-        template: the chat template, where the file has none or a bad one; as for `completions`.
-        slots: generations at once; more wait their turn.
-        context: tokens of prompt and answer per slot; 0 is what the model was trained for.
-        threads: that compute; 1 is best for the embedded model, the number of real cores for others.
-        gpu_layers: layers to put on a GPU, where llama.cpp was built for one; -1 is as many as fit.
-    """
-
-    path: Path | None = None
-    template: str = ""
-    slots: Annotated[int, msgspec.Meta(ge=1, le=256)] = 4  # llama.cpp has no more sequences
-    context: _Natural = 0
-    threads: Annotated[int, msgspec.Meta(ge=1, le=512)] = 1  # nor more threads
-    gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=_INT32)] = -1
+    path: Annotated[
+        Path | None,
+        describe("GGUF file of the model", "FILE", default="the embedded model", sources=("file",)),
+    ] = None
+    template: _Template = ""
+    slots: Annotated[
+        int,
+        unit("N", least=1, most=256),  # llama.cpp has no more sequences
+        describe("number of generations at once, 1 to 256; further requests wait for a free slot"),
+    ] = 4
+    context: Annotated[
+        int,
+        unit("TOKENS", least=0),
+        describe(
+            "context size of a slot, prompt and answer together; 0 means the size that the model was trained"
+            " for",
+        ),
+    ] = 0
+    threads: Annotated[
+        int,
+        unit("N", least=1, most=512),  # nor more threads
+        describe(
+            "number of CPU threads, 1 to 512; the embedded model runs fastest with 1, others with one per"
+            " physical core",
+        ),
+    ] = 1
+    gpu_layers: Annotated[
+        int,
+        unit("N", least=-1, most=_INT32),
+        describe(
+            "number of layers to offload to a GPU, if llama.cpp was built for one; 0 means none, -1 all that"
+            " fit",
+        ),
+    ] = -1
 
     def __post_init__(self) -> None:
         if self.slots * self.context > _INT32:
@@ -84,19 +124,31 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
 
 
 class UpstreamSettings(ModelSettings, frozen=True):
-    """A model behind a server.
+    """A model behind a server."""
 
-    Args:
-        url: base URL of the server, such as http://gpu1:8000/v1; several share the load.
-        upstream_model: what the server calls the model; its own name here if not given.
-        key: NAME of the environment variable that holds the server's key.
-        dialect: what kind of server it is.
-    """
-
-    url: tuple[str, ...] = ()
-    upstream_model: str = ""
-    key: str = ""
-    dialect: Literal["openai", "zai", "vllm", "sglang", "llama.cpp"] = "openai"
+    url: Annotated[
+        tuple[str, ...],
+        describe(
+            "base URL of the server, such as http://gpu1:8000/v1; several URLs share the load",
+            "URL",
+            sources=("file",),
+        ),
+    ] = ()
+    upstream_model: Annotated[
+        str, describe("the model's name on the server", "NAME", default="the name that it has here")
+    ] = ""
+    key: Annotated[
+        str,
+        describe(
+            "name of the environment variable that holds the server's API key",
+            "NAME",
+            default="no key is sent",
+        ),
+    ] = ""
+    dialect: Annotated[
+        Literal["openai", "zai", "vllm", "sglang", "llama.cpp"],
+        describe("which server's extensions requests use", default="openai; guessed with --upstream"),
+    ] = "openai"
 
     def __post_init__(self) -> None:
         if not self.url:
@@ -108,16 +160,17 @@ class UpstreamSettings(ModelSettings, frozen=True):
 
 
 class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
-    """Raw text from the server; prompt and parsing are ours.
+    """Raw text from the server; prompt and parsing are ours."""
 
-    Args:
-        template: where the model's chat template lies: its GGUF file, its directory of Hugging Face, or
-            a Jinja file; or the Jinja itself.
-        max_tokens: where a client sets none and the server would cut off early.
-    """
-
-    template: str = ""
-    max_tokens: _Positive | None = None
+    template: _Template = ""
+    max_tokens: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        describe(
+            "limit for requests that set no max_tokens",
+            "TOKENS",
+            default="4096 for the dialects openai and sglang, else what fits into the context",
+        ),
+    ] = None
 
 
 class ChatSettings(UpstreamSettings, frozen=True, tag="chat"):
@@ -125,25 +178,31 @@ class ChatSettings(UpstreamSettings, frozen=True, tag="chat"):
 
 
 class RecordedSettings(ModelSettings, frozen=True, tag="recorded"):
-    """Traces, played.
+    """Traces, played."""
 
-    Args:
-        path: a trace, or a directory of traces that are played in turn.
-        speed: times faster than it was recorded; 0 is as fast as can be.
-        fault: what goes wrong: cut, stall, garbage or error.
-        fault_after: pieces that come before the fault.
-    """
+    path: Annotated[
+        Path, describe("trace, or directory of traces that are played in turn", "FILE", sources=("file",))
+    ]
+    speed: Annotated[
+        float,
+        unit("FACTOR", least=0, most=1e9),
+        describe("playback speed; 2 is twice as fast as recorded, 0 plays without delays"),
+    ] = 1.0
+    fault: Annotated[
+        Literal["", "cut", "stall", "garbage", "error"],
+        describe("fault to inject into every answer", default="none"),
+    ] = ""
+    fault_after: Annotated[
+        int,
+        unit("N", least=0),
+        describe("number of recorded reads to play before the fault; 0 means that it comes first"),
+    ] = 0
 
-    path: Path
-    speed: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 1.0
-    fault: Literal["", "cut", "stall", "garbage", "error"] = ""
-    fault_after: _Natural = 0
 
-
-def descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """What each option of a table means, as its docstring says; inherited ones first."""
-    texts: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        for name, text in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", base.__doc__ or "", re.MULTILINE):
-            texts[name] = " ".join(text.split()).rstrip(".")
-    return {name: texts[name] for name in kind.__struct_fields__}
+ENGINES: Final[Mapping[str, type[ModelSettings]]] = {
+    "llama": LlamaSettings,
+    "completions": CompletionsSettings,
+    "chat": ChatSettings,
+    "recorded": RecordedSettings,
+}
+"""What can run a model, by the name that `engine` gives it."""

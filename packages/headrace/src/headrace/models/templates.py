@@ -7,6 +7,7 @@ import msgspec
 
 from headrace.engines.gguf import read_metadata
 from headrace.errors import EngineError
+from headrace.files import reading
 from headrace.prompts import ChatTemplate
 
 __all__ = ["TemplateSource", "find_template", "is_template", "model_template"]
@@ -46,15 +47,16 @@ def find_template(place: str) -> TemplateSource:
     path = Path(place)
     if path.suffix == ".gguf":
         return model_template(path)
-    if path.is_dir():
-        source = _of_directory(path)
-    elif path.suffix == ".json":
-        source = _of_config(_read_json(path))
-    else:
+    with reading("the chat template", path):
+        if path.is_dir():
+            return _checked(
+                _of_directory(path), path, "neither tokenizer_config.json nor chat_template.jinja has one"
+            )
+        if path.suffix == ".json":
+            return _checked(_of_config(_read_json(path)), path, "it has no chat_template")
         beside = path.with_name("tokenizer_config.json")
         tokens = _of_config(_read_json(beside)).tokens if beside.exists() else {}
-        source = TemplateSource(_read(path).decode("utf-8", "replace"), tokens)
-    return _checked(source, place)
+        return _checked(TemplateSource(_read(path).decode("utf-8", "replace"), tokens), path, "it is empty")
 
 
 def model_template(path: Path) -> TemplateSource:
@@ -64,7 +66,8 @@ def model_template(path: Path) -> TemplateSource:
         EngineError: it cannot be read, or there is none.
     """
     # llama.cpp puts the first token before the prompt itself, where the model wants one.
-    return _checked(TemplateSource(str(read_metadata(path).get("tokenizer.chat_template", ""))), path)
+    text = str(read_metadata(path).get("tokenizer.chat_template", ""))
+    return _checked(TemplateSource(text), path, "convert it again from a model that has one, or set template")
 
 
 def is_template(place: str) -> bool:
@@ -72,9 +75,9 @@ def is_template(place: str) -> bool:
     return "{%" in place or "{{" in place
 
 
-def _checked(source: TemplateSource, place: str | Path) -> TemplateSource:
+def _checked(source: TemplateSource, path: Path, otherwise: str) -> TemplateSource:
     if not source.text:
-        msg = f"{place} has no chat template; convert it again from a model that has one, or set template"
+        msg = f"{path} has no chat template; {otherwise}"
         raise EngineError(msg)
     return source
 
@@ -112,8 +115,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with reading("the chat template", path):
         return path.read_bytes()
-    except OSError as error:
-        msg = f"cannot read the chat template {path}: {error.strerror}"
-        raise EngineError(msg) from None

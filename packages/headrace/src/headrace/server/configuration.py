@@ -17,34 +17,24 @@ from typing import Any, Final, TypeVar, get_origin
 
 import msgspec
 
-from headrace.errors import RequestError
+from headrace.errors import HeadraceError, RequestError
+from headrace.files import reading
 from headrace.models.settings import (
+    ENGINES,
     ZAI_NAMES,
-    ChatSettings,
     CompletionsSettings,
-    LlamaSettings,
     ModelSettings,
-    RecordedSettings,
-    descriptions,
 )
 from headrace.models.templates import is_template
+from headrace.options import OptionError, base_type, options_of
+from headrace.server.options import CommandLine
 from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
-__all__ = ["ENGINES", "Configuration", "ModelOptions", "configure"]
-
-ENGINES: Final[Mapping[str, type[ModelSettings]]] = {
-    "llama": LlamaSettings,
-    "completions": CompletionsSettings,
-    "chat": ChatSettings,
-    "recorded": RecordedSettings,
-}
-"""What can run a model, by the name that `engine` gives it."""
+__all__ = ["Configuration", "ModelOptions", "configure"]
 
 _DEFAULT_FILE: Final = Path("headrace.toml")
 _TABLES: Final = ("server", "turns", "models")
-_COMMAND_LINE: Final = frozenset({"config", "engine", "model", "upstream"})
-"""Flags that are no option of a table."""
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
@@ -72,19 +62,33 @@ class _Table:
             return msgspec.convert(_lists_split(self.values, kind), kind, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
             raise self._explain(error, kind) from None
+        except OptionError as error:
+            raise self.locate(error) from None
+
+    def locate(self, error: HeadraceError) -> RequestError:
+        """The same error with its place: file and table, flag, or variable."""
+        if isinstance(error, OptionError):
+            return RequestError(f"{self._place(error.option)}: {error.reason}")
+        return RequestError(f"{self.where}: {error.message}")
+
+    def _place(self, option: str) -> str:
+        """Where an option stands. A flag and a variable name it themselves."""
+        origin = self.origins.get(option, self.where)
+        return f"{origin}: {option}" if origin == self.where else origin
 
     def _explain(self, error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> RequestError:
         reason, _, path = str(error).partition(" - at `$.")
         option = path.partition("`")[0].partition("[")[0]
         if missing := re.fullmatch("Object missing required field `(.+)`", reason):
-            option = missing[1]
-            return RequestError(f"{self.where}: {option} is missing: {descriptions(kind)[option]}")
+            description = options_of(kind)[missing[1]].description
+            return RequestError(f"{self.where}: {missing[1]} is missing ({description})")
         if option not in self.values:
             return RequestError(f"{self.where}: {reason}")
         reason = reason[:1].lower() + reason[1:].replace("`", "")
+        known = options_of(kind)[option]
         return RequestError(
-            f"{self.origins[option]}: {option} is {self.values[option]!r}: {reason}"
-            f" ({option}: {descriptions(kind)[option]})"
+            f"{self._place(option)} is {self.values[option]!r}: {reason}"
+            f" ({option} {known.metavar}: {known.description})"
         )
 
 
@@ -101,6 +105,12 @@ class ModelOptions(_Table):
         super().__init__(where, values)
         self.name = name
 
+    def completed(self, name: str, values: Mapping[str, Any]) -> "ModelOptions":
+        """The same with a name and further values; what was given keeps its place."""
+        options = ModelOptions(name, self.where, values)
+        options.origins |= self.origins
+        return options
+
     @property
     def kind(self) -> type[ModelSettings] | None:
         """What `engine` names; None if that is nothing."""
@@ -116,7 +126,7 @@ class ModelOptions(_Table):
         kind = self.kind if "engine" in self.values else otherwise
         if kind is None:
             engine = self.values.get("engine", "")
-            msg = f"{self.where}: engine is {engine!r}; it must be one of {', '.join(ENGINES)}"
+            msg = f"{self._place('engine')} is {engine!r}; it must be one of {', '.join(ENGINES)}"
             raise RequestError(msg)
         return self.convert(kind)
 
@@ -140,9 +150,9 @@ def configure(flags: Mapping[str, Any], environment: Mapping[str, str] = os.envi
         RequestError: a value that cannot be used: where it stands, and the way out.
     """
     given = _Given(flags, environment)
-    file = given.get("config")[0]
+    file, origin = given.get("config")
     path = Path(file or _DEFAULT_FILE)
-    tables = _read(path) if file or path.exists() else {}
+    tables = _read(path, origin) if file or path.exists() else {}
     _check(tables, path)
     server = given.over(_Table(f"{path}: [server]", tables.get("server", {})), Settings)
     turns = given.over(_Table(f"{path}: [turns]", tables.get("turns", {})), TurnSettings)
@@ -161,7 +171,7 @@ class _Given:
     def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self._flags = {option: value for option, value in flags.items() if value is not None}
         self._environment = environment
-        self._used = set(_COMMAND_LINE)
+        self._used = set(CommandLine.__struct_fields__)
 
     def get(self, option: str) -> tuple[Any, str]:
         """The value and where it stands; None if nobody says anything."""
@@ -172,11 +182,11 @@ class _Given:
 
     def over(self, table: _Table, kind: type[msgspec.Struct]) -> _Table:
         """The table, overruled in every option of its kind."""
-        for option in kind.__struct_fields__:
-            value, origin = self.get(option)
-            if value is not None:
-                table.put(option, value, origin)
-                self._used.add(option)
+        for option in options_of(kind).values():
+            value, origin = self.get(option.name)
+            if value is not None and "variable" in option.sources:
+                table.put(option.name, value, origin)
+                self._used.add(option.name)
         return table
 
     def check_flags(self) -> None:
@@ -200,31 +210,35 @@ def _model(given: _Given, path: Path, name: str, table: Mapping[str, Any]) -> Mo
 
 def _only_model(given: _Given) -> ModelOptions:
     """The model of `--model` or `--upstream`; with neither, the embedded one."""
-    path, url = given.get("model")[0], given.get("upstream")[0]
+    (path, of_path), (url, of_url) = given.get("model"), given.get("upstream")
     if path and url:
-        msg = "--model and --upstream exclude each other; headrace.toml can name several models"
+        msg = f"{of_path} and {of_url} exclude each other; headrace.toml can name several models"
         raise RequestError(msg)
     if url:
-        return _overruled(ModelOptions("", "--upstream", {"url": url}), given)
-    if not path:
-        return _overruled(ModelOptions("", "the embedded model", {"engine": "llama"}), given)
-    values = {"engine": "llama", "path": path, "names": ZAI_NAMES}
-    return _overruled(ModelOptions(Path(path).stem.lower(), "--model", values), given)
+        options = ModelOptions("", f"the models of {of_url}", {})
+        options.put("url", url, of_url)
+    elif path:
+        options = ModelOptions(Path(path).stem.lower(), f"the model of {of_path}", {"engine": "llama"})
+        options.put("names", ZAI_NAMES, of_path)
+        options.put("path", path, of_path)
+    else:
+        options = ModelOptions("", "the embedded model", {"engine": "llama"})
+    return _overruled(options, given)
 
 
 def _overruled(options: ModelOptions, given: _Given) -> ModelOptions:
-    if engine := given.get("engine")[0]:
-        options.put("engine", engine, "--engine")
+    engine, origin = given.get("engine")
+    if engine:
+        options.put("engine", engine, origin)
     given.over(options, options.kind or CompletionsSettings)
     return options
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, origin: str) -> dict[str, Any]:
+    with reading(origin, path, RequestError):
+        encoded = path.read_bytes()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
-        raise RequestError(msg) from None
+        return tomllib.loads(encoded.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f"{path} is not valid TOML: {error}"
         raise RequestError(msg) from None
@@ -268,7 +282,9 @@ def _check_names(models: Iterable[ModelOptions]) -> None:
 
 def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
     """A list may be given as one string, with commas."""
-    lists = {field.name for field in msgspec.structs.fields(kind) if get_origin(field.type) is tuple}
+    lists = {
+        field.name for field in msgspec.structs.fields(kind) if get_origin(base_type(field.type)) is tuple
+    }
     return {
         name: [part.strip() for part in value.split(",") if part.strip()]
         if name in lists and isinstance(value, str)

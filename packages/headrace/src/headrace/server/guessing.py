@@ -13,6 +13,7 @@ from headrace.models.families import guess_format
 from headrace.models.loading import read_key
 from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.models.templates import find_template
+from headrace.options import errors_of
 from headrace.server.configuration import ModelOptions
 
 __all__ = ["Guess", "guess_models"]
@@ -74,8 +75,12 @@ def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[
     settings = options.settings(CompletionsSettings)
     assert isinstance(settings, UpstreamSettings)  # no other knows `url`
     urls = [_with_path(url) for url in settings.url]
-    told = asyncio.run(_ask(urls[0], read_key(settings.key, environment), settings.key))
-    return [_guess(options, urls, card, told) for card in _chosen(options, told)]
+    try:
+        with errors_of("url"):
+            told = asyncio.run(_ask(urls[0], read_key(settings.key, environment), settings.key))
+        return [_guess(options, urls, card, told) for card in _chosen(options, told)]
+    except HeadraceError as error:
+        raise options.locate(error) from None
 
 
 async def _ask(url: str, key: str, variable: str) -> _Told:
@@ -118,7 +123,7 @@ def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
     named = [card for card in cards if wanted.lower() in (card.id.lower(), _short(card.id))]
     if not named:
         served = ", ".join(card.id for card in cards)
-        msg = f"{options.where}: {told.name} has no model {wanted}; set upstream_model to one of: {served}"
+        msg = f"{told.name} has no model {wanted}; set upstream_model to one of: {served}"
         raise RequestError(msg)
     return named[:1]
 
@@ -126,7 +131,9 @@ def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
 def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told) -> Guess:
     given = options.values
     template, found = _template(given.get("template", ""), card, told)
-    format = given.get("format") or guess_format(template and find_template(template).text, card.id)
+    with errors_of("template"):
+        text = template and find_template(template).text
+    format = given.get("format") or guess_format(text, card.id)
     engine, why = _engine(given.get("engine", ""), template, format)
     dialect = _OWNERS.get(card.owned_by or "") or _HOSTS.get(told.host) or "openai"
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
@@ -141,7 +148,7 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told)
     name = options.name or (short if is_unique else card.id)
     others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
     values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
-    return Guess(ModelOptions(name, options.where, values), [*notes, f"engine {engine}: {why}"])
+    return Guess(options.completed(name, values), [*notes, f"engine {engine}: {why}"])
 
 
 def _engine(given: str, template: str, format: str) -> tuple[str, str]:

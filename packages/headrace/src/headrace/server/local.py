@@ -6,6 +6,7 @@
         client = zai.ZaiClient(api_key="-", base_url=f"{server.url}/api/paas/v4")
 """
 
+import errno
 import gc
 import socket
 import threading
@@ -24,12 +25,20 @@ __all__ = ["LocalServer", "listen", "run", "url_of"]
 _BACKLOG: Final = 2048  # uvicorn's
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, port_options: str = "--port") -> socket.socket:
     """A socket that takes connections at once, even if they have to wait; port 0 takes a free one.
 
+    Args:
+        host: an address or a name of this machine.
+        port: 0 to 65535.
+        port_options: what sets the port, for messages.
+
     Raises:
-        RequestError: the address is taken, or not this machine's.
+        RequestError: the address is not this machine's, or the port cannot be had.
     """
+    if host.startswith("["):
+        msg = f"--host: write {host.strip('[]')} without brackets"
+        raise RequestError(msg)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -38,10 +47,30 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = getattr(error, "strerror", error)
-        msg = f"cannot listen on {host}:{port}: {reason}; --port 0 takes a free port"
+        msg = f"cannot listen on port {port} of {host}: {_reason(error, host, port_options)}"
         raise RequestError(msg) from None
     return listener
+
+
+def _reason(error: OSError | OverflowError, host: str, port_options: str) -> str:
+    """What is wrong with the address or the port, and what to do."""
+    if isinstance(error, OverflowError):
+        return f"a port is a number from 0 to 65535; correct {port_options}"
+    if isinstance(error, socket.gaierror):
+        return f"no address is known for {host}; correct --host, or give an address such as 127.0.0.1"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"another program uses this port; choose another one with {port_options}, 0 picks a free one"
+            )
+        case errno.EADDRNOTAVAIL:
+            return (
+                "this machine does not have this address; with --host 0.0.0.0 or :: it listens on all it has"
+            )
+        case errno.EACCES:
+            return f"permission denied; choose a port above 1023 with {port_options}"
+        case _:
+            return f"{error.strerror}; correct --host or {port_options}"
 
 
 def url_of(listener: socket.socket) -> str:

@@ -5,41 +5,76 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from headrace.options import Bytes, Seconds, describe, unit
+
 __all__ = ["TurnSettings", "without_secrets"]
 
-_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-_SomeTime = Annotated[float, msgspec.Meta(ge=0.1, le=1e9)]
+_SomeSeconds = Annotated[float, unit("SECONDS", least=0.1, most=1e9)]
 
 
 class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long turns live, and where.
+    """How long turns live, and where."""
 
-    Args:
-        store: `memory`, `sqlite:FILE`, or the URL of a Redis or Valkey: `redis://…`, `rediss://…`, `unix://…`.
-        store_size: bytes of logs in a memory or SQLite store; the oldest that have ended go first. Redis has
-            its own limit, `maxmemory`.
-        store_patience: seconds for which a store that fails is asked again, in the middle of a turn.
-        store_failure: what then happens, and at once where a turn cannot begin: `fail` ends it with an error,
-            `go-on` goes on without resume.
-        resume: `asked` makes those turns resumable that ask for it, `always` all of them.
-        duplicates: a `request_id` that is still running: `join` gives the same turn, `refuse` code 1231.
-        linger: seconds that a resumable turn goes on when nobody reads it.
-        lease: seconds without a sign of life after which a process counts as dead.
-        retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is told from one that never was; longer than any
-            turn, as Redis counts them from its beginning.
-    """
-
-    store: str = "memory"
-    store_size: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024 * 1024
-    store_patience: _Seconds = 10.0
-    store_failure: Literal["fail", "go-on"] = "fail"
-    resume: Literal["asked", "always"] = "asked"
-    duplicates: Literal["join", "refuse"] = "join"
-    linger: _Seconds = 60.0
-    lease: _SomeTime = 6.0
-    retention: _SomeTime = 3600.0
-    remembrance: Annotated[float, msgspec.Meta(ge=3600, le=1e9)] = 86400.0
+    store: Annotated[
+        str,
+        describe(
+            "where turns are kept: memory, sqlite:FILE, or the URL of a Redis or Valkey (redis://…, rediss://…,"
+            " unix://…)",
+            "STORE",
+        ),
+    ] = "memory"
+    store_size: Annotated[
+        Bytes,
+        describe(
+            "size limit of the logs in a memory or SQLite store; beyond it the oldest finished turns are"
+            " evicted. Redis has its own limit, maxmemory"
+        ),
+    ] = 256 * 1024 * 1024
+    store_patience: Annotated[
+        Seconds, describe("how long a failed write to the store is retried in mid-turn; 0 means no retry")
+    ] = 10.0
+    store_failure: Annotated[
+        Literal["fail", "go-on"],
+        describe(
+            "what a turn does when the store still fails, or fails as the turn starts: fail ends it with an"
+            " error, go-on continues it without resume"
+        ),
+    ] = "fail"
+    resume: Annotated[
+        Literal["asked", "always"],
+        describe("which turns are resumable: asked means those whose request asks for it, always means all"),
+    ] = "asked"
+    duplicates: Annotated[
+        Literal["join", "refuse"],
+        describe(
+            "answer to a request whose request_id is still running: join returns the same turn, refuse is"
+            " error 1231"
+        ),
+    ] = "join"
+    linger: Annotated[
+        Seconds,
+        describe(
+            "how long a resumable turn runs on without a reader; 0 cancels it at once, or after"
+            " --lease if other servers share the store"
+        ),
+    ] = 60.0
+    lease: Annotated[
+        _SomeSeconds,
+        describe(
+            "silence after which other servers take a process for dead and take over its turns; at least 0.1"
+        ),
+    ] = 6.0
+    retention: Annotated[
+        _SomeSeconds, describe("how long a log is kept after its last event; at least 0.1")
+    ] = 3600.0
+    remembrance: Annotated[
+        float,
+        unit("SECONDS", least=3600, most=1e9),
+        describe(
+            "how long the id of an evicted turn is remembered, so that it answers 410 and not 404; at least"
+            " 3600, and longer than any turn, because Redis counts from its start"
+        ),
+    ] = 86400.0
 
 
 def without_secrets(store: str) -> str:

@@ -1,0 +1,137 @@
+"""Options, each described once, in the annotation of the field that holds its value.
+
+    class TurnSettings(msgspec.Struct):
+        linger: Annotated[Seconds, describe("how long a turn runs on without a reader; …")] = 60.0
+
+Programs make their flags from it, messages quote it, and `docs/draw_options.py` writes docs/configuration.md.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
+
+import msgspec
+
+from headrace.errors import EngineError, RequestError
+
+__all__ = [
+    "Bytes",
+    "Option",
+    "OptionError",
+    "Seconds",
+    "base_type",
+    "describe",
+    "errors_of",
+    "options_of",
+    "unit",
+]
+
+_Source = Literal["flag", "variable", "file"]
+_SOURCES: Final[tuple[_Source, ...]] = ("flag", "variable", "file")
+
+
+def describe(
+    text: str, metavar: str = "", *, default: str = "", sources: tuple[_Source, ...] = _SOURCES
+) -> msgspec.Meta:
+    """Describe the option that a field holds.
+
+    Args:
+        text: a sentence fragment: what the option sets, and what its special values do.
+        metavar: the kind of value, if its type does not tell.
+        default: what happens without the option, if the field's default does not tell.
+        sources: where the option can be set.
+    """
+    return msgspec.Meta(description=text, extra={"metavar": metavar, "default": default, "sources": sources})
+
+
+def unit(metavar: str, *, least: float, most: float | None = None) -> msgspec.Meta:
+    """Limit a number, and name what it counts or measures."""
+    return msgspec.Meta(ge=least, le=most, extra={"metavar": metavar})
+
+
+Seconds = Annotated[float, unit("SECONDS", least=0, most=1e9)]
+Bytes = Annotated[int, unit("BYTES", least=1)]
+
+
+class Option(NamedTuple):
+    """An option as users see it.
+
+    Args:
+        name: in headrace.toml.
+        metavar: the kind of value: its unit, or the choices as `{a,b}`.
+        description: what it sets.
+        default: in words or as a value; "" if the option is required.
+        sources: where it can be set.
+    """
+
+    name: str
+    metavar: str
+    description: str
+    default: str
+    sources: tuple[_Source, ...]
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"HEADRACE_{self.name.upper()}"
+
+
+class OptionError(RequestError):
+    """The value of an option cannot be used.
+
+    Args:
+        option: its name.
+        reason: what is wrong with the value, and what to do.
+    """
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"{option}: {reason}")
+        self.option = option
+        self.reason = reason
+
+
+@contextmanager
+def errors_of(option: str) -> Iterator[None]:
+    """Turn the failure of what an option names, such as its file, into an `OptionError`."""
+    try:
+        yield
+    except EngineError as error:
+        raise OptionError(option, error.message) from None
+
+
+def options_of(kind: type[msgspec.Struct]) -> dict[str, Option]:
+    """The options of a table by name, inherited ones first. A field without a description is none."""
+    options = (_option(field) for field in msgspec.structs.fields(kind))
+    return {option.name: option for option in options if option.description}
+
+
+def base_type(hint: Any) -> Any:
+    """The type without its annotations."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _option(field: msgspec.structs.FieldInfo) -> Option:
+    description = ""
+    extra: dict[str, Any] = {}
+    for meta in getattr(field.type, "__metadata__", ()):
+        description = meta.description or description
+        extra |= {key: value for key, value in (meta.extra or {}).items() if value}
+    choices = get_args(field_type) if get_origin(field_type := base_type(field.type)) is Literal else ()
+    return Option(
+        name=field.name,
+        metavar=extra.get("metavar") or f"{{{','.join(filter(None, choices))}}}",
+        description=description,
+        default=extra.get("default") or _shown(field.default),
+        sources=extra.get("sources", ()),
+    )
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, float):
+        return f"{default:g}"
+    return "" if default in (msgspec.NODEFAULT, None, ()) else str(default)
