@@ -66,7 +66,7 @@ def test_pieces_have_at_least_one_character(parse, every):
 
 @pytest.mark.parametrize(
     ("content", "wrong"),
-    [("{}", "a list as in a request"), ("no json", "a list as in a request"), (None, "No such file")],
+    [("{}", "a list as in a request"), ("no json", "a list as in a request"), (None, "no such file")],
 )
 def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content, wrong):
     path = tmp_path / "broken.json"

@@ -26,16 +26,6 @@ def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn
     assert first[-2] == again[-2]  # ending and usage
 
 
-@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--[a-z-]+)", TEXT))))
-def test_every_option_exists(option, capsys):
-    from headrace.cli.main import main
-
-    with pytest.raises(SystemExit):
-        main(["serve", "--help"])
-
-    assert f"{option} " in capsys.readouterr().out
-
-
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
 def test_every_link_leads_somewhere(path):
     assert (Path(__file__).parents[2] / "docs" / path).exists()

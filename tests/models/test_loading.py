@@ -3,10 +3,11 @@
 import pytest
 
 from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
-from headrace.errors import EngineError, RequestError
+from headrace.errors import RequestError
 from headrace.models.catalogue import Catalogue
 from headrace.models.loading import load_model
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
+from headrace.options import OptionError
 
 URL = ("http://127.0.0.1:9/v1",)
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
@@ -29,11 +30,17 @@ def test_raw_text_can_be_continued_and_has_a_template():
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (CompletionsSettings(url=URL), 'needs template: .* engine = "chat" needs none'),
-        (CompletionsSettings(url=URL, template=TEMPLATE), "family of m is not known; set format to one of"),
-        (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format is 'glm-9'"),
-        (ChatSettings(url=URL, format="glm-9"), "format is 'glm-9'"),
-        (ChatSettings(url=URL, key="NOT_THERE"), "environment variable NOT_THERE, which is not set"),
+        (
+            CompletionsSettings(url=URL),
+            'template: engine = "completions" needs .* engine = "chat" needs none',
+        ),
+        (
+            CompletionsSettings(url=URL, template=TEMPLATE),
+            "format: the family of m cannot be guessed; it must be one of",
+        ),
+        (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format: 'glm-9' is not known"),
+        (ChatSettings(url=URL, format="glm-9"), "format: 'glm-9' is not known"),
+        (ChatSettings(url=URL, key="NOT_THERE"), "key: the environment variable NOT_THERE is not set"),
     ],
 )
 def test_what_does_not_fit_together_is_named(settings, named):
@@ -41,20 +48,40 @@ def test_what_does_not_fit_together_is_named(settings, named):
         load_model("m", settings, {})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(EngineError, match=r"nowhere.gguf"):
-        load_model("m", LlamaSettings(path=tmp_path / "nowhere.gguf"))
-    with pytest.raises(EngineError, match=r"cannot read the model file .*nowhere.bin: No such file"):
-        load_model("m", LlamaSettings(path=tmp_path / "nowhere.bin"))
-    with pytest.raises(EngineError, match="holds no traces"):
-        load_model("m", RecordedSettings(path=tmp_path))
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        (LlamaSettings, "path"),
+        (LlamaSettings, "template"),
+        (CompletionsSettings, "template"),
+        (RecordedSettings, "path"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("missing.gguf", "no such file or directory; correct the path"),
+        ("missing", "no such file or directory; correct the path"),
+        ("file/beneath", "Not a directory; correct the path"),
+        ("text.gguf", "is not a usable GGUF file|is no trace|not valid Jinja"),
+        ("text.json", "is not a usable GGUF file|is no trace|is not valid JSON"),
+        ("folder.gguf", "it is a directory; name the file|holds no traces"),
+        ("folder", "it is a directory; name the file|has no chat template|holds no traces"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, option, file, reason):
+    for text in ("file", "text.gguf", "text.json"):
+        (tmp_path / text).write_text("{% text")
+    for folder in ("folder", "folder.gguf"):
+        (tmp_path / folder).mkdir()
+    place = tmp_path / file
+    required = {"url": URL} if kind is CompletionsSettings else {}
+    settings = kind(**required, **{option: place if option == "path" else str(place)})
+    with pytest.raises(OptionError, match=reason) as caught:
+        load_model("m", settings)
 
-
-def test_a_file_that_is_no_gguf_is_named_whatever_it_is_called(tmp_path):
-    (tmp_path / "model.bin").write_bytes(b"PK\3\4" * 99)
-
-    with pytest.raises(EngineError, match=r"model.bin is not a usable GGUF file"):
-        load_model("m", LlamaSettings(path=tmp_path / "model.bin"))
+    assert caught.value.option == option
+    assert str(place) in caught.value.message
 
 
 def test_a_recording_can_be_played_with_a_fault(tmp_path):

@@ -80,9 +80,10 @@ def test_another_path_is_refused_in_the_same_form(client):
     assert (response.status_code, response.json()["error"]["code"]) == (404, "1222")
 
 
-def test_models_need_a_key_too(client):
-    assert client.get("/v1/models").status_code == 401
-    assert client.get("/v1/models", headers={"x-api-key": "id.secret"}).status_code == 200
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/glm-4.6"])
+def test_models_need_a_key_too(client, path):
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers={"x-api-key": "id.secret"}).status_code == 200
 
 
 def test_a_compressed_body_is_refused_as_such(client):

@@ -6,6 +6,7 @@ import pytest
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.events import Finish, TokenUsage
+from headrace.server.app import PREFIXES
 from wire_client import CALL, CHAT, HELLO, WEATHER, chunks_of, deltas, stream
 
 
@@ -86,6 +87,19 @@ def test_models_are_listed_in_openais_form(serve):
     listed = serve(ScriptedEngine("")).get("/v1/models").json()
 
     assert [model["id"] for model in listed["data"]] == ["glm-4.6", "headrace-tiny"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_model_can_be_looked_up_under_every_prefix(serve, prefix):
+    client = serve(ScriptedEngine(""))
+    listed = client.get(f"{prefix}/models").json()["data"]
+    unknown = client.get(f"{prefix}/models/zai-org/GLM-9")
+
+    assert [client.get(f"{prefix}/models/{model['id']}").json() for model in listed] == listed
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "1211")
+    assert (
+        'model "zai-org/GLM-9" is not served here; available: glm-4.6' in unknown.json()["error"]["message"]
+    )
 
 
 def test_thinking_off_is_in_the_prompt_of_the_model_and_its_text_is_content(serve):

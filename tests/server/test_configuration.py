@@ -129,11 +129,11 @@ MISTAKES = [
     ('[models.m]\nengine = "chat"', ['[models."m"]', "url is missing", "http://gpu1:8000/v1"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nslots = 3', ["slots is no option here"]),
     ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "generations at once"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", "kind of server"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", "{openai,zai,vllm,sglang,llama.cpp}"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nkey = "sk-1.2"', ["key must be the NAME"]),
-    ('[models.m]\nengine = "recorded"', ["path is missing", "a trace"]),
+    ('[models.m]\nengine = "recorded"', ["path is missing", "directory of traces"]),
     ("[server]\nport = 99999", ["port is 99999", "65535"]),
-    ("[server]\nkeep_alive = 0", ["keep_alive is 0", "seconds of silence"]),
+    ("[server]\nkeep_alive = 0", ["keep_alive is 0", "SECONDS: silence"]),
     ("[server]\nkeep_alive = inf", ["keep_alive is inf"]),
     ("[server]\nshutdown_timeout = -1", ["shutdown_timeout is -1"]),
     ('[models.m]\nengine = "llama"\nslots = 0', ["slots is 0", ">= 1"]),
@@ -157,9 +157,11 @@ def test_a_mistake_names_file_table_key_value_and_way_out(read, text, named):
 
 
 def test_a_mistake_in_a_variable_or_a_flag_names_that(read):
-    with pytest.raises(RequestError, match="HEADRACE_PORT: port is 'high'"):
+    with pytest.raises(RequestError, match="HEADRACE_PORT is 'high'"):
         read(environment={"HEADRACE_PORT": "high"})
-    with pytest.raises(RequestError, match="--keep-alive: keep_alive is 'x'"):
+    with pytest.raises(RequestError, match="HEADRACE_ENGINE is 'magic'"):
+        read(environment={"HEADRACE_ENGINE": "magic"}).models[0].settings()
+    with pytest.raises(RequestError, match="--keep-alive is 'x'"):
         read(keep_alive="x")
 
 

@@ -11,7 +11,6 @@ from headrace.server.configuration import configure
 
 TEXT = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
 TOML = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-FLAGS = sorted(set(re.findall(r"headrace serve[^\n]*", TEXT)))
 
 
 @pytest.mark.parametrize("text", TOML)
@@ -28,25 +27,7 @@ def test_the_configuration_is_accepted(text, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_every_option_of_every_engine_is_in_the_table(engine):
-    table = TEXT.partition("| option |")[2].partition("\n\n")[0]
-
-    assert [name for name in ENGINES[engine].__struct_fields__ if f"`{name}`" not in table] == []
-
-
 def test_every_dialect_has_its_column():
     head = re.search(r"^\| \|(.*openai.*)\|$", TEXT, re.MULTILINE).group(1)
 
     assert re.findall(r"`([^`]+)`", head) == list(DIALECTS)
-
-
-@pytest.mark.parametrize("line", FLAGS)
-def test_every_flag_of_an_example_exists(line, capsys):
-    from headrace.cli.main import main
-
-    with pytest.raises(SystemExit):
-        main(["serve", "--help"])
-    known = capsys.readouterr().out
-
-    assert [flag for flag in re.findall(r"--[a-z-]+", line.partition("#")[0]) if flag not in known] == []

@@ -220,7 +220,7 @@ def test_a_position_that_is_none_is_refused_by_its_name_and_value(replica, value
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
     assert message.startswith(
-        (said if by == "header" else said.replace('Last-Event-ID is "', 'after is "')).format(id=id)
+        (said if by == "header" else said.replace("Last-Event-ID", "after")).format(id=id)
     )
 
 

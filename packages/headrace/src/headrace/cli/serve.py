@@ -19,6 +19,7 @@ from headrace.server.configuration import ModelOptions, configure
 from headrace.server.local import listen, run, url_of
 from headrace.server.options import OPTION_GROUPS
 from headrace.server.settings import Settings
+from headrace.turns import check_store
 from headrace.turns.settings import without_secrets
 
 __all__ = ["add_parser"]
@@ -26,6 +27,10 @@ __all__ = ["add_parser"]
 _DEMO_NOTE: Final = """\
   NOTE    all of these names are the embedded demo model headrace-tiny: a few million
           parameters, trained for short poems, small talk and tool calls. It is not GLM."""
+_WITHOUT_STORE: Final = {
+    "fail": "Until it can, requests for resumable turns get status 503.",
+    "go-on": "Until it can, turns go on without resume.",
+}
 
 
 def add_parser(commands: Any) -> None:
@@ -94,8 +99,10 @@ def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     lines += [f"  guessed {note}" for note in guessed]
     number = len(settings.api_keys)
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
-    store = without_secrets(settings.turns.store)
-    return "\n".join([*lines, f"  turns   {store}", f"  keys    {keys}"])
+    lines += [f"  turns   {without_secrets(settings.turns.store)}", f"  keys    {keys}"]
+    if failure := check_store(settings.turns):
+        lines.append(f"  WARNING {failure}\n          {_WITHOUT_STORE[settings.turns.store_failure]}")
+    return "\n".join(lines)
 
 
 def _runner(settings: ModelSettings) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
@@ -14,10 +14,20 @@ from headrace.server.frames import FrameEncoder, send_stream
 from headrace.turns import Interpreter, LogReader, Turn
 from headrace.wire import Completion, fold
 
-__all__ = ["RESUMABLE", "Answerer", "headers_of"]
+__all__ = ["RESUMABLE", "Answerer", "Position", "headers_of"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header by which a client asks for event ids, for a turn that waits for it, and for named errors."""
+
+
+class Position(NamedTuple):
+    """How many events a client has seen, and the header or parameter that says so."""
+
+    events: int
+    name: str
+
+
+_START: Final = Position(0, "after")
 
 
 class Answerer:
@@ -32,22 +42,29 @@ class Answerer:
         self._catalogue = catalogue
         self._keep_alive = keep_alive
 
-    async def stream(self, exchange: Exchange, turn: Turn, *, numbered: bool, after: int = 0) -> None:
-        """Send the events after the first `after`, as they come; ends when the client leaves.
+    async def stream(
+        self, exchange: Exchange, turn: Turn, *, numbered: bool, after: Position = _START
+    ) -> None:
+        """Send the events after a position, as they come; ends when the client leaves.
 
         Raises:
-            RequestError: 1214, the turn has no event `after`; nothing has been sent.
+            RequestError: 1214, the turn has not so many events; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
         asks = exchange.headers.get(RESUMABLE) == "1"
         frames = FrameEncoder(
-            self._interpreter(turn), self._chunks(turn), numbered=numbered, after=after, tells_errors=asks
+            self._interpreter(turn),
+            self._chunks(turn),
+            numbered=numbered,
+            after=after.events,
+            tells_errors=asks,
         )
         with self._reading(exchange, turn) as reader:
-            said = reader.take() if after else await reader.read()
+            said = reader.take() if after.events else await reader.read()
             first = frames.encode(said, is_saved=reader.is_saved)
-            if after > frames.ordinal:
-                msg = f"Last-Event-ID is {after}, but turn {turn.id} has only {frames.ordinal} events so far"
+            if after.events > frames.ordinal:
+                so_far = f"turn {turn.id} has only {frames.ordinal} events so far"
+                msg = f"{after.name} is {after.events}, but {so_far}"
                 raise RequestError(msg)
             await send_stream(reader, frames, exchange.send, first, headers_of(turn, asked=numbered))
 

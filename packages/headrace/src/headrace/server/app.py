@@ -59,9 +59,10 @@ class App:
             self._endpoints[f"{prefix}/async/chat/completions"] = begin
             result = ResultEndpoint(self._turns, answerer, self._keys)
             self._endpoints_by_id[f"{prefix}/async-result"] = result
-        routes = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
+        lists = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
+        models = [Route(f"{prefix}/models/{{name:path}}", self._read_model) for prefix in PREFIXES]
         self._ordinary = Starlette(
-            routes=[*routes, Route("/health", self._health), Route("/metrics", self._read_metrics)],
+            routes=[*lists, *models, Route("/health", self._health), Route("/metrics", self._read_metrics)],
             exception_handlers={HeadraceError: _error, HTTPException: _http_error, Exception: _defect},
         )
 
@@ -103,9 +104,17 @@ class App:
 
     async def _list_models(self, request: Request) -> Response:
         self._keys.check(request.headers)
-        names = self._catalogue.names
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "headrace"} for name in names]
+        listed = [_card(name) for name in self._catalogue.names]
         return JSONResponse({"object": "list", "data": listed})
+
+    async def _read_model(self, request: Request) -> Response:
+        self._keys.check(request.headers)
+        name = request.path_params["name"]
+        try:
+            self._catalogue.find(name)
+        except RequestError as error:
+            raise RequestError(error.message, code=error.code, status=404) from None
+        return JSONResponse(_card(name))
 
     async def _read_metrics(self, request: Request) -> Response:
         self._keys.check(request.headers)
@@ -113,6 +122,11 @@ class App:
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
+
+
+def _card(name: str) -> dict[str, Any]:
+    """A model object, as OpenAI documents it."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "headrace"}
 
 
 async def _error(_: Request, error: Exception) -> Response:

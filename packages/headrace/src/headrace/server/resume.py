@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from headrace.errors import RequestError
-from headrace.server.answer import Answerer, headers_of
+from headrace.server.answer import Answerer, Position, headers_of
 from headrace.server.exchange import Exchange
 from headrace.server.keys import KeyRing
 from headrace.turns import TurnRegistry
@@ -46,8 +46,8 @@ class ResumeEndpoint:
                 await exchange.send_json(encoded, headers=headers_of(turn, asked=False))
 
 
-def _position(exchange: Exchange) -> int:
-    """How many events the client has seen. A browser that reconnects sends the header; it is the newer one.
+def _position(exchange: Exchange) -> Position:
+    """How far the client has read. A browser that reconnects sends the header; it is the newer one.
 
     Raises:
         RequestError: 1214, that is no number of events.
@@ -58,7 +58,7 @@ def _position(exchange: Exchange) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS):
         msg = f'{name} is "{value[:40]}"; it must be the `id` of an event of this turn, or 0 for all of them'
         raise RequestError(msg)
-    return int(value)
+    return Position(int(value), name)
 
 
 def _credentials(exchange: Exchange) -> dict[str, str]:

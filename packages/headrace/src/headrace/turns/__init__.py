@@ -2,7 +2,7 @@
 
 from headrace.turns.interpreter import Interpreter
 from headrace.turns.log import LogReader, MemoryLog
-from headrace.turns.open_store import open_store
+from headrace.turns.open_store import check_store, open_store
 from headrace.turns.registry import TurnRegistry
 from headrace.turns.settings import TurnSettings
 from headrace.turns.turn import Turn, new_turn_id
@@ -14,6 +14,7 @@ __all__ = [
     "Turn",
     "TurnRegistry",
     "TurnSettings",
+    "check_store",
     "new_turn_id",
     "open_store",
 ]

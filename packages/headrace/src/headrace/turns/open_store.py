@@ -1,14 +1,19 @@
 """From what an operator wrote to a store."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from headrace.errors import EngineError, RequestError
 from headrace.turns.memory import MemoryStore
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.sqlite import SqliteStore
-from headrace.turns.store import TurnStore
+from headrace.turns.store import StoreError, TurnStore
 
-__all__ = ["open_store"]
+__all__ = ["check_store", "open_store"]
+
+_CHECK: Final = 1.0  # seconds
 
 
 def open_store(settings: TurnSettings) -> TurnStore:
@@ -48,3 +53,27 @@ def open_store(settings: TurnSettings) -> TurnStore:
             raise RequestError(msg) from None
     msg = f'store: "{name}" is none of memory, sqlite:FILE, redis://HOST:PORT/DB, unix://SOCKET'
     raise RequestError(msg)
+
+
+def check_store(settings: TurnSettings) -> str:
+    """Why the store cannot be used now; "" if it can. Blocks, for about a second at most.
+
+    Raises:
+        HeadraceError: as `open_store`.
+    """
+    return asyncio.run(_check(open_store(settings), settings))
+
+
+async def _check(store: TurnStore, settings: TurnSettings) -> str:
+    try:
+        async with asyncio.timeout(_CHECK):
+            await store.beat()
+    except StoreError as error:
+        return error.message
+    except TimeoutError:
+        return f"the turn store {without_secrets(settings.store)} does not answer within {_CHECK:g} s"
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CHECK / 10):
+                await store.close()
+    return ""

@@ -14,6 +14,7 @@ replies would cost more than everything else (docs/measurements.md).
 """
 
 import asyncio
+import os
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
@@ -226,12 +227,21 @@ class RedisStore:
         try:
             return await asyncio.shield(asking)
         except (RedisError, OSError) as error:
-            msg = f"the turn store {self._where} cannot be used: {error}"
+            msg = f"the turn store {self._where} cannot be used: {_reason(error)}"
             raise StoreError(msg) from error
 
     def _forget(self, asking: asyncio.Future[Any]) -> None:
         self._asking.discard(asking)
-        asking.exception()  # whoever asked may be gone
+        if not asking.cancelled():
+            asking.exception()  # whoever asked may be gone
+
+
+def _reason(error: Exception) -> str:
+    """redis-py puts the system's error, which is all that matters, into a sentence of its own."""
+    cause = error.__context__
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+        return os.strerror(cause.errno).lower()
+    return str(error)
 
 
 def _turn(id: str) -> str:

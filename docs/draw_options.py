@@ -1,0 +1,72 @@
+"""Draws the tables of docs/configuration.md from the tables of settings and the programs' command lines.
+
+python docs/draw_options.py          writes them
+python docs/draw_options.py --check  exits with 1 if they are not what the programs take
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from headrace.cli import parse, record
+from headrace.cli.parser import CommandParser
+from headrace.options import Option
+from headrace.server.options import OPTION_GROUPS
+
+PAGE: Final = Path(__file__).with_name("configuration.md")
+_BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
+
+
+def redraw(page: str) -> str:
+    """The page with every table drawn anew."""
+    tables = {"serve": _serve, "record": lambda: _other(record), "parse": lambda: _other(parse)}
+    return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3], page)
+
+
+def _serve() -> Iterator[str]:
+    for title, options in OPTION_GROUPS.items():
+        yield f"\n### {title[0].upper() + title[1:]}\n"
+        yield "| option | flag | variable | default | meaning |"
+        yield "|---|---|---|---|---|"
+        for option in options:
+            yield _row(*_names(option), option.default or "required", option.description)
+    yield ""
+
+
+def _names(option: Option) -> Iterator[str]:
+    """In headrace.toml, on the command line, in the environment."""
+    names = {"file": option.name, "flag": f"{option.flag} {option.metavar}", "variable": option.variable}
+    return (f"`{name}`" if source in option.sources else "–" for source, name in names.items())
+
+
+def _other(command: object) -> Iterator[str]:
+    commands = CommandParser(prog="headrace").add_subparsers()
+    command.add_parser(commands)
+    (parser,) = commands.choices.values()
+    yield "| argument | default | meaning |"
+    yield "|---|---|---|"
+    for action in parser._actions:  # noqa: SLF001
+        name = " ".join(filter(None, [*action.option_strings, action.metavar]))
+        text, _, default = (action.help % {"default": action.default}).partition(" (default: ")
+        if name != "-h --help":
+            yield _row(f"`{name}`", default.removesuffix(")") or "required", text)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    page = PAGE.read_text()
+    drawn = redraw(page)
+    if "--check" in sys.argv[1:]:
+        return int(page != drawn)
+    PAGE.write_text(drawn)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
