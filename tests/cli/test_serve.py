@@ -1,7 +1,6 @@
 """The program as a user runs it: in a process of its own."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ def run(*arguments, **options):
 
 def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
     with run("serve", "--port", "0", "--store", "unix:///redis.sock?password=sesame") as server:
-        banner = [server.stdout.readline() for _ in range(5)]
+        banner = [server.stdout.readline() for _ in range(8)]
         url = banner[0].split()[2]
         listed = httpx2.get(f"{url}/models", trust_env=False).json()["data"]
         server.send_signal(signal.SIGTERM)
@@ -27,7 +26,12 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
 
     assert "glm-4.6" in [model["id"] for model in listed]
     assert "It is not GLM" in "".join(banner)
-    assert banner[-1] == "  turns   unix:///redis.sock\n"
+    assert banner[4:] == [
+        "  turns   unix:///redis.sock\n",
+        "  keys    none: anyone on this machine\n",
+        "  WARNING the turn store unix:///redis.sock cannot be used: no such file or directory\n",
+        "          Until it can, requests for resumable turns get status 503.\n",
+    ]
 
 
 def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
@@ -73,20 +77,62 @@ def test_what_cannot_work_is_one_line_and_status_1(arguments, named, capsys, mon
     assert error.count("\n") == 1
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
-def test_an_ipv6_address_is_told_as_a_url():
-    from headrace.server.local import listen, url_of
+@pytest.fixture
+def failing(tmp_path, monkeypatch, capsys):
+    """Runs a program that must fail, in an empty directory; gives its one line on stderr."""
+    monkeypatch.chdir(tmp_path)
 
-    with listen("::1", 0) as listener:
-        assert url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
+    def failing(*arguments, toml="", **environment):
+        if toml:
+            (tmp_path / "headrace.toml").write_text(toml)
+        for name, value in environment.items():
+            monkeypatch.setenv(f"HEADRACE_{name}", value)
+        assert main(["serve", "--port", "0", *arguments]) == 1
+        [line] = capsys.readouterr().err.splitlines()
+        return line
+
+    return failing
 
 
-def test_a_port_that_is_taken_is_named(capsys):
-    from headrace.server.local import listen
+@pytest.mark.parametrize(
+    ("engine", "option", "role"),
+    [
+        ("llama", "path", "the model file"),
+        ("llama", "template", "the chat template"),
+        ("completions", "template", "the chat template"),
+        ("recorded", "path", "the trace"),
+    ],
+)
+def test_a_missing_file_is_named_with_file_table_option_and_remedy(failing, engine, option, role):
+    url = 'url = "http://127.0.0.1:9/v1"' if engine == "completions" else ""
+    line = failing(toml=f'[models."my.model"]\nengine = "{engine}"\n{url}\n{option} = "files/missing"\n')
 
-    with listen("127.0.0.1", 0) as taken:
-        taken.listen()
-        port = str(taken.getsockname()[1])
+    assert line == (
+        f'headrace: headrace.toml: [models."my.model"]: {option}: cannot read {role} files/missing:'
+        " no such file or directory; correct the path"
+    )
 
-        assert main(["serve", "--port", port]) == 1
-    assert port in capsys.readouterr().err
+
+def test_a_missing_file_of_a_flag_or_a_variable_is_named_with_that(failing):
+    reason = "missing: no such file or directory; correct the path"
+
+    assert failing("--model", "missing") == f"headrace: --model: cannot read the model file {reason}"
+    assert failing("--template", "missing") == f"headrace: --template: cannot read the chat template {reason}"
+    assert failing("--config", "missing") == f"headrace: cannot read --config {reason}"
+    assert failing(CONFIG="missing") == f"headrace: cannot read HEADRACE_CONFIG {reason}"
+
+
+def test_a_model_of_a_variable_is_named_with_it(failing):
+    assert failing(MODEL="missing").startswith(
+        "headrace: HEADRACE_MODEL: cannot read the model file missing: "
+    )
+
+
+def test_an_upstream_that_is_not_there_is_named_with_its_option(failing):
+    url = "http://127.0.0.1:9/v1"
+    reason = f"{url} does not answer: connection refused; check the URL, and that the server runs"
+
+    assert failing("--upstream", url) == f"headrace: --upstream: {reason}"
+    assert (
+        failing(toml=f'[models.m]\nurl = "{url}"') == f'headrace: headrace.toml: [models."m"]: url: {reason}'
+    )

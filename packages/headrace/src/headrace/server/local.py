@@ -45,18 +45,18 @@ def listen(host: str, port: int, *, port_options: str = "--port") -> socket.sock
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
         msg = f"cannot listen on port {port} of {host}: {_reason(error, host, port_options)}"
         raise RequestError(msg) from None
     return listener
 
 
-def _reason(error: OSError | OverflowError, host: str, port_options: str) -> str:
+def _reason(error: OSError | OverflowError | UnicodeError, host: str, port_options: str) -> str:
     """What is wrong with the address or the port, and what to do."""
     if isinstance(error, OverflowError):
         return f"a port is a number from 0 to 65535; correct {port_options}"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return f"no address is known for {host}; correct --host, or give an address such as 127.0.0.1"
     match error.errno:
         case errno.EADDRINUSE:
