@@ -63,6 +63,7 @@ def test_what_does_not_fit_together_is_named(settings, named):
         ("missing.gguf", "no such file or directory; correct the path"),
         ("missing", "no such file or directory; correct the path"),
         ("file/beneath", "Not a directory; correct the path"),
+        ("text", "is not a usable GGUF file|is no trace|not valid Jinja: line 1"),
         ("text.gguf", "is not a usable GGUF file|is no trace|not valid Jinja"),
         ("text.json", "is not a usable GGUF file|is no trace|is not valid JSON"),
         ("folder.gguf", "it is a directory; name the file|holds no traces"),
@@ -70,7 +71,7 @@ def test_what_does_not_fit_together_is_named(settings, named):
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, option, file, reason):
-    for text in ("file", "text.gguf", "text.json"):
+    for text in ("file", "text", "text.gguf", "text.json"):
         (tmp_path / text).write_text("{% text")
     for folder in ("folder", "folder.gguf"):
         (tmp_path / folder).mkdir()

@@ -29,7 +29,7 @@ def test_a_gguf_has_it():
 def test_a_model_has_its_own_whatever_its_file_is_called(tmp_path):
     (tmp_path / "model.bin").symlink_to(model_path())
 
-    assert model_template(tmp_path / "model.bin") == find_template(str(model_path()))
+    assert model_template(tmp_path / "model.bin").text == find_template(str(model_path())).text
 
 
 def test_a_jinja_file_is_it(tmp_path):

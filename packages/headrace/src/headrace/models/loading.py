@@ -83,8 +83,9 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
-    with errors_of("path"):
-        read_metadata(path)
+    if settings.template:
+        with errors_of("path"):
+            read_metadata(path)
     with errors_of("template" if settings.template else "path"):
         source = find_template(settings.template) if settings.template else model_template(path)
         template = source.compile(writes_bos=False)

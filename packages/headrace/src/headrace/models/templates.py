@@ -19,10 +19,12 @@ class TemplateSource(msgspec.Struct, frozen=True):
     Args:
         text: Jinja; "" if the place has none.
         tokens: `bos_token` and the like.
+        path: its file; "" for the Jinja itself.
     """
 
     text: str
     tokens: dict[str, str] = {}
+    path: str = ""
 
     def compile(self, *, writes_bos: bool) -> ChatTemplate:
         """Ready to render.
@@ -33,7 +35,13 @@ class TemplateSource(msgspec.Struct, frozen=True):
         Raises:
             EngineError: it is not valid Jinja.
         """
-        return ChatTemplate(self.text, **self.tokens | ({} if writes_bos else {"bos_token": ""}))
+        try:
+            return ChatTemplate(self.text, **self.tokens | ({} if writes_bos else {"bos_token": ""}))
+        except EngineError as error:
+            if not self.path:
+                raise
+            msg = f"cannot use {self.path}: {error.message}"
+            raise EngineError(msg) from None
 
 
 def find_template(place: str) -> TemplateSource:
@@ -79,7 +87,7 @@ def _checked(source: TemplateSource, path: Path, otherwise: str) -> TemplateSour
     if not source.text:
         msg = f"{path} has no chat template; {otherwise}"
         raise EngineError(msg)
-    return source
+    return msgspec.structs.replace(source, path=str(path))
 
 
 def _of_directory(path: Path) -> TemplateSource:

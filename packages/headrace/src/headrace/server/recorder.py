@@ -36,7 +36,7 @@ class Recorder:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"cannot write traces to {directory}: {error.strerror}"
+            msg = f"cannot write traces to {directory}: {error.strerror}; choose another directory"
             raise EngineError(msg) from None
         numbers = (int(path.stem) for path in directory.glob("*.jsonl") if path.stem.isdecimal())
         self._last = max(numbers, default=0)
