@@ -30,6 +30,11 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         self._turn = Turn(sender, request, response, attempts)
         self._chunks: AsyncGenerator[ChunkT, None] = _read(sender, self._turn)
 
+    async def begin(self) -> Self:
+        """Make asyncio close the stream if it is dropped, which it does for a generator that has begun."""
+        await anext(self._chunks)
+        return self
+
     def __aiter__(self) -> AsyncIterator[ChunkT]:
         return self._chunks
 
@@ -75,11 +80,12 @@ class AsyncStream(TurnView, Generic[ChunkT]):
 
 
 async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
-    """The chunks, over as many connections as it takes."""
+    """None, for `begin`; then the chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
     foreign = foreign_errors(turn.response)
     step = None
     try:
+        yield None
         while not turn.is_cancelled:
             lost: ZaiError | None = None
             turn.reading_task = asyncio.current_task()
