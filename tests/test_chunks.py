@@ -59,6 +59,14 @@ def test_id_and_name_come_once_and_tool_deltas_have_no_role(encoder):
     assert more["tool_calls"] == [{"index": 0, "type": "function", "function": {"arguments": '{"a"'}}]
 
 
+@pytest.mark.parametrize("event", [Reasoning("a"), Content("a"), ToolCallStart(0, "add"), Finish("stop")])
+def test_where_the_role_is_not_repeated_only_the_first_delta_has_it(event):
+    encoder = ChunkEncoder("1", 1, "glm-4.6", repeats_role=False)
+
+    assert encoder.encode(event, is_first=True).choices[0].delta.role == "assistant"
+    assert encoder.encode(event).choices[0].delta.role is None
+
+
 def test_a_call_that_leaves_whole_is_one_chunk(encoder):
     start = ToolCallStart(0, "add", "call_1", '{"a":1}')
 

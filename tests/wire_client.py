@@ -5,6 +5,8 @@ import json
 from headrace.sse import DONE, SseDecoder
 
 CHAT = "/api/paas/v4/chat/completions"
+CODING_CHAT = "/api/coding/paas/v4/chat/completions"
+OPENAI_CHAT = "/v1/chat/completions"
 HELLO = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hello"}]}
 WEATHER = {
     "type": "function",
@@ -30,9 +32,9 @@ def chunks_of(body):
     return [json.loads(chunk) for chunk in chunks]
 
 
-def stream(client, **fields):
+def stream(client, path=CHAT, **fields):
     """A whole stream, as chunks."""
-    response = client.post(CHAT, json={**HELLO, "stream": True, **fields})
+    response = client.post(path, json={**HELLO, "stream": True, **fields})
     assert response.status_code == 200, response.text
     return chunks_of(response.content)
 

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from headrace.engines import ScriptedEngine
+from headrace.formats import FORMATS
 from headrace.models.embedded import embedded_model
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.prompts import ChatTemplate
+from headrace.server import App, Catalogue, LocalServer, Model, Settings
 
+HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients/bin/python"
 KEY = "client.secret"
@@ -51,10 +55,19 @@ print(answer.choices[0].message.content, answer.usage.total_tokens)
 """
 
 
+CALLS = (
+    "\n<think>Two cities.</think>\nLet me see.\n"
+    "<tool_call>get_weather\n<arg_key>location</arg_key>\n<arg_value>北京</arg_value>\n</tool_call>"
+    "<tool_call>get_time\n</tool_call>"
+    "<tool_call>get_weather\n<arg_key>location</arg_key>\n<arg_value>Berlin</arg_value>\n</tool_call>"
+)
+
+
 @pytest.fixture(scope="module")
 def run():
     settings = Settings(api_keys=(KEY,))
-    with LocalServer(App(Catalogue([embedded_model()]), settings)) as server:
+    scripted = Model(("calls",), ScriptedEngine(CALLS, piece=3), FORMATS["glm-4.6"], ChatTemplate("Hi"))
+    with LocalServer(App(Catalogue([embedded_model(), scripted]), settings)) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "ZAI_BASE_URL": f"{server.url}/api/paas/v4",
@@ -94,3 +107,15 @@ def test_zai_sdk_is_known_by_its_signed_token(run):
 
 def test_openai_streams_answers_and_tool_calls(run):
     assert '{"location":"北京"}' in run("-c", OPENAI)
+
+
+def test_openai_accumulates_a_stream_to_the_whole_answer(run):
+    run(HERE / "openai_accumulation.py")
+
+
+def test_openai_runs_a_tool_loop_on_streams(run):
+    answers = run(HERE / "openai_tool_loop.py").splitlines()
+
+    assert len(answers) == 4
+    assert len(set(answers)) == 1
+    assert "北京" in answers[0]

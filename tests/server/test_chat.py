@@ -7,7 +7,17 @@ from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.events import Finish, TokenUsage
 from headrace.server.app import PREFIXES
-from wire_client import CALL, CHAT, HELLO, WEATHER, chunks_of, deltas, stream
+from wire_client import (
+    CALL,
+    CHAT,
+    CODING_CHAT,
+    HELLO,
+    OPENAI_CHAT,
+    WEATHER,
+    chunks_of,
+    deltas,
+    stream,
+)
 
 
 def test_a_stream_has_the_services_headers(serve):
@@ -78,9 +88,29 @@ def test_a_request_id_is_echoed(serve):
     assert answer["request_id"] == "my-request"
 
 
-@pytest.mark.parametrize("path", [CHAT, "/api/coding/paas/v4/chat/completions", "/v1/chat/completions"])
+@pytest.mark.parametrize("path", [CHAT, CODING_CHAT, OPENAI_CHAT])
 def test_three_paths_lead_to_it(serve, path):
     assert serve(ScriptedEngine("Hi")).post(path, json=HELLO).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, CODING_CHAT])
+def test_at_zais_paths_every_text_delta_has_a_role_and_no_tool_delta(serve, path):
+    chunks = stream(serve(ScriptedEngine(CALL, piece=3)), path, tools=[WEATHER], tool_stream=True)
+
+    for delta in (chunk["choices"][0]["delta"] for chunk in chunks):
+        assert delta.get("role") == (None if "tool_calls" in delta else "assistant")
+
+
+@pytest.mark.parametrize("tool_stream", [True, False])
+@pytest.mark.parametrize("text", [CALL, CALL.partition("see.\n")[2], "Hi there", ""])
+def test_at_openais_path_the_first_delta_has_the_role_and_no_other(serve, text, tool_stream):
+    engine = ScriptedEngine(text, piece=3)
+    chunks = stream(serve(engine), OPENAI_CHAT, tools=[WEATHER], tool_stream=tool_stream)
+
+    assert ["role" in chunk["choices"][0]["delta"] for chunk in chunks] == [True] + [False] * (
+        len(chunks) - 1
+    )
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
 
 
 def test_models_are_listed_in_openais_form(serve):

@@ -14,7 +14,7 @@ from headrace.errors import EngineError
 from headrace.sse import DONE
 from replicas import RESUMABLE, events_after, replica
 from turn_stores import redis_server, store_kind, store_name
-from wire_client import CALL, CHAT, HELLO, WEATHER, chunks_of, deltas, events_of
+from wire_client import CALL, CHAT, HELLO, OPENAI_CHAT, WEATHER, chunks_of, deltas, events_of
 from zai.http.auth import generate_token
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -82,6 +82,16 @@ def test_a_stream_can_be_taken_up_after_each_of_its_events(replica):
         assert joined(rest) == joined(
             [event for event in whole if event.data == DONE or int(event.id) > seen]
         )
+
+
+def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
+    client = replica(ScriptedEngine("one two three", piece=3))
+    response = client.post(OPENAI_CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+    turn = f"{OPENAI_CHAT}/{response.headers['x-request-id']}"
+
+    for after in range(len(chunks_of(response.content))):
+        rest = chunks_of(client.get(turn, headers={"last-event-id": str(after)}).content)
+        assert deltas(rest, "role") == ([] if after else ["assistant"])
 
 
 def joined(events):

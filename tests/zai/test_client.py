@@ -1,13 +1,14 @@
 """The clients against a server: what is sent, what comes back, what is raised."""
 
 import copy
+import json
 import pickle
 
 import httpx2
 import pytest
 
 import zai
-from scripted_server import Reply, ScriptedServer, stream
+from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ANSWER = (
@@ -122,6 +123,21 @@ def test_a_client_of_the_caller_is_used_and_closed():
         client.close()
     assert own.is_closed
     assert client.is_closed()
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_answers_message_is_sent_back_as_it_came(streamed):
+    call = {"id": "call_1", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "", "reasoning_content": "Hm", "tool_calls": [call]}
+    frames = [sse(chunk(delta=said)), *stream(reason="tool_calls")]
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": said}
+    reply = Reply(frames if streamed else json.dumps({"choices": [choice]}).encode())
+    with ScriptedServer(reply) as server, client_of(server) as client:
+        completions = client.chat.completions
+        answer = completions.create(model="m", messages=MESSAGES, stream=streamed)
+        message = (answer.collect() if streamed else answer).choices[0].message
+        completions.create(model="m", messages=[*MESSAGES, message], stream=streamed)
+    assert server.asked[1].body["messages"] == [*MESSAGES, said]
 
 
 def test_a_stream_goes_on_after_its_client_was_closed():

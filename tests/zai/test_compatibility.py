@@ -365,12 +365,13 @@ def test_errors_can_be_made_as_the_official_ones(client_of):
     assert (validation.status_code, validation.request) == (429, request)
 
 
-def test_an_errors_text_names_status_and_code(client_of):
+def test_an_errors_text_names_status_and_code_and_its_message_is_the_servers_alone(client_of):
     reply = Reply(
         b'{"error":{"code":"1302","message":"too many"}}', status=429, headers={"x-request-id": "r-7"}
     )
     with ScriptedServer(reply) as server, pytest.raises(APIStatusError) as caught:
         client_of(server, max_retries=0).chat.completions.create(model="m", messages=MESSAGES)
     assert str(caught.value) == "too many (status 429, code 1302)"
+    assert (caught.value.message, caught.value.code) == ("too many", "1302")
     assert caught.value.request_id == "r-7"
     assert caught.value.body == {"error": {"code": "1302", "message": "too many"}}

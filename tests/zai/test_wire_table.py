@@ -53,6 +53,8 @@ def test_an_error_as_data_has_its_class_and_message_where_the_official_sdks_is_g
     with pytest.raises(zai.APIReachLimitError, match="too many at once") as caught:
         read(client_of, sse(chunk("a")), sse({"error": {"code": "1302", "message": "too many at once"}}))
     assert caught.value.json_data == {"code": "1302", "message": "too many at once"}
+    assert caught.value.message == "too many at once"
+    assert str(caught.value) == "too many at once (within the stream, code 1302)"
 
 
 def test_an_error_event_has_its_class_and_message(client_of):

@@ -111,9 +111,9 @@ def test_arguments_are_not_parsed_where_nobody_asks():
     reader = EventReader()
     (_, delta) = reader.feed(call(0, '{"a": 1}', name="f", id="a"))
 
-    assert delta.partial.scanned == 0
+    assert delta._partial.scanned == 0
     assert delta.parsed == {"a": 1}
-    assert delta.partial.scanned == 8
+    assert delta._partial.scanned == 8
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,29 @@ class ChunkEncoder:
             so that a replay says the same.
         created: when the turn began, in seconds.
         model: the name that the client asked for.
+        repeats_role: every text delta has a `role`, as Z.ai's do. Without it only the answer's first delta
+            has one, as OpenAI's do, whose Python client joins the strings of all deltas.
     """
 
-    def __init__(self, id: str, created: int, model: str) -> None:
+    def __init__(self, id: str, created: int, model: str, *, repeats_role: bool = True) -> None:
         self._id = id
         self._created = created
         self._model = model
+        self._repeats_role = repeats_role
 
-    def encode(self, event: Event) -> Chunk | None:
-        """The chunk of an event; None for an event that does not show on the wire."""
+    def encode(self, event: Event, *, is_first: bool = False) -> Chunk | None:
+        """The chunk of an event; None for an event that does not show on the wire.
+
+        Args:
+            event: the event.
+            is_first: it is the first of its answer.
+        """
+        chunk = self._encode(event)
+        if chunk is not None and not self._repeats_role:
+            chunk.choices[0].delta.role = "assistant" if is_first else None
+        return chunk
+
+    def _encode(self, event: Event) -> Chunk | None:
         match event:
             case Content(text):
                 return self._chunk(Delta(role="assistant", content=text))

@@ -48,21 +48,26 @@ def status_error(response: Any, content: bytes) -> APIStatusError:
         message, code = _describe(status, content, response), ""
     else:
         message, code = _message(error), _code(error)
-    label = f"status {status}, code {code}" if code else f"status {status}"
+    detail = f"status {status}, code {code}" if code else f"status {status}"
     if status == 404 and error is not None:
-        label += f", from {getattr(response, 'url', 'the server')}; is base_url right?"
+        detail += f", from {getattr(response, 'url', 'the server')}; is base_url right?"
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
-    return error_class(f"{message} ({label})", response=response, code=code, body=body)
+    return error_class(message, response=response, code=code, body=body, detail=detail)
 
 
 def stream_error(error: object, response: Any = None, where: str = "within the stream") -> APIStatusError:
     """The error that came inside a 200: of the class that its code has as a status."""
     code = _code(error)
     status = _status(error, code)
-    label = f"{where}, code {code}" if code else where
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
-    message = f"{_message(error)} ({label})"
-    return error_class(message, response=response, status_code=status, code=code, body=error)
+    return error_class(
+        _message(error),
+        response=response,
+        status_code=status,
+        code=code,
+        body=error,
+        detail=f"{where}, code {code}" if code else where,
+    )
 
 
 def page_error(response: Any, content: bytes) -> ZaiError:

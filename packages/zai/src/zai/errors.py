@@ -58,17 +58,26 @@ class APIStatusError(ZaiError):
     """The server refused.
 
     Args:
-        message: a sentence that names what to do.
+        message: the server's sentence, or ours where it sent none.
         response: the HTTP library's; None where there was none.
         status_code: the response's, or inside a stream the one that the code stands for.
         code: the server's own, for example "1214"; "" if it gave none.
         body: what the server sent: decoded JSON, or text.
+        detail: what `str(error)` adds to the message, for example "status 400, code 1214".
     """
 
     def __init__(
-        self, message: str, *, response: Any, status_code: int = 0, code: str = "", body: Any = None
+        self,
+        message: str,
+        *,
+        response: Any,
+        status_code: int = 0,
+        code: str = "",
+        body: Any = None,
+        detail: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(f"{message} ({detail})" if detail else message)
+        self.message = message
         self.response = response
         self.status_code: int = status_code or response.status_code
         self.code = code

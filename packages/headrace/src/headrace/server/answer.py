@@ -36,11 +36,13 @@ class Answerer:
     Args:
         catalogue: the models that are served.
         keep_alive: seconds of silence on a stream before a comment is sent.
+        repeats_role: see `ChunkEncoder`.
     """
 
-    def __init__(self, catalogue: Catalogue, keep_alive: float) -> None:
+    def __init__(self, catalogue: Catalogue, keep_alive: float, *, repeats_role: bool) -> None:
         self._catalogue = catalogue
         self._keep_alive = keep_alive
+        self._repeats_role = repeats_role
 
     async def stream(
         self, exchange: Exchange, turn: Turn, *, numbered: bool, after: Position = _START
@@ -105,7 +107,7 @@ class Answerer:
         return Interpreter(parser, closes_calls=not turn.request.stop)
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
-        return ChunkEncoder(turn.id, turn.created, turn.request.model)
+        return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
 
     @contextmanager
     def _reading(self, exchange: Exchange, turn: Turn) -> Iterator[LogReader]:

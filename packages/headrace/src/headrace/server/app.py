@@ -27,7 +27,8 @@ from headrace.wire import ChatRequest, encode_error
 
 __all__ = ["PREFIXES", "App"]
 
-PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", "/v1")
+_OPENAI_PREFIX: Final = "/v1"
+PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", _OPENAI_PREFIX)
 """Z.ai's two, and OpenAI's, so that every OpenAI client works."""
 
 _DEFECT: Final = HeadraceError("the server made a mistake; its log says which")
@@ -48,10 +49,10 @@ class App:
         self._keys = KeyRing(settings.api_keys)
         self._metrics = Metrics(catalogue)
         self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
-        answerer = Answerer(catalogue, settings.keep_alive)
         self._endpoints: dict[str, Endpoint] = {}
         self._endpoints_by_id: dict[str, Endpoint] = {}
         for prefix in PREFIXES:
+            answerer = Answerer(catalogue, settings.keep_alive, repeats_role=prefix != _OPENAI_PREFIX)
             chat = f"{prefix}/chat/completions"
             self._endpoints[chat] = ChatEndpoint(self._turns, answerer, self._keys, settings)
             self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, answerer, self._keys)

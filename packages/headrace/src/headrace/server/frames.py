@@ -69,10 +69,11 @@ class FrameEncoder:
         skipped = min(len(meant), max(0, self._after - self.ordinal))
         self.ordinal += skipped
         for event, count in merge_counted(meant[skipped:]):
+            is_first = self.ordinal == 0
             self.ordinal += count
             if self._tells_errors and isinstance(event, Finish) and event.error:
                 frames.append(encode_event(encode_error(EngineError(event.error)), event="error"))
-            chunk = self._chunks.encode(event)
+            chunk = self._chunks.encode(event, is_first=is_first)
             if chunk is not None:
                 id = self.ordinal if self._numbered and is_saved else None
                 frames.append(encode_event(encode_chunk(chunk), id=id))

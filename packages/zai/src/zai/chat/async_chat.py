@@ -47,7 +47,7 @@ class AsyncCompletions:
         attempts = Attempts(client.max_retries, request.limits)
         response = await client.send(request, attempts)
         if request.stream:
-            return AsyncStream[Chunk](client, request, response, attempts)
+            return await AsyncStream[Chunk].begin(client, request, response, attempts)
         return decode_answer(Completion, response)
 
     def stream(self, **params: Unpack[ChatParams]) -> AsyncCompletionStream:

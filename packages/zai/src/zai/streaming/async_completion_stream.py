@@ -22,9 +22,8 @@ class AsyncCompletionStream:
     """
 
     def __init__(self, start: Callable[[], Awaitable[AsyncStream[Chunk]]]) -> None:
-        self._start = start
-        self._stream: AsyncStream[Chunk] | None = None
-        self._events = self._read()
+        self._opener = _Opener(start)
+        self._events = self._opener.read()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._events
@@ -33,7 +32,7 @@ class AsyncCompletionStream:
         return await anext(self._events)
 
     async def __aenter__(self) -> Self:
-        await self._open()
+        await self._opener.open()
         return self
 
     async def __aexit__(
@@ -41,28 +40,13 @@ class AsyncCompletionStream:
     ) -> None:
         await self.close()
 
-    async def _open(self) -> AsyncStream[Chunk]:
-        if self._stream is None:
-            self._stream = await self._start()
-        return self._stream
-
-    async def _read(self) -> AsyncGenerator[StreamEvent, None]:
-        reader = EventReader()
-        stream = await self._open()
-        async for chunk in stream:
-            for event in reader.feed(chunk):
-                yield event
-        if not stream.is_cancelled:
-            for event in reader.finish():
-                yield event
-
     @property
     def stream(self) -> AsyncStream[Chunk]:
         """The chunks below, with the response, the ids and the usage."""
-        if self._stream is None:
+        if self._opener.stream is None:
             msg = "the request has not been sent yet; use the stream in `async with`, or iterate over it"
             raise ZaiError(msg)
-        return self._stream
+        return self._opener.stream
 
     @property
     def text_stream(self) -> AsyncIterator[str]:
@@ -91,8 +75,8 @@ class AsyncCompletionStream:
 
     async def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
-        if self._stream is not None:
-            await self._stream.close()
+        if self._opener.stream is not None:
+            await self._opener.stream.close()
         with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
             await self._events.aclose()
 
@@ -101,3 +85,26 @@ class AsyncCompletionStream:
     def cancel(self) -> None:
         """End the loop that reads, in whichever task of this event loop, quietly and at once."""
         self.stream.cancel()
+
+
+class _Opener:
+    """Sends the request on first use. Refers to no generator: a cycle would keep a dropped stream open."""
+
+    def __init__(self, start: Callable[[], Awaitable[AsyncStream[Chunk]]]) -> None:
+        self._start = start
+        self.stream: AsyncStream[Chunk] | None = None
+
+    async def open(self) -> AsyncStream[Chunk]:
+        if self.stream is None:
+            self.stream = await self._start()
+        return self.stream
+
+    async def read(self) -> AsyncGenerator[StreamEvent, None]:
+        reader = EventReader()
+        stream = await self.open()
+        async for chunk in stream:
+            for event in reader.feed(chunk):
+                yield event
+        if not stream.is_cancelled:
+            for event in reader.finish():
+                yield event

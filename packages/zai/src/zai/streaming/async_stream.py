@@ -26,9 +26,17 @@ _DRAIN_SECONDS: Final = 0.1
 class AsyncStream(TurnView, Generic[ChunkT]):
     """Chunks, each as soon as it is whole. Made by `await create(stream=True)`."""
 
-    def __init__(self, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> None:
-        self._turn = Turn(sender, request, response, attempts)
-        self._chunks: AsyncGenerator[ChunkT, None] = _read(sender, self._turn)
+    def __init__(self, turn: Turn, chunks: AsyncGenerator[ChunkT, None]) -> None:
+        self._turn = turn
+        self._chunks = chunks
+
+    @classmethod
+    async def begin(cls, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> Self:
+        """The stream of a response whose head has come."""
+        turn = Turn(sender, request, response, attempts)
+        chunks = _read(sender, turn)
+        await anext(chunks)  # asyncio closes a generator that is dropped only if it has begun
+        return cls(turn, chunks)
 
     def __aiter__(self) -> AsyncIterator[ChunkT]:
         return self._chunks
@@ -75,11 +83,12 @@ class AsyncStream(TurnView, Generic[ChunkT]):
 
 
 async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
-    """The chunks, over as many connections as it takes."""
+    """None, so that it has begun; then the chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
     foreign = foreign_errors(turn.response)
     step = None
     try:
+        yield None
         while not turn.is_cancelled:
             lost: ZaiError | None = None
             turn.reading_task = asyncio.current_task()
@@ -121,11 +130,16 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
             if step is None:
                 break
     finally:
-        turn.reading_task = None
-        await turn.response.aclose()
-        if (request := turn.leave()) is not None:
-            await sender.send_quietly(request)
+        await _leave(sender, turn)
     reader.check()
+
+
+async def _leave(sender: AsyncSender, turn: Turn) -> None:
+    """Close the connection, and stop a turn that the server would go on with."""
+    turn.reading_task = None
+    await turn.response.aclose()
+    if (request := turn.leave()) is not None:
+        await sender.send_quietly(request)
 
 
 async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:

@@ -21,9 +21,8 @@ class CompletionStream:
     """
 
     def __init__(self, start: Callable[[], Stream[Chunk]]) -> None:
-        self._start = start
-        self._stream: Stream[Chunk] | None = None
-        self._events = self._read()
+        self._opener = _Opener(start)
+        self._events = self._opener.read()
 
     def __iter__(self) -> Iterator[StreamEvent]:
         return self._events
@@ -40,19 +39,10 @@ class CompletionStream:
     ) -> None:
         self.close()
 
-    def _read(self) -> Generator[StreamEvent, None, None]:
-        reader = EventReader()
-        for chunk in self.stream:
-            yield from reader.feed(chunk)
-        if not self.stream.is_cancelled:
-            yield from reader.finish()
-
     @property
     def stream(self) -> Stream[Chunk]:
         """The chunks below, with the response, the ids and the usage."""
-        if self._stream is None:
-            self._stream = self._start()
-        return self._stream
+        return self._opener.open()
 
     @property
     def text_stream(self) -> Iterator[str]:
@@ -81,11 +71,32 @@ class CompletionStream:
 
     def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
-        if self._stream is not None:
-            self._stream.close()
+        if self._opener.stream is not None:
+            self._opener.stream.close()
         with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
             self._events.close()
 
     def cancel(self) -> None:
         """End the loop that reads, in whichever thread, quietly and at once."""
         self.stream.cancel()
+
+
+class _Opener:
+    """Sends the request on first use. Refers to no generator: a cycle would keep a dropped stream open."""
+
+    def __init__(self, start: Callable[[], Stream[Chunk]]) -> None:
+        self._start = start
+        self.stream: Stream[Chunk] | None = None
+
+    def open(self) -> Stream[Chunk]:
+        if self.stream is None:
+            self.stream = self._start()
+        return self.stream
+
+    def read(self) -> Generator[StreamEvent, None, None]:
+        reader = EventReader()
+        stream = self.open()
+        for chunk in stream:
+            yield from reader.feed(chunk)
+        if not stream.is_cancelled:
+            yield from reader.finish()

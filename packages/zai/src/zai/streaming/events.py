@@ -72,13 +72,13 @@ class ToolCallArgumentsDelta(msgspec.Struct, frozen=True):
     id: str
     name: str
     delta: str
-    partial: PartialJson
+    _partial: PartialJson
     type: Literal["tool_call.arguments.delta"] = "tool_call.arguments.delta"
 
     @property
     def parsed(self) -> Any:
         """The arguments as far as they have come: an object that grows; copy it to keep a state of it."""
-        return self.partial.value
+        return self._partial.value
 
 
 class ToolCallDone(msgspec.Struct, frozen=True):

@@ -93,7 +93,7 @@ class Recovery:
 
 
 def _disconnected(reader: StreamReader, lost: ZaiError | None) -> APIStreamDisconnectedError:
-    why = f": {lost.message}" if lost is not None else ""
+    why = f": {lost}" if lost is not None else ""
     where = f" after event {reader.last_event_id}" if reader.last_event_id else ""
     return APIStreamDisconnectedError(
         f"the stream broke off{where}{why}; what came is in .partial, ask again for the rest",

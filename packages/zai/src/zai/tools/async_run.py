@@ -28,11 +28,8 @@ class AsyncToolRun:
 
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], AsyncCompletionStream]) -> None:
         self._loop = loop
-        self._start = start
-        self._stream: AsyncCompletionStream | None = None
-        self._running: dict[asyncio.Task[ToolResult], ToolCallDone] = {}
-        self._is_closed = False
-        self._events = self._read()
+        self._rounds = _Rounds(loop, start)
+        self._events = self._rounds.read()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent | ToolResult]:
         return self._events
@@ -45,7 +42,45 @@ class AsyncToolRun:
     ) -> None:
         await self.close()
 
-    async def _read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any] | Message]:
+        """The conversation so far, ready for another request."""
+        return self._loop.messages
+
+    @property
+    def rounds(self) -> int:
+        """How many answers the model has been asked for."""
+        return self._loop.rounds
+
+    async def until_done(self) -> Self:
+        """Run to the end."""
+        async for _ in self:
+            pass
+        return self
+
+    async def get_final_completion(self) -> Completion:
+        """Run to the end; the last answer."""
+        await self.until_done()
+        return self._loop.final_answer()
+
+    async def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        await self._rounds.close()
+        with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
+            await self._events.aclose()
+
+
+class _Rounds:
+    """One stream after another. Refers to no generator: a cycle would keep a dropped run going."""
+
+    def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], AsyncCompletionStream]) -> None:
+        self._loop = loop
+        self._start = start
+        self._stream: AsyncCompletionStream | None = None
+        self._running: dict[asyncio.Task[ToolResult], ToolCallDone] = {}
+        self._is_closed = False
+
+    async def read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
         while self._loop.answer is None:
             self._loop.begin_round()
             self._running = {}
@@ -92,35 +127,11 @@ class AsyncToolRun:
         for task in self._running:
             task.cancel()
 
-    @property
-    def messages(self) -> Sequence[Mapping[str, Any] | Message]:
-        """The conversation so far, ready for another request."""
-        return self._loop.messages
-
-    @property
-    def rounds(self) -> int:
-        """How many answers the model has been asked for."""
-        return self._loop.rounds
-
-    async def until_done(self) -> Self:
-        """Run to the end."""
-        async for _ in self:
-            pass
-        return self
-
-    async def get_final_completion(self) -> Completion:
-        """Run to the end; the last answer."""
-        await self.until_done()
-        return self._loop.final_answer()
-
     async def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
         self._is_closed = True
         self._stop_calls()
         if self._stream is not None:
             await self._stream.close()
-        with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
-            await self._events.aclose()
 
 
 def _call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

@@ -24,10 +24,8 @@ class ToolRun:
 
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
         self._loop = loop
-        self._start = start
-        self._stream: CompletionStream | None = None
-        self._is_closed = False
-        self._events = self._read()
+        self._rounds = _Rounds(loop, start)
+        self._events = self._rounds.read()
 
     def __iter__(self) -> Iterator[StreamEvent | ToolResult]:
         return self._events
@@ -40,7 +38,44 @@ class ToolRun:
     ) -> None:
         self.close()
 
-    def _read(self) -> Generator[StreamEvent | ToolResult, None, None]:
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any] | Message]:
+        """The conversation so far, ready for another request."""
+        return self._loop.messages
+
+    @property
+    def rounds(self) -> int:
+        """How many answers the model has been asked for."""
+        return self._loop.rounds
+
+    def until_done(self) -> Self:
+        """Run to the end."""
+        for _ in self:
+            pass
+        return self
+
+    def get_final_completion(self) -> Completion:
+        """Run to the end; the last answer."""
+        self.until_done()
+        return self._loop.final_answer()
+
+    def close(self) -> None:
+        """Leave: the connection is closed, and the server stops."""
+        self._rounds.close()
+        with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
+            self._events.close()
+
+
+class _Rounds:
+    """One stream after another. Refers to no generator: a cycle would keep a dropped run going."""
+
+    def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
+        self._loop = loop
+        self._start = start
+        self._stream: CompletionStream | None = None
+        self._is_closed = False
+
+    def read(self) -> Generator[StreamEvent | ToolResult, None, None]:
         while self._loop.answer is None:
             self._loop.begin_round()
             results = []
@@ -66,31 +101,7 @@ class ToolRun:
             return self._loop.fail(call, error)
         raise needs_asyncio(tool)
 
-    @property
-    def messages(self) -> Sequence[Mapping[str, Any] | Message]:
-        """The conversation so far, ready for another request."""
-        return self._loop.messages
-
-    @property
-    def rounds(self) -> int:
-        """How many answers the model has been asked for."""
-        return self._loop.rounds
-
-    def until_done(self) -> Self:
-        """Run to the end."""
-        for _ in self:
-            pass
-        return self
-
-    def get_final_completion(self) -> Completion:
-        """Run to the end; the last answer."""
-        self.until_done()
-        return self._loop.final_answer()
-
     def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
         self._is_closed = True
         if self._stream is not None:
             self._stream.close()
-        with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
-            self._events.close()
