@@ -5,10 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from headrace.errors import EngineError
+from headrace.cli.streams import announce
+from headrace.engines.http import HttpTransport
 from headrace.models.loading import read_key
 from headrace.server.app import PREFIXES
 from headrace.server.local import listen, run, url_of
+from headrace.server.recorder import Recorder
 from headrace.server.settings import Settings
 
 __all__ = ["add_parser"]
@@ -18,7 +20,6 @@ def add_parser(commands: Any) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "record",
-        help="record a server's answers",
         description="Passes requests on to a server and writes each answer, with its timing, as a trace"
         " that `headrace serve --engine recorded --model DIR` plays. Prompts and answers are kept, headers"
         " are not.",
@@ -33,19 +34,15 @@ def add_parser(commands: Any) -> None:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    try:
-        from headrace.engines.http import HttpTransport
-        from headrace.server.recorder import Recorder
-    except ImportError as error:
-        msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
-        raise EngineError(msg) from None
     settings = Settings(host=arguments.host, port=arguments.port)
     key = read_key(arguments.key, os.environ)
     with listen(settings.host, settings.port) as listener:
         transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
         url = url_of(listener)
-        print(f"headrace: recording {arguments.url}", flush=True)
-        print(f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}", flush=True)
-        print(f"  traces  {arguments.to}", flush=True)
+        announce(
+            f"headrace: recording {arguments.url}\n"
+            f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}\n"
+            f"  traces  {arguments.to}"
+        )
         run(Recorder(transport, arguments.to), listener, settings)
     return 0

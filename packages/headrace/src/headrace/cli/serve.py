@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from headrace.errors import EngineError
+from headrace.cli.streams import announce
+from headrace.extras import needs_extra
 from headrace.models import Catalogue, Model
 from headrace.models.loading import load_model
 from headrace.models.settings import (
@@ -35,7 +36,6 @@ def add_parser(commands: Any) -> None:
     """Describe the command. Options and their descriptions come from the tables of settings."""
     parser = commands.add_parser(
         "serve",
-        help="serve the API",
         description="Every option can also be set as HEADRACE_<NAME>, or in headrace.toml; the keys of those"
         " who may call only as HEADRACE_API_KEYS=id.secret[,…].",
         argument_default=argparse.SUPPRESS,
@@ -76,7 +76,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     with listen(settings.host, settings.port) as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
         app = App(Catalogue([one.model for one in loaded]), settings)
-        print(_banner(loaded, settings, url_of(listener)), flush=True)
+        announce(_banner(loaded, settings, url_of(listener)))
         run(app, listener, settings)
     return 0
 
@@ -85,11 +85,8 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     """The model that the options describe; several, where a server that has several is named."""
     guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
-        try:
+        with needs_extra("upstream"):
             from headrace.server.guessing import guess_models
-        except ImportError as error:
-            msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
-            raise EngineError(msg) from None
         guesses = [(guess.options, guess.notes) for guess in guess_models(options, os.environ)]
     loaded: list[_Loaded] = []
     for complete, notes in guesses:

@@ -52,7 +52,7 @@ def _mark(client: Any) -> Any:
 
 
 def _is_proxied(url: str) -> bool:
-    """As HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; a loopback host needs no proxy to be reached."""
+    """As HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; loopback hosts are reached directly."""
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     if _LOOPBACK.fullmatch(host):
@@ -73,7 +73,9 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
     try:
         return make(limits=limits, verify=ssl_context())
     except ImportError as error:
-        message = "the environment names a SOCKS proxy, which needs a further package: pip install 'httpx2[socks]'"
+        message = (
+            "the environment names a SOCKS proxy, which needs a further package: pip install 'httpx2[socks]'"
+        )
         raise APIConnectionError(message=f"{message}; or unset ALL_PROXY and its like") from error
     except ValueError as error:
         message = f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and its like"
