@@ -82,11 +82,3 @@ def test_the_commands_are_named_to_who_asks_for_none(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "COMMAND" in capsys.readouterr().err
-
-
-def test_an_unknown_option_is_answered_with_the_usage_of_the_command(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["serve", "--prot", "1"])
-    error = capsys.readouterr().err
-    assert error.startswith("usage: headrace serve ")
-    assert "unrecognized arguments: --prot 1" in error

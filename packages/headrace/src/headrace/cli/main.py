@@ -47,9 +47,7 @@ def _run(words: Sequence[str]) -> int:
                     import_module(f"headrace.cli.{name}").add_parser(commands)
             else:
                 commands.add_parser(name, help=summary)
-        chosen, unknown = parser.parse_known_args(words)
-        if unknown:
-            commands.choices[named].error(f"unrecognized arguments: {' '.join(unknown)}")
+        chosen = parser.parse_args(words)
         status: int = chosen.run(chosen)
     except HeadraceError as error:
         print(f"headrace: {error.message}", file=sys.stderr)
