@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from headrace.cli import streams
 from zai import ZaiClient
 
 WEATHER = {
@@ -31,24 +32,24 @@ WEATHER = {
 @contextmanager
 def running_server() -> Iterator[str]:
     """A server of its own process on a free port; its URL."""
-    command = [sys.executable, "-m", "headrace.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "headrace", "serve", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdout is not None
-        banner = server.stdout.readline()
-        if not banner.startswith("headrace: serving "):
-            sys.exit(f"the server did not start: {banner or 'see above'}")
-        print(banner.strip())
         try:
+            banner = server.stdout.readline()
+            if not banner.startswith("headrace: serving "):
+                sys.exit(f"the server did not start: {banner or 'see above'}")
+            print(banner.strip())
             yield banner.split()[2]
         finally:
             server.terminate()
 
 
-def main() -> None:
+def main() -> int:
     with running_server() as url, ZaiClient(api_key="demo.key", base_url=url) as client:
         show("Write a poem about spring", client)
         show("北京天气怎么样", client, tools=[WEATHER], tool_stream=True)
+    return 0
 
 
 def show(question: str, client: ZaiClient, **options: object) -> None:
@@ -87,12 +88,18 @@ def pieces(delta: object) -> Iterator[tuple[str, str]]:
 
 
 def bold(text: str) -> str:
-    return f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text
+    return f"\033[1m{text}\033[0m" if is_styled() else text
 
 
 def dim(label: str) -> str:
-    return f"\033[2m[{label}]\033[0m" if sys.stdout.isatty() else f"[{label}]"
+    return f"\033[2m[{label}]\033[0m" if is_styled() else f"[{label}]"
+
+
+def is_styled() -> bool:
+    """A terminal that knows the codes, of a user who has nothing against them."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not is_plain
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(streams.run(main))

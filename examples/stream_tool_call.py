@@ -1,6 +1,6 @@
 """Stream a tool call, its arguments as the model writes them. The same program runs with PyPI's zai-sdk.
 
-ZAI_BASE_URL=http://127.0.0.1:8000/api/paas/v4 ZAI_API_KEY=… python examples/stream_tool_call.py
+ZAI_BASE_URL=http://127.0.0.1:8000/api/paas/v4 ZAI_API_KEY=… .venv/bin/python examples/stream_tool_call.py
 """
 
 from zai import ZhipuAiClient

@@ -1,6 +1,6 @@
 """Stream an answer. The same program runs with PyPI's zai-sdk.
 
-ZAI_BASE_URL=http://127.0.0.1:8000/api/paas/v4 ZAI_API_KEY=… python examples/streaming.py
+ZAI_BASE_URL=http://127.0.0.1:8000/api/paas/v4 ZAI_API_KEY=… .venv/bin/python examples/streaming.py
 """
 
 from zai import ZaiClient

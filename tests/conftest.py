@@ -1,4 +1,4 @@
-"""For every test: how long Hypothesis searches, and that nothing blocks the event loop."""
+"""For every test: no proxy, how long Hypothesis searches, and that nothing blocks the event loop."""
 
 import os
 from inspect import iscoroutinefunction
@@ -6,6 +6,10 @@ from inspect import iscoroutinefunction
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
+
+# Tests talk to loopback servers, by clients that may ask the environment for a proxy.
+for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[variable]
 
 # `fast` always, `nightly` with HYPOTHESIS_PROFILE=nightly.
 settings.register_profile("fast", max_examples=25, deadline=None)

@@ -56,7 +56,7 @@ def test_an_option_is_required_or_has_a_default(help_of, program):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_does_not_need_docstrings(program):
     def printed(*switches):
-        return subprocess.check_output([sys.executable, *switches, "-m", "headrace.cli", program, "--help"])
+        return subprocess.check_output([sys.executable, *switches, "-m", "headrace", program, "--help"])
 
     assert printed("-OO") == printed()
 

@@ -80,7 +80,7 @@ def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content
 
 
 def test_a_reader_that_has_seen_enough_may_leave():
-    command = [sys.executable, "-m", "headrace.cli", "parse", "--format", "glm-4.6", "--every", "1"]
+    command = [sys.executable, "-m", "headrace", "parse", "--format", "glm-4.6", "--every", "1"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:

@@ -14,7 +14,7 @@ from wire_client import HELLO, chunks_of, deltas
 
 @contextmanager
 def program(*arguments):
-    command = [sys.executable, "-m", "headrace.cli", *arguments]
+    command = [sys.executable, "-m", "headrace", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process

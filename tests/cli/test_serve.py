@@ -12,7 +12,7 @@ from headrace.cli.main import main
 
 
 def run(*arguments, **options):
-    command = [sys.executable, "-m", "headrace.cli", *arguments]
+    command = [sys.executable, "-m", "headrace", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 

@@ -167,7 +167,7 @@ def test_llama_server_is_recognised_and_our_parser_is_used(llama_cpp):
 
 
 def test_serve_upstream_guesses_says_so_and_serves(llama_cpp):
-    command = [sys.executable, "-m", "headrace.cli", "serve", "--port", "0", "--upstream", llama_cpp.url]
+    command = [sys.executable, "-m", "headrace", "serve", "--port", "0", "--upstream", llama_cpp.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         banner = [server.stdout.readline() for _ in range(5)]
         url = banner[0].split()[2]

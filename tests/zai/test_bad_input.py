@@ -98,14 +98,21 @@ def test_a_proxy_whose_address_is_none(monkeypatch):
             ask(client)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "socks://127.0.0.1:1"])
-async def test_a_proxy_that_the_http_library_cannot_use(proxy, monkeypatch):
+@pytest.mark.parametrize(
+    ("proxy", "remedy"),
+    [
+        ("socks5://127.0.0.1:1", r"names a SOCKS proxy.*pip install 'httpx2\[socks\]'; or unset ALL_PROXY"),
+        ("socks://127.0.0.1:1", "proxy of the environment .* unset ALL_PROXY.*, or pass http_client="),
+    ],
+)
+async def test_a_proxy_that_the_http_library_cannot_use(proxy, remedy, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # not installed
     with to("http://somewhere.invalid") as client:
-        with pytest.raises(zai.APIConnectionError, match=r"proxy of the environment .* unset ALL_PROXY"):
+        with pytest.raises(zai.APIConnectionError, match=remedy):
             client.models.list()
     async with zai.AsyncZaiClient(api_key="a.b", max_retries=0) as client:
-        with pytest.raises(zai.APIConnectionError, match="or pass http_client="):
+        with pytest.raises(zai.APIConnectionError, match=remedy):
             await client.models.list()
 
 

@@ -1,10 +1,13 @@
 """What is public: one sorted list, everything of it there, and nothing slow behind it."""
 
 import importlib
+import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +72,20 @@ def test_the_sdk_needs_nothing_of_the_server():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "['errors', 'events', 'sse', 'wire']"
+
+
+def imported_from(folder):
+    """What an import of the package in a folder says."""
+    command = [sys.executable, "-c", "import zai; assert zai.ZaiClient.__module__ == 'zai.client'"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
+
+
+def test_beside_zai_sdk_an_import_warns_and_says_what_to_do(tmp_path):
+    shutil.copytree(Path(zai.__file__).parent, tmp_path / "zai")
+    alone = imported_from(tmp_path)
+    (tmp_path / "zai" / "_client.py").touch()
+
+    assert alone == ""
+    assert "zai-sdk is installed beside headrace-zai" in imported_from(tmp_path)
+    assert "uninstall both, then install headrace-zai again" in imported_from(tmp_path)

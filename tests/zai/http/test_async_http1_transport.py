@@ -90,6 +90,14 @@ async def test_a_body_that_breaks_off_is_a_protocol_error(client):
             await client.get(server.url)
 
 
+async def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with ScriptedServer(Reply(ANSWER)) as server:
+        async with zai.AsyncZaiClient(api_key="a.b", base_url=server.url, max_retries=0) as client:
+            await client.chat.completions.create(**ASK)
+    assert len(server.asked) == 1
+
+
 async def test_a_proxy_of_the_environment_is_asked(monkeypatch):
     with ScriptedServer(Reply(ANSWER)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api/paas/v4"))

@@ -138,6 +138,31 @@ def test_where_no_proxy_stands_before_the_server_ours_does(url, monkeypatch):
         assert isinstance(client._transport, Http1Transport)
 
 
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:8000", "[::1]", "[::1]:8000", "a:b@[::1]:1"]
+)
+def test_no_proxy_of_the_environment_stands_before_a_loopback_host(host, proxy, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with new_client(f"http://{host}/v1") as client:
+        assert isinstance(client._transport, Http1Transport)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.example.com", "localhost.example.com", "[::10]", "10.127.0.0.1"])
+def test_a_host_that_only_looks_like_loopback_is_behind_the_proxy(host, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with new_client(f"http://{host}/v1") as client:
+        assert not isinstance(client._transport, Http1Transport)
+
+
+def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with ScriptedServer(Reply(ANSWER)) as server:
+        with zai.ZaiClient(api_key="a.b", base_url=server.url, max_retries=0) as client:
+            client.chat.completions.create(**ASK)
+    assert len(server.asked) == 1
+
+
 def test_a_proxy_of_the_environment_is_asked(monkeypatch):
     with ScriptedServer(Reply(ANSWER)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api/paas/v4"))

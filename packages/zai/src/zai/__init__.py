@@ -3,6 +3,7 @@
 Start with `ZaiClient(api_key="…").chat.completions.create(model="glm-4.6", messages=[…], stream=True)`.
 """
 
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.wire.completion import Accumulator as StreamAccumulator
@@ -68,6 +69,16 @@ __all__ = [
     "ZhipuAiClient",
     "__version__",
 ]
+
+if PathFinder.find_spec("zai._client", __path__):  # a module of zai-sdk, and none of ours
+    import warnings
+
+    warnings.warn(
+        "zai-sdk is installed beside headrace-zai, and each overwrites the other's files:"
+        " uninstall both, then install headrace-zai again",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 # asyncio takes as long to import as all the rest: only who uses it waits for it.
 _MODULE_OF: Final = {

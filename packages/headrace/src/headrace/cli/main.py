@@ -1,29 +1,53 @@
-"""The `headrace` program."""
+"""The `headrace` program. A command is imported when it is run: each needs other packages."""
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final, NamedTuple
 
 from headrace import __version__
-from headrace.cli import parse, record, serve
+from headrace.cli import streams
 from headrace.cli.parser import CommandParser
 from headrace.errors import HeadraceError
+from headrace.extras import needs_extra
 
 __all__ = ["main"]
 
 
+class _Command(NamedTuple):
+    summary: str
+    extra: str
+    """What brings the packages that it imports."""
+
+
+_COMMANDS: Final = {
+    "serve": _Command("serve the API", "server"),
+    "record": _Command("record a server's answers", "server,upstream"),
+    "parse": _Command("read a model's output", ""),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 failed, 2 used wrongly."""
+    """Run one command; the exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return streams.run(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
     parser = CommandParser(prog="headrace", description="Z.ai's streaming chat completions, at home.")
     parser.add_argument("--version", action="version", version=f"headrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, record, parse):
-        command.add_parser(commands)
-    chosen = parser.parse_args(arguments)
+    named = next((word for word in words if not word.startswith("-")), "")
     try:
+        for name, (summary, extra) in _COMMANDS.items():
+            if name == named:
+                with needs_extra(extra):
+                    import_module(f"headrace.cli.{name}").add_parser(commands)
+            else:
+                commands.add_parser(name, help=summary)
+        chosen = parser.parse_args(words)
         status: int = chosen.run(chosen)
     except HeadraceError as error:
         print(f"headrace: {error.message}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     return status

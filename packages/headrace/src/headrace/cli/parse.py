@@ -1,7 +1,6 @@
 """`headrace parse`: what a model's raw output says, as JSON lines."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +23,6 @@ def add_parser(commands: Any) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "parse",
-        help="read a model's output",
         description="Read the raw output of a model, markup included, from the standard input and print the"
         " events that it means, one JSON object a line.",
     )
@@ -70,12 +68,8 @@ def _parse(arguments: argparse.Namespace) -> int:
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     every = arguments.every or max(len(text), 1)
     events = _events(parser, (text[start : start + every] for start in range(0, len(text), every)))
-    try:
-        for event in events if arguments.every else merge(events):
-            print(msgspec.json.encode(describe(event)).decode())
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; what Python flushes at its exit goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for event in events if arguments.every else merge(events):
+        sys.stdout.buffer.write(msgspec.json.encode(describe(event)) + b"\n")  # JSON is UTF-8 everywhere
     return 0
 
 

@@ -5,11 +5,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from headrace.errors import EngineError, RequestError
+from headrace.cli.streams import announce
+from headrace.engines.http import HttpTransport
+from headrace.errors import RequestError
 from headrace.models.loading import read_key
 from headrace.options import OptionError
 from headrace.server.app import PREFIXES
 from headrace.server.local import listen, run, url_of
+from headrace.server.recorder import Recorder
 from headrace.server.settings import Settings, is_loopback
 
 __all__ = ["add_parser"]
@@ -19,7 +22,6 @@ def add_parser(commands: Any) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "record",
-        help="record a server's answers",
         description="Pass requests on to a server and write each answer, with its timing, as a trace that"
         " `headrace serve --engine recorded --model DIR` plays. Traces hold prompts and answers, and no"
         " headers. Neither variables nor headrace.toml are read.",
@@ -52,12 +54,6 @@ def add_parser(commands: Any) -> None:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    try:
-        from headrace.engines.http import HttpTransport
-        from headrace.server.recorder import Recorder
-    except ImportError as error:
-        msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
-        raise EngineError(msg) from None
     if not is_loopback(arguments.host):
         msg = (
             f"--host: {arguments.host} is not a loopback address, and `record` checks no keys; use 127.0.0.1"
@@ -67,9 +63,11 @@ def _record(arguments: argparse.Namespace) -> int:
     with listen(arguments.host, arguments.port) as listener:
         transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
         url = url_of(listener)
-        print(f"headrace: recording {arguments.url}", flush=True)
-        print(f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}", flush=True)
-        print(f"  traces  {arguments.to}", flush=True)
+        announce(
+            f"headrace: recording {arguments.url}\n"
+            f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}\n"
+            f"  traces  {arguments.to}"
+        )
         run(Recorder(transport, arguments.to), listener, Settings())
     return 0
 

@@ -5,7 +5,9 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from headrace.errors import EngineError, HeadraceError
+from headrace.cli.streams import announce
+from headrace.errors import HeadraceError
+from headrace.extras import needs_extra
 from headrace.models import Catalogue, Model
 from headrace.models.loading import load_model
 from headrace.models.settings import (
@@ -37,7 +39,6 @@ def add_parser(commands: Any) -> None:
     """Describe the command; its options are those of the tables of settings."""
     parser = commands.add_parser(
         "serve",
-        help="serve the API",
         description="Serve the API. Options can also be set as HEADRACE_<NAME> and in headrace.toml; flags"
         " count before variables, and variables before the file. Clients need a key if"
         " HEADRACE_API_KEYS=id.secret[,…] is set, which has no flag.",
@@ -64,7 +65,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
         app = App(Catalogue([one.model for one in loaded]), settings)
-        print(_banner(loaded, settings, url_of(listener)), flush=True)
+        announce(_banner(loaded, settings, url_of(listener)))
         run(app, listener, settings)
     return 0
 
@@ -73,11 +74,8 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     """The model that the options describe; several, where a server that has several is named."""
     guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
-        try:
+        with needs_extra("upstream"):
             from headrace.server.guessing import guess_models
-        except ImportError as error:
-            msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
-            raise EngineError(msg) from None
         guesses = [(guess.options, guess.notes) for guess in guess_models(options, os.environ)]
     loaded: list[_Loaded] = []
     for complete, notes in guesses:

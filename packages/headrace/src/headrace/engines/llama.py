@@ -32,6 +32,7 @@ from headrace.engines.protocols.grammar import SYNTAXES
 from headrace.engines.protocols.refusals import Source
 from headrace.errors import EngineError
 from headrace.events import Event
+from headrace.extras import needs_extra
 from headrace.prompts.markup import Cutter
 
 __all__ = ["LlamaEngine"]
@@ -232,9 +233,10 @@ def _load(path: Path, params: dict[str, Any]) -> Any:
     # On an inconsistent file llama.cpp may abort, and would start a debugger to show where.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
-        import xllamacpp
-    except ImportError as error:
-        msg = f"cannot load llama.cpp ({error}); pip install 'headrace[llama]' and apt-get install libgomp1"
+        with needs_extra("llama"):
+            import xllamacpp
+    except ImportError as error:  # it is installed, but not a library of the system that it needs
+        msg = f"cannot load llama.cpp ({error}); on Debian and Ubuntu: apt install libgomp1"
         raise EngineError(msg) from None
     common = xllamacpp.CommonParams()
     common.model.path = str(path)

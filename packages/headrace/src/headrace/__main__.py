@@ -1,4 +1,4 @@
-"""`python -m headrace.cli`."""
+"""`python -m headrace`."""
 
 import sys
 

@@ -1,0 +1,84 @@
+"""The program with only a part of its packages, and used wrongly."""
+
+import subprocess
+import sys
+
+import pytest
+
+from headrace import __version__
+from headrace.cli.main import main
+
+OPTIONAL = ["aiohttp", "headrace_tiny", "httptools", "jinja2", "prometheus_client", "redis"]
+OPTIONAL += ["starlette", "uvicorn", "uvloop", "xllamacpp", "yarl"]
+URL = "http://127.0.0.1:9/v1"
+
+
+def without(packages, *arguments, text=""):
+    """Run the program where these packages are not installed."""
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({packages!r}))
+from headrace.cli.main import main
+sys.exit(main())
+"""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["parse", "--help"]])
+def test_the_base_install_can_tell_what_it_is(arguments):
+    done = without(OPTIONAL, *arguments)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "headrace" in done.stdout
+
+
+def test_the_base_install_can_parse():
+    done = without(OPTIONAL, "parse", "--format", "glm-4.6", text="Hello")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == '{"event":"Content","text":"Hello"}\n'
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "arguments"),
+    [
+        ("jinja2", "server", ["serve"]),
+        ("starlette", "server", ["serve"]),
+        ("uvicorn", "server", ["serve"]),
+        ("httptools", "server", ["serve"]),
+        ("prometheus_client", "server", ["serve"]),
+        ("uvicorn", "server,upstream", ["record", "--to", "x", URL]),
+        ("aiohttp", "server,upstream", ["record", "--to", "x", URL]),
+        ("aiohttp", "upstream", ["serve", "--port", "0", "--upstream", URL]),
+        ("aiohttp", "upstream", ["serve", "--port", "0", "--config", "chat.toml"]),
+        ("redis", "redis", ["serve", "--port", "0", "--store", "redis://127.0.0.1:9"]),
+        ("xllamacpp", "llama", ["serve", "--port", "0"]),
+        ("headrace_tiny", "tiny", ["serve", "--port", "0"]),
+    ],
+)
+def test_a_missing_package_is_one_sentence_that_names_the_extra(
+    missing, extra, arguments, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chat.toml").write_text(f'[models.m]\nengine = "chat"\nurl = "{URL}"\n')
+    done = without([missing], *arguments)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(
+        f"headrace: {missing} is not installed; install headrace[{extra}] as docs/install.md describes"
+    )
+
+
+def test_python_m_headrace_is_the_program():
+    command = [sys.executable, "-m", "headrace", "--version"]
+
+    assert subprocess.check_output(command, text=True) == f"headrace {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--"], ["nonsense"]])
+def test_the_commands_are_named_to_who_asks_for_none(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "COMMAND" in capsys.readouterr().err
