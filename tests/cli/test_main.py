@@ -66,9 +66,8 @@ def test_a_missing_package_is_one_sentence_that_names_the_extra(
 
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
-    assert line.startswith(
-        f"headrace: {missing} is not installed; install headrace[{extra}] as docs/install.md describes"
-    )
+    assert line.startswith("headrace: ")
+    assert f"{missing} is not installed; install headrace[{extra}] as docs/install.md describes" in line
 
 
 def test_python_m_headrace_is_the_program():
