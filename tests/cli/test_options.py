@@ -11,7 +11,7 @@ import pytest
 from headrace.cli.main import main
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.server.options import OPTION_GROUPS
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ def test_every_link_leads_somewhere(path):
 def test_health_needs_no_key():
     model = Model(("m",), ScriptedEngine(""), FORMATS["glm-4.6"], None)
     settings = Settings(api_keys=("id.secret",))
-    with LocalServer(App(Catalogue([model]), settings)) as server:
+    with LocalServer(App(ModelRegistry([model]), settings)) as server:
         assert httpx2.get(f"{server.url}/health", trust_env=False).status_code == 200
 
 

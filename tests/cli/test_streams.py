@@ -84,8 +84,8 @@ def test_the_server_serves_though_nobody_can_read_its_banner(output, said):
 def test_a_program_of_ones_own_serves_though_its_output_is_closed():
     program = """
 import urllib.request
-from headrace.server import App, Catalogue, LocalServer, Settings
-with LocalServer(App(Catalogue([]), Settings())) as server:
+from headrace.server import App, ModelRegistry, LocalServer, Settings
+with LocalServer(App(ModelRegistry([]), Settings())) as server:
     assert urllib.request.urlopen(f"{server.url}/health").status == 200
 """
     done = shell(f"{sys.executable} -c '{program}' >&-")

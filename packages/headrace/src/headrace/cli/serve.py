@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from headrace.cli.streams import announce
 from headrace.errors import HeadraceError
 from headrace.extras import needs_extra
-from headrace.models import Catalogue, Model
+from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.settings import (
     LlamaSettings,
@@ -64,7 +64,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = configuration.settings
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
-        app = App(Catalogue([one.model for one in loaded]), settings)
+        app = App(ModelRegistry([one.model for one in loaded]), settings)
         announce(_banner(loaded, settings, url_of(listener)))
         run(app, listener, settings)
     return 0
@@ -75,8 +75,8 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
         with needs_extra("upstream"):
-            from headrace.server.guessing import guess_models
-        guesses = [(guess.options, guess.notes) for guess in guess_models(options, os.environ)]
+            from headrace.server.discovery import discover_models
+        guesses = [(guess.options, guess.notes) for guess in discover_models(options, os.environ)]
     loaded: list[_Loaded] = []
     for complete, notes in guesses:
         settings = complete.settings()

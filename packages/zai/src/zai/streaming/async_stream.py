@@ -9,11 +9,11 @@ from typing import Any, Final, Generic, Self, TypeVar
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
-from zai.http.async_sender import AsyncSender
+from zai.http.async_http_client import AsyncHttpClient
 from zai.http.deadlines import Deadlines
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.transport import body_pieces, foreign_errors
+from zai.http.retry import Retries
+from zai.http.transport import body_pieces, transport_exceptions
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["AsyncStream"]
@@ -31,9 +31,9 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         self._chunks = chunks
 
     @classmethod
-    async def begin(cls, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> Self:
+    async def begin(cls, sender: AsyncHttpClient, request: Request, response: Any, retries: Retries) -> Self:
         """The stream of a response whose head has come."""
-        turn = Turn(sender, request, response, attempts)
+        turn = Turn(sender, request, response, retries)
         chunks = _read(sender, turn)
         await anext(chunks)  # asyncio closes a generator that is dropped only if it has begun
         return cls(turn, chunks)
@@ -82,10 +82,10 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         return self.snapshot
 
 
-async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
+async def _read(sender: AsyncHttpClient, turn: Turn) -> AsyncGenerator[Any, None]:
     """None, so that it has begun; then the chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(turn.response)
+    foreign = transport_exceptions(turn.response)
     step = None
     try:
         yield None
@@ -95,7 +95,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
             try:
                 if step is not None:
                     await asyncio.sleep(step.delay)
-                    turn.go_on(await sender.send_once(step.request, turn.attempts))
+                    turn.go_on(await sender.send_once(step.request, turn.retries))
                 pieces = aiter(body_pieces(turn.response, asynchronous=True))
                 async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
                     if events := reader.feed(data):
@@ -134,12 +134,12 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
     reader.check()
 
 
-async def _leave(sender: AsyncSender, turn: Turn) -> None:
+async def _leave(sender: AsyncHttpClient, turn: Turn) -> None:
     """Close the connection, and stop a turn that the server would go on with."""
     turn.reading_task = None
     await turn.response.aclose()
     if (request := turn.leave()) is not None:
-        await sender.send_quietly(request)
+        await sender.send_ignoring_errors(request)
 
 
 async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:

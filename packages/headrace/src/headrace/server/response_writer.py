@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
 from headrace.events import Event, Finish
-from headrace.models import Catalogue
-from headrace.server.exchange import Exchange, Header
+from headrace.models import ModelRegistry
+from headrace.server.connection import Header, HttpConnection
 from headrace.server.frames import FrameEncoder, send_stream
 from headrace.turns import Interpreter, LogReader, Turn
 from headrace.wire import Completion, fold
 
-__all__ = ["RESUMABLE", "Answerer", "Position", "headers_of"]
+__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header by which a client asks for event ids, for a turn that waits for it, and for named errors."""
@@ -30,22 +30,22 @@ class Position(NamedTuple):
 _START: Final = Position(0, "after")
 
 
-class Answerer:
+class ResponseWriter:
     """Reads turns for clients.
 
     Args:
-        catalogue: the models that are served.
+        models: the models that are served.
         keep_alive: seconds of silence on a stream before a comment is sent.
         repeats_role: see `ChunkEncoder`.
     """
 
-    def __init__(self, catalogue: Catalogue, keep_alive: float, *, repeats_role: bool) -> None:
-        self._catalogue = catalogue
+    def __init__(self, models: ModelRegistry, keep_alive: float, *, repeats_role: bool) -> None:
+        self._models = models
         self._keep_alive = keep_alive
         self._repeats_role = repeats_role
 
     async def stream(
-        self, exchange: Exchange, turn: Turn, *, numbered: bool, after: Position = _START
+        self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: Position = _START
     ) -> None:
         """Send the events after a position, as they come; ends when the client leaves.
 
@@ -53,7 +53,7 @@ class Answerer:
             RequestError: 1214, the turn has not so many events; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
-        asks = exchange.headers.get(RESUMABLE) == "1"
+        asks = connection.headers.get(RESUMABLE) == "1"
         frames = FrameEncoder(
             self._interpreter(turn),
             self._chunks(turn),
@@ -61,16 +61,18 @@ class Answerer:
             after=after.events,
             tells_errors=asks,
         )
-        with self._reading(exchange, turn) as reader:
+        with self._reading(connection, turn) as reader:
             said = reader.take() if after.events else await reader.read()
             first = frames.encode(said, is_saved=reader.is_saved)
             if after.events > frames.ordinal:
                 so_far = f"turn {turn.id} has only {frames.ordinal} events so far"
                 msg = f"{after.name} is {after.events}, but {so_far}"
                 raise RequestError(msg)
-            await send_stream(reader, frames, exchange.send, first, headers_of(turn, asked=numbered))
+            await send_stream(reader, frames, connection.send, first, headers_of(turn, asked=numbered))
 
-    async def whole(self, exchange: Exchange, turn: Turn, *, partial: bool = False) -> Completion | None:
+    async def whole(
+        self, connection: HttpConnection, turn: Turn, *, partial: bool = False
+    ) -> Completion | None:
         """The whole answer, when it is there; None if the client left before.
 
         Raises:
@@ -78,7 +80,7 @@ class Answerer:
         """
         events: list[Event] = []
         interpreter = self._interpreter(turn)
-        with self._reading(exchange, turn) as reader:
+        with self._reading(connection, turn) as reader:
             while not events or not isinstance(events[-1], Finish):
                 events += interpreter.feed(await reader.read())
                 if reader.is_closed:
@@ -103,16 +105,16 @@ class Answerer:
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
-        parser = self._catalogue.find(turn.request.model).parser(turn.request)
+        parser = self._models.find(turn.request.model).parser(turn.request)
         return Interpreter(parser, closes_calls=not turn.request.stop)
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
 
     @contextmanager
-    def _reading(self, exchange: Exchange, turn: Turn) -> Iterator[LogReader]:
+    def _reading(self, connection: HttpConnection, turn: Turn) -> Iterator[LogReader]:
         reader = turn.reader(idle=self._keep_alive)
-        leaving = asyncio.create_task(exchange.until_gone())
+        leaving = asyncio.create_task(connection.until_disconnect())
         leaving.add_done_callback(lambda _: reader.close())
         try:
             yield reader
