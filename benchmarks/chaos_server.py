@@ -19,7 +19,7 @@ from headrace.engines import Engine, Generation
 from headrace.events import Event
 from headrace.models.loading import load_model
 from headrace.models.settings import CompletionsSettings, LlamaSettings
-from headrace.server import App, Catalogue, Settings
+from headrace.server import App, ModelRegistry, Settings
 from headrace.server.local import listen, run
 from headrace.turns import TurnSettings
 from headrace_tiny import model_path
@@ -68,7 +68,7 @@ def serve_replica(arguments: argparse.Namespace) -> None:
     turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_patience=20.0, linger=20.0)
     settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive=2.0)
     with listen(settings.host, settings.port) as listener:
-        run(App(Catalogue([model]), settings), listener, settings)
+        run(App(ModelRegistry([model]), settings), listener, settings)
 
 
 def serve_upstream(arguments: argparse.Namespace) -> None:

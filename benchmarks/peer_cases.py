@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
-from headrace.formats import FORMATS, Mode
+from headrace.formats import FORMATS, State
 from headrace.parsing import OutputParser
 
 _FORMATS = {
@@ -81,7 +81,7 @@ def parse(case: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
     format = FORMATS[_FORMATS[case["family"]]]
     functions = [tool["function"] for tool in case["tools"] or ()]
     # Where the prompt opens the thinking, `starts_in_reasoning` says whether this one did.
-    thinking = case["thinking"] and (case["starts_in_reasoning"] or format.thinking_starts is Mode.START)
+    thinking = case["thinking"] and (case["starts_in_reasoning"] or format.initial_state is State.START)
     parser = OutputParser(
         format, {function["name"]: function.get("parameters") for function in functions}, thinking=thinking
     )

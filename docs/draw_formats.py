@@ -10,44 +10,44 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from headrace.formats import ANY_TEXT, FORMATS, JSON_ENDS_IN, TEXT_LEADS_TO, Format, Mode
+from headrace.formats import ANY_TEXT, FORMATS, JSON_ENDS_IN, TEXT_LEADS_TO, Format, State
 
 PAGE = Path(__file__).with_name("formats.md")
 _BLOCK = re.compile(r"(<!-- diagram: (\S+) -->\n).*?(<!-- end of diagram -->)", re.DOTALL)
 
 
 def draw(format: Format) -> str:
-    """A flowchart in Mermaid: dashed where a marker counts only if what follows fits."""
-    arrows: dict[tuple[Mode, Mode, bool], list[str]] = defaultdict(list)
-    reached = [Mode.OPEN, format.thinking_starts]
-    for mode in reached:
-        for label, to, guarded in _ways(format, mode):
-            arrows[mode, to, guarded].append(label)
+    """A flowchart in Mermaid: dashed where a delimiter counts only if what follows fits."""
+    arrows: dict[tuple[State, State, bool], list[str]] = defaultdict(list)
+    reached = [State.OPEN, format.initial_state]
+    for state in reached:
+        for label, to, guarded in _ways(format, state):
+            arrows[state, to, guarded].append(label)
             if to not in reached:
                 reached.append(to)
-    lines = ["flowchart LR", f"    begin(( )) --> {format.thinking_starts.name}"]
-    if format.thinking_starts is not Mode.OPEN:
+    lines = ["flowchart LR", f"    begin(( )) --> {format.initial_state.name}"]
+    if format.initial_state is not State.OPEN:
         lines.append("    begin -. no thinking .-> OPEN")
-    for (mode, to, guarded), labels in arrows.items():
+    for (state, to, guarded), labels in arrows.items():
         arrow = "-.->" if guarded else "-->"
-        lines.append(f'    {mode.name} {arrow}|"{"<br>".join(labels)}"| {to.name}')
+        lines.append(f'    {state.name} {arrow}|"{"<br>".join(labels)}"| {to.name}')
     return "\n".join(["```mermaid", *lines, "```"])
 
 
-def _ways(format: Format, mode: Mode) -> Iterator[tuple[str, Mode, bool]]:
-    """Out of a mode: label, mode, and whether there is a condition."""
-    for (where, marker), step in format.steps.items():
-        if where is mode:
-            yield _escape(marker) if marker != ANY_TEXT else "<i>text</i>", step.to, step.guard is not None
-    if mode in TEXT_LEADS_TO:
-        yield "<i>text</i>", TEXT_LEADS_TO[mode], False
-    if mode in (Mode.BODY, Mode.ENVELOPE):
+def _ways(format: Format, state: State) -> Iterator[tuple[str, State, bool]]:
+    """Out of a state: label, state, and whether there is a condition."""
+    for (where, delimiter), transition in format.transitions.items():
+        if where is state:
+            yield _escape(delimiter) if delimiter != ANY_TEXT else "<i>text</i>", transition.to, transition.condition is not None
+    if state in TEXT_LEADS_TO:
+        yield "<i>text</i>", TEXT_LEADS_TO[state], False
+    if state in (State.BODY, State.CALL_OBJECT):
         yield "<i>end of the JSON</i>", JSON_ENDS_IN, False
 
 
-def _escape(marker: str) -> str:
+def _escape(delimiter: str) -> str:
     """What means something to Mermaid or HTML, by its name or number; white space by a sign."""
-    return marker.translate(
+    return delimiter.translate(
         {
             ord("<"): "#lt;",
             ord(">"): "#gt;",

@@ -12,7 +12,7 @@ TOOLS: dict[str, Any] = {
     },
     "write": {
         "type": "object",
-        "properties": {"text": {"type": ["string", "null"]}, "mode": {"enum": ["append", "replace"]}},
+        "properties": {"text": {"type": ["string", "null"]}, "state": {"enum": ["append", "replace"]}},
     },
     "search": {
         "type": "object",

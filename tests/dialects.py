@@ -8,7 +8,7 @@ import msgspec
 from headrace.chunks import ChunkEncoder, merge
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Chat, Completions
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Source
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.sse import SseDecoder

@@ -8,7 +8,7 @@ import pytest
 from continuing_engine import ASSISTANT
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.sse import SseDecoder
 from turn_stores import settings
 
@@ -26,7 +26,7 @@ def replica(store_name):
         def start(engine, *, api_keys=(), keep_alive=15.0, store=store_name, **limits):
             model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
             turns = settings(store=store, **limits)
-            app = App(Catalogue([model]), Settings(api_keys=api_keys, keep_alive=keep_alive, turns=turns))
+            app = App(ModelRegistry([model]), Settings(api_keys=api_keys, keep_alive=keep_alive, turns=turns))
             server = open_until_the_end.enter_context(LocalServer(app))
             client = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
             return open_until_the_end.enter_context(client)

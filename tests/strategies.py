@@ -37,13 +37,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=6,
 )
-"""Strings with markers in them, at any depth."""
+"""Strings with delimiters in them, at any depth."""
 
 nullable_strings = st.none() | prose.filter(lambda text: text.strip(' \t\r\n"') not in ("null", "None"))
 _ARGUMENTS = {
     "get_time": {},
     "write_file": {"path": prose, "content": prose},
-    "write": {"text": nullable_strings, "mode": st.sampled_from(["append", "replace"])},
+    "write": {"text": nullable_strings, "state": st.sampled_from(["append", "replace"])},
     "search": {
         "filters": st.dictionaries(words, json_values, max_size=3),
         "tags": st.lists(prose, max_size=3),
@@ -62,14 +62,14 @@ _CALLS = st.one_of(
 def markers_of(name: str) -> list[str]:
     """What means something in a family's output, without the white space around it."""
     format = FORMATS[name]
-    markers = {marker.strip() for _, marker in format.steps} | set(format.stops)
-    return sorted(marker for marker in markers if len(marker) > 1)
+    delimiters = {delimiter.strip() for _, delimiter in format.transitions} | set(format.stops)
+    return sorted(delimiter for delimiter in delimiters if len(delimiter) > 1)
 
 
 def is_plain(name: str, text: str) -> bool:
-    """Whether `text` can stand in a value: markers that follow one another are a protocol's."""
-    markers = "|".join(map(re.escape, markers_of(name)))
-    return not re.search(rf"({markers})\s*({markers})", text)
+    """Whether `text` can stand in a value: delimiters that follow one another are a protocol's."""
+    delimiters = "|".join(map(re.escape, markers_of(name)))
+    return not re.search(rf"({delimiters})\s*({delimiters})", text)
 
 
 def calls(name: str) -> st.SearchStrategy[Call]:
@@ -84,10 +84,10 @@ def calls(name: str) -> st.SearchStrategy[Call]:
 
 @cache
 def answers(family: Family) -> st.SearchStrategy[Answer]:
-    """What a family can say, without its markers in the text."""
+    """What a family can say, without its delimiters in the text."""
 
     def is_text(text: str) -> bool:
-        return not any(marker in text for marker in markers_of(family.format))
+        return not any(delimiter in text for delimiter in markers_of(family.format))
 
     text = texts_of(filter(is_text, FRAGMENTS)).map(lambda text: text.strip(" \t\r\n"))
     text = text.filter(lambda text: text not in TOOLS and is_text(text))
@@ -108,5 +108,5 @@ def cut(draw, text: str) -> list[str]:
 
 @cache
 def soups(name: str) -> st.SearchStrategy[str]:
-    """A family's markers, names and fragments in any order."""
+    """A family's delimiters, names and fragments in any order."""
     return texts_of([*markers_of(name), *FRAGMENTS], min_size=6, max_size=24)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from headrace.models.embedded import embedded_model
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients/bin/python"
@@ -54,7 +54,7 @@ print(answer.choices[0].message.content, answer.usage.total_tokens)
 @pytest.fixture(scope="module")
 def run():
     settings = Settings(api_keys=(KEY,))
-    with LocalServer(App(Catalogue([embedded_model()]), settings)) as server:
+    with LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "ZAI_BASE_URL": f"{server.url}/api/paas/v4",

@@ -12,7 +12,7 @@ from headrace.errors import RequestError
 from headrace.events import Finish, Progress, Text
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate, render_request
-from headrace.prompts.markup import Cutter
+from headrace.prompts.escaping import PromptEncoder
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 
@@ -175,7 +175,7 @@ async def test_a_prompt_that_is_cut_between_special_tokens_has_the_same_tokens(e
     cut = ask(engine, messages=[*turns, {"role": "user", "content": "hello"}], max_tokens=8, temperature=0)
     ways = {}
     assert len(engine._protocol._cutter.cut(cut.prompt)) > 3
-    for name, cutter in (("cut", engine._protocol._cutter), ("whole", Cutter())):
+    for name, cutter in (("cut", engine._protocol._cutter), ("whole", PromptEncoder())):
         engine._protocol._cutter = cutter
         events = await said(engine, cut)
         ways[name] = events[-1].usage.prompt, text_of(events)

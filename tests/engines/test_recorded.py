@@ -7,14 +7,14 @@ import pytest
 
 from dialects import TRACES, ask, protocol
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.trace import Piece, Trace, read_trace, write_trace
+from headrace.engines.recording import Piece, Recording, read_recording, write_recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]
 PIECES = [Piece(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
-TRACE = Trace(path="chat/completions", request={"model": "m"}, pieces=PIECES, ended_at=0.12)
+TRACE = Recording(path="chat/completions", request={"model": "m"}, pieces=PIECES, ended_at=0.12)
 SAID = [Reasoning("Hm"), Reasoning("m."), Content("你"), Content("好")]
 
 
@@ -52,7 +52,7 @@ async def test_a_minute_is_over_in_no_time_at_a_great_speed():
     began = time.perf_counter()
     await heard(
         play(
-            Trace(
+            Recording(
                 path="chat/completions", pieces=[Piece(30, PIECES[0].data), Piece(60, FRAMES[4] + b"\n\n")]
             ),
             speed=6000,
@@ -97,7 +97,7 @@ async def test_a_stall_lasts_until_somebody_leaves():
 
 
 async def test_several_traces_are_played_in_turn():
-    other = Trace(
+    other = Recording(
         path="chat/completions", status=429, content_type="application/json", pieces=[Piece(0, b"{}")]
     )
     engine = UpstreamEngine(ReplayTransport([TRACE, other], speed=0), protocol("chat"))
@@ -110,10 +110,10 @@ async def test_several_traces_are_played_in_turn():
 def test_a_trace_is_kept_byte_for_byte_wherever_it_was_cut(tmp_path, cut):
     data = FRAMES[2] + b"\n\n"
     pieces = [Piece(0.5, data[:cut]), Piece(0.75, data[cut:])]
-    trace = Trace(path="completions", status=429, retry_after="3", pieces=pieces, end="cut", ended_at=1.5)
-    write_trace(tmp_path / "a.jsonl", trace)
+    trace = Recording(path="completions", status=429, retry_after="3", pieces=pieces, end="cut", ended_at=1.5)
+    write_recording(tmp_path / "a.jsonl", trace)
 
-    assert read_trace(tmp_path / "a.jsonl") == trace
+    assert read_recording(tmp_path / "a.jsonl") == trace
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_another_file_is_named(tmp_path, content, named):
     path = tmp_path / "a.jsonl"
     path.write_text(content)
     with pytest.raises(EngineError, match=named):
-        read_trace(path)
+        read_recording(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(EngineError, match=r"nowhere.jsonl"):
-        read_trace(tmp_path / "nowhere.jsonl")
+        read_recording(tmp_path / "nowhere.jsonl")

@@ -8,7 +8,7 @@ import yaml
 
 from dialects import ask, on_the_wire, protocol
 from headrace.engines.recorded import ReplayTransport
-from headrace.engines.trace import Piece, Trace
+from headrace.engines.recording import Piece, Recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
@@ -46,7 +46,7 @@ def trace_of(body, text):
         [f"{frame}\n\n".encode() for frame in text.strip().split("\n\n")] if is_stream else [text.encode()]
     )
     content_type = "text/event-stream" if is_stream else "application/json"
-    return Trace(
+    return Recording(
         path="chat/completions",
         request=body,
         content_type=content_type,

@@ -203,7 +203,7 @@ def test_white_space_is_an_answer_too():
 
 
 def test_without_tools_the_markup_of_calls_is_text():
-    text = f"Look: {call('get', ('a', '1'))}</tool_call>"
+    text = f"Lookahead: {call('get', ('a', '1'))}</tool_call>"
     result = said(f"hm</think>{text}", tools={}, thinking=True)
 
     assert (result.reasoning, result.content, result.calls) == ("hm", text, [])

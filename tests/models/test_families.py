@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.formats import FORMATS
-from headrace.models.families import _FAMILIES, guess_format
+from headrace.models.families import _FAMILIES, detect_format
 from headrace.models.templates import find_template
 from headrace_tiny import model_path
 
@@ -17,7 +17,7 @@ def test_every_format_but_its_aliases_can_be_told():
 
 
 def test_the_embedded_models_own_template_tells_it():
-    assert guess_format(find_template(str(model_path())).text, "") == "glm-4.6"
+    assert detect_format(find_template(str(model_path())).text, "") == "glm-4.6"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_embedded_models_own_template_tells_it():
     ],
 )
 def test_a_name_tells_the_family(name, format):
-    assert guess_format("", name) == format
+    assert detect_format("", name) == format
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_a_name_tells_the_family(name, format):
     ],
 )
 def test_a_template_tells_the_family(template, format):
-    assert guess_format(template, "") == format
+    assert detect_format(template, "") == format
 
 
 def test_a_template_says_more_than_a_name():
-    assert guess_format("<|assistant|><think> … <arg_key>", "my-glm-4.6-tune") == "glm-4.7"
+    assert detect_format("<|assistant|><think> … <arg_key>", "my-glm-4.6-tune") == "glm-4.7"

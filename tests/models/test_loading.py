@@ -2,10 +2,10 @@
 
 import pytest
 
-from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
+from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.errors import EngineError, RequestError
-from headrace.models.catalogue import Catalogue
 from headrace.models.loading import load_model
+from headrace.models.registry import ModelRegistry
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
 
 URL = ("http://127.0.0.1:9/v1",)
@@ -15,7 +15,7 @@ TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 def test_a_chat_upstream_needs_neither_template_nor_format():
     model = load_model("m", ChatSettings(url=URL, names=("n",)))
 
-    assert (model.names, model.template, model.format) == (["m", "n"], None, PARSED_ELSEWHERE)
+    assert (model.names, model.template, model.format) == (["m", "n"], None, UPSTREAM_PARSED)
     assert not model.engine.continues
 
 
@@ -66,7 +66,7 @@ def test_a_recording_can_be_played_with_a_fault(tmp_path):
 
 def test_the_first_of_two_models_with_one_name_has_it():
     first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
-    catalogue = Catalogue([first, second])
+    models = ModelRegistry([first, second])
 
-    assert catalogue.find("SAME") is first
-    assert catalogue.names == ["a", "same", "b"]
+    assert models.find("SAME") is first
+    assert models.names == ["a", "same", "b"]

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from headrace.formats import FORMATS
-from headrace.models.catalogue import Model
+from headrace.models.registry import Model
 from headrace.models.templates import find_template
 from headrace.wire import decode_request
 from headrace_tiny import model_path

@@ -10,7 +10,7 @@ TOOLS = {
     "get_weather": None,
 }
 SIZE = 8_000
-# A marker, a look ahead of white space, a name of 128 characters and another marker.
+# A delimiter, a look ahead of white space, a name of 128 characters and another delimiter.
 MAX_HELD = 2 * MAX_SPACE + 256
 
 
@@ -83,7 +83,7 @@ def test_plain_text_is_looked_at_once(name, before):
 
 
 def test_a_long_piece_is_read_in_shorter_ones():
-    """Else each of its calls would be looked for a marker in all that follows."""
+    """Else each of its calls would be looked for a delimiter in all that follows."""
     parser = count("llama-3", "", '{"name": "find", "parameters": {}}; ' * 4_000, 1_000_000)
 
     assert parser.most_at_once <= 16_384 + MAX_HELD

@@ -8,7 +8,7 @@ from headrace.parsing.lexer import Lexer, beginning_of
 
 
 def found(lexer, text, *, at_end=False):
-    """The match as (text, whether it is a whole marker); None where there is none."""
+    """The match as (text, whether it is a whole delimiter); None where there is none."""
     match = (lexer.find_at_end if at_end else lexer.find)(text, 0)
     return match and (match.group(), match.lastindex is not None)
 
@@ -71,8 +71,10 @@ def test_a_beginning_is_any_but_the_empty_one(word, then):
 
 
 @given(st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=4), st.text("abc", max_size=12))
-def test_the_leftmost_marker_is_found_and_of_those_the_longest(markers, text):
-    places = [(text.find(marker), -len(marker), marker) for marker in markers if marker in text]
+def test_the_leftmost_marker_is_found_and_of_those_the_longest(delimiters, text):
+    places = [
+        (text.find(delimiter), -len(delimiter), delimiter) for delimiter in delimiters if delimiter in text
+    ]
     assume(places)
 
-    assert found(Lexer(markers), text + "c") == (min(places)[2], True)
+    assert found(Lexer(delimiters), text + "c") == (min(places)[2], True)

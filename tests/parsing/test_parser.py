@@ -102,8 +102,8 @@ def test_without_tools_nothing_is_a_call(family, data):
     assert not any(isinstance(event, ToolCallStart) for event in parse(family.format, [text], tools={}))
 
 
-def _ends_in(text, marker):
-    return any(text.endswith(marker[:size]) for size in range(1, len(marker) + 1))
+def _ends_in(text, delimiter):
+    return any(text.endswith(delimiter[:size]) for size in range(1, len(delimiter) + 1))
 
 
 @families
@@ -111,12 +111,12 @@ def _ends_in(text, marker):
 def test_an_answer_that_was_cut_off_says_a_beginning_of_it(family, data):
     text = family.write(data.draw(answers(family)))
     beginning = text[: data.draw(st.integers(0, len(text)))]
-    # A marker at the end, or a part of one, may still turn out to be text; a line end, protocol.
-    assume(not any(_ends_in(beginning.rstrip(), marker) for marker in markers_of(family.format)))
+    # A delimiter at the end, or a part of one, may still turn out to be text; a line end, protocol.
+    assume(not any(_ends_in(beginning.rstrip(), delimiter) for delimiter in markers_of(family.format)))
 
     whole, part = (said(parse(family.format, [piece])) for piece in (text, beginning))
     assert whole.reasoning.startswith(part.reasoning.rstrip("\n"))
-    # Without a marker, a call that was cut off in its first words is text.
+    # Without a delimiter, a call that was cut off in its first words is text.
     assert whole.content.startswith(part.content.rstrip("\n")) or not family.talks_and_calls
     for (name, arguments), (some_name, some_arguments) in zip(whole.calls, part.calls, strict=False):
         assert some_name == name
@@ -138,7 +138,7 @@ def test_no_text_is_lost_outside_of_calls(family, data):
     left = iter(text)
     assert all(char in left for char in result.reasoning + result.content), "not said, or not in this order"
     dropped = len(text) - len(result.reasoning + result.content)
-    protocol = sum(text.count(marker) * len(marker) for marker in markers_of(family.format))
+    protocol = sum(text.count(delimiter) * len(delimiter) for delimiter in markers_of(family.format))
     space = sum(map(str.isspace, text))
     # After a stop token there is silence, even if a part of another one follows.
     silence = max(map(len, FORMATS[family.format].stops)) if dropped else 0

@@ -28,5 +28,5 @@ def test_a_trace_says_the_same_under_every_cut(case):
 def test_there_is_a_trace_for_every_table():
     from headrace.formats import FORMATS
 
-    tables = {id(FORMATS[case.parent.name].steps) for case in CASES}
-    assert tables >= {id(format.steps) for format in FORMATS.values()}
+    tables = {id(FORMATS[case.parent.name].transitions) for case in CASES}
+    assert tables >= {id(format.transitions) for format in FORMATS.values()}

@@ -10,7 +10,7 @@ import pytest
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from wire_client import CHAT, HELLO
 
 
@@ -111,7 +111,7 @@ def serve_defective(said):
     model = DefectiveModel(
         ("glm-4.6", b"no text"), ScriptedEngine(said, piece=1, delay=0.01), FORMATS["glm-4.6"], None
     )
-    app = App(Catalogue([model]), Settings())
+    app = App(ModelRegistry([model]), Settings())
     with LocalServer(app) as server, httpx2.Client(base_url=server.url, trust_env=False) as client:
         yield client
 

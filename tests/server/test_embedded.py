@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from headrace.models.embedded import embedded_model
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from wire_client import CHAT, chunks_of, deltas
 
 MARKUP = ["<think>", "<tool_call>", "<arg_key>", "\ufffd"]
@@ -31,7 +31,7 @@ SEED_TOOL = {
 def client():
     settings = Settings()
     with (
-        LocalServer(App(Catalogue([embedded_model()]), settings)) as server,
+        LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server,
         httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         yield client

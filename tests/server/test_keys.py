@@ -7,9 +7,9 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from headrace.errors import AccessError
-from headrace.server.keys import KeyRing
+from headrace.server.keys import ApiKeys
 
-RING = KeyRing(["id.secret", "other.thing"])
+RING = ApiKeys(["id.secret", "other.thing"])
 
 
 def base64(value):
@@ -30,7 +30,7 @@ def bearer(value):
 
 
 def test_without_keys_everybody_may_call():
-    assert KeyRing([]).check({}) == ""
+    assert ApiKeys([]).check({}) == ""
 
 
 @pytest.mark.parametrize(

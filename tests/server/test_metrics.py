@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
-from headrace.models import Catalogue, Model
+from headrace.models import Model, ModelRegistry
 from headrace.server import App, LocalServer, Settings
 
 
@@ -16,7 +16,7 @@ def model():
 
 
 def read(model, *, api_keys=(), **headers):
-    with LocalServer(App(Catalogue([model]), Settings(api_keys=api_keys))) as server:
+    with LocalServer(App(ModelRegistry([model]), Settings(api_keys=api_keys))) as server:
         return httpx2.get(f"{server.url}/metrics", headers=headers, trust_env=False)
 
 

@@ -6,10 +6,10 @@ import httpx2
 import pytest
 
 from headrace.engines.http import HttpTransport
-from headrace.engines.trace import read_trace
+from headrace.engines.recording import read_recording
 from headrace.models.loading import load_model
 from headrace.models.settings import RecordedSettings
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.recorder import Recorder
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 from wire_client import HELLO
@@ -39,7 +39,7 @@ def traces(tmp_path, count):
     deadline = time.monotonic() + 5
     while len(paths := sorted((tmp_path / "traces").glob("*.jsonl"))) < count and time.monotonic() < deadline:
         time.sleep(0.01)
-    return [read_trace(path) for path in paths]
+    return [read_recording(path) for path in paths]
 
 
 def test_an_answer_is_passed_on_and_kept_as_it_came(record, tmp_path):
@@ -139,7 +139,7 @@ def test_what_was_recorded_is_played_by_the_engine(record, tmp_path):
     traces(tmp_path, 1)
     model = load_model("glm-4.6", RecordedSettings(path=tmp_path / "traces", speed=0))
     with (
-        LocalServer(App(Catalogue([model]), Settings())) as server,
+        LocalServer(App(ModelRegistry([model]), Settings())) as server,
         httpx2.Client(base_url=server.url, trust_env=False) as played,
     ):
         answer = played.post("/v1/chat/completions", json=HELLO).json()["choices"][0]

@@ -8,14 +8,14 @@ from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.turns import TurnSettings
 from wire_client import CHAT, HELLO, chunks_of, deltas, events_of
 
 
 def serving(engine, **turns):
     model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate("x" + ASSISTANT))
-    return LocalServer(App(Catalogue([model]), Settings(turns=TurnSettings(**turns))))
+    return LocalServer(App(ModelRegistry([model]), Settings(turns=TurnSettings(**turns))))
 
 
 def test_open_streams_end_when_the_server_is_told_to_stop():

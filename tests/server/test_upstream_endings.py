@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from headrace.engines.clocks import Clocked, Clocks
 from headrace.engines.http import HttpTransport
-from headrace.engines.pool import Pool
+from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat
+from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from scripted_server import Reply, ScriptedServer, chunk, sse
 from scripted_server import stream as upstream_stream
@@ -34,11 +34,11 @@ def behind(serve):
             started.append(ScriptedServer(*replies).__enter__())
             transport = HttpTransport(started[-1].url)
             protocol = Chat(DIALECTS["openai"], transport.source, model="theirs")
-            clocked = Clocked(
-                UpstreamEngine(transport, protocol), Clocks(**{"first_token": 0.3, "idle": 0.3, **clocks})
+            clocked = TimeoutEngine(
+                UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 0.3, "idle": 0.3, **clocks})
             )
             engines.append(clocked)
-        return serve(Pool(engines)), started
+        return serve(LoadBalancer(engines)), started
 
     yield start
     for server in started:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from headrace.engines.clocks import Clocked, Clocks
 from headrace.engines.http import HttpTransport
 from headrace.engines.llama import LlamaEngine
-from headrace.engines.pool import Pool
+from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat
+from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from scripted_server import chunk, sse
 
 CLIENTS = 200
@@ -96,7 +96,7 @@ def resident_megabytes():
 def leave_twice(engine, is_settled):
     """The first time warms up: pools, caches and the allocator's arenas."""
     model = Model(("m",), engine, FORMATS["glm-4.6"], TEMPLATE)
-    with LocalServer(App(Catalogue([model]), Settings())) as server:
+    with LocalServer(App(ModelRegistry([model]), Settings())) as server:
         port = int(server.url.rpartition(":")[2])
         levels = []
         for _ in range(3):
@@ -113,7 +113,8 @@ def test_no_upstream_request_outlives_its_reader():
         protocol = Chat(DIALECTS["openai"], transport.source, model="theirs")
         engine = UpstreamEngine(transport, protocol)
         _, before, after = leave_twice(
-            Pool([Clocked(engine, Clocks())]), lambda: engine.running == 0 and upstream.open == 0
+            LoadBalancer([TimeoutEngine(engine, Timeouts())]),
+            lambda: engine.running == 0 and upstream.open == 0,
         )
 
     assert upstream.asked > 0  # not all left before they were passed on
@@ -126,7 +127,7 @@ def test_no_slot_outlives_its_reader():
     from headrace_tiny import model_path
 
     engine = LlamaEngine(model_path(), slots=4)
-    _, before, after = leave_twice(Clocked(engine, Clocks()), lambda: engine.running == 0)
+    _, before, after = leave_twice(TimeoutEngine(engine, Timeouts()), lambda: engine.running == 0)
 
     assert engine.cancel_latency.count > 0
     assert after - before < 5

@@ -11,9 +11,9 @@ import pytest
 from headrace.models.embedded import embedded_model
 from headrace.models.loading import load_model
 from headrace.models.settings import ChatSettings, CompletionsSettings
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.configuration import ModelOptions
-from headrace.server.guessing import guess_models
+from headrace.server.discovery import discover_models
 from headrace_tiny import model_path
 from llama_cpp_server import LlamaCppServer
 from wire_client import CHAT, WEATHER, chunks_of, deltas
@@ -41,7 +41,7 @@ def llama_cpp():
 
 
 def front(name, settings):
-    return App(Catalogue([load_model(name, settings)]), Settings())
+    return App(ModelRegistry([load_model(name, settings)]), Settings())
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def clients(llama_cpp):
     url = (f"{llama_cpp.url}/v1",)
     completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")
-    with LocalServer(App(Catalogue([embedded_model()]), Settings())) as embedded:
+    with LocalServer(App(ModelRegistry([embedded_model()]), Settings())) as embedded:
         second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")
         apps = {
             "completions": front("glm-4.6", completions),
@@ -159,7 +159,7 @@ def test_a_prompt_that_is_too_long_is_told_with_its_code(clients, way):
 
 
 def test_llama_server_is_recognised_and_our_parser_is_used(llama_cpp):
-    (guessed,) = guess_models(ModelOptions("", "here", {"url": llama_cpp.url}), {})
+    (guessed,) = discover_models(ModelOptions("", "here", {"url": llama_cpp.url}), {})
 
     assert guessed.options.values["engine"] == "completions"
     assert guessed.options.settings().format == "glm-4.6"

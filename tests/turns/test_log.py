@@ -152,14 +152,14 @@ async def test_the_end_is_told_once_and_not_before_it_can_be_read():
 
 async def test_the_last_reader_that_leaves_is_told_of():
     told = []
-    log = MemoryLog(on_deserted=lambda: told.append("deserted"))
+    log = MemoryLog(on_orphaned=lambda: told.append("deserted"))
     one, two = log.reader(idle=9), log.reader(idle=9)
     one.close()
     one.close()
-    assert (told, log.is_deserted) == ([], False)
+    assert (told, log.is_orphaned) == ([], False)
     two.close()
 
-    assert (told, log.is_deserted) == (["deserted"], True)
+    assert (told, log.is_orphaned) == (["deserted"], True)
 
 
 async def test_a_reader_that_is_closed_while_it_waits_returns_with_nothing():

@@ -17,7 +17,7 @@ from headrace.events import (
     ToolCallStart,
 )
 from headrace.turns.log import Failure
-from headrace.turns.store import Behind, Cursor, Fenced, GoneError, Life
+from headrace.turns.store import Behind, Cursor, Fenced, GoneError, Liveness
 from turn_stores import append, header
 
 EVERY_KIND = [
@@ -211,23 +211,23 @@ async def test_a_process_lives_as_long_as_it_beats_and_says_when_it_leaves(open_
     store, other = open_stores(lease=0.2), open_stores(lease=0.2)
     await other.beat()
 
-    assert await store.life(other.process) is Life.ALIVE
+    assert await store.life(other.process) is Liveness.ALIVE
     await asyncio.sleep(0.25)
-    assert await store.life(other.process) is Life.SILENT
+    assert await store.life(other.process) is Liveness.SILENT
     await other.beat()
     await other.close()
-    assert await store.life(other.process) is Life.LEFT
+    assert await store.life(other.process) is Liveness.LEFT
 
 
 async def test_a_reader_elsewhere_is_known_for_the_length_of_a_lease(open_stores):
     store, other = open_stores(lease=0.2), open_stores(lease=0.2)
     await store.create(header(), b"")
 
-    assert not await store.is_read("t1")
-    await other.mark_read("t1")
-    assert await store.is_read("t1")
+    assert not await store.has_reader("t1")
+    await other.touch_reader("t1")
+    assert await store.has_reader("t1")
     await asyncio.sleep(0.25)
-    assert not await store.is_read("t1")
+    assert not await store.has_reader("t1")
 
 
 async def test_what_is_added_to_a_log_keeps_it(open_stores):

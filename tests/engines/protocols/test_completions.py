@@ -5,7 +5,7 @@ import pytest
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
 from headrace.engines.protocols.completions import CompletionReader
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Source
 from headrace.events import Text
 from headrace.wire import decode_request
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 
 HEAD = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -21,23 +21,23 @@ def cuts(data):
 
 
 def exchange_for(method="POST", url="http://host:8000/a/b?c=d", **options):
-    return Exchange(httpx2.Request(method, url, **options))
+    return RequestResponseCycle(httpx2.Request(method, url, **options))
 
 
-def read(exchange, pieces):
+def read(cycle, pieces):
     """As the transports do it: the body, once the head is there."""
     pieces = iter(pieces)
     first = None
     while first is None:
-        first = exchange.feed_head(next(pieces, b""))
+        first = cycle.feed_head(next(pieces, b""))
     body = [first]
     for piece in pieces:
-        if exchange.body.is_done:
+        if cycle.body.is_done:
             break
-        body.append(exchange.body.feed(piece))
+        body.append(cycle.body.feed(piece))
     else:
-        if not exchange.body.is_done:
-            exchange.check_end()
+        if not cycle.body.is_done:
+            cycle.check_end()
     return b"".join(body)
 
 
@@ -99,28 +99,28 @@ BODIES = {
 @pytest.mark.parametrize(("data", "body", "can_go_on"), BODIES.values(), ids=BODIES.keys())
 def test_every_cut_gives_the_same_response(data, body, can_go_on):
     for pieces in cuts(data):
-        exchange = exchange_for()
-        exchange.encode()
-        assert read(exchange, pieces) == body, pieces
-        assert exchange.status in (200, 204)
-        assert exchange.can_go_on == can_go_on
+        cycle = exchange_for()
+        cycle.encode()
+        assert read(cycle, pieces) == body, pieces
+        assert cycle.status in (200, 204)
+        assert cycle.can_go_on == can_go_on
 
 
 def test_headers_are_as_they_came():
-    exchange = exchange_for()
-    exchange.encode()
-    exchange.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
+    cycle = exchange_for()
+    cycle.encode()
+    cycle.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
 
-    assert exchange.headers[0] == (b"X-A", b"1")
-    assert [value for name, value in exchange.headers if name == b"Set-Cookie"] == [b"a", b"b"]
+    assert cycle.headers[0] == (b"X-A", b"1")
+    assert [value for name, value in cycle.headers if name == b"Set-Cookie"] == [b"a", b"b"]
 
 
 def test_the_answer_to_head_has_no_body():
-    exchange = exchange_for("HEAD")
-    exchange.encode()
+    cycle = exchange_for("HEAD")
+    cycle.encode()
 
-    assert read(exchange, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
-    assert exchange.can_go_on
+    assert read(cycle, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
+    assert cycle.can_go_on
 
 
 BROKEN = {
@@ -140,18 +140,18 @@ BROKEN = {
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
 def test_a_response_that_is_none_or_breaks_off_raises_in_every_cut(data):
     for pieces in cuts(data):
-        exchange = exchange_for()
-        exchange.encode()
+        cycle = exchange_for()
+        cycle.encode()
         with pytest.raises(httpx2.RemoteProtocolError, match="the server"):
-            read(exchange, pieces)
+            read(cycle, pieces)
 
 
 def test_a_head_without_end_is_refused():
-    exchange = exchange_for()
-    exchange.encode()
+    cycle = exchange_for()
+    cycle.encode()
     with pytest.raises(httpx2.RemoteProtocolError):
         for _ in range(10_000):
-            exchange.feed_head(b"X: " + b"y" * 97)
+            cycle.feed_head(b"X: " + b"y" * 97)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20), max_size=6), st.lists(st.integers(0, 300), max_size=5))
@@ -159,8 +159,8 @@ def test_whatever_the_chunks_and_the_cuts_the_body_is_their_sum(chunks, places):
     data = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
     pieces = [piece for start, end in pairwise(places) if (piece := data[start:end])]
-    exchange = exchange_for()
-    exchange.encode()
+    cycle = exchange_for()
+    cycle.encode()
 
-    assert read(exchange, pieces) == b"".join(chunks)
-    assert exchange.can_go_on
+    assert read(cycle, pieces) == b"".join(chunks)
+    assert cycle.can_go_on

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from zai.http.line import Line, Watchdog
+from zai.http.interruptible import InterruptibleConnection, Watchdog
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def pair():
 
 
 def test_a_read_that_waits_ends_when_the_line_is_cut(pair):
-    line = Line()
+    line = InterruptibleConnection()
     line.hold(pair[0])
     threading.Timer(0.05, line.cut).start()
 
@@ -26,7 +26,7 @@ def test_a_read_that_waits_ends_when_the_line_is_cut(pair):
 
 
 def test_a_line_that_was_cut_before_it_had_a_connection_ends_its_reads_too(pair):
-    line = Line()
+    line = InterruptibleConnection()
     line.cut()
     line.hold(pair[0])
 
@@ -34,7 +34,7 @@ def test_a_line_that_was_cut_before_it_had_a_connection_ends_its_reads_too(pair)
 
 
 def test_a_connection_that_a_line_gave_back_is_left_alone(pair):
-    line = Line()
+    line = InterruptibleConnection()
     line.hold(pair[0])
     line.hold(None)
     line.cut()
@@ -44,7 +44,7 @@ def test_a_connection_that_a_line_gave_back_is_left_alone(pair):
 
 
 def test_a_sleep_ends_when_the_line_is_cut():
-    line = Line()
+    line = InterruptibleConnection()
     threading.Timer(0.05, line.cut).start()
     start = time.monotonic()
     line.sleep(60)
@@ -54,7 +54,7 @@ def test_a_sleep_ends_when_the_line_is_cut():
 
 @pytest.mark.parametrize(("left", "is_cut"), [(0.01, True), (60, False), (math.inf, False)])
 def test_a_watchdog_cuts_its_line_once_no_time_is_left(left, is_cut):
-    line = Line()
+    line = InterruptibleConnection()
     end = time.monotonic() + left
     with Watchdog(line, lambda now: end - now):
         line.sleep(30 if is_cut else 0.2)

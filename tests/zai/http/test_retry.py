@@ -7,7 +7,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
-from zai.http.retry import Attempts, backoff, retry_after
+from zai.http.retry import Retries, backoff, retry_after
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Hi","role":"assistant"}}]}'
@@ -32,45 +32,45 @@ def test_the_wait_doubles_up_to_eight_seconds_less_up_to_a_quarter(monkeypatch):
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 599])
 def test_these_are_tried_again_as_often_as_is_allowed(status):
-    attempts = Attempts(2)
-    assert attempts.after(refusal(status)) > 0
-    assert attempts.after(refusal(status)) > 0
+    retries = Retries(2)
+    assert retries.after(refusal(status)) > 0
+    assert retries.after(refusal(status)) > 0
     with pytest.raises(zai.APIStatusError):
-        attempts.after(refusal(status))
+        retries.after(refusal(status))
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
 def test_these_are_not(status):
     with pytest.raises(zai.APIStatusError):
-        Attempts(3).after(refusal(status))
+        Retries(3).after(refusal(status))
 
 
 def test_the_server_may_say_whether_to_try_again():
-    assert Attempts(1).after(refusal(400, x_should_retry="true")) > 0
+    assert Retries(1).after(refusal(400, x_should_retry="true")) > 0
     with pytest.raises(zai.APIStatusError):
-        Attempts(1).after(refusal(500, x_should_retry="false"))
+        Retries(1).after(refusal(500, x_should_retry="false"))
 
 
 def test_connection_errors_and_timeouts_are_tried_again_but_not_a_limit_of_the_callers():
-    assert Attempts(1).after(zai.APIConnectionError()) > 0
-    assert Attempts(1).after(zai.APITimeoutError()) > 0
+    assert Retries(1).after(zai.APIConnectionError()) > 0
+    assert Retries(1).after(zai.APITimeoutError()) > 0
     with pytest.raises(zai.APITimeoutError):
-        Attempts(1, zai.StreamTimeout(idle=1)).after(zai.APITimeoutError())
+        Retries(1, zai.StreamTimeout(idle=1)).after(zai.APITimeoutError())
 
 
 def test_an_answer_that_cannot_be_read_is_not_tried_again():
     with pytest.raises(zai.APIResponseValidationError):
-        Attempts(1).after(zai.APIResponseValidationError(None, None))
+        Retries(1).after(zai.APIResponseValidationError(None, None))
 
 
 def test_retry_after_is_obeyed():
-    assert Attempts(1).after(refusal(429, retry_after="7")) == 7
-    assert Attempts(1).after(refusal(429, retry_after="0")) == 0
+    assert Retries(1).after(refusal(429, retry_after="7")) == 7
+    assert Retries(1).after(refusal(429, retry_after="0")) == 0
 
 
 def test_a_server_that_asks_for_minutes_is_not_asked_again():
     with pytest.raises(zai.APIStatusError):
-        Attempts(3).after(refusal(429, retry_after="61"))
+        Retries(3).after(refusal(429, retry_after="61"))
 
 
 @pytest.mark.parametrize(

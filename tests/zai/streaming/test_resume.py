@@ -4,8 +4,8 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
-from zai.http.line import Line
-from zai.streaming.recovery import MAX_RECONNECTS
+from zai.http.interruptible import InterruptibleConnection
+from zai.streaming.reconnect import MAX_RECONNECTS
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 
@@ -102,7 +102,7 @@ def test_a_turn_that_is_gone_is_not_asked_for_again(client_of):
 @pytest.mark.parametrize(("asked", "seconds"), [("1500", 1.5), ("999999999", 60)])
 def test_the_servers_retry_says_how_long_to_wait_up_to_a_minute(client_of, monkeypatch, asked, seconds):
     waits = []
-    monkeypatch.setattr(Line, "sleep", lambda line, seconds: waits.append(seconds))
+    monkeypatch.setattr(InterruptibleConnection, "sleep", lambda line, seconds: waits.append(seconds))
     first = [f"retry: {asked}\n\n".encode(), *numbered("a")]
     replies = [Reply(first, end="cut"), Reply([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from zai.async_models import AsyncModels
 from zai.chat.async_chat import AsyncChat
-from zai.http.async_sender import AsyncSender
+from zai.http.async_http_client import AsyncHttpClient
 from zai.http.base_client import ZHIPU_URL
 
 __all__ = ["AsyncZaiClient", "AsyncZhipuAiClient"]
 
 
-class AsyncZaiClient(AsyncSender):
+class AsyncZaiClient(AsyncHttpClient):
     """Talks to api.z.ai, or to `base_url`, in asyncio."""
 
     default_headers: ClassVar[Mapping[str, str]] = {"Accept-Language": "en-US,en"}

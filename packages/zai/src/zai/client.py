@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from zai.chat.chat import Chat
 from zai.http.base_client import ZHIPU_URL
-from zai.http.sender import Sender
+from zai.http.http_client import HttpClient
 from zai.models import Models
 
 __all__ = ["ZaiClient", "ZhipuAiClient"]
 
 
-class ZaiClient(Sender):
+class ZaiClient(HttpClient):
     """Talks to api.z.ai, or to `base_url`."""
 
     default_headers: ClassVar[Mapping[str, str]] = {"Accept-Language": "en-US,en"}

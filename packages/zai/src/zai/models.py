@@ -3,9 +3,9 @@
 from typing import Any
 
 from headrace.wire.model import WireModel
-from zai.http.answer import decode_answer
-from zai.http.retry import Attempts
-from zai.http.sender import Sender
+from zai.http.http_client import HttpClient
+from zai.http.responses import decode_answer
+from zai.http.retry import Retries
 
 __all__ = ["Model", "ModelList", "Models"]
 
@@ -29,10 +29,10 @@ class ModelList(WireModel, kw_only=True):
 class Models:
     """`client.models`."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     def list(self, **options: Any) -> ModelList:
         """The models; `options` are `extra_headers` and `timeout`."""
         request = self._client.request("GET", "/models", **options)
-        return decode_answer(ModelList, self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_answer(ModelList, self._client.send(request, Retries(self._client.max_retries)))

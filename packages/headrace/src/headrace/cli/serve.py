@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from headrace.errors import EngineError
-from headrace.models import Catalogue, Model
+from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.settings import (
     LlamaSettings,
@@ -75,7 +75,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = configuration.settings
     with listen(settings.host, settings.port) as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
-        app = App(Catalogue([one.model for one in loaded]), settings)
+        app = App(ModelRegistry([one.model for one in loaded]), settings)
         print(_banner(loaded, settings, url_of(listener)), flush=True)
         run(app, listener, settings)
     return 0
@@ -86,11 +86,11 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
         try:
-            from headrace.server.guessing import guess_models
+            from headrace.server.discovery import discover_models
         except ImportError as error:
             msg = f"cannot reach a server ({error}); pip install 'headrace[upstream]'"
             raise EngineError(msg) from None
-        guesses = [(guess.options, guess.notes) for guess in guess_models(options, os.environ)]
+        guesses = [(guess.options, guess.notes) for guess in discover_models(options, os.environ)]
     loaded: list[_Loaded] = []
     for complete, notes in guesses:
         settings = complete.settings()

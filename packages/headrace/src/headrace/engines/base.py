@@ -24,7 +24,7 @@ class Generation(msgspec.Struct, frozen=True):
     """What a model shall go on from.
 
     Args:
-        prompt: the rendered prompt, for engines that take text; see `headrace.prompts.markup`.
+        prompt: the rendered prompt, for engines that take text; see `headrace.prompts.escaping`.
         request: sampling, limits and stop strings; for engines that parse themselves, everything.
         said: the beginning of the answer, where it is to be continued.
         is_kept: the answer may have to be continued: tell its tokens, where that is possible. Text alone

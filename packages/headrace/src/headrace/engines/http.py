@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from headrace import __version__
-from headrace.engines.protocols.refusals import Source, refusal
+from headrace.engines.protocols.error_mapping import Source, refusal
 from headrace.errors import EngineError, RequestError
 
 __all__ = ["HttpTransport"]
@@ -53,13 +53,13 @@ class HttpTransport:
         """The name of the machine."""
         return self._url.host or ""
 
-    async def post(self, path: str, body: bytes) -> "HttpAnswer":
+    async def post(self, path: str, body: bytes) -> "HttpResponse":
         """See `Transport`."""
         return await self.ask("POST", path, body)
 
     async def ask(
         self, method: str, path: str, body: bytes | None = None, *, authorization: str = ""
-    ) -> "HttpAnswer":
+    ) -> "HttpResponse":
         """The same with any method. `authorization` is sent where the server has no key of its own."""
         url = self._url / path
         tries = 0
@@ -71,7 +71,7 @@ class HttpTransport:
                 if not _was_closed(error) or tries == _TRIES:
                     raise self._silent(error) from None
             else:
-                return HttpAnswer(response, self.source)
+                return HttpResponse(response, self.source)
 
     async def get(self, path: str) -> bytes:
         """A whole body; `/path` starts at the server's root, `path` at its base URL.
@@ -145,7 +145,7 @@ def _was_closed(error: Exception) -> bool:
     return isinstance(error, closed) and not isinstance(error, aiohttp.ClientConnectorError)
 
 
-class HttpAnswer:
+class HttpResponse:
     """See `headrace.engines.transport.Answer`."""
 
     def __init__(self, response: aiohttp.ClientResponse, source: Source) -> None:

@@ -28,11 +28,11 @@ from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
 from headrace.engines.latency import Histogram
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import LLAMA_CPP
+from headrace.engines.protocols.error_mapping import Source
 from headrace.engines.protocols.grammar import SYNTAXES
-from headrace.engines.protocols.refusals import Source
 from headrace.errors import EngineError
 from headrace.events import Event
-from headrace.prompts.markup import Cutter
+from headrace.prompts.escaping import PromptEncoder
 
 __all__ = ["LlamaEngine"]
 
@@ -97,7 +97,7 @@ class LlamaEngine:
             Source("llama.cpp"),
             syntax=SYNTAXES.get(format),
             max_tokens=max_tokens,
-            cutter=Cutter(_token_of_less_than(self._server), special_tokens(path)),
+            cutter=PromptEncoder(_token_of_less_than(self._server), special_tokens(path)),
         )
         self._pool = _started_pool(slots)
         self._calls: set[_Call] = set()

@@ -1,6 +1,6 @@
 """A server that is played from a trace, with its timing and, if wanted, its faults.
 
-engine = UpstreamEngine(ReplayTransport([read_trace(path)], speed=10), protocol)
+engine = UpstreamEngine(ReplayTransport([read_recording(path)], speed=10), protocol)
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from headrace.engines.protocols.refusals import Source
-from headrace.engines.trace import Piece, Trace
+from headrace.engines.protocols.error_mapping import Source
+from headrace.engines.recording import Piece, Recording
 from headrace.errors import EngineError
 
 __all__ = ["Fault", "ReplayTransport"]
@@ -42,17 +42,19 @@ class ReplayTransport:
         fault: happens in every answer.
     """
 
-    def __init__(self, traces: Sequence[Trace], *, speed: float = 1.0, fault: Fault | None = None) -> None:
+    def __init__(
+        self, traces: Sequence[Recording], *, speed: float = 1.0, fault: Fault | None = None
+    ) -> None:
         self.source = Source("the recording")
         self._traces = traces
         self._speed = speed
         self._fault = fault
         self._turns = count()
 
-    async def post(self, path: str, body: bytes) -> "RecordedAnswer":  # noqa: ARG002
+    async def post(self, path: str, body: bytes) -> "RecordedResponse":  # noqa: ARG002
         """See `Transport`. What is asked makes no difference."""
         trace = self._traces[next(self._turns) % len(self._traces)]
-        return RecordedAnswer(trace, self._speed, self._fault)
+        return RecordedResponse(trace, self._speed, self._fault)
 
     async def check(self) -> None:
         """A recording always answers."""
@@ -61,10 +63,10 @@ class ReplayTransport:
         """Nothing is held."""
 
 
-class RecordedAnswer:
+class RecordedResponse:
     """See `headrace.engines.transport.Answer`."""
 
-    def __init__(self, trace: Trace, speed: float, fault: Fault | None) -> None:
+    def __init__(self, trace: Recording, speed: float, fault: Fault | None) -> None:
         is_refused = fault == Fault("error")
         self.status = 500 if is_refused else trace.status
         self.content_type = "application/json" if is_refused else trace.content_type
@@ -79,7 +81,7 @@ class RecordedAnswer:
     def close(self) -> None:
         """Nothing is held."""
 
-    async def _play(self, trace: Trace, fault: Fault | None) -> AsyncIterator[bytes]:
+    async def _play(self, trace: Recording, fault: Fault | None) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         for number, piece in enumerate(trace.pieces):

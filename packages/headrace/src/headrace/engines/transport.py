@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Source
 
 __all__ = ["Answer", "Transport"]
 

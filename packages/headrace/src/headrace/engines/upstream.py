@@ -8,8 +8,8 @@ from typing import Final
 from headrace.engines.base import Generation
 from headrace.engines.latency import Histogram
 from headrace.engines.protocols import Protocol, Reader
-from headrace.engines.protocols.answers import check_text
-from headrace.engines.protocols.refusals import refusal
+from headrace.engines.protocols.chunk_fields import check_text
+from headrace.engines.protocols.error_mapping import refusal
 from headrace.engines.transport import Answer, Transport
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event

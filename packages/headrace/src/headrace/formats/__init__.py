@@ -8,11 +8,11 @@ from headrace.formats.format import (
     JSON_ENDS_IN,
     MAX_SPACE,
     TEXT_LEADS_TO,
+    Condition,
     Format,
-    Guard,
-    Look,
-    Mode,
-    Step,
+    Lookahead,
+    State,
+    Transition,
 )
 from headrace.formats.glm import GLM_4_6, GLM_4_6V, GLM_4_7
 from headrace.formats.glm_4 import GLM_4_0414, GLM_Z1
@@ -29,11 +29,11 @@ __all__ = [
     "JSON_ENDS_IN",
     "MAX_SPACE",
     "TEXT_LEADS_TO",
+    "Condition",
     "Format",
-    "Guard",
-    "Look",
-    "Mode",
-    "Step",
+    "Lookahead",
+    "State",
+    "Transition",
 ]
 
 _FAMILIES: Final = (

@@ -16,8 +16,16 @@ Sources: the chat templates of deepseek-ai/DeepSeek-V3-0324, -R1-0528 and -V3.1,
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, Rows, after_space, each
+from headrace.formats.format import Condition, Format, Lookahead, State, Transition
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    THINK,
+    Transitions,
+    after_space,
+    each,
+)
 
 __all__ = ["DEEPSEEK_R1", "DEEPSEEK_V3", "DEEPSEEK_V3_1", "DEEPSEEK_V3_2"]
 
@@ -26,74 +34,89 @@ _CALLS, _CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>
 _CALL, _CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"
 _SEP = "<｜tool▁sep｜>"
 
-_JSON: Final[Rows] = {
+_JSON: Final[Transitions] = {
     **THINK,
-    **each(IN_ANSWER, _CALLS, Step(Mode.CALLS, after_space(_CALL, _CALLS_END))),
-    (Mode.CALLS, _CALL_END): Step(Mode.CALLS),
-    (Mode.CALLS, _CALLS_END): Step(Mode.CALLS),
+    **each(IN_ANSWER, _CALLS, Transition(State.CALLS, after_space(_CALL, _CALLS_END))),
+    (State.CALLS, _CALL_END): Transition(State.CALLS),
+    (State.CALLS, _CALLS_END): Transition(State.CALLS),
     # The JSON is missing or broken.
-    **each((Mode.NAME, Mode.BEFORE_BODY), _CALL_END, Step(Mode.CALLS)),
-    (Mode.BODY, _CALL_END): Step(Mode.CALLS, ((Look.NO_STRING,), *after_space(_CALL, _CALLS_END, Look.END))),
+    **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
+    (State.BODY, _CALL_END): Transition(
+        State.CALLS, ((Lookahead.NO_STRING,), *after_space(_CALL, _CALLS_END, Lookahead.END))
+    ),
 }
-_V3_KNOWN_CALL: Final[Guard] = ((Look.SPACE, _CALL, "function", _SEP, Look.KNOWN_NAME, "\n"),)
-_V3: Final[Rows] = {
+_V3_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, "function", _SEP, Lookahead.KNOWN_NAME, "\n"),)
+_V3: Final[Transitions] = {
     **_JSON,
-    **each(IN_THINKING, _CALLS, Step(Mode.CALLS, _V3_KNOWN_CALL)),
-    (Mode.CALLS, _CALL): Step(Mode.CALL_HEADER, (("function", _SEP, Look.ANY_NAME, "\n"),)),
-    (Mode.CALL_HEADER, _SEP): Step(Mode.NAME),
-    (Mode.NAME, "\n"): Step(Mode.BEFORE_BODY),
-    **each((Mode.BEFORE_BODY,), "```json", Step(Mode.BEFORE_BODY)),
-    **each((Mode.BEFORE_BODY,), "```", Step(Mode.BEFORE_BODY)),
-    (Mode.CALLS, "```"): Step(Mode.CALLS, after_space(_CALL_END)),
+    **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
+    (State.CALLS, _CALL): Transition(State.CALL_HEADER, (("function", _SEP, Lookahead.ANY_NAME, "\n"),)),
+    (State.CALL_HEADER, _SEP): Transition(State.NAME),
+    (State.NAME, "\n"): Transition(State.BEFORE_BODY),
+    **each((State.BEFORE_BODY,), "```json", Transition(State.BEFORE_BODY)),
+    **each((State.BEFORE_BODY,), "```", Transition(State.BEFORE_BODY)),
+    (State.CALLS, "```"): Transition(State.CALLS, after_space(_CALL_END)),
 }
 
-DEEPSEEK_V3: Final = Format(name="deepseek-v3", steps=_V3, stops=_STOPS)
+DEEPSEEK_V3: Final = Format(name="deepseek-v3", transitions=_V3, stops=_STOPS)
 DEEPSEEK_R1: Final = Format(
     name="deepseek-r1",
-    steps={**_V3, (Mode.REASONING, "\n</think>"): Step(Mode.OPEN)},
-    thinking_starts=Mode.THINKING,
+    transitions={**_V3, (State.REASONING, "\n</think>"): Transition(State.OPEN)},
+    initial_state=State.THINKING,
     stops=_STOPS,
-    leads={Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"},
+    leads={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
 )
 DEEPSEEK_V3_1: Final = Format(
     name="deepseek-v3.1",
-    steps={
+    transitions={
         **_JSON,
-        **each(IN_THINKING, _CALLS, Step(Mode.CALLS, ((Look.SPACE, _CALL, Look.KNOWN_NAME, _SEP),))),
-        (Mode.CALLS, _CALL): Step(Mode.BEFORE_NAME, ((Look.SPACE, Look.ANY_NAME, Look.SPACE, _SEP),)),
-        (Mode.NAME, _SEP): Step(Mode.BEFORE_BODY),
+        **each(
+            IN_THINKING,
+            _CALLS,
+            Transition(State.CALLS, ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_NAME, _SEP),)),
+        ),
+        (State.CALLS, _CALL): Transition(
+            State.BEFORE_NAME, ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP),)
+        ),
+        (State.NAME, _SEP): Transition(State.BEFORE_BODY),
     },
-    thinking_starts=Mode.THINKING,
+    initial_state=State.THINKING,
     stops=_STOPS,
 )
 
 _DSML, _DSML_END = "<｜DSML｜function_calls>", "</｜DSML｜function_calls>"
 _INVOKE, _INVOKE_END = '<｜DSML｜invoke name="', "</｜DSML｜invoke>"
 _PARAMETER, _PARAMETER_END = '<｜DSML｜parameter name="', "</｜DSML｜parameter>"
-_INVOKES: Final[Guard] = ((Look.SPACE, _INVOKE, Look.ANY_NAME, '"'), (Look.SPACE, _DSML_END))
+_INVOKES: Final[Condition] = (
+    (Lookahead.SPACE, _INVOKE, Lookahead.ANY_NAME, '"'),
+    (Lookahead.SPACE, _DSML_END),
+)
 
 DEEPSEEK_V3_2: Final = Format(
     name="deepseek-v3.2",
-    steps={
+    transitions={
         **THINK,
-        **each(IN_THINKING, _DSML, Step(Mode.CALLS, ((Look.SPACE, _INVOKE, Look.KNOWN_NAME, '"'),))),
-        **each(IN_ANSWER, _DSML, Step(Mode.CALLS, _INVOKES)),
-        (Mode.CONTENT, f"\n\n{_DSML}"): Step(Mode.CALLS, _INVOKES),
-        (Mode.CALLS, _DSML_END): Step(Mode.CALLS),
-        (Mode.CALLS, _INVOKE): Step(Mode.NAME, ((Look.ANY_NAME, '"'),)),
-        (Mode.NAME, '">'): Step(Mode.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, _PARAMETER, Step(Mode.KEY)),
-        **each(BETWEEN_ARGUMENTS, _INVOKE_END, Step(Mode.CALLS)),
-        (Mode.KEY, '" string="true">'): Step(Mode.VALUE, kind="string"),
-        (Mode.KEY, '" string="false">'): Step(Mode.VALUE, kind="json"),
-        (Mode.KEY, '">'): Step(Mode.VALUE),
-        (Mode.VALUE, _PARAMETER_END): Step(
-            Mode.ARGUMENTS, after_space(_PARAMETER, _INVOKE_END, _DSML_END, Look.END)
+        **each(
+            IN_THINKING,
+            _DSML,
+            Transition(State.CALLS, ((Lookahead.SPACE, _INVOKE, Lookahead.KNOWN_NAME, '"'),)),
+        ),
+        **each(IN_ANSWER, _DSML, Transition(State.CALLS, _INVOKES)),
+        (State.CONTENT, f"\n\n{_DSML}"): Transition(State.CALLS, _INVOKES),
+        (State.CALLS, _DSML_END): Transition(State.CALLS),
+        (State.CALLS, _INVOKE): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
+        (State.NAME, '">'): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, _PARAMETER, Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, _INVOKE_END, Transition(State.CALLS)),
+        (State.KEY, '" string="true">'): Transition(State.VALUE, kind="string"),
+        (State.KEY, '" string="false">'): Transition(State.VALUE, kind="json"),
+        (State.KEY, '">'): Transition(State.VALUE),
+        (State.VALUE, _PARAMETER_END): Transition(
+            State.ARGUMENTS, after_space(_PARAMETER, _INVOKE_END, _DSML_END, Lookahead.END)
         ),
         # A closing tag is missing.
-        **each(BETWEEN_ARGUMENTS, _DSML_END, Step(Mode.CALLS)),
-        (Mode.VALUE, _INVOKE_END): Step(Mode.CALLS, after_space(_DSML_END, Look.END)),
+        **each(BETWEEN_ARGUMENTS, _DSML_END, Transition(State.CALLS)),
+        (State.VALUE, _INVOKE_END): Transition(State.CALLS, after_space(_DSML_END, Lookahead.END)),
     },
-    thinking_starts=Mode.THINKING,
+    initial_state=State.THINKING,
     stops=_STOPS,
 )

@@ -17,64 +17,69 @@ Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3.
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_THINKING, THINK, Rows, after_space, each
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_THINKING, THINK, Transitions, after_space, each
 
 __all__ = ["GLM_4_6", "GLM_4_6V", "GLM_4_7"]
 
-_KNOWN_CALL: Final[Guard] = (
-    (Look.SPACE, Look.KNOWN_NAME, Look.LINE_END),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, "<arg_key>"),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, "</tool_call>"),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, Look.END),
+_KNOWN_CALL: Final[Condition] = (
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LINE_END),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, Lookahead.END),
 )
 # A tool that was not offered is recognised by the rest of the call …
-_ANY_CALL: Final[Guard] = (*_KNOWN_CALL, (Look.SPACE, Look.ANY_NAME, Look.SPACE, "<arg_key>"))
+_ANY_CALL: Final[Condition] = (
+    *_KNOWN_CALL,
+    (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, "<arg_key>"),
+)
 # … which without arguments looks like a mention in prose, unless it stands alone.
-_LONE_CALL: Final[Guard] = (
+_LONE_CALL: Final[Condition] = (
     *_ANY_CALL,
-    (Look.ANY_NAME, Look.SPACE, "</tool_call>", Look.SPACE, "<tool_call>"),
-    (Look.ANY_NAME, Look.SPACE, "</tool_call>", Look.SPACE, Look.END),
+    (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, "<tool_call>"),
+    (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, Lookahead.END),
 )
 
-_STEPS: Final[Rows] = {
+_TRANSITIONS: Final[Transitions] = {
     **THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.BEFORE_NAME, _KNOWN_CALL)),
-    **each((Mode.START, Mode.OPEN, Mode.CALLS), "<tool_call>", Step(Mode.BEFORE_NAME, _LONE_CALL)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.BEFORE_NAME, _LONE_CALL),
-    (Mode.CONTENT, "<tool_call>"): Step(Mode.BEFORE_NAME, _ANY_CALL),
-    (Mode.NAME, "\n"): Step(Mode.ARGUMENTS),
-    (Mode.NAME, "<arg_key>"): Step(Mode.KEY),
-    (Mode.NAME, "</tool_call>"): Step(Mode.CALLS),
-    **each(BETWEEN_ARGUMENTS, "<arg_key>", Step(Mode.KEY)),
-    **each(BETWEEN_ARGUMENTS, "</tool_call>", Step(Mode.CALLS)),
-    (Mode.KEY, "</arg_key>"): Step(Mode.BEFORE_VALUE),
-    (Mode.BEFORE_VALUE, "<arg_value>"): Step(Mode.VALUE),
-    (Mode.VALUE, "</arg_value>"): Step(
-        Mode.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Look.END)
+    **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
+    **each((State.START, State.OPEN, State.CALLS), "<tool_call>", Transition(State.BEFORE_NAME, _LONE_CALL)),
+    (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_NAME, _LONE_CALL),
+    (State.CONTENT, "<tool_call>"): Transition(State.BEFORE_NAME, _ANY_CALL),
+    (State.NAME, "\n"): Transition(State.ARGUMENTS),
+    (State.NAME, "<arg_key>"): Transition(State.KEY),
+    (State.NAME, "</tool_call>"): Transition(State.CALLS),
+    **each(BETWEEN_ARGUMENTS, "<arg_key>", Transition(State.KEY)),
+    **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
+    (State.KEY, "</arg_key>"): Transition(State.BEFORE_VALUE),
+    (State.BEFORE_VALUE, "<arg_value>"): Transition(State.VALUE),
+    (State.VALUE, "</arg_value>"): Transition(
+        State.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Lookahead.END)
     ),
     # What follows is for tags that are missing, doubled or the wrong one.
-    **each(BETWEEN_ARGUMENTS, "<tool_call>", Step(Mode.BEFORE_NAME, _KNOWN_CALL)),
-    (Mode.ARGUMENTS, ANY_TEXT): Step(Mode.KEY, ((Look.ANY_NAME, "</arg_key>"),)),
-    (Mode.KEY, "<arg_key>"): Step(Mode.KEY),
-    (Mode.KEY, "<arg_value>"): Step(Mode.VALUE),
-    (Mode.KEY, "</tool_call>"): Step(Mode.CALLS),
-    (Mode.BEFORE_VALUE, "</arg_key>"): Step(Mode.BEFORE_VALUE),
-    (Mode.VALUE, "</arg_key>"): Step(Mode.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
-    (Mode.VALUE, "</tool_call>"): Step(Mode.CALLS, after_space("<tool_call>", Look.END)),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
+    **each(BETWEEN_ARGUMENTS, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
+    (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.ANY_NAME, "</arg_key>"),)),
+    (State.KEY, "<arg_key>"): Transition(State.KEY),
+    (State.KEY, "<arg_value>"): Transition(State.VALUE),
+    (State.KEY, "</tool_call>"): Transition(State.CALLS),
+    (State.BEFORE_VALUE, "</arg_key>"): Transition(State.BEFORE_VALUE),
+    (State.VALUE, "</arg_key>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
+    (State.VALUE, "</tool_call>"): Transition(State.CALLS, after_space("<tool_call>", Lookahead.END)),
+    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
 }
 _STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>")
 
-GLM_4_6: Final = Format(name="glm-4.6", steps=_STEPS, stops=_STOPS, leads={Mode.START: "\n", Mode.OPEN: "\n"})
+GLM_4_6: Final = Format(
+    name="glm-4.6", transitions=_TRANSITIONS, stops=_STOPS, leads={State.START: "\n", State.OPEN: "\n"}
+)
 GLM_4_6V: Final = Format(
     name="glm-4.6v",
-    steps={
-        **_STEPS,
-        **each((Mode.START, Mode.OPEN, Mode.CONTENT), "<|begin_of_box|>", Step(Mode.CONTENT)),
-        (Mode.CONTENT, "<|end_of_box|>"): Step(Mode.CONTENT),
+    transitions={
+        **_TRANSITIONS,
+        **each((State.START, State.OPEN, State.CONTENT), "<|begin_of_box|>", Transition(State.CONTENT)),
+        (State.CONTENT, "<|end_of_box|>"): Transition(State.CONTENT),
     },
     stops=_STOPS,
     leads=GLM_4_6.leads,
 )
-GLM_4_7: Final = Format(name="glm-4.7", steps=_STEPS, thinking_starts=Mode.THINKING, stops=_STOPS)
+GLM_4_7: Final = Format(name="glm-4.7", transitions=_TRANSITIONS, initial_state=State.THINKING, stops=_STOPS)

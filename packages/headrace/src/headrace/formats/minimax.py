@@ -10,40 +10,42 @@ Source: the chat template of MiniMaxAI/MiniMax-M2.
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, after_space, each
+from headrace.formats.format import Condition, Format, Lookahead, State, Transition
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, after_space, each
 
 __all__ = ["MINIMAX_M2"]
 
-_KNOWN_CALL: Final[Guard] = ((Look.SPACE, '<invoke name="', Look.KNOWN_NAME, '"'),)
-_CALLS: Final[Guard] = (
-    (Look.SPACE, '<invoke name="', Look.ANY_NAME, '"'),
-    (Look.SPACE, "</minimax:tool_call>"),
+_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, '<invoke name="', Lookahead.KNOWN_NAME, '"'),)
+_CALLS: Final[Condition] = (
+    (Lookahead.SPACE, '<invoke name="', Lookahead.ANY_NAME, '"'),
+    (Lookahead.SPACE, "</minimax:tool_call>"),
 )
 
 MINIMAX_M2: Final = Format(
     name="minimax-m2",
-    steps={
+    transitions={
         **THINK,
-        (Mode.REASONING, "\n</think>"): Step(Mode.OPEN),
-        **each(IN_THINKING, "<minimax:tool_call>", Step(Mode.CALLS, _KNOWN_CALL)),
-        **each(IN_ANSWER, "<minimax:tool_call>", Step(Mode.CALLS, _CALLS)),
-        (Mode.CONTENT, "\n<minimax:tool_call>"): Step(Mode.CALLS, _CALLS),
-        (Mode.CALLS, "</minimax:tool_call>"): Step(Mode.CALLS),
-        (Mode.CALLS, '<invoke name="'): Step(Mode.NAME, ((Look.ANY_NAME, '"'),)),
-        (Mode.NAME, '">'): Step(Mode.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, '<parameter name="', Step(Mode.KEY)),
-        **each(BETWEEN_ARGUMENTS, "</invoke>", Step(Mode.CALLS)),
-        (Mode.KEY, '">'): Step(Mode.VALUE),
-        (Mode.VALUE, "</parameter>"): Step(
-            Mode.ARGUMENTS,
-            after_space("<parameter name=", "</invoke>", "</minimax:tool_call>", Look.END),
+        (State.REASONING, "\n</think>"): Transition(State.OPEN),
+        **each(IN_THINKING, "<minimax:tool_call>", Transition(State.CALLS, _KNOWN_CALL)),
+        **each(IN_ANSWER, "<minimax:tool_call>", Transition(State.CALLS, _CALLS)),
+        (State.CONTENT, "\n<minimax:tool_call>"): Transition(State.CALLS, _CALLS),
+        (State.CALLS, "</minimax:tool_call>"): Transition(State.CALLS),
+        (State.CALLS, '<invoke name="'): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
+        (State.NAME, '">'): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, '<parameter name="', Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, "</invoke>", Transition(State.CALLS)),
+        (State.KEY, '">'): Transition(State.VALUE),
+        (State.VALUE, "</parameter>"): Transition(
+            State.ARGUMENTS,
+            after_space("<parameter name=", "</invoke>", "</minimax:tool_call>", Lookahead.END),
         ),
         # A closing tag is missing.
-        **each(BETWEEN_ARGUMENTS, "</minimax:tool_call>", Step(Mode.CALLS)),
-        (Mode.VALUE, "</invoke>"): Step(Mode.CALLS, after_space("</minimax:tool_call>", Look.END)),
+        **each(BETWEEN_ARGUMENTS, "</minimax:tool_call>", Transition(State.CALLS)),
+        (State.VALUE, "</invoke>"): Transition(
+            State.CALLS, after_space("</minimax:tool_call>", Lookahead.END)
+        ),
     },
-    thinking_starts=Mode.THINKING,
+    initial_state=State.THINKING,
     stops=("[e~[",),
-    leads={Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"},
+    leads={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
 )

@@ -13,63 +13,73 @@ Sources: the chat templates of Qwen/Qwen3-8B, Qwen/Qwen3-Coder-30B-A3B-Instruct 
 
 from typing import Final
 
-from headrace.formats.envelopes import ANY_ENVELOPE, KNOWN_ENVELOPE
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, Rows, after_space, each
+from headrace.formats.call_objects import ANY_CALL_OBJECT, KNOWN_CALL_OBJECT
+from headrace.formats.format import Condition, Format, Lookahead, State, Transition
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    THINK,
+    Transitions,
+    after_space,
+    each,
+)
 
 __all__ = ["QWEN3", "QWEN3_5", "QWEN3_CODER", "QWEN3_THINKING"]
 
 _STOPS: Final = ("<|im_end|>", "<|endoftext|>")
-_LEADS: Final = {Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"}
-_THINK: Final[Rows] = {**THINK, (Mode.REASONING, "\n</think>"): Step(Mode.OPEN)}
+_LEADS: Final = {State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"}
+_THINK: Final[Transitions] = {**THINK, (State.REASONING, "\n</think>"): Transition(State.OPEN)}
 
-_JSON: Final[Rows] = {
+_JSON: Final[Transitions] = {
     **_THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.BEFORE_ENVELOPE, KNOWN_ENVELOPE)),
-    **each(IN_ANSWER, "<tool_call>", Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
+    **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT)),
+    **each(IN_ANSWER, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+    (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
+    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
     # The JSON is broken, or has a brace too many.
-    (Mode.ENVELOPE, "</tool_call>"): Step(
-        Mode.CALLS, ((Look.NO_STRING,), *after_space("<tool_call>", Look.END))
+    (State.CALL_OBJECT, "</tool_call>"): Transition(
+        State.CALLS, ((Lookahead.NO_STRING,), *after_space("<tool_call>", Lookahead.END))
     ),
-    (Mode.CALLS, "}"): Step(Mode.CALLS, after_space("</tool_call>")),
+    (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
 }
 
-QWEN3: Final = Format(name="qwen3", steps=_JSON, stops=_STOPS, leads=_LEADS)
+QWEN3: Final = Format(name="qwen3", transitions=_JSON, stops=_STOPS, leads=_LEADS)
 QWEN3_THINKING: Final = Format(
-    name="qwen3-thinking", steps=_JSON, thinking_starts=Mode.THINKING, stops=_STOPS, leads=_LEADS
+    name="qwen3-thinking", transitions=_JSON, initial_state=State.THINKING, stops=_STOPS, leads=_LEADS
 )
 
-_KNOWN_FUNCTION: Final[Guard] = ((Look.SPACE, "<function=", Look.KNOWN_NAME, ">"),)
-_FUNCTION: Final[Guard] = ((Look.SPACE, "<function=", Look.ANY_NAME, ">"),)
-_VALUE_ENDS: Final = Step(Mode.ARGUMENTS, after_space("<parameter=", "</function>", "</tool_call>", Look.END))
-_FUNCTION_ENDS: Final = Step(Mode.CALLS, after_space("</tool_call>", Look.END))
-_BARE_FUNCTION: Final = Step(Mode.NAME, ((Look.KNOWN_NAME, ">"),))
+_KNOWN_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.KNOWN_NAME, ">"),)
+_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.ANY_NAME, ">"),)
+_VALUE_ENDS: Final = Transition(
+    State.ARGUMENTS, after_space("<parameter=", "</function>", "</tool_call>", Lookahead.END)
+)
+_FUNCTION_ENDS: Final = Transition(State.CALLS, after_space("</tool_call>", Lookahead.END))
+_BARE_FUNCTION: Final = Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">"),))
 
-_XML: Final[Rows] = {
+_XML: Final[Transitions] = {
     **_THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.CALLS, _KNOWN_FUNCTION)),
-    **each(IN_ANSWER, "<tool_call>", Step(Mode.CALLS, _FUNCTION)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.CALLS, _FUNCTION),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
-    (Mode.NAME, ">"): Step(Mode.ARGUMENTS),
-    **each(BETWEEN_ARGUMENTS, "<parameter=", Step(Mode.KEY)),
-    **each(BETWEEN_ARGUMENTS, "</function>", Step(Mode.CALLS)),
-    (Mode.KEY, ">"): Step(Mode.VALUE),
-    (Mode.VALUE, "</parameter>"): _VALUE_ENDS,
-    (Mode.VALUE, "\n</parameter>"): _VALUE_ENDS,
+    **each(IN_THINKING, "<tool_call>", Transition(State.CALLS, _KNOWN_FUNCTION)),
+    **each(IN_ANSWER, "<tool_call>", Transition(State.CALLS, _FUNCTION)),
+    (State.CONTENT, "\n<tool_call>"): Transition(State.CALLS, _FUNCTION),
+    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+    (State.NAME, ">"): Transition(State.ARGUMENTS),
+    **each(BETWEEN_ARGUMENTS, "<parameter=", Transition(State.KEY)),
+    **each(BETWEEN_ARGUMENTS, "</function>", Transition(State.CALLS)),
+    (State.KEY, ">"): Transition(State.VALUE),
+    (State.VALUE, "</parameter>"): _VALUE_ENDS,
+    (State.VALUE, "\n</parameter>"): _VALUE_ENDS,
     # What follows is for tags that are missing; the outer ones are, now and then.
     **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
-    (Mode.CONTENT, "\n<function="): _BARE_FUNCTION,
-    (Mode.CALLS, "<function="): Step(Mode.NAME, ((Look.ANY_NAME, ">"),)),
-    **each(BETWEEN_ARGUMENTS, "</tool_call>", Step(Mode.CALLS)),
-    (Mode.VALUE, "</function>"): _FUNCTION_ENDS,
-    (Mode.VALUE, "\n</function>"): _FUNCTION_ENDS,
+    (State.CONTENT, "\n<function="): _BARE_FUNCTION,
+    (State.CALLS, "<function="): Transition(State.NAME, ((Lookahead.ANY_NAME, ">"),)),
+    **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
+    (State.VALUE, "</function>"): _FUNCTION_ENDS,
+    (State.VALUE, "\n</function>"): _FUNCTION_ENDS,
 }
-_XML_LEADS: Final = {**_LEADS, Mode.VALUE: "\n"}
+_XML_LEADS: Final = {**_LEADS, State.VALUE: "\n"}
 
-QWEN3_CODER: Final = Format(name="qwen3-coder", steps=_XML, stops=_STOPS, leads=_XML_LEADS)
+QWEN3_CODER: Final = Format(name="qwen3-coder", transitions=_XML, stops=_STOPS, leads=_XML_LEADS)
 QWEN3_5: Final = Format(
-    name="qwen3.5", steps=_XML, thinking_starts=Mode.THINKING, stops=_STOPS, leads=_XML_LEADS
+    name="qwen3.5", transitions=_XML, initial_state=State.THINKING, stops=_STOPS, leads=_XML_LEADS
 )

@@ -1,7 +1,7 @@
 """The model that Headrace carries."""
 
-from headrace.models.catalogue import Model
 from headrace.models.loading import load_model
+from headrace.models.registry import Model
 from headrace.models.settings import LlamaSettings
 
 __all__ = ["embedded_model"]

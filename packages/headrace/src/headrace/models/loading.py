@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from headrace.engines.clocks import Clocked, Clocks
 from headrace.engines.latency import Histogram
-from headrace.engines.pool import Pool
+from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
+from headrace.engines.protocols.error_mapping import Source
 from headrace.engines.protocols.grammar import SYNTAXES
-from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.trace import read_trace
+from headrace.engines.recording import read_recording
+from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError, RequestError
 from headrace.formats import FORMATS, Format
-from headrace.models.catalogue import Model
-from headrace.models.families import guess_format
+from headrace.models.families import detect_format
+from headrace.models.registry import Model
 from headrace.models.settings import (
     ZAI_NAMES,
     ChatSettings,
@@ -91,7 +91,7 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
         cancel_latency=latency,
     )
-    clocked = Clocked(engine, _clocks(settings))
+    clocked = TimeoutEngine(engine, _clocks(settings))
     return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False), latency)
 
 
@@ -117,7 +117,7 @@ def _completions(
 
 
 def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
-    format = _format(settings, "", name) if settings.format else PARSED_ELSEWHERE
+    format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
 
     def protocol(source: Source) -> Protocol:
         model = settings.upstream_model or name
@@ -132,7 +132,7 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     if not paths:
         msg = f"{settings.path} holds no traces (*.jsonl); `headrace record --to {settings.path}` writes some"
         raise EngineError(msg)
-    traces = [read_trace(path) for path in paths]
+    traces = [read_recording(path) for path in paths]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
     transport = ReplayTransport(traces, speed=settings.speed, fault=fault)
     is_chat = traces[0].path == Chat.path
@@ -140,8 +140,8 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
     )
-    engine = Clocked(UpstreamEngine(transport, protocol, latency), _clocks(settings))
-    format = PARSED_ELSEWHERE if is_chat and not settings.format else _format(settings, "", name)
+    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _clocks(settings))
+    format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
     return Model(_names(name, settings), engine, format, None, latency)
 
 
@@ -150,7 +150,7 @@ def _pool(
     protocol: Callable[[Source], Protocol],
     latency: Histogram,
     environment: Mapping[str, str],
-) -> Pool:
+) -> LoadBalancer:
     """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
     try:
         from headrace.engines.http import HttpTransport
@@ -162,12 +162,12 @@ def _pool(
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
         engine = UpstreamEngine(transport, protocol(transport.source), latency)
-        engines.append(Clocked(engine, _clocks(settings)))
-    return Pool(engines)
+        engines.append(TimeoutEngine(engine, _clocks(settings)))
+    return LoadBalancer(engines)
 
 
-def _clocks(settings: ModelSettings) -> Clocks:
-    return Clocks(first_token=settings.first_token, idle=settings.idle, total=settings.total)
+def _clocks(settings: ModelSettings) -> Timeouts:
+    return Timeouts(first_token=settings.first_token, idle=settings.idle, total=settings.total)
 
 
 def _names(name: str, settings: ModelSettings) -> list[str]:
@@ -175,7 +175,7 @@ def _names(name: str, settings: ModelSettings) -> list[str]:
 
 
 def _format(settings: ModelSettings, template: str, name: str) -> Format:
-    format = settings.format or guess_format(template, name)
+    format = settings.format or detect_format(template, name)
     if format not in FORMATS:
         given = f"format is {format!r}" if format else f"the family of {name or 'the model'} is not known"
         msg = f"{given}; set format to one of {', '.join(FORMATS)}"

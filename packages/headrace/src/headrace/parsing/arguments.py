@@ -11,12 +11,12 @@ from json.encoder import encode_basestring
 from typing import Final, Literal
 
 from headrace.parsing.json_text import JsonText
-from headrace.parsing.schema import ANY, Kinds, ParametersSchema
+from headrace.parsing.schema import ANY, JsonTypes, ParametersSchema
 from headrace.parsing.values import decide, literal
 
 __all__ = ["ArgumentsWriter"]
 
-_JSON: Final = Kinds(ANY.names - {"string"})
+_JSON: Final = JsonTypes(ANY.names - {"string"})
 _STRING: Final = frozenset({"string"})
 
 

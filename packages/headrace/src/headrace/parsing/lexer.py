@@ -1,6 +1,6 @@
-"""Finds markers in text that comes in pieces, and holds back what may be the beginning of one.
+"""Finds delimiters in text that comes in pieces, and holds back what may be the beginning of one.
 
-One compiled pattern a mode matches either a whole marker or, at the end of the text, a true prefix
+One compiled pattern a state matches either a whole delimiter or, at the end of the text, a true prefix
 of one. It is searched in the piece (and what was held back), never in the text so far.
 """
 
@@ -14,22 +14,22 @@ SPACE = r"[ \t\r\n]"
 
 
 class Lexer:
-    """Knows the markers of one mode. Where one begins with another, the longer one is meant.
+    """Knows the delimiters of one state. Where one begins with another, the longer one is meant.
 
     Args:
-        any_text: the first text that is neither white space nor a marker is an empty match.
+        any_text: the first text that is neither white space nor a delimiter is an empty match.
 
     Attributes:
-        find: as `re.Pattern.search`: the first marker, with `lastindex` set; or, without it, what
+        find: as `re.Pattern.search`: the first delimiter, with `lastindex` set; or, without it, what
             may become one, at the end of the text.
-        find_at_end: the same where no more text will come, so that a beginning is no marker.
+        find_at_end: the same where no more text will come, so that a beginning is no delimiter.
     """
 
-    def __init__(self, markers: Collection[str], *, any_text: bool = False) -> None:
+    def __init__(self, delimiters: Collection[str], *, any_text: bool = False) -> None:
         text = [f"((?!{SPACE})(?=.))"] if any_text else []
         # A pattern that begins with a character is searched for at the speed of `str.find`.
-        starts = sorted({marker[0] for marker in markers})
-        rests = [[marker[1:] for marker in markers if marker[0] == start] for start in starts]
+        starts = sorted({delimiter[0] for delimiter in delimiters})
+        rests = [[delimiter[1:] for delimiter in delimiters if delimiter[0] == start] for start in starts]
         self.find = _compile([*map(_whole_or_cut, starts, rests), *text])
         self.find_at_end = _compile([*map(_whole, starts, rests), *text])
 

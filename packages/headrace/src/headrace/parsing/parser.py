@@ -1,7 +1,7 @@
 """A model's output, in pieces → events. Walks a family's table; knows no family.
 
-The state is a mode, the text that is held back (never more than a marker and its look-ahead), and
-the call that is under way. What a mode does with its text and what happens on the way from one mode
+The state is a state, the text that is held back (never more than a delimiter and its look-ahead), and
+the call that is under way. What a state does with its text and what happens on the way from one state
 to another is the same for all families; see `headrace.formats.format`.
 """
 
@@ -10,17 +10,19 @@ from functools import partial
 from typing import Any, Final
 
 from headrace.events import Content, Event, Reasoning
-from headrace.formats import ANY_TEXT, JSON_ENDS_IN, MAX_SPACE, Format, Mode, Step
+from headrace.formats import ANY_TEXT, JSON_ENDS_IN, MAX_SPACE, Format, State, Transition
 from headrace.parsing.calls import Calls
 from headrace.parsing.tables import tables_of
 from headrace.parsing.whole_calls import WholeCalls
 
 __all__ = ["OutputParser"]
 
-_JSON_ENDS: Final = Step(JSON_ENDS_IN)
-_TEXT_FOLLOWS: Final = Step(Mode.CONTENT)
-_MEANING_TEXT: Final = (Mode.CONTENT, Mode.REASONING, Mode.VALUE)
-_MAX_PIECE: Final = 16_384  # characters; the next marker is looked for in the whole of a piece, call by call
+_JSON_ENDS: Final = Transition(JSON_ENDS_IN)
+_TEXT_FOLLOWS: Final = Transition(State.CONTENT)
+_MEANING_TEXT: Final = (State.CONTENT, State.REASONING, State.VALUE)
+_MAX_PIECE: Final = (
+    16_384  # characters; the next delimiter is looked for in the whole of a piece, call by call
+)
 
 
 class OutputParser:
@@ -49,26 +51,26 @@ class OutputParser:
         self._events: list[Event] = []
         self._calls = Calls(self._tools, format.name_pattern, self._events)
         self._whole_calls = None if tool_stream else WholeCalls()
-        # What each mode does with text; in the others, text is dropped.
-        self._writers: dict[Mode, Callable[[str], int]] = {
-            **dict.fromkeys((Mode.START, Mode.THINKING, Mode.OPEN, Mode.CALLS), self._wait),
-            **dict.fromkeys((Mode.CONTENT, Mode.STRAY), self._write_content),
-            **dict.fromkeys((Mode.NAME, Mode.CALL_ID, Mode.KEY), self._calls.write_word),
-            Mode.REASONING: self._write_reasoning,
-            Mode.VALUE: self._calls.write_value,
-            Mode.BODY: partial(self._write_json, self._calls.write_body),
-            Mode.ENVELOPE: partial(self._write_json, self._calls.write_envelope),
+        # What each state does with text; in the others, text is dropped.
+        self._writers: dict[State, Callable[[str], int]] = {
+            **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), self._wait),
+            **dict.fromkeys((State.CONTENT, State.STRAY), self._write_content),
+            **dict.fromkeys((State.NAME, State.CALL_ID, State.KEY), self._calls.write_word),
+            State.REASONING: self._write_reasoning,
+            State.VALUE: self._calls.write_value,
+            State.BODY: partial(self._write_json, self._calls.write_body),
+            State.CALL_OBJECT: partial(self._write_json, self._calls.write_call_object),
         }
         self._write: Callable[[str], int]
-        self._held = ""  # a possible marker, and what follows it
+        self._held = ""  # a possible delimiter, and what follows it
         self._space = ""  # white space that waits
         self._lead = ""  # protocol text that may come next
-        self._enter(format.thinking_starts if thinking else Mode.OPEN)
+        self._enter(format.initial_state if thinking else State.OPEN)
 
     @property
     def is_reasoning(self) -> bool:
         """True while the model is thinking."""
-        return self._mode in (Mode.THINKING, Mode.REASONING)
+        return self._state in (State.THINKING, State.REASONING)
 
     @property
     def called_tools(self) -> bool:
@@ -98,7 +100,7 @@ class OutputParser:
         self._held += self._stop if stopped else ""
         self._scan(self._held, at_end=True)
         self._held = ""
-        if self._mode is Mode.START and self._space:
+        if self._state is State.START and self._space:
             self._go(_TEXT_FOLLOWS, by_text=True)
         events = self.feed("")
         return events if self._whole_calls is None else events + self._whole_calls.finish()
@@ -106,44 +108,44 @@ class OutputParser:
     def _scan(self, text: str, *, at_end: bool) -> None:
         position = 0
         while True:
-            mode, (lexer, rows, otherwise) = self._mode, self._table
+            state, (lexer, rows, otherwise) = self._state, self._table
             found = (lexer.find_at_end if at_end else lexer.find)(text, position)
             start = len(text) if found is None else found.start()
             if position < start:
                 position += self._write(text[position:start])
-                if self._mode is not mode:
-                    continue  # in the new mode, other markers count
+                if self._state is not state:
+                    continue  # in the new state, other delimiters count
             if found is None:
                 return
             if not found.lastindex:
                 self._held = text[start:]
                 return
-            marker = found.group()
-            step, guard = rows[marker]
-            # At the end, a beginning of a call is enough for a marker, but leaves text the text that it is.
-            counts = guard is None or guard.follows(
+            delimiter = found.group()
+            transition, condition = rows[delimiter]
+            # At the end of output a partial match accepts a delimiter, but never turns text into one.
+            counts = condition is None or condition.follows(
                 text,
                 found.end(),
                 self._tools,
-                at_end=at_end and marker != ANY_TEXT,
+                at_end=at_end and delimiter != ANY_TEXT,
                 in_string=self._calls.in_string,
             )
             if counts is None and not at_end:
                 self._held = text[start:]
                 return
             if counts:
-                self._go(step, by_text=marker == ANY_TEXT)
-                position = start if step.keep else found.end()
+                self._go(transition, by_text=delimiter == ANY_TEXT)
+                position = start if transition.keep else found.end()
             elif otherwise is not None:
                 self._go(otherwise, by_text=True)
                 position = start
             else:
-                position = start + self._write(marker)
+                position = start + self._write(delimiter)
 
-    def _go(self, step: Step, *, by_text: bool = False) -> None:
-        """Leave a mode and enter another; `by_text` if it is text that led there."""
-        left, to = self._mode, step.to
-        self._calls.go(left, step)
+    def _go(self, transition: Transition, *, by_text: bool = False) -> None:
+        """Leave a state and enter another; `by_text` if it is text that led there."""
+        left, to = self._state, transition.to
+        self._calls.go(left, transition)
         self._enter(to)
         self._lead = self._leads.get(left if by_text else to, "")
         if self._lead and to in _MEANING_TEXT:
@@ -152,15 +154,15 @@ class OutputParser:
         if space and by_text:
             self._write(space)
 
-    def _enter(self, mode: Mode) -> None:
-        self._mode, self._table = mode, self._tables[mode]
-        self._write = self._writers.get(mode, len)
+    def _enter(self, state: State) -> None:
+        self._state, self._table = state, self._tables[state]
+        self._write = self._writers.get(state, len)
 
     # What follows writes text and returns how much of it was used: less than all where it led into
-    # another mode.
+    # another state.
 
     def _wait(self, space: str) -> int:
-        """White space before text or a marker."""
+        """White space before text or a delimiter."""
         used = min(len(space), MAX_SPACE + 1 - len(self._space))
         self._space += space[:used]
         if len(self._space) > MAX_SPACE and self._table.otherwise is not None:
@@ -172,7 +174,7 @@ class OutputParser:
         while self._lead and rest.startswith(self._lead[0]):
             rest, self._lead = rest[1:], self._lead[1:]
         if rest:
-            self._write = self._writers[self._mode]
+            self._write = self._writers[self._state]
             self._write(rest)
         return len(text)
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["ANY", "Kinds", "ParametersSchema"]
+__all__ = ["ANY", "JsonTypes", "ParametersSchema"]
 
 _COMBINATIONS: Final = frozenset({"anyOf", "oneOf", "allOf"})
 _MAX_DEPTH = 32  # of schemas in schemas, and of references to references
 
 
-class Kinds(msgspec.Struct, frozen=True):
+class JsonTypes(msgspec.Struct, frozen=True):
     """The types that a value may have.
 
     Args:
@@ -28,7 +28,7 @@ class Kinds(msgspec.Struct, frozen=True):
 
 
 _OF_TYPE: Final = {
-    name: Kinds(frozenset({kind}))
+    name: JsonTypes(frozenset({kind}))
     for kind, names in {
         "string": ("string", "str"),
         "number": ("number", "integer", "int", "float"),
@@ -39,7 +39,7 @@ _OF_TYPE: Final = {
     }.items()
     for name in names
 }
-ANY: Final = Kinds(frozenset().union(*(kinds.names for kinds in _OF_TYPE.values())))
+ANY: Final = JsonTypes(frozenset().union(*(kinds.names for kinds in _OF_TYPE.values())))
 """No statement: every type."""
 
 
@@ -52,14 +52,14 @@ class ParametersSchema:
 
     def __init__(self, root: Mapping[str, Any] | None) -> None:
         self._root: Mapping[str, Any] = root or {}
-        self._of_property: dict[tuple[int, str], Kinds] = {}
-        self._of_schema: dict[int, Kinds] = {}
+        self._of_property: dict[tuple[int, str], JsonTypes] = {}
+        self._of_schema: dict[int, JsonTypes] = {}
 
-    def kinds_of(self, key: str) -> Kinds:
+    def kinds_of(self, key: str) -> JsonTypes:
         """The types that the argument `key` may have."""
         return self._property(self._root, key)
 
-    def _property(self, schema: Any, key: str, depth: int = 0) -> Kinds:
+    def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes:
         """As `_kinds`, of one property of the objects that `schema` allows."""
         schema = self._resolve(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
@@ -77,7 +77,7 @@ class ParametersSchema:
             )
         return self._of_property[known]
 
-    def _kinds(self, schema: Any, depth: int = 0) -> Kinds:
+    def _kinds(self, schema: Any, depth: int = 0) -> JsonTypes:
         schema = self._resolve(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return ANY
@@ -85,19 +85,21 @@ class ParametersSchema:
             self._of_schema[id(schema)] = ANY  # while it refers to itself
             kinds = self._combined(_stated(schema), schema, lambda part: self._kinds(part, depth + 1))
             if schema.get("nullable") is True:
-                kinds = _either([kinds, _OF_TYPE["null"]])
+                kinds = _union([kinds, _OF_TYPE["null"]])
             self._of_schema[id(schema)] = kinds
         return self._of_schema[id(schema)]
 
-    def _combined(self, kinds: Kinds, schema: Mapping[str, Any], of_part: Callable[[Any], Kinds]) -> Kinds:
+    def _combined(
+        self, kinds: JsonTypes, schema: Mapping[str, Any], of_part: Callable[[Any], JsonTypes]
+    ) -> JsonTypes:
         """`kinds`, narrowed by what the parts of `schema` say."""
         for name in _COMBINATIONS & schema.keys():
             parts = schema[name] if isinstance(schema[name], list) else []
             if name == "allOf":
                 for part in parts:
-                    kinds = _both(kinds, of_part(part))
+                    kinds = _intersection(kinds, of_part(part))
             elif parts:
-                kinds = _both(kinds, _either([of_part(part) for part in parts]))
+                kinds = _intersection(kinds, _union([of_part(part) for part in parts]))
         return kinds
 
     def _resolve(self, schema: Any) -> Any:
@@ -113,36 +115,36 @@ class ParametersSchema:
         return None
 
 
-def _stated(schema: Mapping[str, Any]) -> Kinds:
+def _stated(schema: Mapping[str, Any]) -> JsonTypes:
     """What a schema says itself."""
     types = schema.get("type")
     if isinstance(types, list):
-        kinds = _either([_OF_TYPE[name] for name in types if isinstance(name, str) and name in _OF_TYPE])
+        kinds = _union([_OF_TYPE[name] for name in types if isinstance(name, str) and name in _OF_TYPE])
     else:
         kinds = _OF_TYPE.get(types, ANY) if isinstance(types, str) else ANY
     if isinstance(schema.get("enum"), list):
-        kinds = _both(kinds, _of_values(schema["enum"]))
+        kinds = _intersection(kinds, _of_values(schema["enum"]))
     if "const" in schema:
-        kinds = _both(kinds, _of_values([schema["const"]]))
+        kinds = _intersection(kinds, _of_values([schema["const"]]))
     return kinds
 
 
-def _both(one: Kinds, other: Kinds) -> Kinds:
+def _intersection(one: JsonTypes, other: JsonTypes) -> JsonTypes:
     """What is allowed by both. A schema that allows nothing says nothing."""
-    return Kinds(one.names & other.names or ANY.names, one.strings | other.strings)
+    return JsonTypes(one.names & other.names or ANY.names, one.strings | other.strings)
 
 
-def _either(all_kinds: list[Kinds]) -> Kinds:
-    return Kinds(
+def _union(all_kinds: list[JsonTypes]) -> JsonTypes:
+    return JsonTypes(
         frozenset().union(*(kinds.names for kinds in all_kinds)) or ANY.names,
         frozenset().union(*(kinds.strings for kinds in all_kinds)),
     )
 
 
-def _of_values(values: list[Any]) -> Kinds:
+def _of_values(values: list[Any]) -> JsonTypes:
     literals = {json.dumps(value) for value in values if isinstance(value, int | float | None)}
     strings = frozenset(value for value in values if isinstance(value, str))
-    return Kinds(frozenset(map(_kind_of_value, values)), strings - literals)
+    return JsonTypes(frozenset(map(_kind_of_value, values)), strings - literals)
 
 
 def _kind_of_value(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from headrace.parsing.lexer import SPACE
-from headrace.parsing.schema import Kinds
+from headrace.parsing.schema import JsonTypes
 
 __all__ = ["decide", "literal"]
 
@@ -60,7 +60,7 @@ def decide(held: str, kinds: frozenset[str]) -> Literal["string", "json", "undec
     return "string" if len(start) > _MAX_HELD else "undecided"
 
 
-def literal(held: str, kinds: Kinds) -> str:
+def literal(held: str, kinds: JsonTypes) -> str:
     """The JSON of a value that was held to its end. What is of no allowed type is a string."""
     text = held.strip(_SPACE_CHARACTERS)
     if text not in kinds.strings:

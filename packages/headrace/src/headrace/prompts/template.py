@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from headrace.errors import EngineError, RequestError
 from headrace.formats import Format
-from headrace.prompts.markup import mark
+from headrace.prompts.escaping import mark
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]

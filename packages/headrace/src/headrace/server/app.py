@@ -13,12 +13,12 @@ from starlette.routing import Route
 
 from headrace.engines import Engine, Generation
 from headrace.errors import HeadraceError, RequestError
-from headrace.models import Catalogue
-from headrace.server.answer import Answerer
+from headrace.models import ModelRegistry
 from headrace.server.chat import ChatEndpoint
-from headrace.server.exchange import Exchange, Receive, Send
-from headrace.server.keys import KeyRing
+from headrace.server.connection import HttpConnection, Receive, Send
+from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
+from headrace.server.response_writer import ResponseWriter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
@@ -32,32 +32,32 @@ PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", "/v1")
 
 _DEFECT: Final = HeadraceError("the server made a mistake; its log says which")
 
-Endpoint = Callable[[Exchange], Awaitable[None]]
+Endpoint = Callable[[HttpConnection], Awaitable[None]]
 
 
 class App:
     """The server as an ASGI application. At shutdown it leaves its turns to others, and unloads its models.
 
     Args:
-        catalogue: the models that are served.
+        models: the models that are served.
         settings: keys, limits, clocks, and where turns are kept.
     """
 
-    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
-        self._catalogue = catalogue
-        self._keys = KeyRing(settings.api_keys)
-        self._metrics = Metrics(catalogue)
+    def __init__(self, models: ModelRegistry, settings: Settings) -> None:
+        self._models = models
+        self._keys = ApiKeys(settings.api_keys)
+        self._metrics = Metrics(models)
         self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
-        answerer = Answerer(catalogue, settings.keep_alive)
+        writer = ResponseWriter(models, settings.keep_alive)
         self._endpoints: dict[str, Endpoint] = {}
         self._endpoints_by_id: dict[str, Endpoint] = {}
         for prefix in PREFIXES:
             chat = f"{prefix}/chat/completions"
-            self._endpoints[chat] = ChatEndpoint(self._turns, answerer, self._keys, settings)
-            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, answerer, self._keys)
+            self._endpoints[chat] = ChatEndpoint(self._turns, writer, self._keys, settings)
+            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, writer, self._keys)
             begin = AsyncEndpoint(self._turns, self._keys, settings.max_body)
             self._endpoints[f"{prefix}/async/chat/completions"] = begin
-            result = ResultEndpoint(self._turns, answerer, self._keys)
+            result = ResultEndpoint(self._turns, writer, self._keys)
             self._endpoints_by_id[f"{prefix}/async-result"] = result
         routes = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
         self._ordinary = Starlette(
@@ -70,22 +70,22 @@ class App:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http" and (endpoint := self._find(scope["path"])):
-            exchange = Exchange(scope, receive, send)
+            connection = HttpConnection(scope, receive, send)
             try:
-                await endpoint(exchange)
+                await endpoint(connection)
             except HeadraceError as error:
-                await exchange.send_error(error)
+                await connection.send_error(error)
             except asyncio.CancelledError:
                 pass  # the server stops, and has waited long enough: uvicorn cuts the stream
             except Exception:
                 with suppress(RuntimeError):  # an answer has begun: uvicorn cuts it
-                    await exchange.send_error(_DEFECT)
+                    await connection.send_error(_DEFECT)
                 raise  # for the server's log
         else:
             await self._ordinary(scope, receive, send)
 
     def _plan(self, request: ChatRequest) -> tuple[Engine, Generation]:
-        model = self._catalogue.find(request.model)
+        model = self._models.find(request.model)
         return model.engine, model.generation(request)
 
     def _find(self, path: str) -> Endpoint | None:
@@ -98,12 +98,12 @@ class App:
         with suppress(asyncio.CancelledError):  # told to stop twice, uvicorn says no more
             await receive()
         await self._turns.close()
-        await self._catalogue.close()
+        await self._models.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _list_models(self, request: Request) -> Response:
         self._keys.check(request.headers)
-        names = self._catalogue.names
+        names = self._models.names
         listed = [{"id": name, "object": "model", "created": 0, "owned_by": "headrace"} for name in names]
         return JSONResponse({"object": "list", "data": listed})
 

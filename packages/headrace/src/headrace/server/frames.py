@@ -11,7 +11,7 @@ from typing import Final
 from headrace.chunks import ChunkEncoder, encode_chunk, merge_counted
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event, Finish, Progress
-from headrace.server.exchange import Header, Send
+from headrace.server.connection import Header, Send
 from headrace.sse import DONE, encode_comment, encode_event
 from headrace.turns import Interpreter, LogReader
 from headrace.wire import encode_error

@@ -15,7 +15,7 @@ import msgspec
 
 from headrace.errors import AccessError
 
-__all__ = ["KeyRing"]
+__all__ = ["ApiKeys"]
 
 
 class _TokenHeader(msgspec.Struct):
@@ -28,7 +28,7 @@ class _TokenPayload(msgspec.Struct):
     """Milliseconds since 1970."""
 
 
-class KeyRing:
+class ApiKeys:
     """The keys of a server.
 
     Args:

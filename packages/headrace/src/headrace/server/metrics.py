@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from headrace.models import Catalogue
+from headrace.models import ModelRegistry
 
 __all__ = ["Metrics"]
 
@@ -16,11 +16,11 @@ class Metrics(Collector):
     """Reads the figures where they are counted, whenever it is asked.
 
     Args:
-        catalogue: the models that are served.
+        models: the models that are served.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, models: ModelRegistry) -> None:
+        self._models = models
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -31,7 +31,7 @@ class Metrics(Collector):
             "From the moment when a reader left until its generation had stopped.",
             labels=["model"],
         )
-        for model in self._catalogue.models:
+        for model in self._models.models:
             figures = model.cancel_latency
             bounds = [*map(str, figures.bounds), "+Inf"]
             buckets = [*zip(bounds, accumulate(figures.counts), strict=True)]

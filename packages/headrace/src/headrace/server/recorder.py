@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from headrace.engines.http import HttpTransport
-from headrace.engines.trace import Piece, Trace, write_trace
+from headrace.engines.recording import Piece, Recording, write_recording
 from headrace.engines.transport import Answer
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.server.app import PREFIXES
-from headrace.server.exchange import Receive, Send
+from headrace.server.connection import Receive, Send
 from headrace.wire import encode_error
 
 __all__ = ["Recorder"]
@@ -63,7 +63,7 @@ class Recorder:
         pieces, is_whole = await _pass_on(answer, receive, send, began)
         if method == "GET":
             return
-        trace = Trace(
+        trace = Recording(
             path=path,
             request=_json(asked),
             status=answer.status,
@@ -74,7 +74,7 @@ class Recorder:
             ended_at=_since(began),
         )
         self._last += 1
-        await asyncio.to_thread(write_trace, self._directory / f"{self._last:04}.jsonl", trace)
+        await asyncio.to_thread(write_recording, self._directory / f"{self._last:04}.jsonl", trace)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

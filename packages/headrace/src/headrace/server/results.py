@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from headrace.errors import HeadraceError
-from headrace.server.answer import Answerer, headers_of
-from headrace.server.exchange import Exchange
-from headrace.server.keys import KeyRing
+from headrace.server.connection import HttpConnection
+from headrace.server.keys import ApiKeys
+from headrace.server.response_writer import ResponseWriter, headers_of
 from headrace.turns import Turn, TurnRegistry
 from headrace.turns.store import StoreError
 from headrace.wire import decode_request
@@ -24,18 +24,18 @@ class AsyncEndpoint:
         max_body: bytes of a request.
     """
 
-    def __init__(self, turns: TurnRegistry, keys: KeyRing, max_body: int) -> None:
+    def __init__(self, turns: TurnRegistry, keys: ApiKeys, max_body: int) -> None:
         self._turns = turns
         self._keys = keys
         self._max_body = max_body
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, connection: HttpConnection) -> None:
         """Answer one request."""
-        exchange.check_method("POST")
-        owner = self._keys.check(exchange.headers)
-        body = await exchange.body(self._max_body)
+        connection.check_method("POST")
+        owner = self._keys.check(connection.headers)
+        body = await connection.body(self._max_body)
         turn = await self._turns.start(decode_request(body), body, owner, detached=True)
-        await _send(exchange, turn, {"task_status": "PROCESSING"})
+        await _send(connection, turn, {"task_status": "PROCESSING"})
 
 
 class ResultEndpoint:
@@ -43,39 +43,39 @@ class ResultEndpoint:
 
     Args:
         turns: finds the turn.
-        answerer: folds it.
+        writer: folds it.
         keys: whose turns they are.
     """
 
-    def __init__(self, turns: TurnRegistry, answerer: Answerer, keys: KeyRing) -> None:
+    def __init__(self, turns: TurnRegistry, writer: ResponseWriter, keys: ApiKeys) -> None:
         self._turns = turns
-        self._answerer = answerer
+        self._writer = writer
         self._keys = keys
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, connection: HttpConnection) -> None:
         """Answer one request."""
-        exchange.check_method("GET")
-        owner = self._keys.check(exchange.headers)
-        turn = await self._turns.find(exchange.path.rpartition("/")[2], owner)
+        connection.check_method("GET")
+        owner = self._keys.check(connection.headers)
+        turn = await self._turns.find(connection.path.rpartition("/")[2], owner)
         if not turn.log.is_finished:
-            await _send(exchange, turn, {"task_status": "PROCESSING"})
+            await _send(connection, turn, {"task_status": "PROCESSING"})
             return
         if not turn.is_durable:
             msg = f"turn {turn.id} has ended, but the turn store does not know it yet"
             raise StoreError(msg)
         try:
-            answer = msgspec.to_builtins(self._answerer.finished(turn))
+            answer = msgspec.to_builtins(self._writer.finished(turn))
         except HeadraceError as error:
             why = {"code": error.code, "message": error.message}
-            await _send(exchange, turn, {"task_status": "FAIL", "error": why})
+            await _send(connection, turn, {"task_status": "FAIL", "error": why})
         else:
-            await _send(exchange, turn, {**answer, "task_status": "SUCCESS"})
+            await _send(connection, turn, {**answer, "task_status": "SUCCESS"})
 
 
-async def _send(exchange: Exchange, turn: Turn, state: dict[str, Any]) -> None:
+async def _send(connection: HttpConnection, turn: Turn, state: dict[str, Any]) -> None:
     named = {
         "id": turn.id,
         "request_id": turn.header.request_id or turn.id,
         "model": turn.request.model,
     }
-    await exchange.send_json(msgspec.json.encode({**named, **state}), headers=headers_of(turn, asked=False))
+    await connection.send_json(msgspec.json.encode({**named, **state}), headers=headers_of(turn, asked=False))

@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from headrace.errors import RequestError
-from headrace.server.answer import Answerer, headers_of
-from headrace.server.exchange import Exchange
-from headrace.server.keys import KeyRing
+from headrace.server.connection import HttpConnection
+from headrace.server.keys import ApiKeys
+from headrace.server.response_writer import ResponseWriter, headers_of
 from headrace.turns import TurnRegistry
 
 __all__ = ["ResumeEndpoint"]
@@ -20,53 +20,53 @@ class ResumeEndpoint:
 
     Args:
         turns: finds the turn.
-        answerer: sends what is left of its answer.
+        writer: sends what is left of its answer.
         keys: whose turns they are.
     """
 
-    def __init__(self, turns: TurnRegistry, answerer: Answerer, keys: KeyRing) -> None:
+    def __init__(self, turns: TurnRegistry, writer: ResponseWriter, keys: ApiKeys) -> None:
         self._turns = turns
-        self._answerer = answerer
+        self._writer = writer
         self._keys = keys
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, connection: HttpConnection) -> None:
         """Answer one request."""
-        exchange.check_method("GET", "DELETE")
-        owner = self._keys.check(_credentials(exchange))
-        id = exchange.path.rpartition("/")[2]
-        if exchange.method == "GET":
-            after = _position(exchange)
+        connection.check_method("GET", "DELETE")
+        owner = self._keys.check(_credentials(connection))
+        id = connection.path.rpartition("/")[2]
+        if connection.method == "GET":
+            after = _position(connection)
             turn = await self._turns.find(id, owner)
-            await self._answerer.stream(exchange, turn, numbered=True, after=after)
+            await self._writer.stream(connection, turn, numbered=True, after=after)
         else:
             turn = await self._turns.find(id, owner)
             turn.stop()
-            if answer := await self._answerer.whole(exchange, turn, partial=True):
+            if answer := await self._writer.whole(connection, turn, partial=True):
                 encoded = msgspec.json.encode(answer, order="sorted")
-                await exchange.send_json(encoded, headers=headers_of(turn, asked=False))
+                await connection.send_json(encoded, headers=headers_of(turn, asked=False))
 
 
-def _position(exchange: Exchange) -> int:
+def _position(connection: HttpConnection) -> int:
     """How many events the client has seen. A browser that reconnects sends the header; it is the newer one.
 
     Raises:
         RequestError: 1214, that is no number of events.
     """
-    name, value = "Last-Event-ID", exchange.headers.get("last-event-id", "")
+    name, value = "Last-Event-ID", connection.headers.get("last-event-id", "")
     if not value:
-        name, value = "after", exchange.query.get("after", "0")
+        name, value = "after", connection.query.get("after", "0")
     if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS):
         msg = f'{name} is "{value[:40]}"; it must be the `id` of an event of this turn, or 0 for all of them'
         raise RequestError(msg)
     return int(value)
 
 
-def _credentials(exchange: Exchange) -> dict[str, str]:
+def _credentials(connection: HttpConnection) -> dict[str, str]:
     """A browser's EventSource sends no headers of ours: it may put a signed token into the query.
 
     Only a token, because addresses end up in logs, and a token expires.
     """
-    token = exchange.query.get("token", "")
-    if exchange.method == "GET" and token.count(".") == 2 and "authorization" not in exchange.headers:
-        return {**exchange.headers, "authorization": f"Bearer {token}"}
-    return exchange.headers
+    token = connection.query.get("token", "")
+    if connection.method == "GET" and token.count(".") == 2 and "authorization" not in connection.headers:
+        return {**connection.headers, "authorization": f"Bearer {token}"}
+    return connection.headers

@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.turns.log import MemoryLog
 from headrace.turns.settings import TurnSettings
-from headrace.turns.store import Cursor, Life, StoreError, Tail, TurnStore
+from headrace.turns.store import Cursor, Liveness, StoreError, Tail, TurnStore
 
 __all__ = ["Follower"]
 
@@ -76,9 +76,9 @@ class Follower:
                 else:
                     life = await self._look()
                     # A store that comes back after a while finds every lease run out: hence a second look.
-                    if life is Life.LEFT or (life is Life.SILENT and was_silent):
+                    if life is Liveness.LEFT or (life is Liveness.SILENT and was_silent):
                         is_taken = await self._take_over()
-                    was_silent = life is Life.SILENT
+                    was_silent = life is Liveness.SILENT
                     next_look = loop.time() + self._lease / 3
                 failing_since = 0.0
             except StoreError:
@@ -88,13 +88,13 @@ class Follower:
                 await asyncio.sleep(_RETRY)
         return is_taken
 
-    async def _look(self) -> Life:
+    async def _look(self) -> Liveness:
         """Is there still a producer?"""
         if self.is_forced or self._producer == self._store.process:
-            return Life.LEFT
+            return Liveness.LEFT
         life = await self._store.life(self._producer)
-        if life is Life.ALIVE and not self._log.is_deserted:
-            await self._store.mark_read(self._id)
+        if life is Liveness.ALIVE and not self._log.is_orphaned:
+            await self._store.touch_reader(self._id)
         return life
 
     async def _take_over(self) -> bool:

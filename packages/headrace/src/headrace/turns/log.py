@@ -47,11 +47,11 @@ class MemoryLog:
 
     Args:
         on_end: called once, when the ending can be read.
-        on_deserted: called when the last reader has left.
+        on_orphaned: called when the last reader has left.
     """
 
     def __init__(
-        self, *, on_end: Callable[[], None] = _nothing, on_deserted: Callable[[], None] = _nothing
+        self, *, on_end: Callable[[], None] = _nothing, on_orphaned: Callable[[], None] = _nothing
     ) -> None:
         self.events: list[Logged] = []
         self.shown = 0
@@ -63,7 +63,7 @@ class MemoryLog:
         """Whatever can be read is in the store as well: it has a number that will mean the same for ever."""
         self._readers: set[LogReader] = set()
         self._on_end = on_end
-        self._on_deserted = on_deserted
+        self._on_deserted = on_orphaned
 
     @property
     def is_finished(self) -> bool:
@@ -77,7 +77,7 @@ class MemoryLog:
         return isinstance(ending, Failure) or (isinstance(ending, Finish) and bool(ending.error))
 
     @property
-    def is_deserted(self) -> bool:
+    def is_orphaned(self) -> bool:
         """Nobody reads."""
         return not self._readers
 

@@ -6,7 +6,17 @@ import secrets
 import time
 
 from headrace.turns.log import ENDINGS, Logged
-from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Life, StoredTurn, Tail, TurnHeader
+from headrace.turns.store import (
+    Append,
+    Behind,
+    Cursor,
+    Fenced,
+    GoneError,
+    Liveness,
+    StoredTurn,
+    Tail,
+    TurnHeader,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -41,13 +51,13 @@ class MemoryStore:
         self._retention = retention
         self._remembrance = remembrance
         self._lease = lease
-        self._shelf: _Shelf = beside._shelf if beside else _Shelf()  # noqa: SLF001
-        self._shelf.beats[self.process] = time.monotonic()
+        self._shared: _SharedState = beside._shared if beside else _SharedState()  # noqa: SLF001
+        self._shared.beats[self.process] = time.monotonic()
         self._swept = 0.0
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         """See `TurnStore`."""
-        shelf = self._shelf
+        shelf = self._shared
         if header.request_id:
             key = (header.owner, header.request_id)
             existing = shelf.by_request.get(key, replaces)
@@ -59,14 +69,14 @@ class MemoryStore:
 
     async def load(self, id: str) -> StoredTurn | None:
         """See `TurnStore`."""
-        record = self._shelf.turns.get(id)
+        record = self._shared.turns.get(id)
         if record is None:
             return None
         return StoredTurn(record.header, record.body, record.after(0), record.gone)
 
     def append(self, append: Append) -> None:
         """Done at once."""
-        record = self._shelf.turns.get(append.id)
+        record = self._shared.turns.get(append.id)
         if record is None or record.gone:
             append.done(GoneError(append.id, record.gone if record else "it is not known any more"))
         elif record.cursor == append.after:
@@ -76,7 +86,7 @@ class MemoryStore:
             if record.change is not None:
                 record.tell()
             if type(append.events[-1]) in ENDINGS:
-                self._shelf.end(record, self._size)
+                self._shared.end(record, self._size)
             append.done(None)
         elif record.cursor == append.end:
             append.done(None)
@@ -106,36 +116,36 @@ class MemoryStore:
         record.tell()
         return True
 
-    async def mark_read(self, id: str) -> None:
+    async def touch_reader(self, id: str) -> None:
         """See `TurnStore`."""
         self._there(id).read = time.monotonic()
 
-    async def is_read(self, id: str) -> bool:
+    async def has_reader(self, id: str) -> bool:
         """See `TurnStore`."""
         return time.monotonic() - self._there(id).read < self._lease
 
     async def beat(self) -> None:
         """See `TurnStore`."""
         now = time.monotonic()
-        self._shelf.beats[self.process] = now
+        self._shared.beats[self.process] = now
         if now - self._swept < min(_SWEEP, self._retention / 4):
             return
         self._swept = now
-        self._shelf.sweep(now - self._retention, now - self._remembrance)
+        self._shared.sweep(now - self._retention, now - self._remembrance)
 
-    async def life(self, process: str) -> Life:
+    async def life(self, process: str) -> Liveness:
         """See `TurnStore`."""
-        beat = self._shelf.beats.get(process)
+        beat = self._shared.beats.get(process)
         if beat is None:
-            return Life.LEFT
-        return Life.ALIVE if time.monotonic() - beat < self._lease else Life.SILENT
+            return Liveness.LEFT
+        return Liveness.ALIVE if time.monotonic() - beat < self._lease else Liveness.SILENT
 
     async def close(self) -> None:
         """See `TurnStore`."""
-        self._shelf.beats.pop(self.process, None)
+        self._shared.beats.pop(self.process, None)
 
     def _there(self, id: str) -> "_Record":
-        record = self._shelf.turns.get(id)
+        record = self._shared.turns.get(id)
         if record is None or record.gone:
             raise GoneError(id, record.gone if record else "it is not known any more")
         return record
@@ -177,7 +187,7 @@ class _Record:
         self.tell()
 
 
-class _Shelf:
+class _SharedState:
     """What the stores of several processes share."""
 
     def __init__(self) -> None:

@@ -28,6 +28,7 @@ from redis.exceptions import RedisError
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import Logged
+from headrace.turns.log_poller import LogPoller
 from headrace.turns.settings import without_secrets
 from headrace.turns.store import (
     Append,
@@ -35,7 +36,7 @@ from headrace.turns.store import (
     Cursor,
     Fenced,
     GoneError,
-    Life,
+    Liveness,
     Outcome,
     StoredTurn,
     StoreError,
@@ -44,7 +45,6 @@ from headrace.turns.store import (
     decode_events,
     encode_events,
 )
-from headrace.turns.tails import Tails
 
 __all__ = ["RedisStore"]
 
@@ -134,7 +134,7 @@ class RedisStore:
         self._scripts = {text: self._redis.register_script(text) for text in (_CREATE, _APPEND, _TAKE_OVER)}
         self._asking: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, patience)
-        self._tails = Tails(self._look)
+        self._poller = LogPoller(self._look)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         """See `TurnStore`."""
@@ -163,7 +163,7 @@ class RedisStore:
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
         """See `TurnStore`."""
-        if wait and (tail := await self._tails.next(id, after, wait)):
+        if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
         entries = await self._ask(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
         if not entries and not await self._ask(self._redis.exists(_log(id))):
@@ -177,11 +177,11 @@ class RedisStore:
             raise GoneError(id, _EVICTED)
         return bool(answer == b"taken")
 
-    async def mark_read(self, id: str) -> None:
+    async def touch_reader(self, id: str) -> None:
         """See `TurnStore`."""
         await self._ask(self._redis.set(_reader(id), self.process, px=self._lease))
 
-    async def is_read(self, id: str) -> bool:
+    async def has_reader(self, id: str) -> bool:
         """See `TurnStore`."""
         return bool(await self._ask(self._redis.exists(_reader(id))))
 
@@ -189,14 +189,14 @@ class RedisStore:
         """See `TurnStore`."""
         await self._ask(self._redis.set(_process(self.process), "alive", px=self._lease))
 
-    async def life(self, process: str) -> Life:
+    async def life(self, process: str) -> Liveness:
         """See `TurnStore`."""
         state = await self._ask(self._redis.get(_process(process)))
-        return {b"alive": Life.ALIVE, b"left": Life.LEFT}.get(state, Life.SILENT)
+        return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.SILENT)
 
     async def close(self) -> None:
         """See `TurnStore`."""
-        await self._tails.close()
+        await self._poller.close()
         await self._commit.drain()
         with suppress(StoreError):
             await self._ask(self._redis.set(_process(self.process), "left", px=self._remembrance))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headrace.turns.group_commit import GroupCommit
+from headrace.turns.log_poller import LogPoller
 from headrace.turns.sqlite_file import SqliteFile
-from headrace.turns.store import Append, Cursor, Life, Outcome, StoredTurn, StoreError, Tail, TurnHeader
-from headrace.turns.tails import Tails
+from headrace.turns.store import Append, Cursor, Liveness, Outcome, StoredTurn, StoreError, Tail, TurnHeader
 
 __all__ = ["SqliteStore"]
 
@@ -50,7 +50,7 @@ class SqliteStore:
         self._file = SqliteFile(path, size=size, retention=retention, remembrance=remembrance)
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._commit = GroupCommit(self._write, patience)
-        self._tails = Tails(self._look)
+        self._poller = LogPoller(self._look)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         """See `TurnStore`."""
@@ -66,7 +66,7 @@ class SqliteStore:
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
         """See `TurnStore`."""
-        if wait and (tail := await self._tails.next(id, after, wait)):
+        if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
         return await self._call(self._file.tail, id, after)
 
@@ -74,31 +74,31 @@ class SqliteStore:
         """See `TurnStore`."""
         return await self._call(self._file.take_over, id, fence, self.process)
 
-    async def mark_read(self, id: str) -> None:
+    async def touch_reader(self, id: str) -> None:
         """See `TurnStore`."""
-        await self._call(self._file.mark_read, id)
+        await self._call(self._file.touch_reader, id)
 
-    async def is_read(self, id: str) -> bool:
+    async def has_reader(self, id: str) -> bool:
         """See `TurnStore`."""
-        return await self._call(self._file.unread, id) < self._lease
+        return await self._call(self._file.reader_silence, id) < self._lease
 
     async def beat(self) -> None:
         """See `TurnStore`."""
         await self._call(self._file.beat, self.process)
 
-    async def life(self, process: str) -> Life:
+    async def life(self, process: str) -> Liveness:
         """See `TurnStore`."""
         silence = await self._call(self._file.silence, process)
         if silence is None:
-            return Life.LEFT
-        return Life.ALIVE if silence < self._lease else Life.SILENT
+            return Liveness.LEFT
+        return Liveness.ALIVE if silence < self._lease else Liveness.SILENT
 
     async def close(self) -> None:
         """See `TurnStore`."""
         if self._is_closed:
             return
         self._is_closed = True
-        await self._tails.close()
+        await self._poller.close()
         await self._commit.drain()
         with contextlib.suppress(StoreError):
             await self._call(self._file.close, self.process)

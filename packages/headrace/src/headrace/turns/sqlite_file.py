@@ -149,12 +149,12 @@ class SqliteFile:
                 return True
             return bool(row[0] == fence and row[1] == process)
 
-    def mark_read(self, id: str) -> None:
-        """See `TurnStore.mark_read`."""
+    def touch_reader(self, id: str) -> None:
+        """See `TurnStore.touch_reader`."""
         with self._transaction() as sql:
             sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, time.time()))
 
-    def unread(self, id: str) -> float:
+    def reader_silence(self, id: str) -> float:
         """Seconds since another process had a reader for the turn."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT read FROM reader WHERE turn = ?", (id,)).fetchone()

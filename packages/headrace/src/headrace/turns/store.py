@@ -27,7 +27,7 @@ __all__ = [
     "Cursor",
     "Fenced",
     "GoneError",
-    "Life",
+    "Liveness",
     "Outcome",
     "StoreError",
     "StoredTurn",
@@ -141,7 +141,7 @@ class Append(msgspec.Struct, frozen=True, eq=False, gc=False):
     done: Callable[[Outcome], None]
 
 
-class Life(enum.Enum):
+class Liveness(enum.Enum):
     """What is known of a process."""
 
     ALIVE = "alive"
@@ -194,11 +194,11 @@ class TurnStore(Protocol):
         """
         ...
 
-    async def mark_read(self, id: str) -> None:
+    async def touch_reader(self, id: str) -> None:
         """Say that this process has a reader for a turn that it follows; good for the length of a lease."""
         ...
 
-    async def is_read(self, id: str) -> bool:
+    async def has_reader(self, id: str) -> bool:
         """Whether another process has a reader for this turn."""
         ...
 
@@ -206,7 +206,7 @@ class TurnStore(Protocol):
         """Say that this process lives, which is good for the length of a lease; make room."""
         ...
 
-    async def life(self, process: str) -> Life:
+    async def life(self, process: str) -> Liveness:
         """Whether a process lives."""
         ...
 

@@ -72,7 +72,7 @@ class Turn:
         self.created = header.created
         self.header = header
         self.request = request
-        self.log = MemoryLog(on_end=self._be_over, on_deserted=self._watch)
+        self.log = MemoryLog(on_end=self._be_over, on_orphaned=self._watch)
         self.log.is_saved = store is not None
         self._plan = plan
         self._settings = settings
@@ -83,7 +83,9 @@ class Turn:
         )
         self._writer: Writer | None = None
         self._task: asyncio.Task[None] | None = None
-        self._verdict: tuple[str, str] | None = None  # reason and error, where it is not the engine's to end
+        self._requested_end: tuple[str, str] | None = (
+            None  # reason and error, where it is not the engine's to end
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._abandoning: asyncio.Task[None] | None = None
         self.is_closed = False
@@ -126,7 +128,7 @@ class Turn:
     def stop(self, reason: str = CANCELLED, error: str = "") -> None:
         """End the answer as it is, whoever produces it. The ending comes a little later."""
         if not self.log.has_ending and self._task is not None:
-            self._verdict = (reason, error)
+            self._requested_end = (reason, error)
             self._task.cancel()
 
     def check_fence(self) -> None:
@@ -163,8 +165,8 @@ class Turn:
         if self.log.has_ending:
             return
         if self._writer is None and self.log.is_saved:
-            if self._verdict and self._verdict[0] != CANCELLED:
-                self._verdict = None  # it was this process's, which has no say any more
+            if self._requested_end and self._requested_end[0] != CANCELLED:
+                self._requested_end = None  # it was this process's, which has no say any more
             self._start_following()
             self._watch()
         else:
@@ -177,7 +179,7 @@ class Turn:
             self.log.append(events)
 
     def _end(self, error: HeadraceError) -> None:
-        self._say([self.log.finish(*self._verdict) if self._verdict else self.log.ending(error)])
+        self._say([self.log.finish(*self._requested_end) if self._requested_end else self.log.ending(error)])
 
     def _prepared(self, generation: Generation) -> Generation:
         """A durable turn draws its lots by its id, and each continuation by its own."""
@@ -231,12 +233,12 @@ class Turn:
     def _after_following(self, error: HeadraceError | None) -> None:
         if self.log.is_finished:
             return
-        if self._writer is not None and not self._verdict:
+        if self._writer is not None and not self._requested_end:
             self._start(self._produce(), self._after_producing)
             self._watch()
         elif self._writer is not None:
             self._end(EngineError("the turn was stopped"))
-        elif self._verdict and not isinstance(error, StoreError | GoneError):
+        elif self._requested_end and not isinstance(error, StoreError | GoneError):
             self._start_following()  # takes over, to have the last word
         else:
             self.log.is_saved = False
@@ -244,7 +246,7 @@ class Turn:
 
     def _start_following(self) -> None:
         assert self._follower is not None
-        self._follower.is_forced = self._verdict is not None
+        self._follower.is_forced = self._requested_end is not None
         self._start(self._follow(self._follower), self._after_following)
 
     # --- life -----------------------------------------------------------------------------------------
@@ -271,7 +273,7 @@ class Turn:
     def _watch(self) -> None:
         """If nobody reads, the turn's time runs out."""
         self._cancel_timer()
-        if not self.log.is_deserted or self.log.is_finished or self.is_closed:
+        if not self.log.is_orphaned or self.log.is_finished or self.is_closed:
             return
         loop = asyncio.get_running_loop()
         if self._store is None:
@@ -287,7 +289,7 @@ class Turn:
         """Whoever produces it goes on; this process has no reader for it."""
         assert self._follower is not None
         # Who takes a turn over must produce it: nobody else would.
-        if self._verdict or self._follower.is_taking_over:
+        if self._requested_end or self._follower.is_taking_over:
             self._watch()
             return
         self.is_closed = True
@@ -302,14 +304,14 @@ class Turn:
         """Stop, unless it is read elsewhere."""
         assert self._store is not None
         try:
-            is_read = await self._store.is_read(self.id)
+            has_reader = await self._store.has_reader(self.id)
         except StoreError:
-            is_read = True  # for all that is known
+            has_reader = True  # for all that is known
         except GoneError:
-            is_read = False
-        if is_read:
+            has_reader = False
+        if has_reader:
             self._watch()
-        elif self.log.is_deserted and self._writer is not None and not self.is_closed:
+        elif self.log.is_orphaned and self._writer is not None and not self.is_closed:
             self.stop("network_error", f"nobody read it for {self._settings.linger:g} s")
 
     def _be_over(self) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Literal, Unpack, overload
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
-from zai.http.answer import decode_answer, decode_task
-from zai.http.async_sender import AsyncSender
-from zai.http.retry import Attempts
+from zai.http.async_http_client import AsyncHttpClient
+from zai.http.responses import decode_answer, decode_task
+from zai.http.retry import Retries
 from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.async_completion_stream import AsyncCompletionStream
 from zai.streaming.async_stream import AsyncStream
@@ -23,7 +23,7 @@ __all__ = ["AsyncChat", "AsyncCompletionTasks", "AsyncCompletions"]
 class AsyncCompletions:
     """`client.chat.completions` for asyncio."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @overload
@@ -44,10 +44,10 @@ class AsyncCompletions:
         """
         client = self._client
         request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, request.limits)
-        response = await client.send(request, attempts)
+        retries = Retries(client.max_retries, request.limits)
+        response = await client.send(request, retries)
         if request.stream:
-            return AsyncStream[Chunk](client, request, response, attempts)
+            return AsyncStream[Chunk](client, request, response, retries)
         return decode_answer(Completion, response)
 
     def stream(self, **params: Unpack[ChatParams]) -> AsyncCompletionStream:
@@ -81,26 +81,26 @@ class AsyncCompletions:
 class AsyncCompletionTasks:
     """`client.chat.asyncCompletions`: ask now, fetch the answer later."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     async def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Ask; the answer has the id under which it can be fetched."""
         request = chat_request(self._client, params, path="/async/chat/completions")
         return decode_answer(
-            AsyncTaskStatus, await self._client.send(request, Attempts(self._client.max_retries))
+            AsyncTaskStatus, await self._client.send(request, Retries(self._client.max_retries))
         )
 
     async def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(await self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_task(await self._client.send(request, Retries(self._client.max_retries)))
 
 
 class AsyncChat:
     """`client.chat` for asyncio."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @cached_property

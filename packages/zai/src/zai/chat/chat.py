@@ -7,9 +7,9 @@ from typing import Any, Literal, Unpack, overload
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
-from zai.http.answer import decode_answer, decode_task
-from zai.http.retry import Attempts
-from zai.http.sender import Sender
+from zai.http.http_client import HttpClient
+from zai.http.responses import decode_answer, decode_task
+from zai.http.retry import Retries
 from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.stream import Stream
@@ -23,7 +23,7 @@ __all__ = ["Chat", "CompletionTasks", "Completions"]
 class Completions:
     """`client.chat.completions`."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     @overload
@@ -42,10 +42,10 @@ class Completions:
         """
         client = self._client
         request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, request.limits)
-        response = client.send(request, attempts)
+        retries = Retries(client.max_retries, request.limits)
+        response = client.send(request, retries)
         if request.stream:
-            return Stream[Chunk](client, request, response, attempts)
+            return Stream[Chunk](client, request, response, retries)
         return decode_answer(Completion, response)
 
     def stream(self, **params: Unpack[ChatParams]) -> CompletionStream:
@@ -79,24 +79,24 @@ class Completions:
 class CompletionTasks:
     """`client.chat.asyncCompletions`: ask now, fetch the answer later."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Ask; the answer has the id under which it can be fetched."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_answer(AsyncTaskStatus, self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_answer(AsyncTaskStatus, self._client.send(request, Retries(self._client.max_retries)))
 
     def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_task(self._client.send(request, Retries(self._client.max_retries)))
 
 
 class Chat:
     """`client.chat`."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     @cached_property

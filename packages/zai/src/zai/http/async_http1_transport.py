@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx2
 
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 from zai.http.http1_transport import Origin, origin_of, response_of, ssl_context
 
 __all__ = ["AsyncHttp1Transport"]
@@ -34,8 +34,8 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and return as soon as the head of the response is there."""
         await request.aread()
-        exchange = Exchange(request)
-        data = exchange.encode()
+        cycle = RequestResponseCycle(request)
+        data = cycle.encode()
         origin = origin_of(request)
         timeout = request.extensions.get("timeout", {})
         connection = self._take(origin) or await self._connect(origin, timeout.get("connect"))
@@ -45,15 +45,13 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(timeout.get("write")):
                 await writer.drain()
             async with asyncio.timeout(timeout.get("read")):
-                while (first := exchange.feed_head(await reader.read(_READ_BYTES))) is None:
+                while (first := cycle.feed_head(await reader.read(_READ_BYTES))) is None:
                     pass
         except BaseException:
             writer.close()
             raise
-        body = _Body(
-            connection, exchange, first, partial(self._keep, origin, connection), timeout.get("body")
-        )
-        return response_of(exchange, body)
+        body = _Body(connection, cycle, first, partial(self._keep, origin, connection), timeout.get("body"))
+        return response_of(cycle, body)
 
     async def aclose(self) -> None:
         """Close the free connections; those in use close with their responses."""
@@ -107,35 +105,35 @@ class _Body(httpx2.AsyncByteStream):
     def __init__(
         self,
         connection: Connection,
-        exchange: Exchange,
+        cycle: RequestResponseCycle,
         first: bytes,
         keep: Callable[[], None],
         read_seconds: float | None,
     ) -> None:
         self._connection: Connection | None = connection
-        self._exchange = exchange
+        self._cycle = cycle
         self._first = first
         self._keep = keep
         self._read_seconds = read_seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        exchange, connection = self._exchange, self._connection
+        cycle, connection = self._cycle, self._connection
         if self._first:
             yield self._first
-        while connection is not None and not exchange.body.is_done:
+        while connection is not None and not cycle.body.is_done:
             async with asyncio.timeout(self._read_seconds):
                 data = await connection[0].read(_READ_BYTES)
             if not data:
-                exchange.check_end()
+                cycle.check_end()
                 return
-            if piece := exchange.body.feed(data):
+            if piece := cycle.body.feed(data):
                 yield piece
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._exchange.can_go_on:
+        if self._cycle.can_go_on:
             self._keep()
         else:
             connection[1].close()

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import h11
 import httpx2
 
-__all__ = ["Body", "Exchange"]
+__all__ = ["Body", "RequestResponseCycle"]
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
@@ -26,7 +26,7 @@ class Body(Protocol):
         ...
 
 
-class Exchange:
+class RequestResponseCycle:
     """One request and its response.
 
     Args:

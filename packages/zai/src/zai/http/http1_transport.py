@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx2
 
 from zai.errors import ZaiError
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 
 __all__ = ["Http1Transport", "Origin", "origin_of", "response_of", "ssl_context"]
 
@@ -32,11 +32,11 @@ def origin_of(request: httpx2.Request) -> Origin:
     return (url.scheme, url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
 
 
-def response_of(exchange: Exchange, body: Any) -> httpx2.Response:
-    """The response whose head the exchange has read."""
+def response_of(cycle: RequestResponseCycle, body: Any) -> httpx2.Response:
+    """The response whose head the cycle has read."""
     return httpx2.Response(
-        exchange.status,
-        headers=exchange.headers,
+        cycle.status,
+        headers=cycle.headers,
         stream=body,
         extensions={"http_version": b"HTTP/1.1"},
     )
@@ -71,8 +71,8 @@ class Http1Transport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and return as soon as the head of the response is there."""
         request.read()
-        exchange = Exchange(request)
-        data = exchange.encode()
+        cycle = RequestResponseCycle(request)
+        data = cycle.encode()
         origin = origin_of(request)
         timeout, end = request.extensions.get("timeout", {}), request.extensions.get("end", math.inf)
         connection = self._take(origin) or self._connect(origin, _seconds(timeout.get("connect"), end))
@@ -84,13 +84,13 @@ class Http1Transport(httpx2.BaseTransport):
             first = None
             while first is None:
                 connection.settimeout(_seconds(timeout.get("read"), end))
-                first = exchange.feed_head(connection.recv(_READ_BYTES))
+                first = cycle.feed_head(connection.recv(_READ_BYTES))
             connection.settimeout(timeout.get("body"))
         except BaseException:
             connection.close()
             raise
-        body = _Body(connection, exchange, first, partial(self._keep, origin, connection))
-        return response_of(exchange, body)
+        body = _Body(connection, cycle, first, partial(self._keep, origin, connection))
+        return response_of(cycle, body)
 
     def close(self) -> None:
         """Close the free connections; those in use close with their responses."""
@@ -159,30 +159,30 @@ def _is_quiet(connection: socket.socket) -> bool:
 
 class _Body(httpx2.SyncByteStream):
     def __init__(
-        self, connection: socket.socket, exchange: Exchange, first: bytes, keep: Callable[[], None]
+        self, connection: socket.socket, cycle: RequestResponseCycle, first: bytes, keep: Callable[[], None]
     ) -> None:
         self._connection: socket.socket | None = connection
-        self._exchange = exchange
+        self._cycle = cycle
         self._first = first
         self._keep = keep
 
     def __iter__(self) -> Iterator[bytes]:
-        exchange, connection = self._exchange, self._connection
+        cycle, connection = self._cycle, self._connection
         if self._first:
             yield self._first
-        while connection is not None and not exchange.body.is_done:
+        while connection is not None and not cycle.body.is_done:
             data = connection.recv(_READ_BYTES)
             if not data:
-                exchange.check_end()
+                cycle.check_end()
                 return
-            if piece := exchange.body.feed(data):
+            if piece := cycle.body.feed(data):
                 yield piece
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._exchange.can_go_on:
+        if self._cycle.can_go_on:
             self._keep()
         else:
             connection.close()

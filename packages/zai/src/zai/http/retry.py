@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from zai.errors import APIConnectionError, APIStatusError, APITimeoutError, ZaiError
 from zai.http.deadlines import StreamTimeout
-from zai.http.line import Line
+from zai.http.interruptible import InterruptibleConnection
 
-__all__ = ["MAX_RETRY_AFTER", "Attempts", "backoff", "is_retryable", "retry_after"]
+__all__ = ["MAX_RETRY_AFTER", "Retries", "backoff", "is_retryable", "retry_after"]
 
 MAX_RETRY_AFTER: Final = 60.0
 """Seconds that a server may ask to wait."""
@@ -19,7 +19,7 @@ _MAX_DELAY: Final = 8.0
 _RETRYABLE: Final = (408, 409, 429)
 
 
-class Attempts:
+class Retries:
     """The tries of one request.
 
     Args:
@@ -28,7 +28,7 @@ class Attempts:
     """
 
     def __init__(self, max_retries: int, limits: StreamTimeout | None = None) -> None:
-        self.line = Line()
+        self.line = InterruptibleConnection()
         """What they go over."""
         self.started = self.sent = time.monotonic()
         """When the first try was made, and when the last."""

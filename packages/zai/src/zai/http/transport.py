@@ -11,10 +11,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from zai.errors import APIConnectionError, APITimeoutError
-from zai.http.line import Line
+from zai.http.interruptible import InterruptibleConnection
 from zai.http.request import Request
 
-__all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_async_client", "new_client"]
+__all__ = [
+    "body_pieces",
+    "build",
+    "connection_error",
+    "new_async_client",
+    "new_client",
+    "transport_exceptions",
+]
 
 _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
@@ -73,7 +80,7 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 
 
-def build(http_client: Any, request: Request, line: Line, end: float) -> Any:
+def build(http_client: Any, request: Request, line: InterruptibleConnection, end: float) -> Any:
     """The library's own request. Our own transports hold its line, and wait for a head until `end`."""
     connect, read, write, pool = request.timeout
     body = read
@@ -100,7 +107,7 @@ def head_seconds(request: Request, left: float) -> float:
     return min(wait for wait in waits if wait is not None)
 
 
-def hold(line: Line, response: Any) -> None:
+def hold(line: InterruptibleConnection, response: Any) -> None:
     """The line of a library that knows of none: what the response comes over."""
     network = response.extensions.get("network_stream")
     connection = network and network.get_extra_info("socket")
@@ -116,7 +123,7 @@ def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
     return response.aiter_bytes() if asynchronous else response.iter_bytes()
 
 
-def foreign_errors(origin: Any) -> tuple[type[Exception], ...]:
+def transport_exceptions(origin: Any) -> tuple[type[Exception], ...]:
     """What the library raises that `origin`, a client or a response, is of."""
     for base in type(origin).__mro__:
         library = sys.modules.get(base.__module__.partition(".")[0])

@@ -9,11 +9,11 @@ from typing import Any, Final, Generic, Self, TypeVar
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
-from zai.http.async_sender import AsyncSender
+from zai.http.async_http_client import AsyncHttpClient
 from zai.http.deadlines import Deadlines
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.transport import body_pieces, foreign_errors
+from zai.http.retry import Retries
+from zai.http.transport import body_pieces, transport_exceptions
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["AsyncStream"]
@@ -26,8 +26,8 @@ _DRAIN_SECONDS: Final = 0.1
 class AsyncStream(TurnView, Generic[ChunkT]):
     """Chunks, each as soon as it is whole. Made by `await create(stream=True)`."""
 
-    def __init__(self, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> None:
-        self._turn = Turn(sender, request, response, attempts)
+    def __init__(self, sender: AsyncHttpClient, request: Request, response: Any, retries: Retries) -> None:
+        self._turn = Turn(sender, request, response, retries)
         self._chunks: AsyncGenerator[ChunkT, None] = _read(sender, self._turn)
 
     def __aiter__(self) -> AsyncIterator[ChunkT]:
@@ -74,10 +74,10 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         return self.snapshot
 
 
-async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
+async def _read(sender: AsyncHttpClient, turn: Turn) -> AsyncGenerator[Any, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(turn.response)
+    foreign = transport_exceptions(turn.response)
     step = None
     try:
         while not turn.is_cancelled:
@@ -86,7 +86,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
             try:
                 if step is not None:
                     await asyncio.sleep(step.delay)
-                    turn.go_on(await sender.send_once(step.request, turn.attempts))
+                    turn.go_on(await sender.send_once(step.request, turn.retries))
                 pieces = aiter(body_pieces(turn.response, asynchronous=True))
                 async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
                     if events := reader.feed(data):
@@ -124,7 +124,7 @@ async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
         turn.reading_task = None
         await turn.response.aclose()
         if (request := turn.leave()) is not None:
-            await sender.send_quietly(request)
+            await sender.send_ignoring_errors(request)
     reader.check()
 
 

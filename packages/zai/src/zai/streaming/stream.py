@@ -8,11 +8,11 @@ from typing import Any, Final, Generic, Self, TypeVar
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
-from zai.http.line import Line, Watchdog
+from zai.http.http_client import HttpClient
+from zai.http.interruptible import InterruptibleConnection, Watchdog
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.sender import Sender
-from zai.http.transport import body_pieces, foreign_errors
+from zai.http.retry import Retries
+from zai.http.transport import body_pieces, transport_exceptions
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["Stream"]
@@ -25,8 +25,8 @@ _DRAIN_SECONDS: Final = 0.1
 class Stream(TurnView, Generic[ChunkT]):
     """Chunks, each as soon as it is whole. Made by `create(stream=True)`."""
 
-    def __init__(self, sender: Sender, request: Request, response: Any, attempts: Attempts) -> None:
-        self._turn = Turn(sender, request, response, attempts)
+    def __init__(self, sender: HttpClient, request: Request, response: Any, retries: Retries) -> None:
+        self._turn = Turn(sender, request, response, retries)
         self._chunks: Generator[ChunkT, None, None] = _read(sender, self._turn)
 
     # `for` gets the generator itself: a chunk costs one step, and leaving the loop closes it.
@@ -72,17 +72,17 @@ class Stream(TurnView, Generic[ChunkT]):
         return self.snapshot
 
 
-def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
+def _read(sender: HttpClient, turn: Turn) -> Generator[Any, None, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(turn.response)
+    foreign = transport_exceptions(turn.response)
     step = None
     try:
         while not turn.is_cancelled:
             lost: ZaiError | None = None
             try:
                 if step is not None:
-                    turn.go_on(sender.send_once(step.request, turn.attempts))
+                    turn.go_on(sender.send_once(step.request, turn.retries))
                 pieces = iter(body_pieces(turn.response))
                 for data in _timed(pieces, turn) if turn.is_watched else pieces:
                     if events := reader.feed(data):
@@ -112,7 +112,7 @@ def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
     finally:
         turn.close()
         if (request := turn.leave()) is not None:
-            sender.send_quietly(request)
+            sender.send_ignoring_errors(request)
     reader.check()
 
 
@@ -126,7 +126,7 @@ def _timed(pieces: Iterator[bytes], turn: Turn) -> Iterator[bytes]:
             yield data
 
 
-def _drain(line: Line, pieces: Iterator[bytes]) -> None:
+def _drain(line: InterruptibleConnection, pieces: Iterator[bytes]) -> None:
     """Read what is left after `[DONE]`, so that the connection can be used again."""
     end = time.monotonic() + _DRAIN_SECONDS
     with Watchdog(line, lambda now: end - now):

@@ -10,10 +10,10 @@ from zai.errors import APITimeoutError, ZaiError, request_id_of
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import Deadlines, StreamTimeout
 from zai.http.request import Request
-from zai.http.retry import Attempts
+from zai.http.retry import Retries
 from zai.http.transport import connection_error
 from zai.streaming.reader import StreamReader
-from zai.streaming.recovery import Recovery, Step
+from zai.streaming.reconnect import Reconnect, ReconnectPolicy
 
 __all__ = ["Turn", "TurnView"]
 
@@ -25,22 +25,22 @@ class Turn:
         client: makes the requests that may follow.
         request: the one that began it.
         response: its answer, of which only the head has been read.
-        attempts: the tries that were made, and that are left.
+        retries: the tries that were made, and that are left.
     """
 
-    def __init__(self, client: BaseClient, request: Request, response: Any, attempts: Attempts) -> None:
+    def __init__(self, client: BaseClient, request: Request, response: Any, retries: Retries) -> None:
         self.request = request
         self.response = response
-        self.attempts = attempts
-        self.line = attempts.line
+        self.retries = retries
+        self.line = retries.line
         self.reading_task: Any = None
         """Of asyncio: who is blocked when the stream is cancelled."""
         self.reader = StreamReader(response)
         limits = request.limits or StreamTimeout(idle=request.timeout[1])
-        self.deadlines = Deadlines(limits, attempts.started)
-        self.deadlines.wait(attempts.sent)
+        self.deadlines = Deadlines(limits, retries.started)
+        self.deadlines.wait(retries.sent)
         turn_request = partial(client.turn_request, request) if client.resume else None
-        self._recovery = Recovery(request, attempts, turn_request)
+        self._reconnect_policy = ReconnectPolicy(request, retries, turn_request)
 
     @property
     def is_cancelled(self) -> bool:
@@ -70,13 +70,13 @@ class Turn:
         """The HTTP library's error in our words."""
         return connection_error(error, self.request.url, getattr(self.response, "request", None))
 
-    def next_step(self, lost: ZaiError | None) -> Step | None:
+    def next_step(self, lost: ZaiError | None) -> Reconnect | None:
         """The connection has ended: what to do, or None where the stream is over."""
         if self.reader.is_whole or self.is_cancelled:
             return None
         self.check_time()
         try:
-            return self._recovery.after(self.reader, lost)
+            return self._reconnect_policy.after(self.reader, lost)
         except ZaiError as error:
             self.reader.error = error
             raise
@@ -88,7 +88,7 @@ class Turn:
 
     def leave(self) -> Request | None:
         """The caller goes; a request to send if the server would otherwise go on for nobody."""
-        return self._recovery.leave(self.reader)
+        return self._reconnect_policy.leave(self.reader)
 
 
 class TurnView:

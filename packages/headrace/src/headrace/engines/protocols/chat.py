@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.answers import Ending, Usage, chunk_decoder
 from headrace.engines.protocols.calls import CallDelta, CallReader, FunctionDelta
+from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect
-from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
-from headrace.engines.protocols.refusals import Source, refusal_of
+from headrace.engines.protocols.error_mapping import Source, map_error
 from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
+from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.events import Content, Event, Reasoning
 from headrace.formats import Format
 from headrace.parsing import OutputParser
@@ -40,7 +40,7 @@ class Chat:
     continues: Final = False
 
     def __init__(
-        self, dialect: Dialect, source: Source, *, model: str, format: Format = PARSED_ELSEWHERE
+        self, dialect: Dialect, source: Source, *, model: str, format: Format = UPSTREAM_PARSED
     ) -> None:
         self._format = format
         self._dialect = dialect
@@ -184,7 +184,7 @@ class ChatReader:
             return self.finish()
         chunk = _decode(data)
         if chunk.error is not None:
-            raise refusal_of(self._source, chunk.error)
+            raise map_error(self._source, chunk.error)
         events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
         reason, usage = None, chunk.usage
         for choice in chunk.choices or ():

@@ -8,14 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.answers import Ending, Usage, chunk_decoder
+from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect
+from headrace.engines.protocols.error_mapping import Source, map_error
 from headrace.engines.protocols.grammar import Syntax, answer_grammar
-from headrace.engines.protocols.refusals import Source, refusal_of
 from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
-from headrace.prompts.markup import Cutter, plain
+from headrace.prompts.escaping import PromptEncoder, plain
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
 
@@ -49,7 +49,7 @@ class Completions:
         model: str = "",
         syntax: Syntax | None = None,
         max_tokens: int | None = None,
-        cutter: Cutter | None = None,
+        cutter: PromptEncoder | None = None,
     ) -> None:
         self._dialect = dialect
         self._source = source
@@ -177,7 +177,7 @@ class CompletionReader:
             return self.finish()
         chunk = _decode(data)
         if chunk.error is not None:
-            raise refusal_of(self._source, chunk.error)
+            raise map_error(self._source, chunk.error)
         if chunk.prompt_progress is not None:
             return [Progress(chunk.prompt_progress.processed, chunk.prompt_progress.total)]
         events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []

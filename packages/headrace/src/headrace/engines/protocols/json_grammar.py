@@ -66,15 +66,15 @@ class JsonGrammar:
         if "const" in schema:
             return literal(_json(schema["const"]))
         if isinstance(schema.get("enum"), list):
-            return _either(literal(_json(value)) for value in schema["enum"])
+            return _union(literal(_json(value)) for value in schema["enum"])
         for key in ("anyOf", "oneOf"):
             if isinstance(schema.get(key), list):
-                return _either(self.expression(part) for part in schema[key])
+                return _union(self.expression(part) for part in schema[key])
         if isinstance(schema.get("allOf"), list):
             return self.expression(self._merged(schema))
         types = schema.get("type")
         if isinstance(types, list):
-            return _either(self._of_type(schema, kind) for kind in types)
+            return _union(self._of_type(schema, kind) for kind in types)
         return self._of_type(schema, types or ("object" if "properties" in schema else ""))
 
     def _of_type(self, schema: Mapping[str, Any], kind: str) -> str:
@@ -123,7 +123,7 @@ class JsonGrammar:
         for name in reversed(names):
             starts.append(f"{name} {rest}")
             rest = self._rule(f'( "," ws {name} )? {rest}')
-        return f"{_either(reversed(starts))}?"
+        return f"{_union(reversed(starts))}?"
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         item = self._rule(f"{self.expression(schema.get('items'))} ws")
@@ -167,7 +167,7 @@ def _times(least: int, most: int | None) -> str:
     return f"{{{least},{'' if most is None else most}}}"
 
 
-def _either(expressions: Iterator[str] | Any) -> str:
+def _union(expressions: Iterator[str] | Any) -> str:
     return f"( {' | '.join(expressions)} )"
 
 

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from headrace.turns.store import Cursor, StoreError, Tail
 
-__all__ = ["Tails"]
+__all__ = ["LogPoller"]
 
 
-class Tails:
+class LogPoller:
     """Waits for what other processes log.
 
     Args:

@@ -7,7 +7,7 @@ import pytest
 
 from dialects import ask
 from headrace.engines import ScriptedEngine
-from headrace.engines.clocks import Clocked, Clocks
+from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.errors import EngineError
 from headrace.events import Finish, Progress, Text
 
@@ -40,7 +40,7 @@ async def heard(engine, clocks):
     """What was said, the error, and how long it took."""
     events, began = [], time.perf_counter()
     try:
-        async for said in Clocked(engine, Clocks(**{**OFF, **clocks})).generate(ask()):
+        async for said in TimeoutEngine(engine, Timeouts(**{**OFF, **clocks})).generate(ask()):
             events += said
     except EngineError as error:
         return events, error, time.perf_counter() - began
@@ -83,14 +83,14 @@ async def test_signs_of_life_extend_the_wait_and_are_not_passed_on(clocks):
     """A server writes a long call, which is held until it is whole."""
     beginning = [(0, Text("a"))] if "idle" in clocks else []
     script = [*beginning, *[(0.05,)] * 10, (0, Finish("stop"))]
-    stream = Clocked(Slow(*script), Clocks(**{**OFF, **clocks})).generate(ask())
+    stream = TimeoutEngine(Slow(*script), Timeouts(**{**OFF, **clocks})).generate(ask())
 
     assert [len(events) async for events in stream] == [1] * (len(beginning) + 1)
 
 
 async def test_a_slow_reader_is_no_slow_engine():
-    clocks = Clocks(first_token=0.05, idle=0.05, total=0)
-    async for _ in Clocked(ScriptedEngine("abc", piece=1), clocks).generate(ask()):
+    clocks = Timeouts(first_token=0.05, idle=0.05, total=0)
+    async for _ in TimeoutEngine(ScriptedEngine("abc", piece=1), clocks).generate(ask()):
         await asyncio.sleep(0.12)
 
 
@@ -105,7 +105,7 @@ async def test_who_cancels_gets_a_cancellation_and_no_error():
 
 async def test_leaving_closes_the_engine():
     engine = Slow((0, Text("a")), (60, Text("b")))
-    generation = Clocked(engine, Clocks()).generate(ask())
+    generation = TimeoutEngine(engine, Timeouts()).generate(ask())
     await anext(generation)
     await generation.aclose()
 

@@ -13,7 +13,7 @@ import msgspec
 
 from headrace.parsing.json_text import JsonText
 
-__all__ = ["Envelope"]
+__all__ = ["CallObject"]
 
 _KEY_BEGINS: Final = re.compile(r"[^\s,{]")
 _VALUE_BEGINS: Final = re.compile(r"[^\s:]")
@@ -21,7 +21,7 @@ _SCALAR_ENDS: Final = re.compile(r"[\s,}\]]")
 _ARGUMENTS: Final = ("arguments", "parameters")
 
 
-class Envelope:
+class CallObject:
     """One call.
 
     Attributes:

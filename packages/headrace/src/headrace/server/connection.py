@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from headrace.errors import HeadraceError, LimitError, RequestError
 from headrace.wire import encode_error
 
-__all__ = ["Exchange", "Header", "Receive", "Send"]
+__all__ = ["Header", "HttpConnection", "Receive", "Send"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -23,7 +23,7 @@ class _MethodError(RequestError):
         self.allowed = ", ".join(allowed)
 
 
-class Exchange:
+class HttpConnection:
     """What came, and ways to answer it."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -77,7 +77,7 @@ class Exchange:
             if not message.get("more_body"):
                 return b"".join(parts)
 
-    async def until_gone(self) -> None:
+    async def until_disconnect(self) -> None:
         """Return when the client has left."""
         while (await self._receive())["type"] != "http.disconnect":
             pass

@@ -11,10 +11,10 @@ import msgspec
 
 from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
 from zai.http.request import Request
-from zai.http.retry import MAX_RETRY_AFTER, Attempts, backoff, is_retryable
+from zai.http.retry import MAX_RETRY_AFTER, Retries, backoff, is_retryable
 from zai.streaming.reader import StreamReader
 
-__all__ = ["MAX_RECONNECTS", "Recovery", "Step"]
+__all__ = ["MAX_RECONNECTS", "Reconnect", "ReconnectPolicy"]
 
 MAX_RECONNECTS: Final = 5
 """In a row, without an event in between."""
@@ -23,32 +23,32 @@ MAX_RECONNECTS: Final = 5
 _LEAVE_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
 
 
-class Step(msgspec.Struct, frozen=True):
+class Reconnect(msgspec.Struct, frozen=True):
     """Send `request` after `delay` seconds and go on reading."""
 
     delay: float
     request: Request
 
 
-class Recovery:
+class ReconnectPolicy:
     """The decisions of one stream.
 
     Args:
         request: the one that began it.
-        attempts: the tries that are left of it.
+        retries: the tries that are left of it.
         turn_request: makes the request to `GET` or to `DELETE` the turn with an id; None if it must not.
     """
 
     def __init__(
-        self, request: Request, attempts: Attempts, turn_request: Callable[[str, str], Request] | None
+        self, request: Request, retries: Retries, turn_request: Callable[[str, str], Request] | None
     ) -> None:
         self._request = request
-        self._attempts = attempts
+        self._retries = retries
         self._turn_request = turn_request
         self._reconnects = 0
         self._last_event_id = ""
 
-    def after(self, reader: StreamReader, lost: ZaiError | None) -> Step | None:
+    def after(self, reader: StreamReader, lost: ZaiError | None) -> Reconnect | None:
         """The connection ended before the answer, by `lost` or by itself.
 
         Returns:
@@ -59,7 +59,7 @@ class Recovery:
         """
         if not reader.whole.has_chunks:
             cause = reader.error or lost
-            return Step(self._attempts.after(cause), self._request) if cause else None
+            return Reconnect(self._retries.after(cause), self._request) if cause else None
         if reader.error is not None:
             return None
         if reader.last_event_id and self._turn_request is not None:
@@ -76,7 +76,7 @@ class Recovery:
         request = self._turn_request("DELETE", turn)
         return msgspec.structs.replace(request, timeout=_LEAVE_TIMEOUT, stream=False, limits=None)
 
-    def _resume(self, reader: StreamReader, request: Request, lost: ZaiError | None) -> Step:
+    def _resume(self, reader: StreamReader, request: Request, lost: ZaiError | None) -> Reconnect:
         if reader.last_event_id != self._last_event_id:
             self._last_event_id = reader.last_event_id
             self._reconnects = 0
@@ -89,7 +89,7 @@ class Recovery:
         delay = backoff(self._reconnects) if asked is None else min(asked / 1000, MAX_RETRY_AFTER)
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
         request = msgspec.structs.replace(request, headers=headers)
-        return Step(min(delay, max(self._attempts.seconds_left(), 0)), request)
+        return Reconnect(min(delay, max(self._retries.seconds_left(), 0)), request)
 
 
 def _disconnected(reader: StreamReader, lost: ZaiError | None) -> APIStreamDisconnectedError:

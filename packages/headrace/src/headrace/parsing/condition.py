@@ -1,6 +1,6 @@
-"""Decides whether a marker counts, from what follows it: yes, no, or not yet known.
+"""Decides whether a delimiter counts, from what follows it: yes, no, or not yet known.
 
-The sequences of a guard become two expressions: one matches the whole of a sequence, the other what
+The sequences of a condition become two expressions: one matches the whole of a sequence, the other what
 may become it, at the end of the text. White space and names are bounded, so what is looked at is.
 """
 
@@ -8,43 +8,43 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from headrace.formats import MAX_SPACE, Guard, Look
+from headrace.formats import MAX_SPACE, Condition, Lookahead
 from headrace.parsing.lexer import SPACE, beginning_of
 
-__all__ = ["Lookahead"]
+__all__ = ["ConditionMatcher"]
 
 _ANY_NAME: Final = r"(?P<name>[\w.-]{1,128}+)"
 _KNOWN_NAME: Final = r"""(?P<name>[^\s<>"'|:,(){}\[\]]{1,128}+)"""
 _SPACE: Final = f"{SPACE}{{0,{MAX_SPACE}}}+"
 _BLANKS: Final = rf"[ \t\r]{{0,{MAX_SPACE}}}+"
 _WHOLE: Final = {
-    Look.SPACE: _SPACE,
-    Look.LINE_END: rf"{_BLANKS}\n",
-    Look.KNOWN_NAME: _KNOWN_NAME,
-    Look.ANY_NAME: _ANY_NAME,
-    Look.END: "(?!)",  # never certain before the text has ended
+    Lookahead.SPACE: _SPACE,
+    Lookahead.LINE_END: rf"{_BLANKS}\n",
+    Lookahead.KNOWN_NAME: _KNOWN_NAME,
+    Lookahead.ANY_NAME: _ANY_NAME,
+    Lookahead.END: "(?!)",  # never certain before the text has ended
 }
 
-_Path = tuple[str | Look, ...]
+_Path = tuple[str | Lookahead, ...]
 
 
 class _Test(NamedTuple):
     whole: re.Pattern[str]
     beginning: re.Pattern[str]
-    name: Look | None
+    name: Lookahead | None
 
 
-class Lookahead:
-    """One guard.
+class ConditionMatcher:
+    """One condition.
 
     Args:
-        guard: of a step.
+        condition: of a transition.
         stops: tokens that may stand at the end of the output.
     """
 
-    def __init__(self, guard: Guard, stops: Collection[str]) -> None:
-        self._outside_strings = (Look.NO_STRING,) in guard
-        paths = [path for path in guard if path != (Look.NO_STRING,)]
+    def __init__(self, condition: Condition, stops: Collection[str]) -> None:
+        self._outside_strings = (Lookahead.NO_STRING,) in condition
+        paths = [path for path in condition if path != (Lookahead.NO_STRING,)]
         nameless = [path for path in paths if not _name_in(path)]
         groups = [nameless, *([path] for path in paths if _name_in(path))]
         self._tests = [_test(group, stops) for group in groups if group]
@@ -52,17 +52,17 @@ class Lookahead:
     def follows(
         self, text: str, position: int, names: Collection[str], *, at_end: bool, in_string: bool
     ) -> bool | None:
-        """Whether what the guard asks for stands at `position`; None while more text could decide.
+        """Whether what the condition asks for stands at `position`; None while more text could decide.
 
         `names` are the tools of the request. With `at_end` no more text will come; with `in_string`
-        the marker stands inside a string of JSON.
+        the delimiter stands inside a string of JSON.
         """
         if self._outside_strings and not in_string:
             return True
         undecided = False
         for whole, beginning, name in self._tests:
             found = whole.match(text, position)
-            if found and (name is not Look.KNOWN_NAME or found["name"] in names):
+            if found and (name is not Lookahead.KNOWN_NAME or found["name"] in names):
                 return True
             found = beginning.match(text, position)
             if found and (name is None or _can_be_named(found, name, names, at_end=at_end)):
@@ -70,10 +70,10 @@ class Lookahead:
         return (at_end or None) if undecided else False
 
 
-def _can_be_named(found: re.Match[str], name: Look, names: Collection[str], *, at_end: bool) -> bool:
+def _can_be_named(found: re.Match[str], name: Lookahead, names: Collection[str], *, at_end: bool) -> bool:
     """Whether the name in what may become a sequence is one that is asked for, or may become one."""
     written, is_whole = found["name"] or "", bool(found["after"])
-    if name is Look.ANY_NAME and (is_whole or not at_end):
+    if name is Lookahead.ANY_NAME and (is_whole or not at_end):
         return True
     if is_whole:
         return written in names
@@ -86,8 +86,8 @@ def _test(paths: Sequence[_Path], stops: Collection[str]) -> _Test:
     return _Test(re.compile(whole), re.compile(rf"(?:{beginning})\Z"), _name_in(paths[0]))
 
 
-def _name_in(path: _Path) -> Look | None:
-    return next((item for item in path if item in (Look.KNOWN_NAME, Look.ANY_NAME)), None)
+def _name_in(path: _Path) -> Lookahead | None:
+    return next((item for item in path if item in (Lookahead.KNOWN_NAME, Lookahead.ANY_NAME)), None)
 
 
 def _whole(path: _Path) -> str:
@@ -100,13 +100,13 @@ def _beginning(path: _Path, stops: Collection[str]) -> str:
         return ""
     item, rest = path[0], _beginning(path[1:], stops)
     match item:
-        case Look.SPACE:
+        case Lookahead.SPACE:
             return _SPACE + rest
-        case Look.LINE_END:
+        case Lookahead.LINE_END:
             return rf"{_BLANKS}(?:\n{rest})?"
-        case Look.KNOWN_NAME | Look.ANY_NAME:
+        case Lookahead.KNOWN_NAME | Lookahead.ANY_NAME:
             return f"(?:{_WHOLE[item]}(?P<after>{rest}))?"
-        case Look.END:
+        case Lookahead.END:
             return f"(?:{'|'.join(beginning_of(stop, _SPACE) for stop in stops)})?"
         case _:
             return f"(?:{beginning_of(str(item), rest)})?"

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.parsing.envelope import Envelope
+from headrace.parsing.call_object import CallObject
 from strategies import cut, json_values, words
 
 
 def opened(pieces):
     """Name, id and arguments; and how much of the last piece was used."""
-    envelope = Envelope()
+    envelope = CallObject()
     arguments, used = "", 0
     for piece in pieces:
         used = envelope.feed(piece)
@@ -41,7 +41,7 @@ def test_name_and_arguments_are_found_under_every_cut(data):
 
 @pytest.mark.parametrize("key", ["arguments", "parameters"])
 def test_arguments_leave_as_they_come(key):
-    envelope = Envelope()
+    envelope = CallObject()
     envelope.feed(f'{{"name": "f", "{key}": {{"a": "b')
 
     assert envelope.take_arguments() == '{"a": "b'
@@ -52,7 +52,7 @@ def test_arguments_leave_as_they_come(key):
 
 
 def test_arguments_before_the_name_wait_for_it():
-    envelope = Envelope()
+    envelope = CallObject()
     envelope.feed('{"arguments": {"a": 1}, ')
 
     assert envelope.take_arguments() == ""

@@ -17,10 +17,10 @@ from headrace.engines.base import Engine, Generation
 from headrace.errors import EngineError
 from headrace.events import Event, Progress
 
-__all__ = ["Clocked", "Clocks"]
+__all__ = ["TimeoutEngine", "Timeouts"]
 
 
-class Clocks(msgspec.Struct, frozen=True, kw_only=True):
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds; 0 switches a clock off.
 
     Args:
@@ -35,7 +35,7 @@ class Clocks(msgspec.Struct, frozen=True, kw_only=True):
     total: float = 0.0
 
 
-class Clocked:
+class TimeoutEngine:
     """An engine that is interrupted when it takes too long.
 
     Args:
@@ -43,7 +43,7 @@ class Clocked:
         clocks: how long is too long.
     """
 
-    def __init__(self, engine: Engine, clocks: Clocks) -> None:
+    def __init__(self, engine: Engine, clocks: Timeouts) -> None:
         self._engine = engine
         self._clocks = clocks
 
@@ -79,7 +79,7 @@ class Clocked:
 class _Watch:
     """Interrupts the task that waits in `wait` for too long."""
 
-    def __init__(self, clocks: Clocks) -> None:
+    def __init__(self, clocks: Timeouts) -> None:
         self._clocks = clocks
         self._loop = asyncio.get_running_loop()
         self._began = self._heard = self._loop.time()

@@ -8,50 +8,52 @@ from typing import Final
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
 from headrace.events import Event, Finish
-from headrace.models import Catalogue
-from headrace.server.exchange import Exchange, Header
+from headrace.models import ModelRegistry
+from headrace.server.connection import Header, HttpConnection
 from headrace.server.frames import FrameEncoder, send_stream
 from headrace.turns import Interpreter, LogReader, Turn
 from headrace.wire import Completion, fold
 
-__all__ = ["RESUMABLE", "Answerer", "headers_of"]
+__all__ = ["RESUMABLE", "ResponseWriter", "headers_of"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header by which a client asks for event ids, for a turn that waits for it, and for named errors."""
 
 
-class Answerer:
+class ResponseWriter:
     """Reads turns for clients.
 
     Args:
-        catalogue: the models that are served.
+        models: the models that are served.
         keep_alive: seconds of silence on a stream before a comment is sent.
     """
 
-    def __init__(self, catalogue: Catalogue, keep_alive: float) -> None:
-        self._catalogue = catalogue
+    def __init__(self, models: ModelRegistry, keep_alive: float) -> None:
+        self._models = models
         self._keep_alive = keep_alive
 
-    async def stream(self, exchange: Exchange, turn: Turn, *, numbered: bool, after: int = 0) -> None:
+    async def stream(self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: int = 0) -> None:
         """Send the events after the first `after`, as they come; ends when the client leaves.
 
         Raises:
             RequestError: 1214, the turn has no event `after`; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
-        asks = exchange.headers.get(RESUMABLE) == "1"
+        asks = connection.headers.get(RESUMABLE) == "1"
         frames = FrameEncoder(
             self._interpreter(turn), self._chunks(turn), numbered=numbered, after=after, tells_errors=asks
         )
-        with self._reading(exchange, turn) as reader:
+        with self._reading(connection, turn) as reader:
             said = reader.take() if after else await reader.read()
             first = frames.encode(said, is_saved=reader.is_saved)
             if after > frames.ordinal:
                 msg = f"Last-Event-ID is {after}, but turn {turn.id} has only {frames.ordinal} events so far"
                 raise RequestError(msg)
-            await send_stream(reader, frames, exchange.send, first, headers_of(turn, asked=numbered))
+            await send_stream(reader, frames, connection.send, first, headers_of(turn, asked=numbered))
 
-    async def whole(self, exchange: Exchange, turn: Turn, *, partial: bool = False) -> Completion | None:
+    async def whole(
+        self, connection: HttpConnection, turn: Turn, *, partial: bool = False
+    ) -> Completion | None:
         """The whole answer, when it is there; None if the client left before.
 
         Raises:
@@ -59,7 +61,7 @@ class Answerer:
         """
         events: list[Event] = []
         interpreter = self._interpreter(turn)
-        with self._reading(exchange, turn) as reader:
+        with self._reading(connection, turn) as reader:
             while not events or not isinstance(events[-1], Finish):
                 events += interpreter.feed(await reader.read())
                 if reader.is_closed:
@@ -84,16 +86,16 @@ class Answerer:
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
-        parser = self._catalogue.find(turn.request.model).parser(turn.request)
+        parser = self._models.find(turn.request.model).parser(turn.request)
         return Interpreter(parser, closes_calls=not turn.request.stop)
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model)
 
     @contextmanager
-    def _reading(self, exchange: Exchange, turn: Turn) -> Iterator[LogReader]:
+    def _reading(self, connection: HttpConnection, turn: Turn) -> Iterator[LogReader]:
         reader = turn.reader(idle=self._keep_alive)
-        leaving = asyncio.create_task(exchange.until_gone())
+        leaving = asyncio.create_task(connection.until_disconnect())
         leaving.add_done_callback(lambda _: reader.close())
         try:
             yield reader

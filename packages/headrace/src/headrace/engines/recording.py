@@ -17,7 +17,7 @@ import msgspec
 
 from headrace.errors import EngineError
 
-__all__ = ["Piece", "Trace", "read_trace", "write_trace"]
+__all__ = ["Piece", "Recording", "read_recording", "write_recording"]
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Piece(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange; `ended_at` in seconds after the request."""
 
     path: str
@@ -55,7 +55,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     end: Literal["whole", "cut", ""] = ""
 
 
-def read_trace(path: Path) -> Trace:
+def read_recording(path: Path) -> Recording:
     """A trace from its file.
 
     Raises:
@@ -72,7 +72,7 @@ def read_trace(path: Path) -> Trace:
         msg = f"{path} is no trace: {error}; `headrace record` writes them"
         raise EngineError(msg) from None
     end = next((line for line in said if line.end), _Line(at=0.0, end="cut"))
-    return Trace(
+    return Recording(
         path=head.path,
         request=head.request,
         status=head.status,
@@ -86,7 +86,7 @@ def read_trace(path: Path) -> Trace:
     )
 
 
-def write_trace(path: Path, trace: Trace) -> None:
+def write_recording(path: Path, trace: Recording) -> None:
     """A trace to its file, which is whole from its first moment on."""
     head = _Head(trace.path, trace.request, trace.status, trace.content_type, trace.retry_after)
     lines = [head, *map(_line, trace.pieces), _Line(trace.ended_at, end=trace.end)]

@@ -12,7 +12,7 @@ from headrace.parsing import OutputParser
 from headrace.prompts import ChatTemplate, render_request
 from headrace.wire import ChatRequest
 
-__all__ = ["Catalogue", "Model"]
+__all__ = ["Model", "ModelRegistry"]
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ class Model(msgspec.Struct, frozen=True):
         )
 
 
-class Catalogue:
+class ModelRegistry:
     """Models by their names; case makes no difference, and the first of two with one name has it."""
 
     def __init__(self, models: Iterable[Model]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.errors import STATUS_OF_CODE, EngineError, HeadraceError, LimitError, RequestError
 
-__all__ = ["Source", "refusal", "refusal_of"]
+__all__ = ["Source", "map_error", "refusal"]
 
 _SHOWN: Final = 300  # characters of a message
 _LONGEST_WAIT: Final = 86_400.0  # seconds
@@ -53,10 +53,10 @@ def refusal(source: Source, status: int, body: bytes, retry_after: str = "") -> 
         (error,) = error
     if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
         error = error["error"]
-    return refusal_of(source, error, status, retry_after)
+    return map_error(source, error, status, retry_after)
 
 
-def refusal_of(source: Source, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
+def map_error(source: Source, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
     """The error that an error object is, from a body or from the midst of a stream."""
     code, message = _read(error)
     if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes say more than its statuses

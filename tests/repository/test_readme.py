@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.models.embedded import embedded_model
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 @pytest.fixture(scope="module")
 def url():
     settings = Settings()
-    with LocalServer(App(Catalogue([embedded_model()]), settings)) as server:
+    with LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server:
         yield server.url
 
 

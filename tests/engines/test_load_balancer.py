@@ -6,7 +6,7 @@ import pytest
 
 from dialects import ask
 from headrace.engines import ScriptedEngine
-from headrace.engines.pool import Pool
+from headrace.engines.load_balancer import LoadBalancer
 from headrace.errors import EngineError, LimitError, RequestError
 from headrace.events import Text
 
@@ -44,14 +44,14 @@ async def said(pool):
 
 async def test_servers_take_turns():
     servers = [Server("a"), Server("b"), Server("c")]
-    pool = Pool(servers)
+    pool = LoadBalancer(servers)
 
     assert "".join([await said(pool) for _ in range(6)]) == "abcabc"
 
 
 async def test_the_least_loaded_is_asked():
     busy, free = Server("aaaa", delay=0.05), Server("b")
-    pool = Pool([busy, free])
+    pool = LoadBalancer([busy, free])
     long = asyncio.create_task(said(pool))
     await asyncio.sleep(0.01)
 
@@ -61,7 +61,7 @@ async def test_the_least_loaded_is_asked():
 
 async def test_a_server_that_does_not_answer_is_passed_over_and_rests():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = Pool(servers)
+    pool = LoadBalancer(servers)
 
     assert [await said(pool) for _ in range(4)] == ["b"] * 4
     assert servers[0].asked == 1
@@ -70,7 +70,7 @@ async def test_a_server_that_does_not_answer_is_passed_over_and_rests():
 
 async def test_a_server_that_answers_a_check_is_asked_again():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = Pool(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, check_interval=0.01)
     await said(pool)
     servers[0].down = None
     await asyncio.sleep(0.1)
@@ -81,7 +81,7 @@ async def test_a_server_that_answers_a_check_is_asked_again():
 
 async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = Pool(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, check_interval=0.01)
     for _ in range(5):
         await said(pool)
     servers[0].down = None
@@ -93,7 +93,7 @@ async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up(
 
 async def test_a_busy_server_rests_for_as_long_as_it_said():
     servers = [Server("a", down=LimitError("busy", retry_after=0.1)), Server("b")]
-    pool = Pool(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, check_interval=0.01)
     first = await said(pool)
     servers[0].down = None
     meanwhile = [await said(pool) for _ in range(3)]
@@ -105,7 +105,7 @@ async def test_a_busy_server_rests_for_as_long_as_it_said():
 
 async def test_where_all_fail_the_last_error_is_told_and_each_was_asked_once():
     servers = [Server("a", down=DEAD), Server("b", down=DEAD)]
-    pool = Pool(servers)
+    pool = LoadBalancer(servers)
     with pytest.raises(EngineError, match="does not answer"):
         await said(pool)
 
@@ -118,14 +118,14 @@ async def test_where_all_fail_the_last_error_is_told_and_each_was_asked_once():
 async def test_what_the_caller_did_wrong_is_not_asked_again():
     servers = [Server("a", down=RequestError("bad")), Server("b", down=RequestError("bad"))]
     with pytest.raises(RequestError):
-        await said(Pool(servers))
+        await said(LoadBalancer(servers))
 
     assert [server.asked for server in servers] == [1, 0]
 
 
 async def test_nothing_is_asked_again_once_something_was_said():
     servers = [ScriptedEngine(["a", DEAD]), ScriptedEngine("b")]
-    pool = Pool(servers)
+    pool = LoadBalancer(servers)
     heard = []
     with pytest.raises(EngineError):
         async for events in pool.generate(ask()):
@@ -137,7 +137,7 @@ async def test_nothing_is_asked_again_once_something_was_said():
 
 async def test_closing_closes_all_and_stops_the_checks():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = Pool(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, check_interval=0.01)
     await said(pool)
     await pool.close()
 

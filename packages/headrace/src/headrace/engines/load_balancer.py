@@ -13,9 +13,9 @@ from headrace.engines.base import Engine, Generation
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError
 from headrace.events import Event
 
-__all__ = ["Pool"]
+__all__ = ["LoadBalancer"]
 
-_REST_SECONDS: Final = 30.0
+_COOLDOWN: Final = 30.0
 
 
 class _Member:
@@ -23,11 +23,11 @@ class _Member:
         self.engine = engine
         self.running = 0
         self.turn = 0  # when it was asked last: ties are broken in turn
-        self.rests_until = 0.0
+        self.cooldown_until = 0.0
         self.is_failing = False
 
 
-class Pool:
+class LoadBalancer:
     """See `headrace.engines.base`.
 
     Args:
@@ -93,7 +93,7 @@ class Pool:
         now = asyncio.get_running_loop().time()
 
         def preference(member: _Member) -> tuple[float, int, int]:
-            return max(member.rests_until - now, 0.0), member.running, member.turn
+            return max(member.cooldown_until - now, 0.0), member.running, member.turn
 
         chosen = min(members, key=preference)
         self._turns += 1
@@ -103,10 +103,10 @@ class Pool:
     def _rest(self, member: _Member, error: HeadraceError) -> None:
         loop = asyncio.get_running_loop()
         if isinstance(error, LimitError):
-            member.rests_until = loop.time() + error.retry_after
+            member.cooldown_until = loop.time() + error.retry_after
             return
         member.is_failing = True
-        member.rests_until = loop.time() + _REST_SECONDS
+        member.cooldown_until = loop.time() + _COOLDOWN
         if self._checking is None or self._checking.done():
             self._checking = loop.create_task(self._check_failing(), name="checks")
 
@@ -120,7 +120,7 @@ class Pool:
                     async with asyncio.timeout(self._check_interval):
                         await member.engine.check()
                 except (HeadraceError, TimeoutError):
-                    member.rests_until = loop.time() + _REST_SECONDS
+                    member.cooldown_until = loop.time() + _COOLDOWN
                 else:
                     member.is_failing = False
-                    member.rests_until = 0.0
+                    member.cooldown_until = 0.0

@@ -1,18 +1,18 @@
 import pytest
 
-from headrace.formats import MAX_SPACE, Look
-from headrace.parsing.lookahead import Lookahead
+from headrace.formats import MAX_SPACE, Lookahead
+from headrace.parsing.condition import ConditionMatcher
 
 CALL = (
-    (Look.SPACE, Look.KNOWN_NAME, Look.LINE_END),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, "<k>"),
-    (Look.ANY_NAME, Look.SPACE, "<k>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LINE_END),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<k>"),
+    (Lookahead.ANY_NAME, Lookahead.SPACE, "<k>"),
 )
 NAMES = ("get", "get_weather", "获取天气")
 
 
-def follows(guard, text, *, at_end=False, in_string=False, names=NAMES):
-    return Lookahead(guard, ["<|user|>", "<|end|>"]).follows(
+def follows(condition, text, *, at_end=False, in_string=False, names=NAMES):
+    return ConditionMatcher(condition, ["<|user|>", "<|end|>"]).follows(
         "<m>" + text, 3, names, at_end=at_end, in_string=in_string
     )
 
@@ -36,8 +36,8 @@ def test_what_is_not_asked_for_is_refused_as_soon_as_it_is_certain(text):
 
 
 def test_a_name_that_begins_with_another_is_not_taken_for_it():
-    assert follows(((Look.KNOWN_NAME, "_x"),), "get_x") is False
-    assert follows(((Look.KNOWN_NAME, "<k>"),), "get_weather<k>") is True
+    assert follows(((Lookahead.KNOWN_NAME, "_x"),), "get_x") is False
+    assert follows(((Lookahead.KNOWN_NAME, "<k>"),), "get_weather<k>") is True
 
 
 @pytest.mark.parametrize("text", ["", "\n", "get_wea", "get_weather", "get <", "unknown <"])
@@ -51,7 +51,7 @@ def test_at_the_end_a_word_that_is_no_tools_name_is_text(text):
 
 
 def test_without_tools_no_name_is_known():
-    assert follows(((Look.SPACE, Look.KNOWN_NAME),), " g", names=()) is False
+    assert follows(((Lookahead.SPACE, Lookahead.KNOWN_NAME),), " g", names=()) is False
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_without_tools_no_name_is_known():
     ],
 )
 def test_the_end_is_uncertain_until_it_is_there(text, verdict):
-    end = ((Look.SPACE, Look.END),)
+    end = ((Lookahead.SPACE, Lookahead.END),)
 
     assert follows(end, text) is verdict
     assert follows(end, text, at_end=True) is (verdict is None)
 
 
 def test_white_space_without_end_is_no_protocol():
-    guard = ((Look.SPACE, "<k>"),)
+    condition = ((Lookahead.SPACE, "<k>"),)
 
-    assert follows(guard, " " * MAX_SPACE) is None
-    assert follows(guard, " " * MAX_SPACE + "<k>") is True
-    assert follows(guard, " " * (MAX_SPACE + 1)) is False
+    assert follows(condition, " " * MAX_SPACE) is None
+    assert follows(condition, " " * MAX_SPACE + "<k>") is True
+    assert follows(condition, " " * (MAX_SPACE + 1)) is False
 
 
 def test_a_name_without_end_is_none():
@@ -87,23 +87,23 @@ def test_a_name_without_end_is_none():
 
 
 def test_outside_of_the_strings_of_json_nothing_more_is_asked():
-    guard = ((Look.NO_STRING,), (Look.SPACE, "<k>"))
+    condition = ((Lookahead.NO_STRING,), (Lookahead.SPACE, "<k>"))
 
-    assert follows(guard, "x") is True
-    assert follows(guard, "x", in_string=True) is False
-    assert follows(guard, " <k>", in_string=True) is True
+    assert follows(condition, "x") is True
+    assert follows(condition, "x", in_string=True) is False
+    assert follows(condition, " <k>", in_string=True) is True
 
 
 def test_where_no_string_may_be_a_marker_never_counts_inside_one():
-    assert follows(((Look.NO_STRING,),), "", in_string=True, at_end=True) is False
+    assert follows(((Lookahead.NO_STRING,),), "", in_string=True, at_end=True) is False
 
 
 @pytest.mark.parametrize(
     "text", ["get \n", " \n获取天气 <k>", "unknown\n<k>", "get x", "", "<|end|> ", "x<|user|>"]
 )
-@pytest.mark.parametrize("guard", [CALL, ((Look.SPACE, Look.END), (Look.SPACE, "get"))])
-def test_what_was_decided_stays_decided_when_more_text_comes(guard, text):
-    verdicts = [follows(guard, text[:size]) for size in range(len(text) + 1)]
+@pytest.mark.parametrize("condition", [CALL, ((Lookahead.SPACE, Lookahead.END), (Lookahead.SPACE, "get"))])
+def test_what_was_decided_stays_decided_when_more_text_comes(condition, text):
+    verdicts = [follows(condition, text[:size]) for size in range(len(text) + 1)]
     decided = [verdict for verdict in verdicts if verdict is not None]
 
     assert verdicts == [None] * (len(verdicts) - len(decided)) + decided

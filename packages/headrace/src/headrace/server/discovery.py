@@ -9,13 +9,13 @@ import msgspec
 
 from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError, HeadraceError, RequestError
-from headrace.models.families import guess_format
+from headrace.models.families import detect_format
 from headrace.models.loading import read_key
 from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.models.templates import find_template
 from headrace.server.configuration import ModelOptions
 
-__all__ = ["Guess", "guess_models"]
+__all__ = ["DiscoveredModel", "discover_models"]
 
 _OWNERS: Final[Mapping[str, str]] = {
     "headrace": "zai",
@@ -42,7 +42,7 @@ class _Cards(msgspec.Struct):
     data: list[_Card]
 
 
-class Guess(msgspec.Struct, frozen=True):
+class DiscoveredModel(msgspec.Struct, frozen=True):
     """A model's options, completed.
 
     Args:
@@ -54,7 +54,7 @@ class Guess(msgspec.Struct, frozen=True):
     notes: Sequence[str]
 
 
-class _Told(msgspec.Struct, frozen=True):
+class ServerInfo(msgspec.Struct, frozen=True):
     """What a server says; `template` is "" from all but llama-server."""
 
     name: str
@@ -63,7 +63,7 @@ class _Told(msgspec.Struct, frozen=True):
     template: str
 
 
-def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[Guess]:
+def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> list[DiscoveredModel]:
     """Ask the first of the servers what it is, and fill in what was not given. Blocks until it answers.
 
     Returns one guess; where no name was given, one for each model that the server has.
@@ -78,7 +78,7 @@ def guess_models(options: ModelOptions, environment: Mapping[str, str]) -> list[
     return [_guess(options, urls, card, told) for card in _chosen(options, told)]
 
 
-async def _ask(url: str, key: str, variable: str) -> _Told:
+async def _ask(url: str, key: str, variable: str) -> ServerInfo:
     transport = HttpTransport(url, key=key, key_variable=variable)
     try:
         body = await _get(transport, "models")
@@ -94,7 +94,7 @@ async def _ask(url: str, key: str, variable: str) -> _Told:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
-        return _Told(transport.source.name, transport.host, list(cards.values()), template)
+        return ServerInfo(transport.source.name, transport.host, list(cards.values()), template)
     finally:
         await transport.close()
 
@@ -109,7 +109,7 @@ async def _get(transport: HttpTransport, path: str) -> bytes:
         raise EngineError(msg) from None
 
 
-def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
+def _chosen(options: ModelOptions, told: ServerInfo) -> Sequence[_Card]:
     """The model that is meant; all of them where nobody says which."""
     cards = told.cards
     wanted = options.values.get("upstream_model") or options.name
@@ -123,10 +123,10 @@ def _chosen(options: ModelOptions, told: _Told) -> Sequence[_Card]:
     return named[:1]
 
 
-def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told) -> Guess:
+def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: ServerInfo) -> DiscoveredModel:
     given = options.values
     template, found = _template(given.get("template", ""), card, told)
-    format = given.get("format") or guess_format(template and find_template(template).text, card.id)
+    format = given.get("format") or detect_format(template and find_template(template).text, card.id)
     engine, why = _engine(given.get("engine", ""), template, format)
     dialect = _OWNERS.get(card.owned_by or "") or _HOSTS.get(told.host) or "openai"
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
@@ -141,7 +141,7 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: _Told)
     name = options.name or (short if is_unique else card.id)
     others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
     values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
-    return Guess(ModelOptions(name, options.where, values), [*notes, f"engine {engine}: {why}"])
+    return DiscoveredModel(ModelOptions(name, options.where, values), [*notes, f"engine {engine}: {why}"])
 
 
 def _engine(given: str, template: str, format: str) -> tuple[str, str]:
@@ -155,7 +155,7 @@ def _engine(given: str, template: str, format: str) -> tuple[str, str]:
     return "completions", "prompt and parsing are ours"
 
 
-def _template(given: str, card: _Card, told: _Told) -> tuple[str, str]:
+def _template(given: str, card: _Card, told: ServerInfo) -> tuple[str, str]:
     """A chat template, and where it was found."""
     if given:
         return given, "as given"

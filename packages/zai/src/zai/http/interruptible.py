@@ -9,10 +9,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Line", "Watchdog"]
+__all__ = ["InterruptibleConnection", "Watchdog"]
 
 
-class Line:
+class InterruptibleConnection:
     """What a request goes over, one connection after another. Any thread may cut it; it stays cut."""
 
     def __init__(self) -> None:
@@ -57,7 +57,9 @@ class Watchdog:
         nap: after so many seconds at the latest it is asked again, since it may have changed.
     """
 
-    def __init__(self, line: Line, left: Callable[[float], float], nap: float = math.inf) -> None:
+    def __init__(
+        self, line: InterruptibleConnection, left: Callable[[float], float], nap: float = math.inf
+    ) -> None:
         self._line = line
         self._seconds_left = left
         self._nap = min(nap, threading.TIMEOUT_MAX)

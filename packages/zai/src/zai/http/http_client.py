@@ -8,15 +8,15 @@ from typing import Any, Self
 from zai.error_body import status_error
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
-from zai.http.line import Watchdog
+from zai.http.interruptible import Watchdog
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.transport import build, connection_error, foreign_errors, head_seconds, hold, new_client
+from zai.http.retry import Retries
+from zai.http.transport import build, connection_error, head_seconds, hold, new_client, transport_exceptions
 
-__all__ = ["Sender"]
+__all__ = ["HttpClient"]
 
 
-class Sender(BaseClient):
+class HttpClient(BaseClient):
     """Sends requests, again where that may help, and owns the connections."""
 
     @property
@@ -24,20 +24,20 @@ class Sender(BaseClient):
         """The HTTP library's client, made when it is first needed."""
         return self._open(new_client)
 
-    def send(self, request: Request, attempts: Attempts) -> Any:
+    def send(self, request: Request, retries: Retries) -> Any:
         """The response, after as many tries as are allowed; a stream's body is still to be read."""
         while True:
-            attempts.sent = time.monotonic()
+            retries.sent = time.monotonic()
             try:
-                return self.send_once(request, attempts)
+                return self.send_once(request, retries)
             except ZaiError as error:
-                delay = attempts.after(error)
+                delay = retries.after(error)
             time.sleep(delay)
 
-    def send_once(self, request: Request, attempts: Attempts) -> Any:
+    def send_once(self, request: Request, retries: Retries) -> Any:
         """The response, if the server said yes."""
-        http_client, line = self.http_client, attempts.line
-        limit = head_seconds(request, attempts.seconds_left())
+        http_client, line = self.http_client, retries.line
+        limit = head_seconds(request, retries.seconds_left())
         end = time.monotonic() + limit
         try:
             response = http_client.send(build(http_client, request, line, end), stream=request.stream)
@@ -47,15 +47,15 @@ class Sender(BaseClient):
             with contextlib.closing(response), Watchdog(line, lambda now: end - now):
                 content = response.read()
             line.hold(None)
-        except foreign_errors(http_client) as error:
+        except transport_exceptions(http_client) as error:
             why = TimeoutError() if line.is_cut else error
             raise connection_error(why, request.url, limit=limit) from error
         raise status_error(response, content)
 
-    def send_quietly(self, request: Request) -> None:
+    def send_ignoring_errors(self, request: Request) -> None:
         """Send where nobody waits for the answer, and nothing depends on it."""
         with contextlib.suppress(ZaiError):
-            self.send_once(request, Attempts(0))
+            self.send_once(request, Retries(0))
 
     def close(self) -> None:
         """Close the connections, those of an `http_client` that was passed included."""

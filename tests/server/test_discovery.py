@@ -7,7 +7,7 @@ import pytest
 from headrace.errors import EngineError, RequestError
 from headrace.models.settings import ChatSettings
 from headrace.server.configuration import ModelOptions
-from headrace.server.guessing import guess_models
+from headrace.server.discovery import discover_models
 from scripted_server import Reply, ScriptedServer
 
 GLM_TEMPLATE = "{% for m in messages %}<|user|>{{ m.content }}/nothink<arg_key>{% endfor %}"
@@ -21,7 +21,7 @@ def cards(*ids, **fields):
 
 def guess(server, name="", environment=(), **values):
     options = ModelOptions(name, "here", {"url": server.url} | values)
-    return guess_models(options, dict(environment))
+    return discover_models(options, dict(environment))
 
 
 @pytest.fixture
@@ -173,14 +173,14 @@ def test_another_kind_of_server_is_named(serve, reply, named):
 
 
 def test_a_server_that_says_nothing_is_named_with_a_way_out(serve, monkeypatch):
-    monkeypatch.setattr("headrace.server.guessing._PATIENCE", 0.1)
+    monkeypatch.setattr("headrace.server.discovery._PATIENCE", 0.1)
     server = serve(SILENT)
     with pytest.raises(EngineError, match=f"{server.url} said nothing for 0.1 s.*check the URL"):
         guess(server)
 
 
 def test_a_server_that_is_silent_about_its_template_is_used_without(serve, monkeypatch):
-    monkeypatch.setattr("headrace.server.guessing._PATIENCE", 0.5)
+    monkeypatch.setattr("headrace.server.discovery._PATIENCE", 0.5)
     (guessed,) = guess(serve(cards("m"), SILENT))
 
     assert guessed.options.values["engine"] == "chat"

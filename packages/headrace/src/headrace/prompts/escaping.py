@@ -2,7 +2,7 @@
 
 Servers read every name of a token in a prompt as that token, whoever wrote it. So the `<` of such a name
 is marked while the prompt is rendered, with a character that no text has, and becomes a token of its own
-where the server takes tokens (`Cutter`); elsewhere it is a `<` again (`plain`). See docs/design/0004.
+where the server takes tokens (`PromptEncoder`); elsewhere it is a `<` again (`plain`). See docs/design/0004.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Final
 
 from headrace.formats import Format
 
-__all__ = ["Cutter", "mark", "plain"]
+__all__ = ["PromptEncoder", "mark", "plain"]
 
 _MARK: Final = "\ufdd0"  # a noncharacter: of no use in a text
 # llama.cpp's time grows with the square of the special tokens that one text names: a minute for 60,000.
@@ -31,7 +31,7 @@ def mark(text: str, format: Format, tags: frozenset[str] = frozenset()) -> str:
     return _beginnings(format, tags).sub(_MARK, text)
 
 
-class Cutter:
+class PromptEncoder:
     """Cuts prompts into texts and tokens, for a server that takes both.
 
     Args:
@@ -77,6 +77,6 @@ def plain(prompt: str) -> str:
 
 @cache
 def _beginnings(format: Format, tags: frozenset[str]) -> re.Pattern[str]:
-    markers = {marker.strip() for _, marker in format.steps} | {*format.stops, *tags}
-    names = sorted(re.escape(marker[1:]) for marker in markers if marker.startswith("<"))
+    delimiters = {delimiter.strip() for _, delimiter in format.transitions} | {*format.stops, *tags}
+    names = sorted(re.escape(delimiter[1:]) for delimiter in delimiters if delimiter.startswith("<"))
     return re.compile("<(?=" + "|".join([r"[|｜][^\s<>]{1,40}[|｜]>", *names]) + ")")
