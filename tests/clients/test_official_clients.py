@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ print(answer.choices[0].message.content, answer.usage.total_tokens)
 @pytest.fixture(scope="module")
 def run():
     settings = Settings(api_keys=(KEY,))
-    with LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), settings)) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "ZAI_BASE_URL": f"{server.url}/api/paas/v4",
