@@ -5,7 +5,7 @@ from reading import read
 TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}}}}
 
 
-def said(text, **options):
+def parsed(text, **options):
     return read("gpt-oss", text, tools=options.pop("tools", TOOLS), **options)
 
 
@@ -14,7 +14,7 @@ def test_the_channel_tells_what_a_message_is():
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>b<|end|>"
         "<|start|>assistant<|channel|>final<|message|>c<|return|>"
     )
-    result = said(text)
+    result = parsed(text)
 
     assert (result.reasoning, result.content, result.calls) == ("a", "bc", [])
 
@@ -31,7 +31,7 @@ def test_the_channel_tells_what_a_message_is():
 )
 @pytest.mark.parametrize("end", ["<|call|>", "<|end|>", ""])
 def test_the_recipient_tells_which_tool_is_called(header, end):
-    result = said(f'{header}<|message|>{{"text": "a<|end|>"}}{end}')
+    result = parsed(f'{header}<|message|>{{"text": "a<|end|>"}}{end}')
 
     assert (result.decoded, result.ended, result.content) == ([("find", {"text": "a<|end|>"})], [0], "")
 
@@ -40,41 +40,41 @@ def test_calls_may_follow_one_another():
     call = "<|channel|>commentary to=functions.get<|message|>{}"
 
     assert (
-        said(f"{call}<|call|><|start|>assistant{call}<|end|><|start|>assistant{call}").calls
+        parsed(f"{call}<|call|><|start|>assistant{call}<|end|><|start|>assistant{call}").calls
         == [("get", "{}")] * 3
     )
 
 
 def test_a_call_without_json_has_no_arguments():
-    assert said("<|channel|>commentary to=functions.get<|message|><|end|>").calls == [("get", "{}")]
+    assert parsed("<|channel|>commentary to=functions.get<|message|><|end|>").calls == [("get", "{}")]
 
 
 def test_a_call_whose_braces_do_not_close_ends_with_its_message():
     text = '<|channel|>commentary to=functions.find<|message|>{"text": 1<|end|><|start|>assistant<|channel|>final<|message|>b'
 
-    assert (said(text).calls, said(text).content) == ([("find", '{"text": 1')], "b")
+    assert (parsed(text).calls, parsed(text).content) == ([("find", '{"text": 1')], "b")
 
 
 def test_a_token_within_a_message_is_text():
     text = "The <|end|> token, <|channel|>."
 
-    assert said(f"<|channel|>final<|message|>{text}").content == text
+    assert parsed(f"<|channel|>final<|message|>{text}").content == text
 
 
 def test_a_channel_that_there_is_not_holds_the_answer():
-    assert said("<|channel|>comment<|message|>a").content == "a"
+    assert parsed("<|channel|>comment<|message|>a").content == "a"
 
 
 @pytest.mark.parametrize("text", ["<|channel|> is a token", "<|start|>user<|message|>a", "<|channel|>none"])
 def test_a_token_without_a_header_is_text(text):
-    assert said(text).content == text
+    assert parsed(text).content == text
 
 
 def test_without_tools_a_call_is_text():
-    result = said("<|channel|>commentary to=functions.get<|message|>{}<|call|>", tools={})
+    result = parsed("<|channel|>commentary to=functions.get<|message|>{}<|call|>", tools={})
 
     assert (result.content, result.calls) == ("{}", [])
 
 
 def test_text_without_a_channel_is_the_answer():
-    assert said("Hello").content == "Hello"
+    assert parsed("Hello").content == "Hello"

@@ -1,4 +1,4 @@
-"""Settings become a model, or an error that says what to do."""
+"""Settings become a model, or an error with a remedy."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_chat_upstream_needs_neither_template_nor_format():
     assert not model.engine.continues
 
 
-def test_raw_text_can_be_continued_and_has_a_template():
+def test_a_completions_upstream_has_a_template_and_can_continue():
     model = load_model("m", CompletionsSettings(url=URL, template=TEMPLATE, format="glm-4.7"))
 
     assert model.format.name == "glm-4.7"
@@ -27,7 +27,7 @@ def test_raw_text_can_be_continued_and_has_a_template():
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "message"),
     [
         (CompletionsSettings(url=URL), 'needs template: .* engine = "chat" needs none'),
         (CompletionsSettings(url=URL, template=TEMPLATE), "family of m is not known; set format to one of"),
@@ -36,35 +36,35 @@ def test_raw_text_can_be_continued_and_has_a_template():
         (ChatSettings(url=URL, key="NOT_THERE"), "environment variable NOT_THERE, which is not set"),
     ],
 )
-def test_what_does_not_fit_together_is_named(settings, named):
-    with pytest.raises(RequestError, match=named):
+def test_inconsistent_settings_are_an_error(settings, message):
+    with pytest.raises(RequestError, match=message):
         load_model("m", settings, {})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_an_error_names_a_missing_file(tmp_path):
     with pytest.raises(EngineError, match=r"nowhere.gguf"):
         load_model("m", LlamaSettings(path=tmp_path / "nowhere.gguf"))
     with pytest.raises(EngineError, match=r"cannot read the model file .*nowhere.bin: No such file"):
         load_model("m", LlamaSettings(path=tmp_path / "nowhere.bin"))
-    with pytest.raises(EngineError, match="holds no traces"):
+    with pytest.raises(EngineError, match="has no recordings"):
         load_model("m", RecordedSettings(path=tmp_path))
 
 
-def test_a_file_that_is_no_gguf_is_named_whatever_it_is_called(tmp_path):
+def test_an_error_names_a_file_that_is_not_a_gguf_regardless_of_its_suffix(tmp_path):
     (tmp_path / "model.bin").write_bytes(b"PK\3\4" * 99)
 
     with pytest.raises(EngineError, match=r"model.bin is not a usable GGUF file"):
         load_model("m", LlamaSettings(path=tmp_path / "model.bin"))
 
 
-def test_a_recording_can_be_played_with_a_fault(tmp_path):
+def test_a_recording_can_be_replayed_with_a_fault(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"path":"chat/completions"}\n{"at":0,"end":"whole"}\n')
     model = load_model("m", RecordedSettings(path=tmp_path / "a.jsonl", fault="stall", fault_after=2))
 
     assert model.names == ["m"]
 
 
-def test_the_first_of_two_models_with_one_name_has_it():
+def test_the_first_model_wins_a_shared_name():
     first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
     models = ModelRegistry([first, second])
 

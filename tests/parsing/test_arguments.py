@@ -4,19 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.formats import Encoding
 from headrace.parsing.arguments import ArgumentsWriter
 from headrace.parsing.schema import ParametersSchema
-from strategies import FRAGMENTS, cut, json_values
+from strategies import FRAGMENTS, json_values, splits
 
 KINDS = ["string", "integer", "number", "boolean", "null", "object", "array"]
 
 
-def write(schema, *arguments, kind="by schema"):
+def write(schema, *arguments, encoding=Encoding.BY_SCHEMA):
     """The JSON text of arguments, each a key and the pieces of its value."""
     writer = ArgumentsWriter(ParametersSchema({"properties": {"x": schema}}))
     text = ""
     for key, pieces in arguments:
-        text += writer.begin(key, kind) + "".join(map(writer.feed, pieces)) + writer.end()
+        text += writer.begin(key, encoding) + "".join(map(writer.feed, pieces)) + writer.end()
     return text + writer.finish()
 
 
@@ -105,9 +106,9 @@ def test_a_number_in_quotes_is_a_number_where_no_string_is_allowed(text):
 
 
 def test_the_type_may_stand_in_the_markup():
-    assert value_of({"type": "integer"}, "7", kind="string") == "7"
-    assert value_of({"type": "string"}, "7", kind="json") == 7
-    assert value_of({"type": "string"}, "no json", kind="json") == "no json"
+    assert value_of({"type": "integer"}, "7", encoding=Encoding.TEXT) == "7"
+    assert value_of({"type": "string"}, "7", encoding=Encoding.JSON_EXCEPT_STRING) == 7
+    assert value_of({"type": "string"}, "no json", encoding=Encoding.JSON_EXCEPT_STRING) == "no json"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_no_cut_changes_what_leaves(data, schema, text):
     whole = write(schema, ("x", [text]))
 
     assert write(schema, ("x", text)) == whole
-    assert write(schema, ("x", data.draw(cut(text)))) == whole
+    assert write(schema, ("x", data.draw(splits(text)))) == whole
 
 
 @given(st.data(), schemas)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.parsing.call_object import CallObject
-from strategies import cut, json_values, words
+from strategies import json_values, splits, words
 
 
 def opened(pieces):
@@ -15,7 +15,7 @@ def opened(pieces):
     for piece in pieces:
         used = envelope.feed(piece)
         arguments += envelope.take_arguments()
-    return envelope.name, envelope.id, arguments + envelope.finish(), used, envelope.whole
+    return envelope.name, envelope.id, arguments + envelope.finish(), used, envelope.is_complete
 
 
 @given(st.data())
@@ -34,7 +34,7 @@ def test_name_and_arguments_are_found_under_every_cut(data):
     text = json.dumps(
         dict(data.draw(st.permutations(list(fields.items())))), ensure_ascii=data.draw(st.booleans())
     )
-    found, _, written, _, whole = opened(data.draw(cut(text)))
+    found, _, written, _, whole = opened(data.draw(splits(text)))
 
     assert (found, json.loads(written), whole) == (name, arguments, True)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.parsing.json_text import JsonText
-from strategies import cut, json_values
+from strategies import json_values, splits
 
 containers = st.lists(json_values, max_size=3) | st.dictionaries(st.text(max_size=5), json_values, max_size=3)
 both_ends = pytest.mark.parametrize("ends", [True, False])
@@ -26,7 +26,7 @@ def test_json_passes_as_it_is(ends, data):
         indent=data.draw(st.sampled_from([None, 1])),
     )
 
-    assert passed(data.draw(cut(text)), ends=ends) == text
+    assert passed(data.draw(splits(text)), ends=ends) == text
 
 
 @given(st.data())
@@ -35,9 +35,9 @@ def test_the_end_is_where_the_outermost_bracket_closes(data):
     json_text = JsonText(ends=True)
 
     for char in text:
-        assert not json_text.whole
+        assert not json_text.is_complete
         assert json_text.feed(char)[1] == 1
-    assert json_text.whole
+    assert json_text.is_complete
     assert json_text.feed(" more") == ("", 0)
 
 
@@ -50,7 +50,7 @@ def test_a_string_ends_itself_too():
     json_text = JsonText(ends=True)
 
     assert json_text.feed('"a\\"b" c') == ('"a\\"b"', 6)
-    assert json_text.whole
+    assert json_text.is_complete
 
 
 def test_inside_a_string_is_known():
@@ -99,7 +99,7 @@ def test_what_python_writes_of_plain_values_becomes_json(data):
     value = data.draw(st.lists(values, max_size=3))
     # repr() writes \xa0 and the like for what it cannot print; JSON has no such escape.
     if literal_eval(repr(value)) == value and "\\x" not in repr(value) and "\\U" not in repr(value):
-        assert json.loads(passed(data.draw(cut(repr(value))))) == value
+        assert json.loads(passed(data.draw(splits(repr(value))))) == value
 
 
 @both_ends
@@ -112,7 +112,9 @@ def test_no_cut_changes_what_leaves(ends, data):
     )
 
     assert (
-        passed(list(text), ends=ends) == passed([text], ends=ends) == passed(data.draw(cut(text)), ends=ends)
+        passed(list(text), ends=ends)
+        == passed([text], ends=ends)
+        == passed(data.draw(splits(text)), ends=ends)
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headrace.parsing.lexer import Lexer, beginning_of
+from headrace.parsing.lexer import Lexer, prefix_pattern
 
 
 def found(lexer, text, *, at_end=False):
@@ -18,7 +18,7 @@ def test_a_marker_is_found_wherever_it_stands():
 
 
 @pytest.mark.parametrize("text", ["x<", "x</", "x</a"])
-def test_a_beginning_of_a_marker_at_the_end_of_the_text_is_found_as_such(text):
+def test_a_prefix_pattern_a_marker_at_the_end_of_the_text_is_found_as_such(text):
     assert found(Lexer(["</a>"]), text) == (text[1:], False)
 
 
@@ -63,7 +63,7 @@ def test_white_space_that_no_protocol_writes_is_text():
 
 @given(st.text("ab<", min_size=1), st.text("c"))
 def test_a_beginning_is_any_but_the_empty_one(word, then):
-    pattern = re.compile(beginning_of(word, re.escape(then)))
+    pattern = re.compile(prefix_pattern(word, re.escape(then)))
 
     assert all(pattern.fullmatch(word[:size]) for size in range(1, len(word)))
     assert pattern.fullmatch(word + then)

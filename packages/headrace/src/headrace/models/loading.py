@@ -1,4 +1,4 @@
-"""Settings → models: what is named becomes an engine, a format and a template."""
+"""Settings → models: an engine, a format and a template each."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,15 +9,13 @@ from headrace.engines.latency import Histogram
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.error_mapping import Source
-from headrace.engines.protocols.grammar import SYNTAXES
 from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.recording import read_recording
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError, RequestError
-from headrace.formats import FORMATS, Format
-from headrace.models.families import detect_format
+from headrace.formats import FORMATS, Format, detect_format
 from headrace.models.registry import Model
 from headrace.models.settings import (
     ZAI_NAMES,
@@ -32,21 +30,21 @@ from headrace.models.templates import TemplateSource, find_template, model_templ
 
 __all__ = ["load_model", "read_key"]
 
-# What it was not trained for can make so small a model repeat itself up to the end of its context.
+# On input unlike its training data, so small a model may repeat itself until its context is full.
 _EMBEDDED_MAX_TOKENS: Final = 1024
 
 
 def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str] = os.environ) -> Model:
-    """Load what the settings name.
+    """Load a model.
 
     Args:
-        name: what clients call it; "" for the embedded model's own names.
-        settings: of one of the engines.
-        environment: holds the servers' keys.
+        name: for clients; "" for the embedded model's own names.
+        settings: of one of the engines; the default `LlamaSettings` are those of the embedded model.
+        environment: has the keys of upstream servers.
 
     Raises:
         EngineError: a file is missing or unusable, or a package is not installed.
-        RequestError: the settings do not fit together.
+        RequestError: the settings are inconsistent.
     """
     latency = Histogram()
     match settings:
@@ -59,12 +57,12 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         case RecordedSettings():
             return _recorded(name, settings, latency)
         case _:
-            msg = f"{type(settings).__name__} is no engine's"
+            msg = f"there is no engine for {type(settings).__name__}"
             raise TypeError(msg)
 
 
 def read_key(variable: str, environment: Mapping[str, str]) -> str:
-    """The key that a variable holds; "" if none is named.
+    """Return the key in an environment variable; "" without a variable.
 
     Raises:
         RequestError: the variable is not set.
@@ -91,14 +89,14 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
         cancel_latency=latency,
     )
-    clocked = TimeoutEngine(engine, _clocks(settings))
-    return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False), latency)
+    limited = TimeoutEngine(engine, _timeouts(settings))
+    return Model(_names(name, settings), limited, format, template.compile(writes_bos=False), latency)
 
 
 def _completions(
     name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
 ) -> Model:
-    template = _needed_template(name, settings)
+    template = _required_template(name, settings)
     format = _format(settings, template.text, settings.upstream_model or name)
     dialect = DIALECTS[settings.dialect]
     writes_bos = dialect.completions.get("add_special_tokens") is False
@@ -108,12 +106,12 @@ def _completions(
             dialect,
             source,
             model=settings.upstream_model or name,
-            syntax=SYNTAXES.get(format.name),
+            format=format,
             max_tokens=settings.max_tokens,
         )
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, template.compile(writes_bos=writes_bos), latency)
+    balancer = _load_balancer(settings, protocol, latency, environment)
+    return Model(_names(name, settings), balancer, format, template.compile(writes_bos=writes_bos), latency)
 
 
 def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
@@ -123,35 +121,37 @@ def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Ma
         model = settings.upstream_model or name
         return Chat(DIALECTS[settings.dialect], source, model=model, format=format)
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, None, latency)
+    balancer = _load_balancer(settings, protocol, latency, environment)
+    return Model(_names(name, settings), balancer, format, None, latency)
 
 
 def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
     paths = sorted(settings.path.glob("*.jsonl")) if settings.path.is_dir() else [settings.path]
     if not paths:
-        msg = f"{settings.path} holds no traces (*.jsonl); `headrace record --to {settings.path}` writes some"
+        msg = (
+            f"{settings.path} has no recordings (*.jsonl); `headrace record --to {settings.path}` writes some"
+        )
         raise EngineError(msg)
-    traces = [read_recording(path) for path in paths]
+    recordings = [read_recording(path) for path in paths]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
-    transport = ReplayTransport(traces, speed=settings.speed, fault=fault)
-    is_chat = traces[0].path == Chat.path
+    transport = ReplayTransport(recordings, speed=settings.speed, fault=fault)
+    is_chat = recordings[0].path == Chat.path
     dialect = DIALECTS["openai"]
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
     )
-    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _clocks(settings))
+    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _timeouts(settings))
     format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
     return Model(_names(name, settings), engine, format, None, latency)
 
 
-def _pool(
+def _load_balancer(
     settings: UpstreamSettings,
     protocol: Callable[[Source], Protocol],
     latency: Histogram,
     environment: Mapping[str, str],
 ) -> LoadBalancer:
-    """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
+    """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
     try:
         from headrace.engines.http import HttpTransport
     except ImportError as error:
@@ -162,11 +162,11 @@ def _pool(
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
         engine = UpstreamEngine(transport, protocol(transport.source), latency)
-        engines.append(TimeoutEngine(engine, _clocks(settings)))
+        engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)
 
 
-def _clocks(settings: ModelSettings) -> Timeouts:
+def _timeouts(settings: ModelSettings) -> Timeouts:
     return Timeouts(first_token=settings.first_token, idle=settings.idle, total=settings.total)
 
 
@@ -177,17 +177,17 @@ def _names(name: str, settings: ModelSettings) -> list[str]:
 def _format(settings: ModelSettings, template: str, name: str) -> Format:
     format = settings.format or detect_format(template, name)
     if format not in FORMATS:
-        given = f"format is {format!r}" if format else f"the family of {name or 'the model'} is not known"
-        msg = f"{given}; set format to one of {', '.join(FORMATS)}"
+        reason = f"format is {format!r}" if format else f"the family of {name or 'the model'} is not known"
+        msg = f"{reason}; set format to one of {', '.join(FORMATS)}"
         raise RequestError(msg)
     return FORMATS[format]
 
 
-def _needed_template(name: str, settings: CompletionsSettings) -> TemplateSource:
+def _required_template(name: str, settings: CompletionsSettings) -> TemplateSource:
     if not settings.template:
         msg = (
-            f'model {name}: engine = "completions" needs template: the model\'s GGUF file, its directory of'
-            ' Hugging Face or a Jinja file; engine = "chat" needs none'
+            f'model {name}: engine = "completions" needs template: the model\'s GGUF file, its Hugging'
+            ' Face directory or a Jinja file; engine = "chat" needs none'
         )
         raise RequestError(msg)
     return find_template(settings.template)

@@ -1,7 +1,6 @@
-"""What is wrong with a JSON Schema, before a grammar is made of it.
+"""Checks a JSON Schema before a grammar is made from it.
 
-It may be no schema at all (`malformed`), or ask for what a grammar cannot say (`unenforceable`).
-A null is as if the keyword were absent.
+It may be malformed, or use a keyword that a grammar cannot enforce. A keyword that is null counts as absent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 from headrace.wire.expected import show
 
-__all__ = ["TYPES", "malformed", "resolve", "unenforceable"]
+__all__ = ["TYPES", "find_malformed", "find_unenforceable", "resolve"]
 
 TYPES: Final = ("string", "integer", "number", "boolean", "null", "object", "array")
 
@@ -36,7 +35,7 @@ _UNENFORCEABLE: Final = frozenset(
         "uniqueItems",
     }
 )
-_MOST_REPEATED: Final = 2000  # llama.cpp writes out what must be there so many times
+_MAX_REPETITIONS: Final = 2000  # llama.cpp expands required repetitions
 
 _Shape = tuple[Callable[[Any], bool], str]
 
@@ -45,7 +44,7 @@ def _is_type(value: Any) -> bool:
     return isinstance(value, str) and value in TYPES
 
 
-def _is_filled(value: Any) -> bool:
+def _is_non_empty(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
 
 
@@ -54,15 +53,15 @@ def _is_count(value: Any) -> bool:
 
 
 _OBJECT: Final[_Shape] = (lambda value: isinstance(value, Mapping), "an object")
-_LIST: Final[_Shape] = (_is_filled, "a list that is not empty")
+_LIST: Final[_Shape] = (_is_non_empty, "a non-empty list")
 _LEAST: Final[_Shape] = (
-    lambda value: _is_count(value) and value <= _MOST_REPEATED,
-    f"an integer from 0 to {_MOST_REPEATED}",
+    lambda value: _is_count(value) and value <= _MAX_REPETITIONS,
+    f"an integer from 0 to {_MAX_REPETITIONS}",
 )
-_MOST: Final[_Shape] = (_is_count, "an integer from 0 on")
+_MOST: Final[_Shape] = (_is_count, "an integer of at least 0")
 _SHAPES: Final[Mapping[str, _Shape]] = {
     "$defs": _OBJECT,
-    "$ref": (lambda value: isinstance(value, str), "a text such as #/$defs/Place"),
+    "$ref": (lambda value: isinstance(value, str), "a string such as #/$defs/Place"),
     "allOf": _LIST,
     "anyOf": _LIST,
     "definitions": _OBJECT,
@@ -78,25 +77,25 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
         "a list of names",
     ),
     "type": (
-        lambda value: _is_type(value) or (_is_filled(value) and all(map(_is_type, value))),
+        lambda value: _is_type(value) or (_is_non_empty(value) and all(map(_is_type, value))),
         f"one of {', '.join(TYPES)}, or a list of them",
     ),
 }
-"""What the value of a keyword must be."""
+"""The valid values of each keyword."""
 
 
-def malformed(schema: Any, path: str) -> str:
-    """The first thing in it that is wrong: where it stands, what it is, what it must be; "" if none is."""
+def find_malformed(schema: Any, path: str) -> str:
+    """Describe the first malformed part: its path, its value and what it must be; "" if there is none."""
     return next(_malformed(schema, schema, path), "")
 
 
-def unenforceable(schema: Any, path: str) -> str:
-    """Where the first thing stands that a grammar cannot say; "" if there is none."""
+def find_unenforceable(schema: Any, path: str) -> str:
+    """Return the path of the first keyword that a grammar cannot enforce; "" if there is none."""
     return next(_unenforceable(schema, path), "")
 
 
 def resolve(reference: str, root: Any) -> Any:
-    """The part of `root` that a `$ref` names; None if there is none."""
+    """Return the part of `root` that a `$ref` refers to; None if it does not exist."""
     part = root
     for key in filter(None, reference.removeprefix("#").split("/")):
         name = key.replace("~1", "/").replace("~0", "~")
@@ -105,20 +104,20 @@ def resolve(reference: str, root: Any) -> Any:
 
 
 def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
-    if isinstance(schema, bool) and (schema or schema is not root):  # no answer at all fits `false`
+    if isinstance(schema, bool) and (schema or schema is not root):  # `false` matches no answer at all
         return
     if not isinstance(schema, Mapping):
         yield f"{path} is {show(schema)}; it must be a JSON Schema, which is an object"
         return
-    for key, (fits, what) in _SHAPES.items():
-        if schema.get(key) is not None and not fits(schema[key]):
-            yield f"{path}.{key} is {show(schema[key])}; it must be {what}"
-    for kind in ("Items", "Length"):
-        least, most = schema.get(f"min{kind}"), schema.get(f"max{kind}")
+    for key, (is_valid, expected) in _SHAPES.items():
+        if schema.get(key) is not None and not is_valid(schema[key]):
+            yield f"{path}.{key} is {show(schema[key])}; it must be {expected}"
+    for unit in ("Items", "Length"):
+        least, most = schema.get(f"min{unit}"), schema.get(f"max{unit}")
         if least is not None and most is not None and least > most:
-            yield f"{path}.min{kind} is {least}; it must not be greater than max{kind}, which is {most}"
+            yield f"{path}.min{unit} is {least}; it must not be greater than max{unit}, which is {most}"
     if (reference := schema.get("$ref") or "").startswith("#") and resolve(reference, root) is None:
-        yield f"{path}.$ref is {show(reference)}, which is not there"
+        yield f"{path}.$ref is {show(reference)}, which does not exist"
     for where, part in _parts(schema):
         yield from _malformed(part, root, path + where)
 
@@ -134,7 +133,7 @@ def _unenforceable(schema: Any, path: str) -> Iterator[str]:
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The schemas within a schema, each with its place."""
+    """Yield the path and value of each subschema."""
     for key in ("properties", "$defs", "definitions"):
         for name, part in (schema.get(key) or {}).items():
             yield f".{key}.{name}", part

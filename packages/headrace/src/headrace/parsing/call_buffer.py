@@ -1,4 +1,4 @@
-"""For `tool_stream` off: holds each call until it is whole, and then lets it leave in one piece."""
+"""Buffers each call until it is complete, for requests with `tool_stream` off."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,18 +7,18 @@ import msgspec
 
 from headrace.events import Event, ToolCallArguments, ToolCallEnd, ToolCallStart
 
-__all__ = ["WholeCalls"]
+__all__ = ["CallBuffer"]
 
 
-class WholeCalls:
-    """Events in, events out. Text that stands inside a call's markup leaves before the call."""
+class CallBuffer:
+    """Events in, events out. Content from inside a call's markup precedes the call."""
 
     def __init__(self) -> None:
         self._start: ToolCallStart | None = None
         self._arguments: list[str] = []
 
     def feed(self, events: Iterable[Event]) -> list[Event]:
-        """The events, with each call held until its end."""
+        """Return the events, each call as one `ToolCallStart` with all of its arguments."""
         ready: list[Event] = []
         for event in events:
             match event:
@@ -34,22 +34,22 @@ class WholeCalls:
         return ready
 
     def finish(self) -> list[Event]:
-        """A call that was cut off leaves as far as it came."""
+        """Return the call that was cut off, if any."""
         return self._release()
 
     def _release(self) -> list[Event]:
         if self._start is None:
             return []
         start, self._start = self._start, None
-        arguments = _normalised("".join(self._arguments))
+        arguments = _normalized("".join(self._arguments))
         self._arguments.clear()
         return [msgspec.structs.replace(start, arguments=arguments)]
 
 
-def _normalised(arguments: str) -> str:
-    """Compact, the outermost keys in alphabetical order, as Z.ai sends them; no JSON object: as it is."""
+def _normalized(arguments: str) -> str:
+    """Write an object compactly, its keys sorted on the top level, as Z.ai does; keep anything else."""
     try:
         value = msgspec.json.decode(arguments, type=dict[str, Any])
         return msgspec.json.encode(dict(sorted(value.items()))).decode()
-    except (msgspec.DecodeError, RecursionError):  # too deep for msgspec, whatever it is
+    except (msgspec.DecodeError, RecursionError):  # RecursionError: nested too deeply for msgspec
         return arguments

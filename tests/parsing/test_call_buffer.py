@@ -1,17 +1,17 @@
 import pytest
 
 from headrace.events import Content, ToolCallArguments, ToolCallEnd, ToolCallStart
-from headrace.parsing.whole_calls import WholeCalls
+from headrace.parsing.call_buffer import CallBuffer
 
 
 def arguments_of(text):
     """What leaves for a call with these arguments."""
-    events = WholeCalls().feed([ToolCallStart(0, "f"), ToolCallArguments(0, text), ToolCallEnd(0)])
+    events = CallBuffer().feed([ToolCallStart(0, "f"), ToolCallArguments(0, text), ToolCallEnd(0)])
     return events[0].arguments
 
 
 def test_nothing_of_a_call_leaves_before_it_is_whole():
-    calls = WholeCalls()
+    calls = CallBuffer()
 
     assert calls.feed([ToolCallStart(0, "f"), ToolCallArguments(0, '{"a"')]) == []
     assert calls.feed([ToolCallArguments(0, ":1}"), ToolCallEnd(0)]) == [
@@ -43,27 +43,27 @@ def test_what_cannot_be_validated_leaves_as_it_is(text):
 
 
 def test_a_call_that_was_cut_off_leaves_as_far_as_it_came():
-    calls = WholeCalls()
+    calls = CallBuffer()
     calls.feed([ToolCallStart(0, "f"), ToolCallArguments(0, '{"a": ')])
 
     assert calls.finish() == [ToolCallStart(0, "f", arguments='{"a": ')]
 
 
 def test_a_call_that_was_cut_off_before_its_arguments_leaves_without_any():
-    calls = WholeCalls()
+    calls = CallBuffer()
     calls.feed([ToolCallStart(0, "f")])
 
     assert calls.finish() == [ToolCallStart(0, "f")]
 
 
 def test_other_events_pass_at_once():
-    calls = WholeCalls()
+    calls = CallBuffer()
 
     assert calls.feed([ToolCallStart(0, "f"), Content("a")]) == [Content("a")]
 
 
 def test_a_call_without_an_end_leaves_before_the_next_one():
-    calls = WholeCalls()
+    calls = CallBuffer()
 
     assert calls.feed([ToolCallStart(0, "f"), ToolCallStart(1, "g"), ToolCallEnd(1)]) == [
         ToolCallStart(0, "f"),
@@ -73,7 +73,7 @@ def test_a_call_without_an_end_leaves_before_the_next_one():
 
 
 def test_events_of_a_call_that_never_began_pass():
-    assert WholeCalls().feed([ToolCallArguments(0, "x"), ToolCallEnd(0)]) == [
+    assert CallBuffer().feed([ToolCallArguments(0, "x"), ToolCallEnd(0)]) == [
         ToolCallArguments(0, "x"),
         ToolCallEnd(0),
     ]
