@@ -30,7 +30,7 @@ def calls(*some):
         ' \n```json{"text": "a"}```\n',
     ],
 )
-def test_v3_writes_json_in_a_fence_or_without_one(body):
+def test_v3_writes_json_with_or_without_a_fence(body):
     result = parsed(f"Well.{calls(v3(body), v3(body))} Done.", "deepseek-v3")
 
     assert (result.content, result.decoded) == ("Well. Done.", [("find", {"text": "a"})] * 2)
@@ -52,7 +52,7 @@ def test_a_call_without_json_has_no_arguments(body):
     assert parsed(calls(v3_1("", "get")), "deepseek-v3.1").calls == [("get", "{}")]
 
 
-def test_r1_need_not_open_the_thinking():
+def test_r1_may_omit_the_opening_tag():
     result = parsed(f"a\n</think>\n\nb{calls(v3('{}'))}", "deepseek-r1")
 
     assert (result.reasoning, result.content, result.decoded) == ("a", "b", [("find", {})])
@@ -65,14 +65,14 @@ def test_v3_1_writes_bare_json():
     assert result.calls == [("find", "{}"), ("get", "[1"), ("set", "{}")]
 
 
-def test_a_string_that_does_not_close_ends_before_the_next_call():
+def test_an_unclosed_string_ends_before_the_next_call():
     text = calls(v3_1('{"text": "a'), v3_1("{}", "get"))
 
     assert parsed(text, "deepseek-v3.1", thinking=False).calls == [("find", '{"text": "a'), ("get", "{}")]
 
 
 @pytest.mark.parametrize("name", ["deepseek-r1", "deepseek-v3.1", "deepseek-v3.2"])
-def test_in_the_thinking_only_a_known_tool_is_called(name):
+def test_in_the_thinking_only_known_tools_are_called(name):
     for tool in ("get", "set"):
         block = {
             "deepseek-r1": calls(v3("{}", tool)),
@@ -83,7 +83,7 @@ def test_in_the_thinking_only_a_known_tool_is_called(name):
 
 
 @pytest.mark.parametrize("name", ["deepseek-v3", "deepseek-v3.1"])
-def test_a_token_without_a_call_is_text_and_an_empty_block_is_nothing(name):
+def test_a_token_without_a_call_is_text_and_an_empty_block_is_dropped(name):
     assert parsed("a <｜tool▁calls▁begin｜> b", name, thinking=False).content == "a <｜tool▁calls▁begin｜> b"
     assert parsed(calls("") + "b", name, thinking=False).content == "b"
 
@@ -96,7 +96,7 @@ def dsml(*arguments, close="</｜DSML｜invoke>"):
     return f'<｜DSML｜function_calls>\n<｜DSML｜invoke name="find">\n{body}{close}\n</｜DSML｜function_calls>'
 
 
-def test_v3_2_says_itself_what_is_a_string():
+def test_v3_2_marks_strings_in_the_markup():
     text = dsml(
         ("a", ' string="true"', "7"),
         ("limit", ' string="true"', "7"),
@@ -110,13 +110,13 @@ def test_v3_2_says_itself_what_is_a_string():
 
 
 @pytest.mark.parametrize("close", ["</｜DSML｜invoke>", ""])
-def test_v3_2_may_forget_a_tag(close):
+def test_v3_2_may_omit_the_closing_tag_of_a_call(close):
     assert parsed(dsml(("limit", "", "7"), close=close), "deepseek-v3.2", thinking=False).decoded == [
         ("find", {"limit": 7})
     ]
 
 
-def test_v3_2_may_forget_to_close_a_value():
+def test_v3_2_may_omit_the_closing_tag_of_a_value():
     text = '<｜DSML｜function_calls><｜DSML｜invoke name="find"><｜DSML｜parameter name="limit">7</｜DSML｜invoke></｜DSML｜function_calls>'
 
     assert parsed(text, "deepseek-v3.2", thinking=False).decoded == [("find", {"limit": 7})]

@@ -17,7 +17,7 @@ def section(*calls):
     return f"<|tool_calls_section_begin|>{''.join(calls)}<|tool_calls_section_end|>"
 
 
-def test_the_models_own_id_is_kept():
+def test_the_id_that_the_model_chose_is_kept():
     result = parsed("Well." + section(call("functions.find:0", '{"text": "a"}'), call("functions.get:1")))
 
     assert (result.content, result.decoded) == ("Well.", [("find", {"text": "a"}), ("get", {})])
@@ -25,7 +25,7 @@ def test_the_models_own_id_is_kept():
 
 
 @pytest.mark.parametrize("id", ["functions.get:0\n", "get:0", "get", "functions.get"])
-def test_an_id_need_not_be_complete(id):
+def test_an_id_may_be_incomplete(id):
     assert parsed(section(call(id))).calls == [("get", "{}")]
 
 
@@ -35,7 +35,7 @@ def test_the_section_may_be_missing():
     assert (result.content, result.calls) == ("Well.  Done.", [("get", "{}")])
 
 
-def test_an_empty_section_is_nothing():
+def test_an_empty_section_is_dropped():
     assert parsed(f"Well.{section()} Done.").content == "Well. Done."
 
 
@@ -50,20 +50,20 @@ def test_a_literal_token_inside_a_string_is_text():
     assert parsed(section(call("functions.find:0", body))).calls == [("find", body)]
 
 
-def test_a_call_whose_braces_do_not_close_ends_at_its_token():
+def test_unclosed_json_ends_at_its_token():
     assert parsed(section(call("functions.find:0", '{"text": "a"'), call("get:1"))).calls == [
         ("find", '{"text": "a"'),
         ("get", "{}"),
     ]
 
 
-def test_calls_come_within_the_thinking():
+def test_the_thinking_may_contain_calls():
     result = parsed(f"<think>hm {section(call('functions.get:0'))} </think>Done.", name="kimi-k2-thinking")
 
     assert (result.reasoning, result.content, result.calls) == ("hm ", "Done.", [("get", "{}")])
 
 
-def test_in_the_thinking_only_a_known_tool_is_called():
+def test_in_the_thinking_only_known_tools_are_called():
     text = f"hm {section(call('functions.set:0'))}"
 
     assert parsed(text, name="kimi-k2-thinking").reasoning == text

@@ -18,7 +18,7 @@ def block(*calls):
     return f"<minimax:tool_call>\n{''.join(calls)}</minimax:tool_call>"
 
 
-def test_one_block_holds_all_calls():
+def test_one_block_contains_all_calls():
     result = parsed("Well.\n" + block(invoke(("text", "7"), ("limit", 7)), invoke(name="get")) + " Done.")
 
     assert (result.content, result.decoded) == (
@@ -42,7 +42,7 @@ def test_a_tag_may_be_missing(text):
     assert parsed(text).decoded == [("find", {"limit": 7})]
 
 
-def test_an_empty_block_is_nothing_and_a_mention_is_text():
+def test_an_empty_block_is_dropped_and_a_mention_is_text():
     assert parsed(f"a{block()}b").content == "ab"
     assert parsed("a <minimax:tool_call> b").content == "a <minimax:tool_call> b"
 
@@ -52,12 +52,12 @@ def test_text_in_a_block_is_content():
     assert parsed(block(invoke(("limit", 7))).replace("<parameter", "oh <parameter", 1)).content == "oh "
 
 
-def test_the_thinking_need_not_be_opened():
+def test_the_opening_thinking_tag_may_be_missing():
     result = parsed(f"a\n</think>\n\n{block(invoke(name='get'))}", thinking=True)
 
     assert (result.reasoning, result.content, result.calls) == ("a", "", [("get", "{}")])
 
 
-def test_in_the_thinking_only_a_known_tool_is_called():
+def test_in_the_thinking_only_known_tools_are_called():
     assert parsed(f"hm {block(invoke(name='get'))}", thinking=True).calls == [("get", "{}")]
     assert parsed(f"hm {block(invoke(name='set'))}", thinking=True).calls == []

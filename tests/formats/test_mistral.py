@@ -15,7 +15,7 @@ def test_nemo_writes_a_list(opening):
     result = parsed(text)
 
     assert (result.content, result.decoded) == ("Well.", [("find", {"text": "]"}), ("get", {})])
-    assert result.ids == ["", ""], "an id that follows the arguments comes too late"
+    assert result.ids == ["", ""], "an id after the name is ignored"
 
 
 def test_small_writes_a_name_an_id_and_json():
@@ -29,7 +29,7 @@ def test_the_token_before_the_json_may_be_missing():
     assert parsed('[TOOL_CALLS]find{"text": "a"}').decoded == [("find", {"text": "a"})]
 
 
-def test_a_call_whose_braces_do_not_close_ends_before_the_next_one():
+def test_unclosed_json_ends_before_the_next_call():
     assert parsed('[TOOL_CALLS]find[ARGS]{"text": "a"[TOOL_CALLS]get[ARGS]{}').calls == [
         ("find", '{"text": "a"'),
         ("get", "{}"),
@@ -41,7 +41,7 @@ def test_a_token_without_a_call_is_text(text):
     assert parsed(text).content == text
 
 
-def test_thinking_stands_between_tokens():
+def test_the_thinking_is_between_tokens():
     result = parsed("[THINK]a[/THINK]b")
 
     assert (result.reasoning, result.content) == ("a", "b")

@@ -23,7 +23,7 @@ def parsed(text, name="qwen3", **options):
         '{"name":"find","arguments":{"text":"a"}}}',
     ],
 )
-def test_a_call_is_an_object_with_a_name_and_arguments_in_any_order(body):
+def test_a_call_is_an_object_with_name_and_arguments_in_any_order(body):
     result = parsed(f"Well.\n<tool_call>\n{body}\n</tool_call>")
 
     assert (result.content, result.decoded, result.ended) == ("Well.", [("find", {"text": "a"})], [0])
@@ -32,18 +32,18 @@ def test_a_call_is_an_object_with_a_name_and_arguments_in_any_order(body):
 @pytest.mark.parametrize(
     "body", ['{"name": "get"}', '{"name": "get", "arguments": null}', '{"name": "get", "arguments": {}}']
 )
-def test_no_arguments_are_an_empty_object(body):
+def test_missing_arguments_are_an_empty_object(body):
     assert parsed(f"<tool_call>\n{body}\n</tool_call>").calls == [("get", "{}")]
 
 
-def test_arguments_stream_inside_strings_too():
-    pieces = [
+def test_arguments_are_streamed_even_inside_strings():
+    parts = [
         '<tool_call>{"name": "find", "arguments": {"text": "on',
         "ce upon",
         ' a time"}',
         "}</tool_call>",
     ]
-    events = parse("qwen3", pieces, tools=TOOLS)
+    events = parse("qwen3", parts, tools=TOOLS)
 
     assert [event.text for event in events[1:-1]] == ['{"text": "once upon a time"}']
 
@@ -70,7 +70,7 @@ def test_a_mention_is_text(text):
     assert (result.content, result.calls) == (f"So: {text}", [])
 
 
-def test_a_call_whose_braces_do_not_close_ends_at_its_tag():
+def test_unclosed_json_ends_at_its_tag():
     result = parsed(
         '<tool_call>\n{"name": "find", "arguments": {"text": "a"\n</tool_call>\n<tool_call>{"name": "get"}</tool_call>'
     )
@@ -78,7 +78,7 @@ def test_a_call_whose_braces_do_not_close_ends_at_its_tag():
     assert result.calls == [("find", '{"text": "a"\n'), ("get", "{}")]
 
 
-def test_a_call_whose_string_does_not_close_ends_before_the_next_call():
+def test_an_unclosed_string_ends_before_the_next_call():
     result = parsed(
         '<tool_call>{"name": "find", "arguments": {"text": "a}}\n</tool_call>\n<tool_call>{"name": "get"}</tool_call>'
     )
@@ -86,23 +86,23 @@ def test_a_call_whose_string_does_not_close_ends_before_the_next_call():
     assert [name for name, _ in result.calls] == ["find", "get"]
 
 
-def test_what_a_call_without_a_name_says_is_not_lost():
+def test_a_call_without_a_name_is_content():
     result = parsed('<tool_call>{"arguments": {"a": 1}}</tool_call> Done.')
 
     assert (result.content, result.calls) == ('{"arguments": {"a": 1}} Done.', [])
 
 
-def test_the_line_ends_around_the_thinking_are_protocol():
+def test_the_line_ends_around_the_thinking_are_markup():
     result = parsed("<think>\na\n\nb\n</think>\n\nHello")
 
     assert (result.reasoning, result.content) == ("a\n\nb", "Hello")
 
 
-def test_the_thinking_models_do_not_open_it():
+def test_the_thinking_models_omit_the_opening_tag():
     assert parsed("a\n</think>\n\nHello", name="qwen3-thinking").reasoning == "a"
 
 
-def test_a_call_in_the_thinking_is_a_call_if_the_tool_is_known():
+def test_in_the_thinking_only_known_tools_are_called():
     assert parsed('<think>a <tool_call>{"name": "get"}</tool_call>').calls == [("get", "{}")]
     assert parsed('<think>a <tool_call>{"name": "set"}</tool_call>').calls == []
 
@@ -118,11 +118,11 @@ def xml(*arguments, name="find"):
 @pytest.mark.parametrize(
     "value", ["a", "", "\n", "  a\n  b\n", "</parameter> c", "<function=get>", "</function>", "7", '{"a": 1}']
 )
-def test_one_line_end_on_each_side_of_a_value_is_protocol(value):
+def test_one_line_end_on_each_side_of_a_value_is_markup(value):
     assert parsed(xml(("text", value)), name="qwen3-coder").decoded == [("find", {"text": value})]
 
 
-def test_a_value_need_not_stand_on_its_own_line():
+def test_a_value_may_be_on_the_line_of_its_tags():
     text = "<tool_call><function=find><parameter=text>a</parameter><parameter=limit>3</parameter></function></tool_call>"
 
     assert parsed(text, name="qwen3-coder").decoded == [("find", {"text": "a", "limit": 3})]
@@ -150,7 +150,7 @@ def test_several_functions_may_share_a_tag():
     assert (result.decoded, result.content) == ([("get", {}), ("get", {})], "\nDone.")
 
 
-def test_a_function_that_was_not_offered_is_called_all_the_same():
+def test_a_function_that_was_not_offered_is_called():
     assert parsed(xml(("a", "1"), name="set"), name="qwen3-coder").decoded == [("set", {"a": 1})]
     assert parsed("I use <function=set> here", name="qwen3-coder").content == "I use <function=set> here"
 

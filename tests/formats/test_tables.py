@@ -1,6 +1,8 @@
 """The rules for every table, so that the parser can walk it without knowing the family."""
 
 import re
+from enum import Enum
+from inspect import isfunction
 from itertools import pairwise, permutations
 
 import pytest
@@ -122,3 +124,9 @@ def test_only_transitions_to_a_value_have_an_encoding(format):
 @families
 def test_the_name_pattern_finds_the_name(format):
     assert not format.name_pattern or re.fullmatch(format.name_pattern, "functions.f:0")["name"] == "f"
+
+
+def test_states_are_hashed_in_c():
+    """`State.__hash__` is only worth its line while Enum's own is a function in Python."""
+    assert isfunction(Enum.__hash__)
+    assert not isfunction(State.__hash__)
