@@ -9,7 +9,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_sections_of_the_families_are_up_to_date():
-    subprocess.run([sys.executable, DOCS / "draw_formats.py", "--check"], check=True)
+    check = subprocess.run([sys.executable, DOCS / "draw_formats.py", "--check"], check=False)
+
+    assert check.returncode == 0, "run python docs/draw_formats.py"
 
 
 def test_the_example_runs():

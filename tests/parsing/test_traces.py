@@ -20,7 +20,7 @@ CASES = sorted(path.parent for path in TRACES.glob("*/*/output.txt"))
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_an_output_gives_the_same_events_however_it_is_split(case):
     text = (case / "output.txt").read_bytes().decode()
-    expected = json.loads((case / "events.json").read_text())
+    expected = [json.loads(line) for line in (case / "events.jsonl").read_text().splitlines()]
 
     for parts in ([text], *splits(text)):
         assert list(map(describe, parse(case.parent.name, parts, tools=TOOLS))) == expected
