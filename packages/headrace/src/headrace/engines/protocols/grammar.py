@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal
-from headrace.engines.protocols.json_schema import find_malformed, find_unenforceable
+from headrace.engines.protocols.json_schema import malformed, unenforceable
 from headrace.errors import RequestError
 from headrace.formats import Format, Syntax
 from headrace.wire.request import ChatRequest, FunctionSpec
 
 __all__ = ["answer_grammar"]
 
-_MAX_SIZE: Final = 2**17  # characters; llama.cpp tries every alternative for every token
+_MAX_SIZE: Final = 2**17  # characters; llama.cpp tests every alternative for every token
 
 
 def answer_grammar(generation: Generation, format: Format | None) -> str:
@@ -35,10 +35,10 @@ def answer_grammar(generation: Generation, format: Format | None) -> str:
     try:
         grammar = _grammar(generation, format)
     except RecursionError:
-        msg = f"{field}: a schema is infinitely recursive or nested too deeply; make it flatter"
+        msg = f"{field}: a schema is infinitely recursive, or nested too deeply; make it flatter"
         raise RequestError(msg, code="1212") from None
     if len(grammar) > _MAX_SIZE:
-        msg = f"{field}: the schemas are too large to enforce; send fewer tools or shorter enums"
+        msg = f"{field}: the schemas are too large to be enforced; use fewer tools, or shorter enums"
         raise RequestError(msg, code="1212")
     return grammar
 
@@ -72,12 +72,10 @@ def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
         return "object"
     schema = (request.response_format.json_schema or {}).get("schema")
     place = "response_format.json_schema.schema"
-    if fault := find_malformed(schema, place):
-        raise RequestError(fault)
-    if where := find_unenforceable(schema, place):
-        msg = (
-            f"{where} cannot be enforced by model {request.model}; remove it and validate the answer yourself"
-        )
+    if error := malformed(schema, place):
+        raise RequestError(error)
+    if path := unenforceable(schema, place):
+        msg = f"{path} cannot be enforced by model {request.model}; remove it and validate the answer"
         raise RequestError(msg, code="1212")
     grammar = JsonGrammar(schema, "answer")
     expression = grammar.expression(schema)
@@ -91,8 +89,8 @@ def _calls(request: ChatRequest, syntax: Syntax | None, rules: dict[str, str]) -
         raise RequestError(msg, code="1212")
     tools = [tool.function for tool in request.tools or ()]
     for index, tool in enumerate(tools):
-        if fault := find_malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
-            raise RequestError(fault)
+        if error := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
+            raise RequestError(error)
     choice = request.tool_choice
     if isinstance(choice, dict):
         tools = [tool for tool in tools if tool.name == choice["function"]["name"]]

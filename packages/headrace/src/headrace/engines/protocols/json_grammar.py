@@ -1,8 +1,8 @@
-"""A JSON Schema → the rules of a grammar in llama.cpp's notation (GBNF).
+"""JSON Schema → rules of a grammar in llama.cpp's notation (GBNF).
 
 The output is valid against the schema, except for keywords that a grammar cannot express (`pattern`,
-`minimum`, …): `json_schema.py` finds those, and malformed schemas.
-Properties are generated in the schema's order, and only those that it names.
+`minimum`, …): `json_schema.py` finds those, and invalid schemas.
+Properties are in the schema's order; the output has no others.
 Notation: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
 """
 
@@ -28,7 +28,7 @@ SHARED_RULES: Final[Mapping[str, str]] = {
     "array": '"[" ws ( value ws ( "," ws value ws )* )? "]"',
     "value": "object | array | string | number | boolean | null",
 }
-"""The rules that every schema uses, by name."""
+"""The rules that all schemas share, by name."""
 
 _RESERVED: Final = re.compile(r'[\\"\x00-\x1f]')
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -47,8 +47,8 @@ class JsonGrammar:
     """The rules of one schema.
 
     Args:
-        root: the schema that `$ref` refers to.
-        prefix: of the names of its rules.
+        root: the schema for `$ref`.
+        prefix: of the rules' names.
     """
 
     def __init__(self, root: Any, prefix: str) -> None:
@@ -58,7 +58,7 @@ class JsonGrammar:
         self._of_reference: dict[str, str] = {}
 
     def expression(self, schema: Any) -> str:
-        """Return an expression for a value of `schema`, after adding the rules that it needs."""
+        """Return an expression that matches a value of `schema`; add the rules it needs."""
         if not isinstance(schema, Mapping):
             return "value"
         if isinstance(reference := schema.get("$ref"), str):
@@ -74,21 +74,21 @@ class JsonGrammar:
             return self.expression(self._merged(schema))
         types = schema.get("type")
         if isinstance(types, list):
-            return _union(self._of_type(schema, type_) for type_ in types)
+            return _union(self._of_type(schema, kind) for kind in types)
         return self._of_type(schema, types or ("object" if "properties" in schema else ""))
 
-    def _of_type(self, schema: Mapping[str, Any], type_: str) -> str:
-        match type_:
+    def _of_type(self, schema: Mapping[str, Any], kind: str) -> str:
+        match kind:
             case "object":
                 return self._object(schema)
             case "array":
                 return self._array(schema)
             case "string":
                 least, most = schema.get("minLength") or 0, schema.get("maxLength")
-                is_unbounded = not least and most is None
-                return type_ if is_unbounded else f'"\\"" character{_times(least, most)} "\\""'
+                is_free = not least and most is None
+                return kind if is_free else f'"\\"" character{_times(least, most)} "\\""'
             case _:
-                return type_ if type_ in TYPES else "value"
+                return kind if kind in TYPES else "value"
 
     def _object(self, schema: Mapping[str, Any]) -> str:
         properties = schema.get("properties") or {}
@@ -106,7 +106,7 @@ class JsonGrammar:
         return f'"{{" ws {self._sequence(members)} "}}"'
 
     def _sequence(self, members: list[tuple[str, bool]]) -> str:
-        """Return members in order, with or without the optional ones, separated by commas."""
+        """Build a sequence of members in order, the optional ones present or not, separated by commas."""
         first = next((at for at, (_, required) in enumerate(members) if required), None)
         if first is None:
             return self._optional([name for name, _ in members])
@@ -117,7 +117,7 @@ class JsonGrammar:
         return " ".join([*before, members[first][0], *after])
 
     def _optional(self, names: list[str]) -> str:
-        """Return any subset, in order. What follows a member is a rule: inlining it takes quadratic space."""
+        """Build any subset, in order. The rest is a rule of its own, so that the size is not quadratic."""
         starts: list[str] = []
         rest = ""
         for name in reversed(names):
@@ -135,7 +135,7 @@ class JsonGrammar:
         return f'"[" ws {items if least else f"( {items} )?"} "]"'
 
     def _reference(self, reference: str) -> str:
-        """Return a rule for the reference, so that a schema may refer to itself."""
+        """Return a rule of its own, so that a schema may be recursive."""
         if reference not in self._of_reference:
             name = f"{self._prefix}-ref{len(self._of_reference)}"
             self._of_reference[reference] = name
@@ -143,12 +143,12 @@ class JsonGrammar:
         return self._of_reference[reference]
 
     def _merged(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Merge `allOf` into one schema: later keys win, properties and required names accumulate."""
+        """Merge `allOf` into one schema: later keys win; properties and required names are united."""
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
             is_reference = isinstance(part, Mapping) and part.get("$ref")
-            schema_part = resolve(part["$ref"], self._root) if is_reference else part
-            for key, value in schema_part.items() if isinstance(schema_part, Mapping) else ():
+            target = resolve(part["$ref"], self._root) if is_reference else part
+            for key, value in target.items() if isinstance(target, Mapping) else ():
                 if key == "properties":
                     merged[key] = {**(merged.get(key) or {}), **(value or {})}
                 elif key == "required":

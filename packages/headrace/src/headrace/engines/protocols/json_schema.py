@@ -1,6 +1,7 @@
-"""Checks a JSON Schema before a grammar is made from it.
+"""Validation of JSON Schemas before a grammar is built from them.
 
-It may be malformed, or use a keyword that a grammar cannot enforce. A keyword that is null counts as absent.
+A schema may be invalid (`malformed`), or use a keyword that a grammar cannot express (`unenforceable`).
+A keyword whose value is null counts as absent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from headrace.wire.expected import show
 
-__all__ = ["TYPES", "find_malformed", "find_unenforceable", "resolve"]
+__all__ = ["TYPES", "malformed", "resolve", "unenforceable"]
 
 TYPES: Final = ("string", "integer", "number", "boolean", "null", "object", "array")
 
@@ -44,7 +45,7 @@ def _is_type(value: Any) -> bool:
     return isinstance(value, str) and value in TYPES
 
 
-def _is_non_empty(value: Any) -> bool:
+def _is_filled(value: Any) -> bool:
     return isinstance(value, list) and bool(value)
 
 
@@ -53,7 +54,7 @@ def _is_count(value: Any) -> bool:
 
 
 _OBJECT: Final[_Shape] = (lambda value: isinstance(value, Mapping), "an object")
-_LIST: Final[_Shape] = (_is_non_empty, "a non-empty list")
+_LIST: Final[_Shape] = (_is_filled, "a non-empty list")
 _LEAST: Final[_Shape] = (
     lambda value: _is_count(value) and value <= _MAX_REPETITIONS,
     f"an integer from 0 to {_MAX_REPETITIONS}",
@@ -77,25 +78,25 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
         "a list of names",
     ),
     "type": (
-        lambda value: _is_type(value) or (_is_non_empty(value) and all(map(_is_type, value))),
+        lambda value: _is_type(value) or (_is_filled(value) and all(map(_is_type, value))),
         f"one of {', '.join(TYPES)}, or a list of them",
     ),
 }
-"""The valid values of each keyword."""
+"""The check and the description of a keyword's value."""
 
 
-def find_malformed(schema: Any, path: str) -> str:
-    """Describe the first malformed part: its path, its value and what it must be; "" if there is none."""
+def malformed(schema: Any, path: str) -> str:
+    """Describe the first error in a schema: its path, the value, the expected type; "" if there is none."""
     return next(_malformed(schema, schema, path), "")
 
 
-def find_unenforceable(schema: Any, path: str) -> str:
-    """Return the path of the first keyword that a grammar cannot enforce; "" if there is none."""
+def unenforceable(schema: Any, path: str) -> str:
+    """Return the path of the first keyword that a grammar cannot express; "" if there is none."""
     return next(_unenforceable(schema, path), "")
 
 
 def resolve(reference: str, root: Any) -> Any:
-    """Return the part of `root` that a `$ref` refers to; None if it does not exist."""
+    """Return the part of `root` that a `$ref` refers to; None if there is none."""
     part = root
     for key in filter(None, reference.removeprefix("#").split("/")):
         name = key.replace("~1", "/").replace("~0", "~")
@@ -104,18 +105,18 @@ def resolve(reference: str, root: Any) -> Any:
 
 
 def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
-    if isinstance(schema, bool) and (schema or schema is not root):  # `false` matches no answer at all
+    if isinstance(schema, bool) and (schema or schema is not root):  # nothing is valid against `false`
         return
     if not isinstance(schema, Mapping):
-        yield f"{path} is {show(schema)}; it must be a JSON Schema, which is an object"
+        yield f"{path} is {show(schema)}; it must be a JSON Schema, an object"
         return
-    for key, (is_valid, expected) in _SHAPES.items():
-        if schema.get(key) is not None and not is_valid(schema[key]):
-            yield f"{path}.{key} is {show(schema[key])}; it must be {expected}"
-    for unit in ("Items", "Length"):
-        least, most = schema.get(f"min{unit}"), schema.get(f"max{unit}")
+    for key, (fits, what) in _SHAPES.items():
+        if schema.get(key) is not None and not fits(schema[key]):
+            yield f"{path}.{key} is {show(schema[key])}; it must be {what}"
+    for kind in ("Items", "Length"):
+        least, most = schema.get(f"min{kind}"), schema.get(f"max{kind}")
         if least is not None and most is not None and least > most:
-            yield f"{path}.min{unit} is {least}; it must not be greater than max{unit}, which is {most}"
+            yield f"{path}.min{kind} is {least}; it must not be greater than max{kind}, which is {most}"
     if (reference := schema.get("$ref") or "").startswith("#") and resolve(reference, root) is None:
         yield f"{path}.$ref is {show(reference)}, which does not exist"
     for where, part in _parts(schema):
@@ -133,7 +134,7 @@ def _unenforceable(schema: Any, path: str) -> Iterator[str]:
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the path and value of each subschema."""
+    """Yield the direct subschemas with their paths."""
     for key in ("properties", "$defs", "definitions"):
         for name, part in (schema.get(key) or {}).items():
             yield f".{key}.{name}", part
