@@ -9,7 +9,7 @@ from headrace.errors import RequestError
 from headrace.formats import FORMATS, Format, Syntax
 from headrace.wire import decode_request
 
-HERON = Format(name="heron", transitions={}, thinking_tags=("<mull>", "</mull>"), syntax=Syntax())
+INVENTED = Format(name="invented", transitions={}, thinking_tags=("<muse>", "</muse>"), syntax=Syntax())
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 
@@ -23,10 +23,10 @@ def root(format, prompt="", **fields):
 @pytest.mark.parametrize(
     ("format", "prompt", "thinking"),
     [
-        (HERON, "", r'( "\n"? <mull> !</mull>* </mull> )? '),
-        (HERON, "<mull>\n", "!</mull>* </mull> "),
-        (HERON, "<mull></mull>", ""),
-        (msgspec.structs.replace(HERON, thinking_tags=None), "", ""),
+        (INVENTED, "", r'( "\n"? <muse> !</muse>* </muse> )? '),
+        (INVENTED, "<muse>\n", "!</muse>* </muse> "),
+        (INVENTED, "<muse></muse>", ""),
+        (msgspec.structs.replace(INVENTED, thinking_tags=None), "", ""),
         (FORMATS["qwen3-coder"], "", ""),
         (None, "", ""),
     ],
@@ -37,7 +37,7 @@ def test_thinking_may_precede_a_structured_output_if_a_grammar_can_name_its_tags
     assert root(format, prompt, response_format={"type": "json_object"}) == expected
 
 
-@pytest.mark.parametrize("format", [HERON, FORMATS["qwen3-coder"], None])
+@pytest.mark.parametrize("format", [INVENTED, FORMATS["qwen3-coder"], None])
 def test_a_call_cannot_be_forced_without_a_syntax_for_it(format):
     with pytest.raises(RequestError, match='supports "auto" and "none" only'):
         root(format, tools=[TOOL], tool_choice="required")
