@@ -18,9 +18,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from headrace.models.embedded import embedded_model
 from headrace.models.loading import load_model
-from headrace.models.settings import ChatSettings
+from headrace.models.settings import ChatSettings, LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 MESSAGES = [{"role": "user", "content": "Write a poem about spring"}]
@@ -125,7 +124,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     rounds = parser.parse_args().rounds
     print(f"{'ms':>48} {'median':>8} {'p99':>8}")
-    with LocalServer(App(ModelRegistry([embedded_model(slots=1)]), Settings())) as server:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings(slots=1))]), Settings())) as server:
         release_of_a_slot(port_of(server))
         pairs = [release_of_a_slot(port_of(server)) for _ in range(rounds)]
     show("slot: left -> next is served", [pair[0] for pair in pairs])

@@ -1,4 +1,4 @@
-"""Settings become a model, or an error that says what to do."""
+"""Settings become a model, or an error with a remedy."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_a_chat_upstream_needs_neither_template_nor_format():
     assert not model.engine.continues
 
 
-def test_raw_text_can_be_continued_and_has_a_template():
+def test_a_completions_upstream_has_a_template_and_can_continue():
     model = load_model("m", CompletionsSettings(url=URL, template=TEMPLATE, format="glm-4.7"))
 
     assert model.format.name == "glm-4.7"
@@ -28,7 +28,7 @@ def test_raw_text_can_be_continued_and_has_a_template():
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "message"),
     [
         (
             CompletionsSettings(url=URL),
@@ -36,15 +36,15 @@ def test_raw_text_can_be_continued_and_has_a_template():
         ),
         (
             CompletionsSettings(url=URL, template=TEMPLATE),
-            "format: the family of m cannot be guessed; it must be one of",
+            "format: the family of m is not known; it must be one of",
         ),
         (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format: 'glm-9' is not known"),
         (ChatSettings(url=URL, format="glm-9"), "format: 'glm-9' is not known"),
         (ChatSettings(url=URL, key="NOT_THERE"), "key: the environment variable NOT_THERE is not set"),
     ],
 )
-def test_what_does_not_fit_together_is_named(settings, named):
-    with pytest.raises(RequestError, match=named):
+def test_inconsistent_settings_are_an_error(settings, message):
+    with pytest.raises(RequestError, match=message):
         load_model("m", settings, {})
 
 
@@ -66,11 +66,11 @@ def test_what_does_not_fit_together_is_named(settings, named):
         ("text", "is not a usable GGUF file|is no trace|not valid Jinja: line 1"),
         ("text.gguf", "is not a usable GGUF file|is no trace|not valid Jinja"),
         ("text.json", "is not a usable GGUF file|is no trace|is not valid JSON"),
-        ("folder.gguf", "it is a directory; name the file|holds no traces"),
-        ("folder", "it is a directory; name the file|has no chat template|holds no traces"),
+        ("folder.gguf", "it is a directory; name the file|has no recordings"),
+        ("folder", "it is a directory; name the file|has no chat template|has no recordings"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, option, file, reason):
+def test_an_error_names_an_unusable_file_and_its_option(tmp_path, kind, option, file, reason):
     for text in ("file", "text", "text.gguf", "text.json"):
         (tmp_path / text).write_text("{% text")
     for folder in ("folder", "folder.gguf"):
@@ -85,14 +85,14 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, opt
     assert str(place) in caught.value.message
 
 
-def test_a_recording_can_be_played_with_a_fault(tmp_path):
+def test_a_recording_can_be_replayed_with_a_fault(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"path":"chat/completions"}\n{"at":0,"end":"whole"}\n')
     model = load_model("m", RecordedSettings(path=tmp_path / "a.jsonl", fault="stall", fault_after=2))
 
     assert model.names == ["m"]
 
 
-def test_the_first_of_two_models_with_one_name_has_it():
+def test_the_first_model_wins_a_shared_name():
     first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
     models = ModelRegistry([first, second])
 

@@ -5,21 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.parsing.call_object import CallObject
-from strategies import cut, json_values, words
+from strategies import json_values, splits, words
 
 
-def opened(pieces):
-    """Name, id and arguments; and how much of the last piece was used."""
-    envelope = CallObject()
+def read(parts):
+    """Name, id and arguments, the characters used of the last part, and whether the object is complete."""
+    call = CallObject()
     arguments, used = "", 0
-    for piece in pieces:
-        used = envelope.feed(piece)
-        arguments += envelope.take_arguments()
-    return envelope.name, envelope.id, arguments + envelope.finish(), used, envelope.whole
+    for part in parts:
+        used = call.feed(part)
+        arguments += call.take_arguments()
+    return call.name, call.id, arguments + call.finish(), used, call.is_complete
 
 
 @given(st.data())
-def test_name_and_arguments_are_found_under_every_cut(data):
+def test_name_and_arguments_are_found_however_the_text_is_split(data):
     name, arguments = (
         data.draw(words.filter(bool)),
         data.draw(st.dictionaries(words, json_values, max_size=3)),
@@ -34,34 +34,34 @@ def test_name_and_arguments_are_found_under_every_cut(data):
     text = json.dumps(
         dict(data.draw(st.permutations(list(fields.items())))), ensure_ascii=data.draw(st.booleans())
     )
-    found, _, written, _, whole = opened(data.draw(cut(text)))
+    found, _, written, _, is_complete = read(data.draw(splits(text)))
 
-    assert (found, json.loads(written), whole) == (name, arguments, True)
+    assert (found, json.loads(written), is_complete) == (name, arguments, True)
 
 
 @pytest.mark.parametrize("key", ["arguments", "parameters"])
-def test_arguments_leave_as_they_come(key):
-    envelope = CallObject()
-    envelope.feed(f'{{"name": "f", "{key}": {{"a": "b')
+def test_arguments_are_streamed(key):
+    call = CallObject()
+    call.feed(f'{{"name": "f", "{key}": {{"a": "b')
 
-    assert envelope.take_arguments() == '{"a": "b'
-    assert envelope.in_string
-    envelope.feed(' c"}')
-    assert envelope.take_arguments() == ' c"}'
-    assert not envelope.in_string
-
-
-def test_arguments_before_the_name_wait_for_it():
-    envelope = CallObject()
-    envelope.feed('{"arguments": {"a": 1}, ')
-
-    assert envelope.take_arguments() == ""
-    envelope.feed('"name": "f"}')
-    assert envelope.take_arguments() == '{"a": 1}'
+    assert call.take_arguments() == '{"a": "b'
+    assert call.in_string
+    call.feed(' c"}')
+    assert call.take_arguments() == ' c"}'
+    assert not call.in_string
 
 
-def test_what_follows_the_envelope_is_not_used():
-    assert opened(['{"name": "f"} and {'])[3:] == (13, True)
+def test_arguments_before_the_name_are_buffered():
+    call = CallObject()
+    call.feed('{"arguments": {"a": 1}, ')
+
+    assert call.take_arguments() == ""
+    call.feed('"name": "f"}')
+    assert call.take_arguments() == '{"a": 1}'
+
+
+def test_text_after_the_object_is_not_used():
+    assert read(['{"name": "f"} and {'])[3:] == (13, True)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_what_follows_the_envelope_is_not_used():
         ('{"id": 7, "name": "f"}', ""),
     ],
 )
-def test_an_id_counts_if_it_stands_before_the_name(text, id):
-    assert opened([text])[:2] == ("f", id)
+def test_an_id_before_the_name_counts(text, id):
+    assert read([text])[:2] == ("f", id)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_an_id_counts_if_it_stands_before_the_name(text, id):
     ],
 )
 @pytest.mark.parametrize("order", ['{{"name": "f", "arguments": {}}}', '{{"arguments": {}, "name": "f"}}'])
-def test_arguments_may_be_json_in_a_string_or_nothing(value, arguments, order):
-    assert opened(order.format(value))[:3] == ("f", "", arguments)
+def test_arguments_may_be_json_in_a_string_or_missing(value, arguments, order):
+    assert read(order.format(value))[:3] == ("f", "", arguments)
 
 
 @pytest.mark.parametrize(
@@ -112,26 +112,26 @@ def test_arguments_may_be_json_in_a_string_or_nothing(value, arguments, order):
         '{"x": nul',
     ],
 )
-def test_what_is_no_envelope_has_no_name_and_does_not_raise(text):
-    assert opened([text])[0] == opened(text)[0] == ""
+def test_text_that_is_not_a_call_object_has_no_name_and_does_not_raise(text):
+    assert read([text])[0] == read(text)[0] == ""
 
 
 @pytest.mark.parametrize("between", ["", " ", ", "])
 @pytest.mark.parametrize("after", ["So be it.", "[1]", "<b>", "\\"])
-def test_where_no_key_stands_the_object_is_over(between, after):
+def test_text_in_place_of_a_key_ends_the_object(between, after):
     fields = '{"name": "f", "arguments": {"a": 1}' + between
 
-    assert opened([fields + after]) == ("f", "", '{"a": 1}', len(fields), True)
+    assert read([fields + after]) == ("f", "", '{"a": 1}', len(fields), True)
 
 
-def test_a_key_without_a_meaning_is_protocol():
-    assert opened(['{"type": "function", "name": "f", "note": [{"name": "g"}]}'])[:3] == ("f", "", "")
+def test_other_keys_are_ignored():
+    assert read(['{"type": "function", "name": "f", "note": [{"name": "g"}]}'])[:3] == ("f", "", "")
 
 
 def test_the_first_name_counts():
-    assert opened(['{"name": "f", "name": "g"}'])[0] == "f"
+    assert read(['{"name": "f", "name": "g"}'])[0] == "f"
 
 
-def test_a_held_back_beginning_leaves_at_the_end():
-    assert opened(['{"name": "f", "arguments": {"a": Tru'])[2] == '{"a": Tru'
-    assert opened(['{"name": "f", "arguments": {"a": "\\'])[2] == '{"a": "\\'
+def test_text_that_was_held_back_is_emitted_at_the_end():
+    assert read(['{"name": "f", "arguments": {"a": Tru'])[2] == '{"a": Tru'
+    assert read(['{"name": "f", "arguments": {"a": "\\'])[2] == '{"a": "\\'

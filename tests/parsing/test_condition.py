@@ -21,41 +21,52 @@ def follows(condition, text, *, at_end=False, in_string=False, names=NAMES):
     "text",
     ["get\n", " \n get\t\n", "get<k>", "get_weather \n <k>", "获取天气<k>", "unknown<k>", "un-known.1 <k>"],
 )
-def test_what_is_asked_for_is_seen(text):
+def test_a_condition_holds_if_one_of_its_sequences_follows(text):
     assert follows(CALL, text) is True
 
 
 @pytest.mark.parametrize("text", ["", " ", "g", "get", "get ", "get<", "get_", "unknown", "unknown <", "获"])
-def test_while_more_text_can_decide_nothing_is_decided(text):
+def test_a_condition_is_undecided_while_more_text_could_decide_it(text):
     assert follows(CALL, text) is None
 
 
 @pytest.mark.parametrize("text", ["<", ".get x", "get x", "get_x\nx", " and <k", "unknown<x", "unknown\n\nx"])
-def test_what_is_not_asked_for_is_refused_as_soon_as_it_is_certain(text):
+def test_a_condition_fails_as_soon_as_no_sequence_can_follow(text):
     assert follows(CALL, text) is False
 
 
-def test_a_name_that_begins_with_another_is_not_taken_for_it():
+def test_a_name_is_matched_as_a_whole():
     assert follows(((Lookahead.KNOWN_NAME, "_x"),), "get_x") is False
     assert follows(((Lookahead.KNOWN_NAME, "<k>"),), "get_weather<k>") is True
 
 
 @pytest.mark.parametrize("text", ["", "\n", "get_wea", "get_weather", "get <", "unknown <"])
-def test_at_the_end_a_beginning_is_enough(text):
+def test_at_the_end_of_the_output_the_beginning_of_a_sequence_suffices(text):
     assert follows(CALL, text, at_end=True) is True
 
 
 @pytest.mark.parametrize("text", ["unknown", "gets", "."])
-def test_at_the_end_a_word_that_is_no_tools_name_is_text(text):
+def test_at_the_end_of_the_output_a_partial_name_must_begin_that_of_a_tool(text):
     assert follows(CALL, text, at_end=True) is False
 
 
-def test_without_tools_no_name_is_known():
+@pytest.mark.parametrize("text", ["", "ke", "key", "key:", "get", "key: "])
+def test_at_the_end_of_the_output_any_partial_key_suffices(text):
+    assert follows(((Lookahead.KEY, ": "),), text, at_end=True) is True
+
+
+def test_a_key_is_a_name():
+    assert follows(((Lookahead.KEY, ":"),), "two words:") is False
+    assert follows(((Lookahead.KEY, ":"),), "two words:", at_end=True) is False
+    assert follows(((Lookahead.KEY, ":"),), "ke") is None
+
+
+def test_without_tools_there_are_no_known_names():
     assert follows(((Lookahead.SPACE, Lookahead.KNOWN_NAME),), " g", names=()) is False
 
 
 @pytest.mark.parametrize(
-    ("text", "verdict"),
+    ("text", "result"),
     [
         ("", None),
         (" \n", None),
@@ -66,14 +77,14 @@ def test_without_tools_no_name_is_known():
         ("x", False),
     ],
 )
-def test_the_end_is_uncertain_until_it_is_there(text, verdict):
+def test_the_end_is_undecided_until_the_output_ends(text, result):
     end = ((Lookahead.SPACE, Lookahead.END),)
 
-    assert follows(end, text) is verdict
-    assert follows(end, text, at_end=True) is (verdict is None)
+    assert follows(end, text) is result
+    assert follows(end, text, at_end=True) is (result is None)
 
 
-def test_white_space_without_end_is_no_protocol():
+def test_white_space_is_bounded():
     condition = ((Lookahead.SPACE, "<k>"),)
 
     assert follows(condition, " " * MAX_SPACE) is None
@@ -81,30 +92,30 @@ def test_white_space_without_end_is_no_protocol():
     assert follows(condition, " " * (MAX_SPACE + 1)) is False
 
 
-def test_a_name_without_end_is_none():
+def test_names_are_bounded():
     assert follows(CALL, "x" * 128) is None
     assert follows(CALL, "x" * 129) is False
 
 
-def test_outside_of_the_strings_of_json_nothing_more_is_asked():
-    condition = ((Lookahead.NO_STRING,), (Lookahead.SPACE, "<k>"))
+def test_outside_of_strings_nothing_needs_to_follow():
+    condition = ((Lookahead.OUTSIDE_STRING,), (Lookahead.SPACE, "<k>"))
 
     assert follows(condition, "x") is True
     assert follows(condition, "x", in_string=True) is False
     assert follows(condition, " <k>", in_string=True) is True
 
 
-def test_where_no_string_may_be_a_marker_never_counts_inside_one():
-    assert follows(((Lookahead.NO_STRING,),), "", in_string=True, at_end=True) is False
+def test_a_delimiter_that_counts_outside_of_strings_only_fails_inside_one():
+    assert follows(((Lookahead.OUTSIDE_STRING,),), "", in_string=True, at_end=True) is False
 
 
 @pytest.mark.parametrize(
     "text", ["get \n", " \n获取天气 <k>", "unknown\n<k>", "get x", "", "<|end|> ", "x<|user|>"]
 )
 @pytest.mark.parametrize("condition", [CALL, ((Lookahead.SPACE, Lookahead.END), (Lookahead.SPACE, "get"))])
-def test_what_was_decided_stays_decided_when_more_text_comes(condition, text):
-    verdicts = [follows(condition, text[:size]) for size in range(len(text) + 1)]
-    decided = [verdict for verdict in verdicts if verdict is not None]
+def test_more_text_never_changes_a_decision(condition, text):
+    results = [follows(condition, text[:size]) for size in range(len(text) + 1)]
+    decided = [result for result in results if result is not None]
 
-    assert verdicts == [None] * (len(verdicts) - len(decided)) + decided
+    assert results == [None] * (len(results) - len(decided)) + decided
     assert len(set(decided)) <= 1

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,7 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 @pytest.fixture(scope="module")
 def url():
     settings = Settings()
-    with LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), settings)) as server:
         yield server.url
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.sse import DONE, SseDecoder
 
@@ -16,7 +17,7 @@ CURL = re.search(r"```sh\n(curl.*?)```", TEXT, re.DOTALL).group(1)
 
 
 def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn():
-    with LocalServer(App(ModelRegistry([embedded_model()]), Settings())) as server:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), Settings())) as server:
         command = CURL.replace("http://127.0.0.1:8000", server.url)
         first, again = (SseDecoder().feed(subprocess.check_output(["bash", "-c", command])) for _ in range(2))
 

@@ -5,7 +5,8 @@ import json
 import httpx2
 import pytest
 
-from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from wire_client import CHAT, chunks_of, deltas
 
@@ -31,7 +32,7 @@ SEED_TOOL = {
 def client():
     settings = Settings()
     with (
-        LocalServer(App(ModelRegistry([embedded_model()]), settings)) as server,
+        LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), settings)) as server,
         httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         yield client

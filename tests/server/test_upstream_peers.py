@@ -8,9 +8,8 @@ import sys
 import httpx2
 import pytest
 
-from headrace.models.embedded import embedded_model
 from headrace.models.loading import load_model
-from headrace.models.settings import ChatSettings, CompletionsSettings
+from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.configuration import ModelOptions
 from headrace.server.discovery import discover_models
@@ -50,7 +49,7 @@ def clients(llama_cpp):
     url = (f"{llama_cpp.url}/v1",)
     completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")
-    with LocalServer(App(ModelRegistry([embedded_model()]), Settings())) as embedded:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), Settings())) as embedded:
         second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")
         apps = {
             "completions": front("glm-4.6", completions),

@@ -72,13 +72,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _load(options: ModelOptions) -> list[_Loaded]:
     """The model that the options describe; several, where a server that has several is named."""
-    guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
+    discovered: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
         with needs_extra("upstream"):
             from headrace.server.discovery import discover_models
-        guesses = [(guess.options, guess.notes) for guess in discover_models(options, os.environ)]
+        discovered = [(model.options, model.notes) for model in discover_models(options, os.environ)]
     loaded: list[_Loaded] = []
-    for complete, notes in guesses:
+    for complete, notes in discovered:
         settings = complete.settings()
         try:
             loaded.append(_Loaded(load_model(complete.name, settings), settings, notes))
@@ -93,8 +93,8 @@ def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
         lines.append(f"  models  {', '.join(model.names)}{_runner(of_model)}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
-    guessed = dict.fromkeys(note for one in loaded for note in one.notes)
-    lines += [f"  guessed {note}" for note in guessed]
+    notes = dict.fromkeys(note for one in loaded for note in one.notes)
+    lines += [f"  detected {note}" for note in notes]
     number = len(settings.api_keys)
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
     lines += [f"  turns   {without_secrets(settings.turns.store)}", f"  keys    {keys}"]

@@ -29,10 +29,10 @@ from headrace.engines.latency import Histogram
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import LLAMA_CPP
 from headrace.engines.protocols.error_mapping import Source
-from headrace.engines.protocols.grammar import SYNTAXES
 from headrace.errors import EngineError
 from headrace.events import Event
 from headrace.extras import needs_extra
+from headrace.formats import FORMATS
 from headrace.prompts.escaping import PromptEncoder
 
 __all__ = ["LlamaEngine"]
@@ -96,7 +96,7 @@ class LlamaEngine:
         self._protocol = Completions(
             LLAMA_CPP,
             Source("llama.cpp"),
-            syntax=SYNTAXES.get(format),
+            format=FORMATS.get(format),
             max_tokens=max_tokens,
             cutter=PromptEncoder(_token_of_less_than(self._server), special_tokens(path)),
         )

@@ -6,21 +6,33 @@ r"""GLM, from 4.5 on.
     key       "<arg_key>" text "</arg_key>"
     value     "<arg_value>" text "</arg_value>"
 
-4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none;
-both are read from both. 4.5V and 4.6V put the gist of an answer into a box.
+4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none; both
+variants are read by all of them. 4.5V and 4.6V put the essence of an answer into a box.
 
-A value has no escape: `</arg_value>` may stand inside one, and is the same token as the one that
-ends it. So the tags that end a value count only where the grammar can go on after them, and
-`<tool_call>` counts only where a call follows.
+A value has no escapes: it may contain `</arg_value>`, as the same token as the one that ends it. So the
+tags that end a value count only where the grammar can continue after them, and `<tool_call>` counts only
+before a call.
 Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3.
 """
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
-from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_THINKING, THINK, Transitions, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["GLM_4_6", "GLM_4_6V", "GLM_4_7"]
+from headrace.formats.format import (
+    ANY_TEXT,
+    Condition,
+    Fingerprint,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_THINKING, THINK, after_space, each
+
+__all__ = ["FAMILY", "GLM_4_6"]
 
 _KNOWN_CALL: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LINE_END),
@@ -28,12 +40,12 @@ _KNOWN_CALL: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, Lookahead.END),
 )
-# A tool that was not offered is recognised by the rest of the call …
+# A call of a tool that was not offered is recognized by its arguments …
 _ANY_CALL: Final[Condition] = (
     *_KNOWN_CALL,
     (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, "<arg_key>"),
 )
-# … which without arguments looks like a mention in prose, unless it stands alone.
+# … without which it looks like a mention in prose, unless it stands alone.
 _LONE_CALL: Final[Condition] = (
     *_ANY_CALL,
     (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, "<tool_call>"),
@@ -41,7 +53,6 @@ _LONE_CALL: Final[Condition] = (
 )
 
 _TRANSITIONS: Final[Transitions] = {
-    **THINK,
     **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
     **each((State.START, State.OPEN, State.CALLS), "<tool_call>", Transition(State.BEFORE_NAME, _LONE_CALL)),
     (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_NAME, _LONE_CALL),
@@ -56,9 +67,9 @@ _TRANSITIONS: Final[Transitions] = {
     (State.VALUE, "</arg_value>"): Transition(
         State.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Lookahead.END)
     ),
-    # What follows is for tags that are missing, doubled or the wrong one.
+    # Missing, doubled and wrong tags.
     **each(BETWEEN_ARGUMENTS, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
-    (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.ANY_NAME, "</arg_key>"),)),
+    (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
     (State.KEY, "<arg_key>"): Transition(State.KEY),
     (State.KEY, "<arg_value>"): Transition(State.VALUE),
     (State.KEY, "</tool_call>"): Transition(State.CALLS),
@@ -67,19 +78,45 @@ _TRANSITIONS: Final[Transitions] = {
     (State.VALUE, "</tool_call>"): Transition(State.CALLS, after_space("<tool_call>", Lookahead.END)),
     (State.CALLS, "</tool_call>"): Transition(State.CALLS),
 }
-_STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>")
 
 GLM_4_6: Final = Format(
-    name="glm-4.6", transitions=_TRANSITIONS, stops=_STOPS, leads={State.START: "\n", State.OPEN: "\n"}
+    name="glm-4.6",
+    aliases=("glm-4.5",),
+    fingerprint=Fingerprint(template=("<arg_key>", "/nothink"), model_name=r"glm-?4\.[56]"),
+    thinking_tags=THINK,
+    transitions=_TRANSITIONS,
+    stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
+    leading_text={State.START: "\n", State.OPEN: "\n"},
+    syntax=Syntax(
+        call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
+        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
+        text="!</arg_value>*",
+    ),
 )
-GLM_4_6V: Final = Format(
+_GLM_4_6V: Final = replace(
+    GLM_4_6,
     name="glm-4.6v",
+    aliases=("glm-4.5v",),
+    fingerprint=Fingerprint(
+        template=("<arg_key>", "/nothink", "<|begin_of_image|>"), model_name=r"glm-?4\.[56]v"
+    ),
     transitions={
         **_TRANSITIONS,
         **each((State.START, State.OPEN, State.CONTENT), "<|begin_of_box|>", Transition(State.CONTENT)),
         (State.CONTENT, "<|end_of_box|>"): Transition(State.CONTENT),
     },
-    stops=_STOPS,
-    leads=GLM_4_6.leads,
 )
-GLM_4_7: Final = Format(name="glm-4.7", transitions=_TRANSITIONS, initial_state=State.THINKING, stops=_STOPS)
+_GLM_4_7: Final = replace(
+    GLM_4_6,
+    name="glm-4.7",
+    aliases=("glm-5", "glm-5.1", "glm-5.2", "glm-5.3"),
+    fingerprint=Fingerprint(template=("<arg_key>",), model_name=r"glm-?(4\.[7-9]|[5-9])"),
+    initial_state=State.THINKING,
+    leading_text={},
+    syntax=Syntax(
+        call="<tool_call> {name} {arguments} </tool_call>",
+        argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
+        text="!</arg_value>*",
+    ),
+)
+FAMILY: Final = (_GLM_4_6V, GLM_4_6, _GLM_4_7)

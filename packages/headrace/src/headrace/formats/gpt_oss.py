@@ -12,12 +12,12 @@ The recipient stands before or after the channel. Source: openai/harmony, docs/f
 
 from typing import Final
 
-from headrace.formats.format import Condition, Format, Lookahead, State, Transition
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
 from headrace.formats.transitions import after_space, each
 
-__all__ = ["GPT_OSS"]
+__all__ = ["FAMILY"]
 
-_BETWEEN: Final = (State.START, State.OPEN, State.CALLS)
+_BETWEEN_MESSAGES: Final = (State.START, State.OPEN, State.CALLS)
 _HEADERS: Final = (State.HEADER, State.THINKING_HEADER)
 _CHANNEL: Final[Condition] = (
     *after_space("analysis", "commentary", "final"),
@@ -25,11 +25,12 @@ _CHANNEL: Final[Condition] = (
 )
 _NEXT: Final[Condition] = after_space("<|start|>", "<|channel|>", Lookahead.END)
 
-GPT_OSS: Final = Format(
+_GPT_OSS: Final = Format(
     name="gpt-oss",
+    fingerprint=Fingerprint(template=("<|channel|>",), model_name=r"gpt-?oss"),
     transitions={
-        **each(_BETWEEN, "<|start|>", Transition(State.HEADER, after_space("assistant"))),
-        **each(_BETWEEN, "<|channel|>", Transition(State.HEADER, _CHANNEL)),
+        **each(_BETWEEN_MESSAGES, "<|start|>", Transition(State.HEADER, after_space("assistant"))),
+        **each(_BETWEEN_MESSAGES, "<|channel|>", Transition(State.HEADER, _CHANNEL)),
         (State.HEADER, "analysis"): Transition(State.THINKING_HEADER),
         **each(_HEADERS, "to=functions.", Transition(State.NAME, ((Lookahead.ANY_NAME,),))),
         (State.HEADER, "<|message|>"): Transition(State.CONTENT),
@@ -41,8 +42,9 @@ GPT_OSS: Final = Format(
         **each((State.NAME, State.CALL_HEADER), "<|message|>", Transition(State.BEFORE_BODY)),
         **each((State.CALLS, State.BEFORE_BODY), "<|end|>", Transition(State.CALLS)),
         (State.CALLS, "<|call|>"): Transition(State.CALLS),
-        # The JSON is broken.
-        (State.BODY, "<|end|>"): Transition(State.CALLS, ((Lookahead.NO_STRING,), *_NEXT)),
+        # Broken JSON.
+        (State.BODY, "<|end|>"): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,), *_NEXT)),
     },
-    stops=("<|return|>", "<|call|>"),
+    stop_tokens=("<|return|>", "<|call|>"),
 )
+FAMILY: Final = (_GPT_OSS,)

@@ -4,16 +4,18 @@ r"""Kimi K2.
     call   "<|tool_call_begin|>" id "<|tool_call_argument_begin|>" {…} "<|tool_call_end|>"
     id     "functions." name ":" number
 
-The section's tags are missing now and then, and calls come within the thinking.
+The section's tags are sometimes missing, and the thinking may contain calls.
 Source: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md.
 """
 
 from typing import Final
 
-from headrace.formats.format import Condition, Format, Lookahead, State, Transition
-from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, Transitions, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["KIMI_K2", "KIMI_K2_THINKING"]
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Syntax, Transition
+from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, after_space, each
+
+__all__ = ["FAMILY"]
 
 _SECTION, _SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 _CALL, _CALL_END = "<|tool_call_begin|>", "<|tool_call_end|>"
@@ -31,29 +33,32 @@ _ID: Final[Condition] = (
 )
 _KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path in _KNOWN_ID)
 
-_TRANSITIONS: Final[Transitions] = {
-    **THINK,
-    **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
-    **each(IN_ANSWER, _SECTION, Transition(State.CALLS, after_space(_CALL, _SECTION_END))),
-    **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
-    **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
-    (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
-    (State.CALLS, _CALL_END): Transition(State.CALLS),
-    (State.CALLS, _SECTION_END): Transition(State.CALLS),
-    # The JSON is missing or broken.
-    **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
-    (State.BODY, _CALL_END): Transition(
-        State.CALLS, ((Lookahead.NO_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
-    ),
-}
-_STOPS: Final = ("<|im_end|>", "[EOS]")
-_NAME: Final = r"(?:functions\.)?(?P<name>.+?)(?::\d+)?"
-
-KIMI_K2: Final = Format(name="kimi-k2", transitions=_TRANSITIONS, stops=_STOPS, name_pattern=_NAME)
-KIMI_K2_THINKING: Final = Format(
-    name="kimi-k2-thinking",
-    transitions=_TRANSITIONS,
-    initial_state=State.THINKING,
-    stops=_STOPS,
-    name_pattern=_NAME,
+_KIMI_K2: Final = Format(
+    name="kimi-k2",
+    fingerprint=Fingerprint(template=(_SECTION,), model_name=r"kimi-?k2"),
+    thinking_tags=THINK,
+    transitions={
+        **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
+        **each(IN_ANSWER, _SECTION, Transition(State.CALLS, after_space(_CALL, _SECTION_END))),
+        **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
+        **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
+        (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
+        (State.CALLS, _CALL_END): Transition(State.CALLS),
+        (State.CALLS, _SECTION_END): Transition(State.CALLS),
+        # Missing or broken JSON.
+        **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
+        (State.BODY, _CALL_END): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
+        ),
+    },
+    stop_tokens=("<|im_end|>", "[EOS]"),
+    name_pattern=r"(?:functions\.)?(?P<name>.+?)(?::\d+)?",
 )
+_KIMI_K2_THINKING: Final = replace(
+    _KIMI_K2,
+    name="kimi-k2-thinking",
+    fingerprint=Fingerprint(template=(_SECTION, "<think>"), model_name=r"kimi-?k2-thinking"),
+    initial_state=State.THINKING,
+    syntax=Syntax(),
+)
+FAMILY: Final = (_KIMI_K2_THINKING, _KIMI_K2)

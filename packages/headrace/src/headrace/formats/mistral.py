@@ -9,22 +9,23 @@ Source: mistralai/mistral-common, tokens/tokenizers/instruct.py, versions 3, 11 
 
 from typing import Final
 
-from headrace.formats.call_objects import ANY_CALL_OBJECT
-from headrace.formats.format import Condition, Format, Lookahead, State, Transition
-from headrace.formats.transitions import IN_ANSWER, each
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.transitions import ANY_CALL_OBJECT, IN_ANSWER, each
 
-__all__ = ["MISTRAL"]
+__all__ = ["FAMILY"]
 
-# Some engines leave `[ARGS]` out of the text.
+# Some engines omit `[ARGS]` from the text.
 _NAME: Final[Condition] = tuple(
     (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, then) for then in ("[ARGS]", "[CALL_ID]", "{")
 )
 
-MISTRAL: Final = Format(
+_MISTRAL: Final = Format(
     name="mistral",
+    fingerprint=Fingerprint(
+        template=("[TOOL_CALLS]",), model_name="mistral|mixtral|devstral|magistral|ministral"
+    ),
+    thinking_tags=("[THINK]", "[/THINK]"),
     transitions={
-        (State.START, "[THINK]"): Transition(State.REASONING),
-        (State.REASONING, "[/THINK]"): Transition(State.OPEN),
         **each(IN_ANSWER, "[TOOL_CALLS]", Transition(State.BEFORE_NAME, _NAME)),
         **each(IN_ANSWER, "[TOOL_CALLS][", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
         **each(IN_ANSWER, "[TOOL_CALLS] [", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
@@ -32,10 +33,11 @@ MISTRAL: Final = Format(
         (State.CALLS, "]"): Transition(State.CALLS),
         (State.NAME, "[CALL_ID]"): Transition(State.CALL_ID),
         (State.NAME, "[ARGS]"): Transition(State.BEFORE_BODY),
-        (State.NAME, "{"): Transition(State.BODY, keep=True),
+        (State.NAME, "{"): Transition(State.BODY, consume=False),
         (State.CALL_ID, "[ARGS]"): Transition(State.BEFORE_BODY),
-        # The JSON is broken.
-        (State.BODY, "[TOOL_CALLS]"): Transition(State.CALLS, ((Lookahead.NO_STRING,),), keep=True),
+        # Broken JSON.
+        (State.BODY, "[TOOL_CALLS]"): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False),
     },
-    stops=("</s>",),
+    stop_tokens=("</s>",),
 )
+FAMILY: Final = (_MISTRAL,)

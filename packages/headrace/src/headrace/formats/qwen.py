@@ -1,4 +1,4 @@
-r"""Qwen3, and Hermes before it; Qwen3-Coder and Qwen3.5.
+r"""Qwen3 and Hermes; Qwen3-Coder and Qwen3.5.
 
     Qwen3        ["<think>\n" reasoning "\n</think>\n\n"] content ("\n"? call)*
       call       "<tool_call>\n" {"name": …, "arguments": {…}} "\n</tool_call>"
@@ -6,47 +6,71 @@ r"""Qwen3, and Hermes before it; Qwen3-Coder and Qwen3.5.
       call       "<tool_call>\n<function=" name ">\n" argument* "</function>\n</tool_call>"
       argument   "<parameter=" key ">\n" value "\n</parameter>\n"
 
-Of Qwen3.5 and the thinking models of 2507, the prompt writes `<think>\n`. A value of Qwen3-Coder
-stands between two line ends that belong to the protocol, and has no escape, as in GLM.
+The prompt of Qwen3.5 and of the thinking models of 2507 ends with `<think>\n`. In Qwen3-Coder, the line
+ends around a value are markup, and a value has no escapes, as in GLM.
 Sources: the chat templates of Qwen/Qwen3-8B, Qwen/Qwen3-Coder-30B-A3B-Instruct and Qwen3.5.
 """
 
 from typing import Final
 
-from headrace.formats.call_objects import ANY_CALL_OBJECT, KNOWN_CALL_OBJECT
-from headrace.formats.format import Condition, Format, Lookahead, State, Transition
+from msgspec.structs import replace
+
+from headrace.formats.format import (
+    Condition,
+    Fingerprint,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
 from headrace.formats.transitions import (
+    ANY_CALL_OBJECT,
     BETWEEN_ARGUMENTS,
     IN_ANSWER,
     IN_THINKING,
+    KNOWN_CALL_OBJECT,
     THINK,
-    Transitions,
     after_space,
     each,
 )
 
-__all__ = ["QWEN3", "QWEN3_5", "QWEN3_CODER", "QWEN3_THINKING"]
+__all__ = ["FAMILY"]
 
-_STOPS: Final = ("<|im_end|>", "<|endoftext|>")
-_LEADS: Final = {State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"}
-_THINK: Final[Transitions] = {**THINK, (State.REASONING, "\n</think>"): Transition(State.OPEN)}
+_THINKING_ENDS: Final[Transitions] = {(State.REASONING, "\n</think>"): Transition(State.OPEN)}
 
-_JSON: Final[Transitions] = {
-    **_THINK,
-    **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT)),
-    **each(IN_ANSWER, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
-    (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
-    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
-    # The JSON is broken, or has a brace too many.
-    (State.CALL_OBJECT, "</tool_call>"): Transition(
-        State.CALLS, ((Lookahead.NO_STRING,), *after_space("<tool_call>", Lookahead.END))
+_QWEN3: Final = Format(
+    name="qwen3",
+    aliases=("hermes",),
+    fingerprint=Fingerprint(template=("<tool_call>", "<|im_start|>"), model_name=r"qwen-?[23]|qwq|hermes"),
+    thinking_tags=THINK,
+    transitions={
+        **_THINKING_ENDS,
+        **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT)),
+        **each(IN_ANSWER, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
+        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+        # Broken JSON, or an extra brace.
+        (State.CALL_OBJECT, "</tool_call>"): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<tool_call>", Lookahead.END))
+        ),
+        (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
+    },
+    stop_tokens=("<|im_end|>", "<|endoftext|>"),
+    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    syntax=Syntax(
+        call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
     ),
-    (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
-}
-
-QWEN3: Final = Format(name="qwen3", transitions=_JSON, stops=_STOPS, leads=_LEADS)
-QWEN3_THINKING: Final = Format(
-    name="qwen3-thinking", transitions=_JSON, initial_state=State.THINKING, stops=_STOPS, leads=_LEADS
+)
+_QWEN3_THINKING: Final = replace(
+    _QWEN3,
+    name="qwen3-thinking",
+    aliases=(),
+    fingerprint=Fingerprint(
+        template=("<tool_call>", "<|im_start|>assistant\\n<think>"), model_name=r"qwen-?3.*-thinking"
+    ),
+    initial_state=State.THINKING,
 )
 
 _KNOWN_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.KNOWN_NAME, ">"),)
@@ -57,29 +81,39 @@ _VALUE_ENDS: Final = Transition(
 _FUNCTION_ENDS: Final = Transition(State.CALLS, after_space("</tool_call>", Lookahead.END))
 _BARE_FUNCTION: Final = Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">"),))
 
-_XML: Final[Transitions] = {
-    **_THINK,
-    **each(IN_THINKING, "<tool_call>", Transition(State.CALLS, _KNOWN_FUNCTION)),
-    **each(IN_ANSWER, "<tool_call>", Transition(State.CALLS, _FUNCTION)),
-    (State.CONTENT, "\n<tool_call>"): Transition(State.CALLS, _FUNCTION),
-    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
-    (State.NAME, ">"): Transition(State.ARGUMENTS),
-    **each(BETWEEN_ARGUMENTS, "<parameter=", Transition(State.KEY)),
-    **each(BETWEEN_ARGUMENTS, "</function>", Transition(State.CALLS)),
-    (State.KEY, ">"): Transition(State.VALUE),
-    (State.VALUE, "</parameter>"): _VALUE_ENDS,
-    (State.VALUE, "\n</parameter>"): _VALUE_ENDS,
-    # What follows is for tags that are missing; the outer ones are, now and then.
-    **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
-    (State.CONTENT, "\n<function="): _BARE_FUNCTION,
-    (State.CALLS, "<function="): Transition(State.NAME, ((Lookahead.ANY_NAME, ">"),)),
-    **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
-    (State.VALUE, "</function>"): _FUNCTION_ENDS,
-    (State.VALUE, "\n</function>"): _FUNCTION_ENDS,
-}
-_XML_LEADS: Final = {**_LEADS, State.VALUE: "\n"}
-
-QWEN3_CODER: Final = Format(name="qwen3-coder", transitions=_XML, stops=_STOPS, leads=_XML_LEADS)
-QWEN3_5: Final = Format(
-    name="qwen3.5", transitions=_XML, initial_state=State.THINKING, stops=_STOPS, leads=_XML_LEADS
+_QWEN3_CODER: Final = replace(
+    _QWEN3,
+    name="qwen3-coder",
+    aliases=(),
+    fingerprint=Fingerprint(template=("<function=",), model_name=r"qwen-?3-coder"),
+    transitions={
+        **_THINKING_ENDS,
+        **each(IN_THINKING, "<tool_call>", Transition(State.CALLS, _KNOWN_FUNCTION)),
+        **each(IN_ANSWER, "<tool_call>", Transition(State.CALLS, _FUNCTION)),
+        (State.CONTENT, "\n<tool_call>"): Transition(State.CALLS, _FUNCTION),
+        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+        (State.NAME, ">"): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, "<parameter=", Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, "</function>", Transition(State.CALLS)),
+        (State.KEY, ">"): Transition(State.VALUE),
+        (State.VALUE, "</parameter>"): _VALUE_ENDS,
+        (State.VALUE, "\n</parameter>"): _VALUE_ENDS,
+        # Missing tags; most often the outer ones.
+        **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
+        (State.CONTENT, "\n<function="): _BARE_FUNCTION,
+        (State.CALLS, "<function="): Transition(State.NAME, ((Lookahead.ANY_NAME, ">"),)),
+        **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
+        (State.VALUE, "</function>"): _FUNCTION_ENDS,
+        (State.VALUE, "\n</function>"): _FUNCTION_ENDS,
+    },
+    leading_text={**_QWEN3.leading_text, State.VALUE: "\n"},
+    syntax=None,
 )
+_QWEN3_5: Final = replace(
+    _QWEN3_CODER,
+    name="qwen3.5",
+    fingerprint=Fingerprint(template=("<function=", "<think>"), model_name=r"qwen-?3\.5"),
+    initial_state=State.THINKING,
+    syntax=Syntax(),
+)
+FAMILY: Final = (_QWEN3_5, _QWEN3_CODER, _QWEN3_THINKING, _QWEN3)

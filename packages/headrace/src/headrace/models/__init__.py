@@ -1,4 +1,4 @@
-"""What is served: settings become models, a model is an engine and how to speak with it."""
+"""The models to serve, loaded from settings: an engine, its output format and its chat template."""
 
 from headrace.models.registry import Model, ModelRegistry
 

@@ -1,4 +1,4 @@
-"""Settings → models: what is named becomes an engine, a format and a template."""
+"""Settings → models: an engine, a format and a template each."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -10,7 +10,6 @@ from headrace.engines.latency import Histogram
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.error_mapping import Source
-from headrace.engines.protocols.grammar import SYNTAXES
 from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.recording import read_recording
@@ -19,8 +18,7 @@ from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
 from headrace.extras import needs_extra
 from headrace.files import reading
-from headrace.formats import FORMATS, Format
-from headrace.models.families import detect_format
+from headrace.formats import FORMATS, Format, detect_format
 from headrace.models.registry import Model
 from headrace.models.settings import (
     ZAI_NAMES,
@@ -36,20 +34,20 @@ from headrace.options import OptionError, errors_of
 
 __all__ = ["load_model", "read_key"]
 
-# What it was not trained for can make so small a model repeat itself up to the end of its context.
+# On input unlike its training data, so small a model may repeat itself until its context is full.
 _EMBEDDED_MAX_TOKENS: Final = 1024
 
 
 def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str] = os.environ) -> Model:
-    """Load what the settings name.
+    """Load a model.
 
     Args:
-        name: what clients call it; "" for the embedded model's own names.
-        settings: of one of the engines.
-        environment: holds the servers' keys.
+        name: for clients; "" for the embedded model's own names.
+        settings: of one of the engines; the default `LlamaSettings` are those of the embedded model.
+        environment: has the keys of upstream servers.
 
     Raises:
-        OptionError: a file is missing or unusable, or the settings do not fit together.
+        OptionError: a file is missing or unusable, or the settings are inconsistent.
         EngineError: a package is not installed, or llama.cpp cannot run the file.
     """
     latency = Histogram()
@@ -63,12 +61,12 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         case RecordedSettings():
             return _recorded(name, settings, latency)
         case _:
-            msg = f"{type(settings).__name__} is no engine's"
+            msg = f"there is no engine for {type(settings).__name__}"
             raise TypeError(msg)
 
 
 def read_key(variable: str, environment: Mapping[str, str]) -> str:
-    """The key that a variable holds; "" if none is named.
+    """Return the key in an environment variable; "" without a variable.
 
     Raises:
         OptionError: the variable is not set.
@@ -101,8 +99,8 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
         cancel_latency=latency,
     )
-    clocked = TimeoutEngine(engine, _clocks(settings))
-    return Model(_names(name, settings), clocked, format, template, latency)
+    limited = TimeoutEngine(engine, _timeouts(settings))
+    return Model(_names(name, settings), limited, format, template, latency)
 
 
 def _completions(
@@ -110,7 +108,7 @@ def _completions(
 ) -> Model:
     dialect = DIALECTS[settings.dialect]
     with errors_of("template"):
-        source = find_template(_needed_template(settings))
+        source = find_template(_required_template(settings))
         template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
     format = _format(settings, source.text, settings.upstream_model or name)
 
@@ -119,12 +117,12 @@ def _completions(
             dialect,
             source,
             model=settings.upstream_model or name,
-            syntax=SYNTAXES.get(format.name),
+            format=format,
             max_tokens=settings.max_tokens,
         )
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, template, latency)
+    balancer = _load_balancer(settings, protocol, latency, environment)
+    return Model(_names(name, settings), balancer, format, template, latency)
 
 
 def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
@@ -134,41 +132,41 @@ def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Ma
         model = settings.upstream_model or name
         return Chat(DIALECTS[settings.dialect], source, model=model, format=format)
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, None, latency)
+    balancer = _load_balancer(settings, protocol, latency, environment)
+    return Model(_names(name, settings), balancer, format, None, latency)
 
 
 def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
     with errors_of("path"):
-        traces = [read_recording(path) for path in _trace_paths(settings.path)]
+        recordings = [read_recording(path) for path in _recording_paths(settings.path)]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
-    transport = ReplayTransport(traces, speed=settings.speed, fault=fault)
-    is_chat = traces[0].path == Chat.path
+    transport = ReplayTransport(recordings, speed=settings.speed, fault=fault)
+    is_chat = recordings[0].path == Chat.path
     dialect = DIALECTS["openai"]
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
     )
-    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _clocks(settings))
+    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _timeouts(settings))
     format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
     return Model(_names(name, settings), engine, format, None, latency)
 
 
-def _trace_paths(place: Path) -> list[Path]:
-    with reading("the trace", place):
+def _recording_paths(place: Path) -> list[Path]:
+    with reading("the recording", place):
         paths = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not paths:
-        msg = f"{place} holds no traces (*.jsonl); `headrace record --to {place}` writes some"
+        msg = f"{place} has no recordings (*.jsonl); `headrace record --to {place}` writes some"
         raise EngineError(msg)
     return paths
 
 
-def _pool(
+def _load_balancer(
     settings: UpstreamSettings,
     protocol: Callable[[Source], Protocol],
     latency: Histogram,
     environment: Mapping[str, str],
 ) -> LoadBalancer:
-    """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
+    """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
     with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport
     key = read_key(settings.key, environment)
@@ -176,11 +174,11 @@ def _pool(
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
         engine = UpstreamEngine(transport, protocol(transport.source), latency)
-        engines.append(TimeoutEngine(engine, _clocks(settings)))
+        engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)
 
 
-def _clocks(settings: ModelSettings) -> Timeouts:
+def _timeouts(settings: ModelSettings) -> Timeouts:
     return Timeouts(first_token=settings.first_token, idle=settings.idle, total=settings.total)
 
 
@@ -194,16 +192,16 @@ def _format(settings: ModelSettings, template: str, name: str) -> Format:
         known = f"it must be one of {', '.join(FORMATS)}"
         if format:
             raise OptionError("format", f"{format!r} is not known; {known}")
-        raise OptionError("format", f"the family of {name or 'the model'} cannot be guessed; {known}")
+        raise OptionError("format", f"the family of {name or 'the model'} is not known; {known}")
     return FORMATS[format]
 
 
-def _needed_template(settings: CompletionsSettings) -> str:
+def _required_template(settings: CompletionsSettings) -> str:
     if not settings.template:
         raise OptionError(
             "template",
-            'engine = "completions" needs the model\'s GGUF file, its directory from Hugging Face or a Jinja'
-            ' file; engine = "chat" needs none',
+            'engine = "completions" needs the model\'s GGUF file, its Hugging Face directory or a Jinja file;'
+            ' engine = "chat" needs none',
         )
     return settings.template
 

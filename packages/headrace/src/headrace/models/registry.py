@@ -1,4 +1,4 @@
-"""Which names are served, and by what."""
+"""The served models and their names."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,14 +16,14 @@ __all__ = ["Model", "ModelRegistry"]
 
 
 class Model(msgspec.Struct, frozen=True):
-    """An engine, and how to speak with what it runs.
+    """An engine with the prompt template and the output format of its model.
 
     Args:
-        names: what clients may call it.
-        engine: generates text.
-        format: how to read that text.
-        template: how to write its prompt; None for an engine that takes the messages.
-        cancel_latency: how long the engine took to stop when its reader left.
+        names: the names that clients may use in `model`.
+        engine: generates the output.
+        format: of the output.
+        template: renders the prompt; None for an engine that takes messages.
+        cancel_latency: how long the engine took to stop after its reader disconnected.
     """
 
     names: Sequence[str]
@@ -33,12 +33,12 @@ class Model(msgspec.Struct, frozen=True):
     cancel_latency: Histogram = msgspec.field(default_factory=Histogram)
 
     def generation(self, request: ChatRequest) -> Generation:
-        """What the engine is asked to do."""
+        """Return the engine's input for a request."""
         prompt = "" if self.template is None else render_request(self.template, request, self.format)
         return Generation(prompt, request)
 
     def parser(self, request: ChatRequest) -> OutputParser:
-        """A fresh parser for the answer to this request."""
+        """Return a new parser for the answer to a request."""
         return OutputParser(
             self.format,
             request.schemas,
@@ -48,7 +48,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelRegistry:
-    """Models by their names; case makes no difference, and the first of two with one name has it."""
+    """Models by name, case-insensitively; the first model wins a shared name."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
@@ -59,14 +59,14 @@ class ModelRegistry:
 
     @property
     def names(self) -> list[str]:
-        """Every name that is served."""
+        """Every name, in order."""
         return list(dict.fromkeys(name for model in self.models for name in model.names))
 
     def find(self, name: str) -> Model:
-        """The model of that name.
+        """Return the model with a name.
 
         Raises:
-            RequestError: 1211, naming those that are served.
+            RequestError: 1211, with the available names.
         """
         model = self._by_name.get(name.lower())
         if model is None:

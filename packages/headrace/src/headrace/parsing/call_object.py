@@ -1,8 +1,8 @@
-"""`{"name": N, "arguments": {…}}`, in pieces → the name, and the arguments as they come.
+"""`{"name": N, "arguments": {…}}` → the name and the streamed arguments, incrementally.
 
-The keys stand in any order; `parameters` means `arguments`. Arguments that come before the name are
-held until it is known. Other keys mean nothing. Where a key should stand and something else does, the
-object is over: a brace was forgotten, and what follows is text.
+The keys may come in any order; `parameters` is a synonym of `arguments`. Arguments before the name are
+buffered, other keys ignored. Anything but a key where one is expected means that a brace is missing: the
+object ends, and what follows is text.
 """
 
 import re
@@ -15,9 +15,9 @@ from headrace.parsing.json_text import JsonText
 
 __all__ = ["CallObject"]
 
-_KEY_BEGINS: Final = re.compile(r"[^\s,{]")
-_VALUE_BEGINS: Final = re.compile(r"[^\s:]")
-_SCALAR_ENDS: Final = re.compile(r"[\s,}\]]")
+_KEY_START: Final = re.compile(r"[^\s,{]")
+_VALUE_START: Final = re.compile(r"[^\s:]")
+_SCALAR_END: Final = re.compile(r"[\s,}\]]")
 _ARGUMENTS: Final = ("arguments", "parameters")
 
 
@@ -25,20 +25,20 @@ class CallObject:
     """One call.
 
     Attributes:
-        name: of the tool; "" while it is unknown.
-        id: that the model gave to the call, if it stands before the name: later is too late.
-        whole: whether the object has ended.
+        name: of the tool; "" if not yet known.
+        id: of the call, as chosen by the model; ignored after the name, when the call has begun.
+        is_complete: whether the object has ended.
     """
 
     def __init__(self) -> None:
         self.name = ""
         self.id = ""
-        self.whole = False
-        self._read: Callable[[str, int], int] = self._seek_key  # from a position of the text to another
-        self._json = JsonText(ends=True)  # the key or value that is under way
-        self._collected: list[str] = []  # of it, if it is wanted as a whole
+        self.is_complete = False
+        self._read: Callable[[str, int], int] = self._seek_key  # (text, position) → new position
+        self._json = JsonText(ends=True)  # the current key or value
+        self._collected: list[str] = []  # its text, if needed as a whole
         self._key = ""
-        self._arguments: list[str] = []  # that have not left yet
+        self._arguments: list[str] = []  # not yet taken
 
     @property
     def in_string(self) -> bool:
@@ -46,14 +46,14 @@ class CallObject:
         return self._json.in_string
 
     def feed(self, text: str) -> int:
-        """Read on; returns where the envelope ended, or else the text."""
+        """Read more text; return the index after the object, or `len(text)`."""
         position = 0
-        while position < len(text) and not self.whole:
+        while position < len(text) and not self.is_complete:
             position = self._read(text, position)
         return position
 
     def take_arguments(self) -> str:
-        """The arguments that can leave: none before the name is known."""
+        """Return the arguments that have arrived; "" before the name is known."""
         if not self.name:
             return ""
         ready = "".join(self._arguments)
@@ -61,31 +61,31 @@ class CallObject:
         return ready
 
     def finish(self) -> str:
-        """No more text will come: the rest of the arguments."""
+        """End the text and return the remaining arguments."""
         if self._read == self._read_arguments:
             self._arguments.append(self._json.finish())
         return self.take_arguments()
 
     def _seek_key(self, text: str, position: int) -> int:
-        found = _KEY_BEGINS.search(text, position)
+        found = _KEY_START.search(text, position)
         if found is None:
             return len(text)
         if found.group() in "\"'":
             self._read, self._json = self._read_key, JsonText(ends=True)
             return found.start()
-        self.whole = True
+        self.is_complete = True
         return found.end() if found.group() == "}" else found.start()
 
     def _read_key(self, text: str, position: int) -> int:
-        written, position = self._json.feed(text, position)
-        self._collected.append(written)
-        if self._json.whole:
+        output, position = self._json.feed(text, position)
+        self._collected.append(output)
+        if self._json.is_complete:
             self._key = self._take_string()
             self._read = self._seek_value
         return position
 
     def _seek_value(self, text: str, position: int) -> int:
-        found = _VALUE_BEGINS.search(text, position)
+        found = _VALUE_START.search(text, position)
         if found is None:
             return len(text)
         char = found.group()
@@ -100,21 +100,21 @@ class CallObject:
         return found.start()
 
     def _read_arguments(self, text: str, position: int) -> int:
-        written, position = self._json.feed(text, position)
-        self._arguments.append(written)
-        if self._json.whole:
+        output, position = self._json.feed(text, position)
+        self._arguments.append(output)
+        if self._json.is_complete:
             self._read = self._seek_key
         return position
 
     def _read_value(self, text: str, position: int) -> int:
-        written, position = self._json.feed(text, position)
-        self._collected.append(written)
-        if self._json.whole:
+        output, position = self._json.feed(text, position)
+        self._collected.append(output)
+        if self._json.is_complete:
             self._end_value()
         return position
 
     def _read_scalar(self, text: str, position: int) -> int:
-        found = _SCALAR_ENDS.search(text, position)
+        found = _SCALAR_END.search(text, position)
         end = found.start() if found else len(text)
         self._collected.append(text[position:end])
         if found:
@@ -132,7 +132,7 @@ class CallObject:
             self.id = value
 
     def _take_string(self) -> str:
-        """The string that was collected as JSON; "" if it is none."""
+        """Decode the collected text; "" if it is not a string."""
         text = "".join(self._collected)
         self._collected.clear()
         try:

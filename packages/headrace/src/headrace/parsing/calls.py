@@ -1,4 +1,4 @@
-"""The calls of one answer: what the states inside a call do with their text, and on the way between them."""
+"""The calls of one answer: what text means inside a call, and what the transitions of a call do."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from headrace.parsing.schema import ParametersSchema
 
 __all__ = ["Calls"]
 
-_NAMING: Final = frozenset({State.BEFORE_NAME, State.NAME, State.CALL_ID, State.CALL_HEADER})
-_ARGUING: Final = frozenset(
+_BEFORE_ARGUMENTS: Final = frozenset({State.BEFORE_NAME, State.NAME, State.CALL_ID, State.CALL_HEADER})
+_IN_ARGUMENTS: Final = frozenset(
     {
         State.ARGUMENTS,
-        State.STRAY,
+        State.UNPARSED,
         State.KEY,
         State.BEFORE_VALUE,
         State.VALUE,
@@ -31,15 +31,15 @@ _AFTER_KEY: Final = frozenset({State.BEFORE_VALUE, State.VALUE})
 
 
 class Calls:
-    """Knows one call at a time.
+    """One call at a time.
 
     Args:
-        tools: as `OutputParser`.
-        name_pattern: as `Format`.
-        events: where the events go.
+        tools: see `OutputParser`.
+        name_pattern: see `Format`.
+        events: the list to append events to.
 
     Attributes:
-        count: of the calls that have begun.
+        count: the number of calls that have begun.
     """
 
     def __init__(
@@ -50,17 +50,17 @@ class Calls:
         self._schemas: dict[str, ParametersSchema] = {}
         self._name_pattern = re.compile(name_pattern) if name_pattern else None
         self._events = events
-        self._word: list[str] = []  # the name, id or key that is under way
+        self._word: list[str] = []  # the current name, id or key
         self._key = ""
         self._name = ""
         self._id = ""
-        self._begun = False  # and not ended
+        self._is_open = False
         self._has_arguments = False
         self._arguments = ArgumentsWriter(ParametersSchema(None))
         self._json = JsonText(ends=True)
         self._call_object = CallObject()
-        self._unnamed: list[str] = []  # what an envelope said before its name
-        self._source: ArgumentsWriter | JsonText | CallObject = self._arguments  # of the arguments
+        self._unnamed: list[str] = []  # the text of a call object before its name
+        self._source: ArgumentsWriter | JsonText | CallObject = self._arguments  # of the current arguments
         self._leave: dict[State, Callable[[State], None]] = {
             State.NAME: self._leave_name,
             State.CALL_ID: self._leave_id,
@@ -76,7 +76,7 @@ class Calls:
     @property
     def is_open(self) -> bool:
         """Whether a call has begun and not ended."""
-        return self._begun
+        return self._is_open
 
     @property
     def in_string(self) -> bool:
@@ -84,43 +84,43 @@ class Calls:
         return self._source.in_string
 
     def write_word(self, text: str) -> int:
-        """A piece of a name, an id or a key."""
+        """Process text of a name, an id or a key; return the number of characters used."""
         self._word.append(text)
         return len(text)
 
     def write_value(self, text: str) -> int:
-        """A piece of an argument's value."""
+        """Process text of an argument's value; return the number of characters used."""
         self._emit(self._arguments.feed(text))
         return len(text)
 
     def write_body(self, text: str) -> tuple[int, bool]:
-        """A piece of the arguments as JSON: how much of it was used, and whether that was the end."""
-        written, used = self._json.feed(text)
-        self._emit(written)
-        return used, self._json.whole
+        """Process text of a JSON body; return the number of characters used, and whether it is complete."""
+        output, used = self._json.feed(text)
+        self._emit(output)
+        return used, self._json.is_complete
 
     def write_call_object(self, text: str) -> tuple[int, bool]:
-        """The same of an object that holds name and arguments."""
+        """Process text of an object with name and arguments; return the same as `write_body`."""
         used = self._call_object.feed(text)
-        if not self._begun:
+        if not self._is_open:
             if not self._call_object.name:
                 self._unnamed.append(text[:used])
-                return used, self._call_object.whole
+                return used, self._call_object.is_complete
             self._begin(self._call_object.name, self._call_object.id)
             self._source = self._call_object
         self._emit(self._call_object.take_arguments())
-        return used, self._call_object.whole
+        return used, self._call_object.is_complete
 
     def go(self, left: State, transition: Transition) -> None:
-        """On the way from one state to another."""
+        """Process a transition from the state `left`."""
         to = transition.to
         if left in self._leave:
             self._leave[left](to)
-        if self._name and to not in _NAMING:
+        if self._name and to not in _BEFORE_ARGUMENTS:
             self._begin(self._name, self._id)
         if to in self._enter:
             self._enter[to](transition)
-        elif to not in _ARGUING:
+        elif to not in _IN_ARGUMENTS:
             self._end()
 
     def _take_word(self) -> str:
@@ -143,11 +143,11 @@ class Calls:
             self._events.append(Content(word))
 
     def _leave_value(self, to: State) -> None:
-        if to in _ARGUING:
+        if to in _IN_ARGUMENTS:
             self._emit(self._arguments.end())
 
     def _enter_value(self, transition: Transition) -> None:
-        self._emit(self._arguments.begin(self._key, transition.kind))
+        self._emit(self._arguments.begin(self._key, transition.encoding))
 
     def _enter_body(self, _: Transition) -> None:
         self._source = self._json = JsonText(ends=True)
@@ -157,7 +157,7 @@ class Calls:
 
     def _begin(self, name: str, id: str) -> None:
         self._name = self._id = ""
-        self._begun, self._has_arguments = True, False
+        self._is_open, self._has_arguments = True, False
         if name not in self._schemas:
             self._schemas[name] = ParametersSchema(self._tools.get(name))
         self._source = self._arguments = ArgumentsWriter(self._schemas[name])
@@ -165,12 +165,12 @@ class Calls:
         self.count += 1
 
     def _end(self) -> None:
-        if self._begun:
+        if self._is_open:
             self._emit(self._source.finish())
             if not self._has_arguments:
                 self._emit("{}")
             self._events.append(ToolCallEnd(self.count - 1))
-            self._begun = False
+            self._is_open = False
         elif self._unnamed:
             self._events.append(Content("".join(self._unnamed)))
         self._unnamed.clear()

@@ -77,6 +77,6 @@ def plain(prompt: str) -> str:
 
 @cache
 def _beginnings(format: Format, tags: frozenset[str]) -> re.Pattern[str]:
-    delimiters = {delimiter.strip() for _, delimiter in format.transitions} | {*format.stops, *tags}
+    delimiters = {delimiter.strip() for _, delimiter in format.transitions} | {*format.stop_tokens, *tags}
     names = sorted(re.escape(delimiter[1:]) for delimiter in delimiters if delimiter.startswith("<"))
     return re.compile("<(?=" + "|".join([r"[|｜][^\s<>]{1,40}[|｜]>", *names]) + ")")

@@ -1,4 +1,4 @@
-"""What a server tells about itself → the options that nobody gave."""
+"""Completes a model's options from what an upstream server reports about itself."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError, HeadraceError, RequestError
-from headrace.models.families import detect_format
+from headrace.formats import detect_format
 from headrace.models.loading import read_key
 from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.models.templates import find_template
@@ -26,29 +26,28 @@ _OWNERS: Final[Mapping[str, str]] = {
     "z-ai": "zai",
     "zhipuai": "zai",
 }
-"""What servers put into `owned_by` of their models, and their dialects."""
+"""The dialect of a server by the `owned_by` of its models."""
 
-_PATIENCE: Final = 10.0  # seconds: a server tells what it has without computing
+_TIMEOUT: Final = 10.0  # seconds; these requests need no computation
 _HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
 
 
-class _Card(msgspec.Struct):
+class _ListedModel(msgspec.Struct):
     id: str
     owned_by: str | None = None
     root: str | None = None
-    max_model_len: int | None = None
 
 
-class _Cards(msgspec.Struct):
-    data: list[_Card]
+class _ModelList(msgspec.Struct):
+    data: list[_ListedModel]
 
 
 class DiscoveredModel(msgspec.Struct, frozen=True):
-    """A model's options, completed.
+    """A model's completed options.
 
     Args:
-        options: given and guessed.
-        notes: what was guessed, and from what; a line each.
+        options: given and detected.
+        notes: what was detected, and how; a line each.
     """
 
     options: ModelOptions
@@ -56,127 +55,132 @@ class DiscoveredModel(msgspec.Struct, frozen=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """What a server says; `template` is "" from all but llama-server."""
+    """What a server reports; only llama-server reports a `template`, others leave it ""."""
 
     name: str
     host: str
-    cards: Sequence[_Card]
+    models: Sequence[_ListedModel]
     template: str
 
 
 def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> list[DiscoveredModel]:
-    """Ask the first of the servers what it is, and fill in what was not given. Blocks until it answers.
+    """Query the first of the servers and complete the options. Blocks until it responds.
 
-    Returns one guess; where no name was given, one for each model that the server has.
+    Returns one model; without a name in the options, one for each model of the server.
 
     Raises:
-        HeadraceError: an option cannot be used; the server does not answer, or has no model of that name.
+        HeadraceError: an option is invalid, the server does not respond, or it has no such model.
     """
     settings = options.settings(CompletionsSettings)
-    assert isinstance(settings, UpstreamSettings)  # no other knows `url`
+    assert isinstance(settings, UpstreamSettings)  # the only one with `url`
     urls = [_with_path(url) for url in settings.url]
     try:
         with errors_of("url"):
-            told = asyncio.run(_ask(urls[0], read_key(settings.key, environment), settings.key))
-        return [_guess(options, urls, card, told) for card in _chosen(options, told)]
+            server = asyncio.run(_query(urls[0], read_key(settings.key, environment), settings.key))
+        return [_complete(options, urls, model, server) for model in _select(options, server)]
     except HeadraceError as error:
         raise options.locate(error) from None
 
 
-async def _ask(url: str, key: str, variable: str) -> ServerInfo:
+async def _query(url: str, key: str, variable: str) -> ServerInfo:
     transport = HttpTransport(url, key=key, key_variable=variable)
     try:
         body = await _get(transport, "models")
         try:
-            cards = {card.id: card for card in msgspec.json.decode(body, type=_Cards).data}
+            models = {model.id: model for model in msgspec.json.decode(body, type=_ModelList).data}
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            msg = f"{transport.source.name}/models is no list of models: {error}; check the URL"
+            msg = f"{transport.source.name}/models is not a list of models: {error}; check the URL"
             raise EngineError(msg) from None
-        if not cards:
-            msg = f"{transport.source.name} has no models; name one, and its engine, in headrace.toml"
+        if not models:
+            msg = f"{transport.source.name} has no models; set a name and an engine in headrace.toml"
             raise EngineError(msg)
         try:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
-        return ServerInfo(transport.source.name, transport.host, list(cards.values()), template)
+        return ServerInfo(transport.source.name, transport.host, list(models.values()), template)
     finally:
         await transport.close()
 
 
 async def _get(transport: HttpTransport, path: str) -> bytes:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             return await transport.get(path)
     except TimeoutError:
-        msg = f"{transport.source.name} said nothing for {_PATIENCE:g} s, asked for {path}; check the URL,"
-        msg += " or name the model and its engine in headrace.toml: then nothing is asked"
+        msg = f"{transport.source.name} did not respond to GET {path} within {_TIMEOUT:g} s; check the URL,"
+        msg += " or set name and engine in headrace.toml to skip discovery"
         raise EngineError(msg) from None
 
 
-def _chosen(options: ModelOptions, told: ServerInfo) -> Sequence[_Card]:
-    """The model that is meant; all of them where nobody says which."""
-    cards = told.cards
+def _select(options: ModelOptions, server: ServerInfo) -> Sequence[_ListedModel]:
+    """Return the requested model, or all models if none is requested."""
+    models = server.models
     wanted = options.values.get("upstream_model") or options.name
-    if not wanted or (len(cards) == 1 and "upstream_model" not in options.values):
-        return cards
-    named = [card for card in cards if wanted.lower() in (card.id.lower(), _short(card.id))]
+    if not wanted or (len(models) == 1 and "upstream_model" not in options.values):
+        return models
+    named = [model for model in models if wanted.lower() in (model.id.lower(), _short(model.id))]
     if not named:
-        served = ", ".join(card.id for card in cards)
-        msg = f"{told.name} has no model {wanted}; set upstream_model to one of: {served}"
+        available = ", ".join(model.id for model in models)
+        msg = f"{server.name} has no model {wanted}; set upstream_model to one of: {available}"
         raise RequestError(msg)
     return named[:1]
 
 
-def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: ServerInfo) -> DiscoveredModel:
+def _complete(
+    options: ModelOptions, urls: Sequence[str], model: _ListedModel, server: ServerInfo
+) -> DiscoveredModel:
     given = options.values
-    template, found = _template(given.get("template", ""), card, told)
+    template, origin = _template(given.get("template", ""), model, server)
     with errors_of("template"):
         text = template and find_template(template).text
-    format = given.get("format") or detect_format(text, card.id)
-    engine, why = _engine(given.get("engine", ""), template, format)
-    dialect = _OWNERS.get(card.owned_by or "") or _HOSTS.get(told.host) or "openai"
-    guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
-    notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r})"]
+    format = given.get("format") or detect_format(text, model.id)
+    engine, reason = _engine(given.get("engine", ""), template, format)
+    dialect = _OWNERS.get(model.owned_by or "") or _HOSTS.get(server.host) or "openai"
+    detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
+    notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
     if engine == "completions":
-        guessed |= {"template": template, "format": format}
-        why += f"; format {format}, template {found}"
+        detected |= {"template": template, "format": format}
+        reason += f"; format {format}, template {origin}"
     else:
         given = {option: value for option, value in given.items() if option != "template"}
-    short = _short(card.id)
-    is_unique = sum(short == _short(other.id) for other in told.cards) == 1
-    name = options.name or (short if is_unique else card.id)
-    others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
-    values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
-    return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {why}"])
+    short = _short(model.id)
+    is_unique = sum(short == _short(other.id) for other in server.models) == 1
+    name = options.name or (short if is_unique else model.id)
+    aliases = [] if model.id in (name, "") or model.id.startswith("/") else [model.id]
+    values = {**detected, "names": aliases, **given, "engine": engine, "url": urls}
+    return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {reason}"])
 
 
 def _engine(given: str, template: str, format: str) -> tuple[str, str]:
-    """What runs the model, and why."""
+    """Return the engine, and the reason for it."""
     if given:
         return given, "as given"
     if not template:
-        return "chat", "no chat template at hand, so its own parser is used; --template uses ours"
+        return (
+            "chat",
+            "no chat template found, so the server parses the output; --template has Headrace parse it",
+        )
     if not format:
-        return "chat", "the family is not known, so its own parser is used; --format uses ours"
-    return "completions", "prompt and parsing are ours"
+        return "chat", "unknown model family, so the server parses the output; --format has Headrace parse it"
+    return "completions", "Headrace renders the prompt and parses the output"
 
 
-def _template(given: str, card: _Card, told: ServerInfo) -> tuple[str, str]:
-    """A chat template, and where it was found."""
+def _template(given: str, model: _ListedModel, server: ServerInfo) -> tuple[str, str]:
+    """Return the chat template, and its origin."""
     if given:
         return given, "as given"
-    if card.root and Path(card.root).is_dir():  # the server runs on this machine
-        return card.root, f"from {card.root}"
-    return told.template, "from /props"
+    if model.root and Path(model.root).is_dir():  # the server runs on this machine
+        return model.root, f"from {model.root}"
+    return server.template, "from /props"
 
 
 def _with_path(url: str) -> str:
-    """Base URLs end with /v1, or another path; one without any is completed."""
+    """Add /v1 to a base URL without a path."""
     host = url.rstrip("/")
     return f"{host}/v1" if host.count("/") == 2 else host
 
 
 def _short(id: str) -> str:
-    """`zai-org/GLM-4.6` and `/models/glm-4.6.gguf` → `glm-4.6`."""
+    """Shorten `zai-org/GLM-4.6` and `/models/glm-4.6.gguf` to `glm-4.6`."""
     return id.rpartition("/")[2].removesuffix(".gguf").lower()

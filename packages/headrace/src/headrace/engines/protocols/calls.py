@@ -57,7 +57,7 @@ class _Call:
         for piece in self.arguments[self._read :]:
             self._json.feed(piece)
         self._read = len(self.arguments)
-        return self._json.whole
+        return self._json.is_complete
 
     def add(self, arguments: str) -> None:
         """A piece of the arguments, or the first one in the place of none."""

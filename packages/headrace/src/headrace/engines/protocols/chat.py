@@ -19,7 +19,7 @@ from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
 from headrace.events import Content, Event, Reasoning
 from headrace.formats import Format
 from headrace.parsing import OutputParser
-from headrace.parsing.whole_calls import WholeCalls
+from headrace.parsing.call_buffer import CallBuffer
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest, RequestMessage, Thinking
 
@@ -78,7 +78,7 @@ class Chat:
                 self._format, schemas, thinking=request.wants_thinking, tool_stream=request.tool_stream
             ),
             CallReader(schemas),
-            None if request.tool_stream else WholeCalls(),
+            None if request.tool_stream else CallBuffer(),
             half_call="stop" if request.stop else "network_error",
         )
 
@@ -148,7 +148,7 @@ class ChatReader:
         source: who answers.
         parser: reads what the server left in the content.
         calls: reads the calls that have a field of their own.
-        whole_calls: holds those until they are whole; None lets them leave as they come.
+        call_buffer: buffers each call until it is complete; None to stream the arguments.
         half_call: the reason of an answer that is done within a call: the caller's own `stop` may have cut
             it; otherwise the server lost its end.
     """
@@ -158,7 +158,7 @@ class ChatReader:
         source: Source,
         parser: OutputParser,
         calls: CallReader,
-        whole_calls: WholeCalls | None,
+        call_buffer: CallBuffer | None,
         *,
         half_call: str,
     ) -> None:
@@ -169,7 +169,7 @@ class ChatReader:
         self._is_parsing = True
         self._was_thinking = False  # in the content that came last
         self._calls = calls
-        self._whole_calls = whole_calls
+        self._call_buffer = call_buffer
         self._half_call = half_call
 
     @property
@@ -203,8 +203,8 @@ class ChatReader:
         is_cut_off = self._ending.reason not in ("stop", "tool_calls")
         events = self._end_parsing(stopped=not is_cut_off)
         events += self._held(self._calls.finish(is_cut_off=is_cut_off))
-        if self._whole_calls is not None:
-            events += self._whole_calls.finish()
+        if self._call_buffer is not None:
+            events += self._call_buffer.finish()
         events.append(self._ending.finish(self._reason()))
         self.is_finished = True
         return events
@@ -247,7 +247,7 @@ class ChatReader:
         return self._parser.finish(stopped=stopped)
 
     def _held(self, events: list[Event]) -> list[Event]:
-        return events if self._whole_calls is None else self._whole_calls.feed(events)
+        return events if self._call_buffer is None else self._call_buffer.feed(events)
 
     def _reason(self) -> str:
         """Whether tools were called is told by the calls."""

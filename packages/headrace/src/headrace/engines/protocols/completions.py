@@ -11,10 +11,11 @@ from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect
 from headrace.engines.protocols.error_mapping import Source, map_error
-from headrace.engines.protocols.grammar import Syntax, answer_grammar
+from headrace.engines.protocols.grammar import answer_grammar
 from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
+from headrace.formats import Format
 from headrace.prompts.escaping import PromptEncoder, plain
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
@@ -32,8 +33,8 @@ class Completions:
         dialect: of the server.
         source: who is asked.
         model: as the server calls it; "" leaves the field out.
-        syntax: how the model's family writes thinking and calls, for `tool_choice` and
-            `response_format`; None refuses what would need it.
+        format: of the model's family, for `tool_choice` and `response_format`; None if unknown: then
+            calls cannot be enforced.
         max_tokens: where the client sets none; None is the dialect's own choice.
         cutter: for a server whose tokens are known: what users write then cannot become markup.
     """
@@ -47,14 +48,14 @@ class Completions:
         source: Source,
         *,
         model: str = "",
-        syntax: Syntax | None = None,
+        format: Format | None = None,
         max_tokens: int | None = None,
         cutter: PromptEncoder | None = None,
     ) -> None:
         self._dialect = dialect
         self._source = source
         self._model = {"model": model} if model else {}
-        self._syntax = syntax
+        self._format = format
         self._cutter = cutter
         self._max_tokens = dialect.unlimited if max_tokens is None else max_tokens
 
@@ -100,7 +101,7 @@ class Completions:
         if not forced_call and request.response_format.type == "text":
             return {}
         if self._dialect.structure == "grammar":
-            return {"grammar": answer_grammar(generation, self._syntax)}
+            return {"grammar": answer_grammar(generation, self._format)}
         if forced_call:
             raise _unsupported(request, "tool_choice", "auto", 'engine = "chat"')
         if self._dialect.structure != "response_format":

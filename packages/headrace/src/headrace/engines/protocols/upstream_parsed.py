@@ -1,4 +1,4 @@
-"""The format of text that a server has parsed: at most its thinking may have been left in it."""
+"""The format of text that an upstream has parsed, except for the thinking in some cases."""
 
 from typing import Final
 
@@ -8,10 +8,7 @@ __all__ = ["UPSTREAM_PARSED"]
 
 UPSTREAM_PARSED: Final = Format(
     name="parsed-elsewhere",
-    transitions={
-        (State.START, "<think>"): Transition(State.REASONING),
-        (State.OPEN, "<think>"): Transition(State.REASONING),
-        (State.REASONING, "</think>"): Transition(State.OPEN),
-    },
-    leads={State.OPEN: "\n\n"},
+    thinking_tags=("<think>", "</think>"),
+    transitions={(State.OPEN, "<think>"): Transition(State.REASONING)},
+    leading_text={State.OPEN: "\n\n"},
 )
