@@ -1,13 +1,14 @@
 """The fold: what the chunks of a stream add up to."""
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, Usage
 from headrace.wire.completion import Accumulator, fold
 from headrace.wire.decode import decode_chunk
-from headrace.wire.usage import Usage
 
 USAGE = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 
@@ -74,12 +75,12 @@ def test_calls_are_told_apart_by_their_index_and_numbered_from_zero():
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_the_first_id_and_name_that_are_not_empty_win(empty):
+def test_an_empty_or_a_repeated_id_or_name_changes_nothing(empty):
     answer = fold(
         [
             chunk(call(0, "", name=empty, id=empty)),
             chunk(call(0, "{", name="add", id="call_a")),
-            chunk(call(0, "}", name="other", id="call_b")),
+            chunk(call(0, "}", name=empty, id="call_b")),
             chunk(call(0, "", name="add", id="call_a")),
         ]
     )
@@ -153,19 +154,36 @@ def test_the_id_may_come_after_a_first_chunk_without_one():
     assert (answer.id, answer.created) == ("late", 9)
 
 
-def test_what_a_caller_does_to_a_chunk_later_changes_nothing():
-    whole = Accumulator()
+def test_a_chunk_that_is_changed_after_it_was_added_changes_nothing():
+    accumulator = Accumulator()
     first = chunk(call(0, '{"a"', name="add", id="call_a"))
-    whole.add(first)
+    accumulator.add(first)
     first.choices[0].delta.tool_calls[0].function.arguments += ":1}"
-    whole.add(chunk(call(0, ":1}")))
+    accumulator.add(chunk(call(0, ":1}")))
 
-    assert whole.message().tool_calls[0].function.arguments == '{"a":1}'
+    assert accumulator.message().tool_calls[0].function.arguments == '{"a":1}'
+
+
+def test_a_message_shares_nothing_with_the_accumulator():
+    accumulator = Accumulator()
+    delta = call(0, "{}", name="f", id="a")
+    delta.content, delta.reasoning_content = "text", "thought"
+    accumulator.add(chunk(delta))
+    earlier = accumulator.message()
+    before = copy.deepcopy(earlier)
+    accumulator.add(chunk(call(1, "{}", name="g", id="b")))
+
+    assert {name for name, value in before if value is None} == {"audio"}  # every other field is covered
+    assert earlier == before
+    for _, value in earlier:
+        if isinstance(value, list):
+            value.clear()
+    assert [each.id for each in accumulator.message().tool_calls] == ["a", "b"]
 
 
 @given(st.lists(st.text(max_size=4), max_size=12))
-def test_at_each_moment_the_message_is_what_has_come(texts):
-    whole = Accumulator()
+def test_the_message_is_what_was_received_so_far(texts):
+    accumulator = Accumulator()
     for count, text in enumerate(texts, 1):
-        whole.add(chunk(Delta(content=text)))
-        assert whole.message().content == "".join(texts[:count])
+        accumulator.add(chunk(Delta(content=text)))
+        assert accumulator.message().content == "".join(texts[:count])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import DecodeError
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, Usage
 from headrace.wire.completion import Accumulator
 from headrace.wire.decode import (
     STRICT_ERRORS,
@@ -17,7 +17,6 @@ from headrace.wire.decode import (
     decode_object,
     decode_strict_chunk,
 )
-from headrace.wire.usage import Usage
 
 PLAIN = {
     "id": "20260313050448e162ecc8207a4c47",
@@ -237,3 +236,18 @@ def test_the_strict_way_names_every_error_that_it_raises():
     ):
         with pytest.raises(STRICT_ERRORS):
             decode_strict_chunk(data)
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_is_in_the_field_of_zai_under_either_name(field):
+    chunk = decode_chunk(json.dumps({"choices": [{"index": 0, "delta": {field: "Hm"}}]}).encode())
+
+    assert chunk.choices[0].delta.reasoning_content == "Hm"
+
+
+def test_the_legacy_function_call_is_a_tool_call():
+    delta = {"function_call": {"name": "f", "arguments": "{}"}}
+    chunk = decode_chunk(json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode())
+
+    assert [call.function.name for call in chunk.choices[0].delta.tool_calls] == ["f"]
+    assert chunk.choices[0].delta.function_call == delta["function_call"]

@@ -7,9 +7,8 @@ import weakref
 
 import pytest
 
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, Usage
 from headrace.wire.decode import decode_chunk
-from headrace.wire.usage import Usage
 
 ODD = (
     b'{"id":"1","x":{"y":[1]},"choices":[{"index":0,"delta":{"content":"a","z":null,"w":"v"}}],'

@@ -13,8 +13,7 @@ from headrace.events import (
     ToolCallArguments,
     ToolCallStart,
 )
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
-from headrace.wire.usage import usage_of
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, usage_of
 
 __all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
 

@@ -12,6 +12,8 @@ Codes and statuses are those of Z.ai's documentation (docs/wire.md, "Errors").
 
 from typing import Final
 
+import msgspec
+
 __all__ = [
     "STATUS_OF_CODE",
     "AccessError",
@@ -20,6 +22,7 @@ __all__ = [
     "HeadraceError",
     "LimitError",
     "RequestError",
+    "encode_error",
 ]
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
@@ -104,3 +107,8 @@ class DecodeError(HeadraceError):
     """Bytes of a peer that are not what they should be."""
 
     default_code = "1234"
+
+
+def encode_error(error: HeadraceError) -> bytes:
+    """Encode the body of an error response: `{"error": {"code": "1214", "message": "…"}}`."""
+    return msgspec.json.encode({"error": {"code": error.code, "message": error.message}})

@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "CANCELLED",
+    "CallEvent",
     "Content",
     "Event",
     "Finish",
@@ -105,7 +106,8 @@ class Finish(msgspec.Struct, frozen=True, array_like=True, tag="f"):
     error: str = ""
 
 
-Event = Text | Progress | Reasoning | Content | ToolCallStart | ToolCallArguments | ToolCallEnd | Finish
+CallEvent = ToolCallStart | ToolCallArguments | ToolCallEnd
+Event = Text | Progress | Reasoning | Content | CallEvent | Finish
 
 
 def token_count(event: Event) -> int:

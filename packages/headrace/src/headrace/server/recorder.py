@@ -11,10 +11,9 @@ import msgspec
 from headrace.engines.http import HttpTransport
 from headrace.engines.recording import Piece, Recording, write_recording
 from headrace.engines.transport import Answer
-from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
 from headrace.server.app import PREFIXES
 from headrace.server.connection import Receive, Send
-from headrace.wire import encode_error
 
 __all__ = ["Recorder"]
 

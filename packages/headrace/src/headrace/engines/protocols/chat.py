@@ -5,22 +5,24 @@ markup in the content (`<think>` at least), so a family's table reads it. Once r
 come in a field of its own, content is content.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.calls import CallDelta, CallReader, FunctionDelta
 from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect
 from headrace.engines.protocols.error_mapping import Source, map_error
 from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
 from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
-from headrace.events import Content, Event, Reasoning
+from headrace.errors import EngineError
+from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.formats import Format
 from headrace.parsing import OutputParser
 from headrace.parsing.whole_calls import WholeCalls
 from headrace.sse import DONE
+from headrace.wire.call_assembler import CallAssembler
 from headrace.wire.request import ChatRequest, RequestMessage, Thinking
 
 __all__ = ["Chat", "ChatReader"]
@@ -77,7 +79,7 @@ class Chat:
             OutputParser(
                 self._format, schemas, thinking=request.wants_thinking, tool_stream=request.tool_stream
             ),
-            CallReader(schemas),
+            CallAssembler(schemas),
             None if request.tool_stream else WholeCalls(),
             half_call="stop" if request.stop else "network_error",
         )
@@ -116,12 +118,23 @@ def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
             return effort if request.wants_thinking else {"reasoning_effort": "none"}
 
 
+class _FunctionDelta(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class _CallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _FunctionDelta | None = None
+
+
 class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    tool_calls: list[CallDelta] | None = None
-    function_call: FunctionDelta | None = None  # of before there were tools
+    tool_calls: list[_CallDelta] | None = None
+    function_call: _FunctionDelta | None = None  # of before there were tools
 
 
 class _Choice(msgspec.Struct):
@@ -157,7 +170,7 @@ class ChatReader:
         self,
         source: Source,
         parser: OutputParser,
-        calls: CallReader,
+        calls: CallAssembler,
         whole_calls: WholeCalls | None,
         *,
         half_call: str,
@@ -202,7 +215,7 @@ class ChatReader:
             return []
         is_cut_off = self._ending.reason not in ("stop", "tool_calls")
         events = self._end_parsing(stopped=not is_cut_off)
-        events += self._held(self._calls.finish(is_cut_off=is_cut_off))
+        events += self._held(self._calls.finish(self._ending.reason))
         if self._whole_calls is not None:
             events += self._whole_calls.finish()
         events.append(self._ending.finish(self._reason()))
@@ -220,7 +233,7 @@ class ChatReader:
             events += self._content(delta.content)
         calls = delta.tool_calls or ()
         if delta.function_call and not calls:
-            calls = [CallDelta(function=delta.function_call)]
+            calls = [_CallDelta(function=delta.function_call)]
         if calls:
             events += self._end_parsing()
         for call in calls:
@@ -246,13 +259,16 @@ class ChatReader:
         self._is_parsing = self._was_thinking = False
         return self._parser.finish(stopped=stopped)
 
-    def _held(self, events: list[Event]) -> list[Event]:
+    def _held(self, events: Sequence[CallEvent]) -> Sequence[Event]:
+        if any(isinstance(event, ToolCallStart) and not event.name for event in events):
+            msg = f"{self._source.name} sent a tool call without a name"
+            raise EngineError(msg)
         return events if self._whole_calls is None else self._whole_calls.feed(events)
 
     def _reason(self) -> str:
         """Whether tools were called is told by the calls."""
         if self._ending.reason in ("stop", "tool_calls"):
-            if self._calls.is_half:
+            if self._calls.is_truncated:
                 return self._half_call
-            return "tool_calls" if self._calls.called or self._parser.called_tools else "stop"
+            return "tool_calls" if self._calls.has_calls or self._parser.called_tools else "stop"
         return ""
