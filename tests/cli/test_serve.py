@@ -56,7 +56,7 @@ def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
     [
         (["serve", "--model", "nowhere.gguf"], "nowhere.gguf"),
         (["serve", "--host", "0.0.0.0"], "HEADRACE_API_KEYS"),
-        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "does not answer"),
+        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "is unreachable"),
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--key", "NOT_SET"], "NOT_SET"),
         (["serve", "--port", "0", "--slots", "none"], "--slots"),
         (["serve", "--port", "0", "--upstream", "gpu1:8000"], "http://gpu1:8000/v1"),

@@ -174,9 +174,9 @@ async def test_a_prompt_that_is_cut_between_special_tokens_has_the_same_tokens(e
     ]
     cut = ask(engine, messages=[*turns, {"role": "user", "content": "hello"}], max_tokens=8, temperature=0)
     ways = {}
-    assert len(engine._protocol._cutter.cut(cut.prompt)) > 3
-    for name, cutter in (("cut", engine._protocol._cutter), ("whole", PromptEncoder())):
-        engine._protocol._cutter = cutter
+    assert len(engine._protocol._prompt_encoder.encode(cut.prompt)) > 3
+    for name, prompt_encoder in (("cut", engine._protocol._prompt_encoder), ("whole", PromptEncoder())):
+        engine._protocol._prompt_encoder = prompt_encoder
         events = await said(engine, cut)
         ways[name] = events[-1].usage.prompt, text_of(events)
 

@@ -34,14 +34,14 @@ async def test_every_cut_gives_the_same_answer_and_the_same_count(model, questio
         **fields,
     }
     generation = model.generation(decode_request(msgspec.json.encode(body)))
-    generation = msgspec.structs.replace(generation, is_kept=True)
+    generation = msgspec.structs.replace(generation, needs_token_ids=True)
     whole, ending = await answer(model, generation)
     assert isinstance(ending, Finish)
 
     assert sum(bool(text.ids) for text in whole) >= len(whole) - 1
     for cut in range(1, len(whole), 3):
         said = (*whole[:cut],)
-        rest, finish = await answer(model, msgspec.structs.replace(generation, said=said))
+        rest, finish = await answer(model, msgspec.structs.replace(generation, prefix=said))
         tokens = sum(text.tokens for text in said)
         assert "".join(text.text for text in (*said, *rest)) == "".join(text.text for text in whole)
         assert finish.usage.completion + tokens == ending.usage.completion

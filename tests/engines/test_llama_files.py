@@ -94,4 +94,6 @@ def test_what_llama_cpp_cannot_run_is_refused(tmp_path, content):
 
 
 def test_what_is_no_language_model_is_refused(tmp_path):
-    refuse(tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is no model but 'mmpro'")
+    refuse(
+        tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is not a model but 'mmpro'"
+    )

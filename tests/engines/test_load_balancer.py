@@ -70,7 +70,7 @@ async def test_a_server_that_does_not_answer_is_passed_over_and_rests():
 
 async def test_a_server_that_answers_a_check_is_asked_again():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, probe_interval=0.01)
     await said(pool)
     servers[0].down = None
     await asyncio.sleep(0.1)
@@ -81,7 +81,7 @@ async def test_a_server_that_answers_a_check_is_asked_again():
 
 async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, probe_interval=0.01)
     for _ in range(5):
         await said(pool)
     servers[0].down = None
@@ -93,7 +93,7 @@ async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up(
 
 async def test_a_busy_server_rests_for_as_long_as_it_said():
     servers = [Server("a", down=LimitError("busy", retry_after=0.1)), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, probe_interval=0.01)
     first = await said(pool)
     servers[0].down = None
     meanwhile = [await said(pool) for _ in range(3)]
@@ -137,7 +137,7 @@ async def test_nothing_is_asked_again_once_something_was_said():
 
 async def test_closing_closes_all_and_stops_the_checks():
     servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
+    pool = LoadBalancer(servers, probe_interval=0.01)
     await said(pool)
     await pool.close()
 

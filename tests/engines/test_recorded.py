@@ -7,14 +7,14 @@ import pytest
 
 from dialects import TRACES, ask, protocol
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.recording import Piece, Recording, read_recording, write_recording
+from headrace.engines.recording import RecordedRead, Recording, read_recording, write_recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]
-PIECES = [Piece(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
-TRACE = Recording(path="chat/completions", request={"model": "m"}, pieces=PIECES, ended_at=0.12)
+PIECES = [RecordedRead(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
+TRACE = Recording(path="chat/completions", request={"model": "m"}, reads=PIECES, ended_at=0.12)
 SAID = [Reasoning("Hm"), Reasoning("m."), Content("你"), Content("好")]
 
 
@@ -53,7 +53,8 @@ async def test_a_minute_is_over_in_no_time_at_a_great_speed():
     await heard(
         play(
             Recording(
-                path="chat/completions", pieces=[Piece(30, PIECES[0].data), Piece(60, FRAMES[4] + b"\n\n")]
+                path="chat/completions",
+                reads=[RecordedRead(30, PIECES[0].data), RecordedRead(60, FRAMES[4] + b"\n\n")],
             ),
             speed=6000,
         )
@@ -66,9 +67,9 @@ async def test_a_minute_is_over_in_no_time_at_a_great_speed():
 @pytest.mark.parametrize(
     ("kind", "error", "message"),
     [
-        ("cut", EngineError, "broke off"),
-        ("garbage", DecodeError, "cannot be read"),
-        ("error", EngineError, "a fault, as asked for"),
+        ("cut", EngineError, "lost"),
+        ("garbage", DecodeError, "cannot be decoded"),
+        ("error", EngineError, "injected fault"),
     ],
 )
 async def test_a_fault_happens_where_it_shall(kind, error, message, after):
@@ -98,7 +99,7 @@ async def test_a_stall_lasts_until_somebody_leaves():
 
 async def test_several_traces_are_played_in_turn():
     other = Recording(
-        path="chat/completions", status=429, content_type="application/json", pieces=[Piece(0, b"{}")]
+        path="chat/completions", status=429, content_type="application/json", reads=[RecordedRead(0, b"{}")]
     )
     engine = UpstreamEngine(ReplayTransport([TRACE, other], speed=0), protocol("chat"))
     errors = [(await heard(engine))[1] for _ in range(4)]
@@ -109,15 +110,15 @@ async def test_several_traces_are_played_in_turn():
 @pytest.mark.parametrize("cut", range(1, len(FRAMES[2])))
 def test_a_trace_is_kept_byte_for_byte_wherever_it_was_cut(tmp_path, cut):
     data = FRAMES[2] + b"\n\n"
-    pieces = [Piece(0.5, data[:cut]), Piece(0.75, data[cut:])]
-    trace = Recording(path="completions", status=429, retry_after="3", pieces=pieces, end="cut", ended_at=1.5)
+    pieces = [RecordedRead(0.5, data[:cut]), RecordedRead(0.75, data[cut:])]
+    trace = Recording(path="completions", status=429, retry_after="3", reads=pieces, end="cut", ended_at=1.5)
     write_recording(tmp_path / "a.jsonl", trace)
 
     assert read_recording(tmp_path / "a.jsonl") == trace
 
 
 @pytest.mark.parametrize(
-    ("content", "named"), [("{}", "no trace"), ("no JSON", "no trace"), ("", "no trace")]
+    ("content", "named"), [("{}", "not a recording"), ("no JSON", "not a recording"), ("", "not a recording")]
 )
 def test_another_file_is_named(tmp_path, content, named):
     path = tmp_path / "a.jsonl"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dialects import ask, on_the_wire, protocol
+from dialects import ask, chunks_of, protocol
 from headrace.engines.recorded import ReplayTransport
-from headrace.engines.recording import Piece, Recording
+from headrace.engines.recording import RecordedRead, Recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
@@ -50,7 +50,7 @@ def trace_of(body, text):
         path="chat/completions",
         request=body,
         content_type=content_type,
-        pieces=[Piece(0, frame) for frame in frames],
+        reads=[RecordedRead(0, frame) for frame in frames],
     )
 
 
@@ -62,7 +62,7 @@ async def played(body, text):
     transport = ReplayTransport([trace_of(body, text)], speed=0)
     engine = UpstreamEngine(transport, protocol("chat", "zai"))
     events = [event async for said in engine.generate(generation) for event in said]
-    return on_the_wire("chat", events, generation)
+    return chunks_of("chat", events, generation)
 
 
 @pytest.mark.parametrize(("body", "text"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])

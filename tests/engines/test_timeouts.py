@@ -50,12 +50,12 @@ async def heard(engine, clocks):
 @pytest.mark.parametrize(
     ("script", "clocks", "count", "message"),
     [
-        ([(60, Text("a"))], {"first_token": 0.05}, 0, "said nothing for 0.05 s"),
-        ([(0, Progress(1, 9)), (0.03, Progress(2, 9)), (60, Text("a"))], {"first_token": 0.05, "idle": 9}, 2, "said nothing for 0.05 s"),
-        ([(0.03,)] * 3 + [(60,)], {"first_token": 0.05, "idle": 9}, 0, "said nothing for 0.05 s"),
-        ([(0, Text("a")), (60, Text("b"))], {"first_token": 9, "idle": 0.05}, 1, "said nothing for 0.05 s"),
-        ([(0, Text("a")), (0.06, Text("b")), (60, Text("c"))], {"first_token": 0.03, "idle": 0.1}, 2, "said nothing for 0.1 s"),
-        ([(0.02, Text("a"))] * 100, {"idle": 1, "total": 0.1}, None, "was not done after 0.1 s"),
+        ([(60, Text("a"))], {"first_token": 0.05}, 0, "sent nothing for 0.05 s"),
+        ([(0, Progress(1, 9)), (0.03, Progress(2, 9)), (60, Text("a"))], {"first_token": 0.05, "idle": 9}, 2, "sent nothing for 0.05 s"),
+        ([(0.03,)] * 3 + [(60,)], {"first_token": 0.05, "idle": 9}, 0, "sent nothing for 0.05 s"),
+        ([(0, Text("a")), (60, Text("b"))], {"first_token": 9, "idle": 0.05}, 1, "sent nothing for 0.05 s"),
+        ([(0, Text("a")), (0.06, Text("b")), (60, Text("c"))], {"first_token": 0.03, "idle": 0.1}, 2, "sent nothing for 0.1 s"),
+        ([(0.02, Text("a"))] * 100, {"idle": 1, "total": 0.1}, None, "did not finish within 0.1 s"),
     ],
 )  # fmt: skip
 async def test_each_clock_ends_the_wait_and_the_engine(script, clocks, count, message):

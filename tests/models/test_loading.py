@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
+from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import EngineError, RequestError
 from headrace.models.loading import load_model
 from headrace.models.registry import ModelRegistry

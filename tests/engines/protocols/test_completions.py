@@ -5,13 +5,13 @@ import pytest
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
 from headrace.engines.protocols.completions import CompletionReader
-from headrace.engines.protocols.error_mapping import Source
+from headrace.engines.protocols.error_mapping import Upstream
 from headrace.events import Text
 from headrace.wire import decode_request
 
 
 def texts(*pieces):
-    reader = CompletionReader(Source("test"), None)
+    reader = CompletionReader(Upstream("test"), None)
     chunks = [json.dumps({"choices": [{"index": 0, "text": piece}]}).encode() for piece in pieces]
     return [event for chunk in chunks for event in reader.feed(chunk) if isinstance(event, Text)]
 
@@ -26,9 +26,11 @@ REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"
 SAID = (Text("Hel", 1, (5,)), Text("\U0001f99c", 3), Text("lo", 2, (6, 7)))
 
 
-def prompt(dialect, said, *, is_kept=True):
+def prompt(dialect, said, *, needs_token_ids=True):
     encoded = json.loads(
-        Completions(DIALECTS[dialect], Source("test")).encode(Generation("P", REQUEST, said, is_kept))
+        Completions(DIALECTS[dialect], Upstream("test")).encode(
+            Generation("P", REQUEST, said, needs_token_ids)
+        )
     )
     return encoded["prompt"], encoded.get("verbose", False)
 
@@ -47,11 +49,11 @@ def test_a_list_without_a_token_would_be_several_prompts():
 
 
 def test_tokens_are_told_only_where_the_answer_may_have_to_be_continued():
-    assert prompt("llama.cpp", (), is_kept=False) == ("P", False)
+    assert prompt("llama.cpp", (), needs_token_ids=False) == ("P", False)
 
 
 def test_tokens_go_with_their_text_and_are_left_out_where_one_is_missing():
-    reader = CompletionReader(Source("test"), None, tells_tokens=True)
+    reader = CompletionReader(Upstream("test"), None, has_token_ids=True)
     chunks = [("a", 1, [10]), ("", 2, [11]), ("b", 3, [12]), ("\U0001f99c", 6, [13]), ("c", 7, [14])]
     said = [
         event

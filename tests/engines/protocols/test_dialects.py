@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dialects import TOOLS, TRACES, ask, on_the_wire, parser, protocol, read
+from dialects import TOOLS, TRACES, ask, chunks_of, parser, protocol, read
 from headrace.chunks import merge
 from headrace.contract import Contract
 from headrace.errors import DecodeError
@@ -39,7 +39,7 @@ def whole(data):
 
 def answer(case, **fields):
     generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
-    return on_the_wire(case.parent.name, said(case, whole, **fields), generation)
+    return chunks_of(case.parent.name, said(case, whole, **fields), generation)
 
 
 @every_case
@@ -86,7 +86,7 @@ def test_a_byte_that_is_no_utf_8_is_told_wherever_it_stands(kind):
     data = json.dumps({"id": "1", "choices": [choice], "other": {"a": "b"}}).encode()
 
     for at in range(len(data)):
-        with pytest.raises(DecodeError, match="cannot be read"):
+        with pytest.raises(DecodeError, match="cannot be decoded"):
             protocol(kind).reader(ask()).feed(data[:at] + b"\xff" + data[at + 1 :])
 
 

@@ -1,7 +1,8 @@
-"""Events → the chunks of the wire. Pure: the same events give the same chunks, whenever they are encoded."""
+"""Events → chunks of the API. Pure: a replay of the same events gives the same chunks."""
 
 import hashlib
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -9,26 +10,29 @@ from headrace.events import (
     Content,
     Event,
     Finish,
+    Progress,
     Reasoning,
+    Text,
     ToolCallArguments,
+    ToolCallEnd,
     ToolCallStart,
 )
 from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, usage_of
 
 __all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
 
-# The official SDK splits lines at these and crashes; in JSON they may always be escaped.
+# The official SDK splits lines at these characters and crashes. JSON allows to escape them.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 class ChunkEncoder:
-    """Makes the chunks of one turn.
+    """The encoder of one turn.
 
     Args:
-        id: the turn's id; a call whose model wrote no id gets one that is derived from it,
-            so that a replay says the same.
-        created: when the turn began, in seconds.
-        model: the name that the client asked for.
+        id: the turn's id. The ids of calls are derived from it unless the model generated one, so that a
+            replay has the same ids.
+        created: start of the turn, in seconds since the epoch.
+        model: the model's name in the request.
     """
 
     def __init__(self, id: str, created: int, model: str) -> None:
@@ -37,7 +41,7 @@ class ChunkEncoder:
         self._model = model
 
     def encode(self, event: Event) -> Chunk | None:
-        """The chunk of an event; None for an event that does not show on the wire."""
+        """Return the chunk of an event; None for an event that clients do not receive."""
         match event:
             case Content(text):
                 return self._chunk(Delta(role="assistant", content=text))
@@ -54,8 +58,10 @@ class ChunkEncoder:
                 chunk = self._chunk(Delta(role="assistant", content=""), reason)
                 chunk.usage = usage_of(usage)
                 return chunk
-            case _:
+            case Text() | Progress() | ToolCallEnd():
                 return None
+            case _:
+                assert_never(event)
 
     def _chunk(self, delta: Delta, finish_reason: str | None = None) -> Chunk:
         return Chunk(
@@ -75,7 +81,7 @@ class ChunkEncoder:
 
 
 def encode_chunk(chunk: Chunk) -> bytes:
-    """JSON text without a line end of any kind, U+0085, U+2028 and U+2029 included."""
+    """Encode as JSON without line ends of any kind, U+0085, U+2028 and U+2029 included."""
     data = msgspec.json.encode(chunk)
     if not data.isascii():
         for raw, escaped in _LINE_ENDS:
@@ -85,12 +91,12 @@ def encode_chunk(chunk: Chunk) -> bytes:
 
 
 def merge(events: Iterable[Event]) -> list[Event]:
-    """Neighbouring pieces of one kind become one: what a slow reader gets."""
+    """Join adjacent fragments of the same kind, as slow readers receive them."""
     return [event for event, _ in merge_counted(events)]
 
 
 def merge_counted(events: Iterable[Event]) -> list[tuple[Event, int]]:
-    """The same, each with the number of events that it stands for."""
+    """Merge, and return with each event the number of events it replaces."""
     runs: list[list[Event]] = []
     for event in events:
         if runs and _continues(runs[-1][0], event):

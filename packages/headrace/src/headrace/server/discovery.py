@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.http import HttpTransport
+from headrace.engines.protocols.dialects import detect_dialect
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.models.families import detect_format
 from headrace.models.loading import read_key
@@ -17,18 +18,7 @@ from headrace.server.configuration import ModelOptions
 
 __all__ = ["DiscoveredModel", "discover_models"]
 
-_OWNERS: Final[Mapping[str, str]] = {
-    "headrace": "zai",
-    "llamacpp": "llama.cpp",
-    "sglang": "sglang",
-    "vllm": "vllm",
-    "z-ai": "zai",
-    "zhipuai": "zai",
-}
-"""What servers put into `owned_by` of their models, and their dialects."""
-
 _PATIENCE: Final = 10.0  # seconds: a server tells what it has without computing
-_HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
 
 
 class _Card(msgspec.Struct):
@@ -85,16 +75,16 @@ async def _ask(url: str, key: str, variable: str) -> ServerInfo:
         try:
             cards = {card.id: card for card in msgspec.json.decode(body, type=_Cards).data}
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            msg = f"{transport.source.name}/models is no list of models: {error}; check the URL"
+            msg = f"{transport.upstream.name}/models is no list of models: {error}; check the URL"
             raise EngineError(msg) from None
         if not cards:
-            msg = f"{transport.source.name} has no models; name one, and its engine, in headrace.toml"
+            msg = f"{transport.upstream.name} has no models; name one, and its engine, in headrace.toml"
             raise EngineError(msg)
         try:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
-        return ServerInfo(transport.source.name, transport.host, list(cards.values()), template)
+        return ServerInfo(transport.upstream.name, transport.host, list(cards.values()), template)
     finally:
         await transport.close()
 
@@ -104,7 +94,7 @@ async def _get(transport: HttpTransport, path: str) -> bytes:
         async with asyncio.timeout(_PATIENCE):
             return await transport.get(path)
     except TimeoutError:
-        msg = f"{transport.source.name} said nothing for {_PATIENCE:g} s, asked for {path}; check the URL,"
+        msg = f"{transport.upstream.name} said nothing for {_PATIENCE:g} s, asked for {path}; check the URL,"
         msg += " or name the model and its engine in headrace.toml: then nothing is asked"
         raise EngineError(msg) from None
 
@@ -128,7 +118,7 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: Server
     template, found = _template(given.get("template", ""), card, told)
     format = given.get("format") or detect_format(template and find_template(template).text, card.id)
     engine, why = _engine(given.get("engine", ""), template, format)
-    dialect = _OWNERS.get(card.owned_by or "") or _HOSTS.get(told.host) or "openai"
+    dialect = detect_dialect(card.owned_by or "", told.host)
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
     notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r})"]
     if engine == "completions":

@@ -1,9 +1,8 @@
-"""What holds an answer to a form: a grammar in llama.cpp's notation, thinking left free.
+"""Grammars for constrained decoding, in llama.cpp's notation (GBNF).
 
-For `tool_choice` (a call must come, or the call of one tool) and for `response_format`. Markers are
-matched as the tokens that they are (`<tool_call>`), so names, keys, enums, numbers and required
-arguments are always valid, whatever the model would have liked to say. `!</think>*` is any token but
-that one: thinking stays free, and must end before the form begins.
+For `tool_choice` (any call, or a call of one tool) and `response_format`. Delimiters such as `<tool_call>`
+are matched as special tokens, so names, keys, enums, numbers and required arguments are always valid.
+`!</think>*` matches any token but that one: thinking is unconstrained, and must end before the structure.
 """
 
 from collections.abc import Mapping
@@ -21,12 +20,12 @@ __all__ = ["SYNTAXES", "Syntax", "answer_grammar"]
 
 
 class Syntax(msgspec.Struct, frozen=True):
-    """How a family writes a call; `{name}`, `{arguments}`, `{key}` and `{value}` are filled in.
+    """The syntax of a call; `{name}`, `{arguments}`, `{key}` and `{value}` are placeholders.
 
     Args:
-        call: the whole call; "" if a call cannot be forced.
-        argument: one argument; "" where the arguments are one JSON object.
-        text: what matches the value of an argument that is a string, unescaped.
+        call: a call; "" if a call cannot be forced.
+        argument: one argument; "" if the arguments are one JSON object.
+        text: the pattern of a string argument, unescaped.
     """
 
     call: str
@@ -60,30 +59,30 @@ SYNTAXES: Final[Mapping[str, Syntax]] = {
     "kimi-k2-thinking": _ONLY_THINKING,
     "minimax-m2": _ONLY_THINKING,
 }
-"""By the name of the family's format. All of them think between `<think>` and `</think>`."""
+"""Syntaxes by the name of the format. All models think between `<think>` and `</think>`."""
 
 _THINKING: Final = "!</think>* </think>"
-_MAX_SIZE: Final = 2**17  # characters; llama.cpp looks at every alternative again with every token
+_MAX_SIZE: Final = 2**17  # characters; llama.cpp tests every alternative for every token
 
 
 def answer_grammar(generation: Generation, syntax: Syntax | None) -> str:
-    """The grammar for a generation that asks for a form.
+    """Build the grammar for a generation with structured output or a forced call.
 
     Args:
-        generation: its prompt tells whether the output begins within the thinking.
-        syntax: of the model's family; None: no calls, and no thinking before a structure.
+        generation: the prompt decides whether the output starts within the thinking.
+        syntax: the model's; None allows no calls, and no thinking before a structure.
 
     Raises:
-        RequestError: 1214, a schema is none; 1212, this form cannot be held.
+        RequestError: 1214, an invalid schema; 1212, a schema or `tool_choice` that cannot be enforced.
     """
     field = "tool_choice" if generation.request.tool_choice not in ("auto", "none") else "response_format"
     try:
         grammar = _grammar(generation, syntax)
     except RecursionError:
-        msg = f"{field}: a schema refers to itself without end, or is nested too deeply; make it flatter"
+        msg = f"{field}: a schema is infinitely recursive, or nested too deeply; make it flatter"
         raise RequestError(msg, code="1212") from None
     if len(grammar) > _MAX_SIZE:
-        msg = f"{field}: the schemas are too large to hold an answer to; offer fewer tools, or shorter enums"
+        msg = f"{field}: the schemas are too large to be enforced; use fewer tools, or shorter enums"
         raise RequestError(msg, code="1212")
     return grammar
 
@@ -114,10 +113,10 @@ def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
         return "object"
     schema = (request.response_format.json_schema or {}).get("schema")
     place = "response_format.json_schema.schema"
-    if fault := malformed(schema, place):
-        raise RequestError(fault)
-    if where := unenforceable(schema, place):
-        msg = f"{where} cannot be enforced by model {request.model}; remove it and check the answer yourself"
+    if error := malformed(schema, place):
+        raise RequestError(error)
+    if path := unenforceable(schema, place):
+        msg = f"{path} cannot be enforced by model {request.model}; remove it and validate the answer"
         raise RequestError(msg, code="1212")
     grammar = JsonGrammar(schema, "answer")
     expression = grammar.expression(schema)
@@ -131,8 +130,8 @@ def _calls(request: ChatRequest, syntax: Syntax | None, rules: dict[str, str]) -
         raise RequestError(msg, code="1212")
     tools = [tool.function for tool in request.tools or ()]
     for index, tool in enumerate(tools):
-        if fault := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
-            raise RequestError(fault)
+        if error := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
+            raise RequestError(error)
     choice = request.tool_choice
     if isinstance(choice, dict):
         tools = [tool for tool in tools if tool.name == choice["function"]["name"]]
@@ -164,7 +163,7 @@ def _arguments(schema: Mapping[str, Any], syntax: Syntax, grammar: JsonGrammar) 
 
 
 def _value(schema: Any, syntax: Syntax, grammar: JsonGrammar) -> str:
-    """Strings stand as they are, everything else is JSON."""
+    """Build the pattern of an argument's value: a string is unescaped text, anything else is JSON."""
     if isinstance(schema, Mapping):
         literals = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         if literals and all(isinstance(value, str) for value in literals):
