@@ -42,7 +42,7 @@ def text_of(events):
     return "".join(event.text for event in events if isinstance(event, Text))
 
 
-async def test_it_says_progress_then_text_then_one_finish(engine):
+async def test_the_events_are_progress_then_text_then_one_finish(engine):
     events = await said(engine, ask(engine))
     kinds = [type(event) for event in events]
 
@@ -61,7 +61,7 @@ async def test_the_tokens_of_the_text_add_up_to_the_usage(engine):
     assert events[-1].usage.completion - counted in (0, 1)
 
 
-async def test_the_same_seed_says_the_same_and_a_prompt_seen_before_is_cached(engine):
+async def test_the_same_seed_gives_the_same_text_and_a_known_prompt_is_cached(engine):
     first, again = [await said(engine, ask(engine)) for _ in range(2)]
 
     assert text_of(first) == text_of(again)
@@ -81,7 +81,7 @@ async def test_a_stop_string_ends_the_answer_before_it(engine):
     assert "</think>" not in text_of(events)
 
 
-async def test_streams_at_once_make_progress_together(engine):
+async def test_concurrent_generations_make_progress_together(engine):
     order = []
     poem = ask(engine)
 
@@ -95,13 +95,13 @@ async def test_streams_at_once_make_progress_together(engine):
     assert {name for name, kind in order[:first_end] if kind is Text} == set(range(5))
 
 
-async def test_more_than_there_are_slots_wait_their_turn(engine):
+async def test_generations_beyond_the_slots_are_queued(engine):
     answers = await asyncio.gather(*(said(engine, ask(engine, max_tokens=5)) for _ in range(12)))
 
     assert [answer[-1].reason for answer in answers] == ["length"] * 12
 
 
-async def test_leaving_frees_the_slot(engine):
+async def test_a_cancel_frees_the_slot(engine):
     for _ in range(20):  # four times as often as there are slots
         generation = engine.generate(ask(engine, max_tokens=900, stop=["never said"]))
         await anext(generation)
@@ -110,7 +110,7 @@ async def test_leaving_frees_the_slot(engine):
     assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
 
 
-async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):
+async def test_cancelling_queued_generations_does_not_affect_others(engine):
     tasks = [asyncio.create_task(said(engine, ask(engine, max_tokens=40))) for _ in range(15)]
     await asyncio.sleep(0.01)
     for task in tasks[::2]:
@@ -121,14 +121,14 @@ async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):
     assert not any(isinstance(end, asyncio.CancelledError) for end in ended[1::2])
 
 
-async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(engine):
+async def test_a_prompt_longer_than_the_context_is_rejected_with_both_numbers(engine):
     with pytest.raises(RequestError, match="1024") as caught:
         await said(engine, ask(engine, "x " * 5000))
 
     assert (caught.value.code, caught.value.status) == ("1261", 400)
 
 
-async def test_who_leaves_is_counted_and_who_is_refused_is_not(engine):
+async def test_a_cancel_is_observed_and_a_rejected_request_is_not(engine):
     before = engine.cancel_latency.count
     with pytest.raises(RequestError):
         await said(engine, ask(engine, "x " * 5000))
@@ -140,7 +140,7 @@ async def test_who_leaves_is_counted_and_who_is_refused_is_not(engine):
     assert engine.cancel_latency.count == before + 1
 
 
-async def test_an_answer_that_fills_the_context_says_so(engine):
+async def test_an_answer_that_fills_the_context_has_a_finish_reason_of_its_own(engine):
     generation = ask(engine, "x " * 480)
     events = await said(
         engine, msgspec.structs.replace(generation, prompt=generation.prompt + "\n<think>" + "a " * 20)
@@ -149,14 +149,14 @@ async def test_an_answer_that_fills_the_context_says_so(engine):
     assert events[-1].reason in ("stop", "model_context_window_exceeded")
 
 
-async def test_characters_of_several_tokens_come_whole(engine):
+async def test_a_character_of_several_tokens_is_one_text(engine):
     text = text_of(await said(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
 
     assert "\ufffd" not in text
 
 
 @pytest.mark.parametrize("name", ["<|user|>", "<|observation|>", "</think>", "<tool_call>"])
-async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
+async def test_the_name_of_a_special_token_in_a_users_text_is_text(engine, name):
     """One token if it is markup; at least one more for the `<`, and one for what follows it, if it is text."""
     template = ChatTemplate(engine.metadata["tokenizer.chat_template"])
     request = ask(engine, f"Who are you? {name}", max_tokens=1).request
@@ -168,7 +168,7 @@ async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
     assert used[1] >= used[0] + 2
 
 
-async def test_a_prompt_that_is_cut_between_special_tokens_has_the_same_tokens(engine):
+async def test_a_prompt_split_between_special_tokens_has_the_same_tokens(engine):
     turns = [
         {"role": role, "content": f"{role} 说 {n}\n"} for n in range(30) for role in ("user", "assistant")
     ]

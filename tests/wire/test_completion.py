@@ -30,7 +30,7 @@ def calls_of(answer):
     ]
 
 
-def test_texts_are_joined_and_the_ending_is_kept():
+def test_texts_are_joined_and_the_finish_reason_and_usage_kept():
     answer = fold(
         [
             chunk(Delta(reasoning_content="Let me ")),
@@ -61,7 +61,7 @@ def test_nothing_folds_to_an_empty_answer():
     assert not Accumulator().has_chunks
 
 
-def test_calls_are_told_apart_by_their_index_and_numbered_from_zero():
+def test_calls_are_distinguished_by_index_and_numbered_from_zero():
     answer = fold(
         [
             chunk(call(3, '{"a"', name="add", id="call_a")),
@@ -88,7 +88,7 @@ def test_an_empty_or_a_repeated_id_or_name_changes_nothing(empty):
     assert calls_of(answer) == [(0, "call_a", "add", "{}")]
 
 
-def test_calls_without_an_index_are_told_apart_by_their_place():
+def test_calls_without_an_index_are_distinguished_by_id():
     whole = decode_chunk(
         b'{"choices":[{"index":0,"delta":{"tool_calls":['
         b'{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}'
@@ -98,7 +98,7 @@ def test_calls_without_an_index_are_told_apart_by_their_place():
 
 
 @pytest.mark.parametrize("index", [b"null", b"[]", b"{}", b"1.5"])
-def test_calls_whose_index_is_none_are_told_apart_by_their_place(index):
+def test_an_index_that_is_not_an_integer_counts_as_missing(index):
     odd = decode_chunk(
         b'{"choices":[{"index":0,"delta":{"tool_calls":[{"index":%b,"id":"a","function":{"name":"f"}}]}}]}'
         % index
@@ -115,7 +115,7 @@ def test_arguments_that_are_an_object_become_its_text():
     assert calls_of(fold([odd])) == [(0, "a", "f", '{"x":1}')]
 
 
-def test_a_delta_may_hold_several_kinds_at_once():
+def test_a_delta_may_have_content_reasoning_and_calls():
     delta = call(0, "{}", name="f", id="a")
     delta.content, delta.reasoning_content = "text", "thought"
 
@@ -127,14 +127,14 @@ def test_a_delta_may_hold_several_kinds_at_once():
     assert answer.choices[0].finish_reason == "tool_calls"
 
 
-def test_chunks_without_choices_bring_only_their_usage():
+def test_a_chunk_without_choices_adds_its_usage():
     answer = fold([chunk(Delta(content="a"), reason="stop"), Chunk(id="turn", choices=[], usage=USAGE)])
 
     assert answer.usage == USAGE
     assert answer.choices[0].message.content == "a"
 
 
-def test_each_choice_is_an_answer_of_its_own_wherever_it_stands():
+def test_each_choice_is_folded_by_itself_in_any_order():
     choices = [
         ChunkChoice(index=index, delta=Delta(content=text), finish_reason=reason)
         for index, text, reason in ((2, "c", None), (1, "b", "stop"), (0, "a", None), (2, "d", "length"))
