@@ -91,6 +91,7 @@ class CallAssembler:
         """After `finish`: a call is incomplete."""
         self._tools = tools
         self._calls: list[_Call] = []
+        self._latest: _Call | None = None  # the call of the latest delta
         self._current = 0  # index of the call whose events are being emitted
 
     @property
@@ -105,9 +106,26 @@ class CallAssembler:
             delta: one entry of `tool_calls`.
             is_last: its chunk has a finish_reason.
         """
+        if is_last or not self._append(delta):
+            self._assign(delta, is_last=is_last)
+
+    def _append(self, delta: CallDelta) -> bool:
+        """Append the arguments of a delta that merely continues the latest call, as most do."""
+        call, function = self._latest, delta.function
+        if call is None or function is None or delta.id is not None or function.name is not None:
+            return False
+        text = function.arguments
+        if not call.fragments or type(text) is not str or type(delta.index) is not int:
+            return False
+        if delta.index != call.key:
+            return False
+        call.fragments.append(text)
+        return True
+
+    def _assign(self, delta: CallDelta, *, is_last: bool) -> None:
         id = text_of(delta.id or "")
         name = text_of((delta.function and delta.function.name) or "")
-        call = self._find(_key(delta.index), id, name)
+        self._latest = call = self._find(_key(delta.index), id, name)
         call.id = call.id or id
         if name and not call.is_started:
             call.name = _extended(call.name, name, self._tools)
@@ -119,14 +137,17 @@ class CallAssembler:
         """Return the events of a delta; the arguments are those of `add`."""
         self.add(delta, is_last=is_last)
         events: list[CallEvent] = []
-        while self._current < len(self._calls):
+        while self._current < len(self._calls) - 1:
             call = self._calls[self._current]
-            is_followed = self._current + 1 < len(self._calls)
-            if call.name and (is_followed or call.has_arguments or _is_certain(call.name, self._tools)):
+            if call.name:
                 events += self._advance(call)
-            if not is_followed or not call.is_complete():
-                break
+            if not call.is_complete():
+                return events
             events += self._end(call)
+        if self._current < len(self._calls):
+            call = self._calls[-1]
+            if call.is_started or (call.name and (call.has_arguments or _is_certain(call.name, self._tools))):
+                events += self._advance(call)
         return events
 
     def finish(self, finish_reason: str) -> list[CallEvent]:

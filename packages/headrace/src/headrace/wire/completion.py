@@ -91,8 +91,9 @@ class Accumulator:
                     self._content.append(text)
                 if text := delta.reasoning_content:
                     self._reasoning.append(text)
-                for call in delta.tool_calls or ():
-                    self._calls.add(call, is_last=bool(choice.finish_reason))
+                if delta.tool_calls:
+                    for call in delta.tool_calls:
+                        self._calls.add(call, is_last=bool(choice.finish_reason))
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
         if chunk.usage is not None:

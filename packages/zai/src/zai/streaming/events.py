@@ -154,10 +154,10 @@ class EventReader:
                 self._end_reasoning(out)
                 self._content.append(text_of(delta.content))
                 out.append(ContentDelta(self._content[-1]))
-            for call in delta.tool_calls or ():
+            if delta.tool_calls:
                 self._end_text(out)
-                call_events = self._assembler.feed(call, is_last=bool(choice.finish_reason))
-                out += map(self._typed, call_events)
+                for call in delta.tool_calls:
+                    out += map(self._typed, self._assembler.feed(call, is_last=bool(choice.finish_reason)))
         if choice.finish_reason:
             self._reason = choice.finish_reason
             self._end_all(out)
@@ -192,11 +192,11 @@ class EventReader:
 
     def _typed(self, event: events.CallEvent) -> StreamEvent:
         match event:
+            case events.ToolCallArguments():
+                return self._calls[event.index].add(event.text)
             case events.ToolCallStart(index, name, id):
                 self._calls.append(_Call(index, id, name))
                 return ToolCallStart(index, id, name)
-            case events.ToolCallArguments(index, text):
-                return self._calls[index].add(text)
             case events.ToolCallEnd(index):
                 return self._calls[index].end()
             case _:
