@@ -1,6 +1,6 @@
 import pytest
 
-from headrace.contract import Contract
+from contract import Contract
 from headrace.events import (
     Content,
     Finish,

@@ -1,10 +1,11 @@
-"""Every member of `Event` has its decisions: encoded, merged, stored, counted."""
+"""Every member of `Event` has its decisions: counted, encoded, merged, stored, typed in the SDK."""
 
 import typing
 
 import msgspec
 import pytest
 
+from contract import Contract
 from headrace.chunks import ChunkEncoder, merge
 from headrace.events import (
     Content,
@@ -20,6 +21,7 @@ from headrace.events import (
     token_count,
 )
 from headrace.turns.store import decode_events
+from zai.streaming.events import EventReader
 
 # An example of each member, its tokens, the fields of its delta, and whether two of them merge.
 EXAMPLES = [
@@ -63,6 +65,33 @@ def test_a_stored_event_is_decoded_as_it_was(event, tokens, fields, merges):
     assert decode_events(msgspec.json.encode([event])) == [event]
 
 
-def test_an_unknown_event_is_not_counted_silently():
+TYPED = {
+    Reasoning: "reasoning.delta",
+    Content: "content.delta",
+    ToolCallStart: "tool_call.start",
+    ToolCallArguments: "tool_call.arguments.delta",
+    Finish: "finish",
+}
+
+
+@every_event
+def test_the_chunk_of_an_event_is_a_typed_event_of_the_sdk(event, tokens, fields, merges):
+    encoder, reader = ChunkEncoder("turn", 1, "m"), EventReader()
+    before = [ToolCallStart(0, "f")] if isinstance(event, ToolCallArguments) else []
+    chunks = [chunk for each in (*before, event) if (chunk := encoder.encode(each))]
+    types = [typed.type for chunk in chunks for typed in reader.feed(chunk)]
+    types += [typed.type for typed in reader.finish()]
+
+    assert (fields is not None) == (type(event) in TYPED)
+    assert TYPED.get(type(event), "finish") in types
+
+
+@every_event
+def test_the_contract_knows_the_event(event, tokens, fields, merges):
+    assert isinstance(Contract().feed(event), list)
+
+
+@pytest.mark.parametrize("use", [token_count, ChunkEncoder("turn", 1, "m").encode, Contract().feed])
+def test_an_unknown_event_is_an_error(use):
     with pytest.raises(AssertionError):
-        token_count(object())
+        use(object())

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from contract import Contract
 from dialects import TOOLS, TRACES, ask, chunks_of, parser, protocol, read
 from headrace.chunks import merge
-from headrace.contract import Contract
 from headrace.errors import DecodeError
 from headrace.turns import Interpreter
 from headrace.wire import fold

@@ -48,10 +48,10 @@ def test_only_a_dialect_with_an_abort_endpoint_sends_an_id(dialect, kind):
     target = protocol(kind, dialect)
     with_id, without = (json.loads(target.encode(ask(), id)) for id in ("the-id", ""))
 
-    assert target.abort == DIALECTS[dialect].abort
-    assert target.abort is None or isinstance(target.abort, AbortEndpoint)
+    endpoint = target.dialect.abort
+    assert endpoint is None or isinstance(endpoint, AbortEndpoint)
     added = {name: value for name, value in with_id.items() if name not in without}
-    assert added == ({target.abort.id_field: "the-id"} if target.abort else {})
+    assert added == ({endpoint.id_field: "the-id"} if endpoint else {})
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))

@@ -4,8 +4,8 @@ An engine emits `Text` (raw model output, not yet parsed) or parsed events, and 
 A turn's log keeps what the engine emitted; a parser replaces each `Text` by the parsed events. Events
 are encoded as small JSON arrays, so that a log can store them.
 
-A new member of `Event` needs a decision in `token_count`, `chunks.ChunkEncoder`, `chunks.merge` and
-`contract.Contract`; mypy and tests/test_events.py name the places that lack one.
+A new member of `Event` needs a decision in `token_count`, `chunks.ChunkEncoder` and `chunks.merge`; mypy and
+tests/test_events.py name the places that lack one.
 """
 
 from typing import assert_never

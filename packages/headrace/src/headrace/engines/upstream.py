@@ -105,7 +105,7 @@ class UpstreamEngine:
 
     async def _abort(self, id: str) -> None:
         """Send an abort to a server that may ignore a disconnect, while the connection is still open."""
-        endpoint = self._protocol.abort
+        endpoint = self._protocol.dialect.abort
         if endpoint is None:
             return
         body = msgspec.json.encode({endpoint.id_field: id})

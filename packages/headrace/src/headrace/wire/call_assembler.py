@@ -7,10 +7,12 @@ interleaved deltas of two calls.
 """
 
 from collections.abc import Collection, Iterator
-from typing import Final, Protocol
+from typing import Final
+
+import msgspec
 
 from headrace.events import CallEvent, ToolCallArguments, ToolCallEnd, ToolCallStart
-from headrace.wire.chunk import text_of
+from headrace.wire.chunk import ToolCallDelta, text_of
 from headrace.wire.json_end import JsonEnd
 
 __all__ = ["CallAssembler", "CallDelta", "FunctionDelta"]
@@ -20,24 +22,19 @@ _EMPTY: Final = "{}"
 _COMPLETE: Final = frozenset({"stop", "tool_calls", "function_call"})
 
 
-class FunctionDelta(Protocol):
-    """The `function` of a call's delta."""
+class FunctionDelta(msgspec.Struct):
+    """The `function` of a call, or the legacy `function_call` of a delta; unknown fields are skipped."""
 
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def arguments(self) -> object: ...
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
 
 
-class CallDelta(Protocol):
-    """An entry of a delta's `tool_calls`."""
+class CallDelta(msgspec.Struct):
+    """An entry of `tool_calls`; unknown fields are skipped, which `ToolCallDelta` keeps."""
 
-    @property
-    def index(self) -> int | None: ...
-    @property
-    def id(self) -> str | None: ...
-    @property
-    def function(self) -> FunctionDelta | None: ...
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
 
 
 class _Call:
@@ -99,7 +96,7 @@ class CallAssembler:
         """Whether any delta was fed."""
         return bool(self._calls)
 
-    def add(self, delta: CallDelta, *, is_last: bool = False) -> None:
+    def add(self, delta: CallDelta | ToolCallDelta, *, is_last: bool = False) -> None:
         """Assign a delta to its call, without emitting events; for `snapshot`.
 
         Args:
@@ -109,7 +106,7 @@ class CallAssembler:
         if is_last or not self._append(delta):
             self._assign(delta, is_last=is_last)
 
-    def _append(self, delta: CallDelta) -> bool:
+    def _append(self, delta: CallDelta | ToolCallDelta) -> bool:
         """Append the arguments of a delta that merely continues the latest call, as most do."""
         call, function = self._latest, delta.function
         if call is None or function is None or delta.id is not None or function.name is not None:
@@ -122,7 +119,7 @@ class CallAssembler:
         call.fragments.append(text)
         return True
 
-    def _assign(self, delta: CallDelta, *, is_last: bool) -> None:
+    def _assign(self, delta: CallDelta | ToolCallDelta, *, is_last: bool) -> None:
         id = text_of(delta.id or "")
         name = text_of((delta.function and delta.function.name) or "")
         self._latest = call = self._find(_key(delta.index), id, name)
@@ -133,7 +130,7 @@ class CallAssembler:
             arguments = text_of(delta.function.arguments or "")
             call.add(arguments, has_name=bool(name), is_last=is_last)
 
-    def feed(self, delta: CallDelta, *, is_last: bool = False) -> list[CallEvent]:
+    def feed(self, delta: CallDelta | ToolCallDelta, *, is_last: bool = False) -> list[CallEvent]:
         """Return the events of a delta; the arguments are those of `add`."""
         self.add(delta, is_last=is_last)
         events: list[CallEvent] = []

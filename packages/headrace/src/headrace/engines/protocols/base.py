@@ -3,7 +3,7 @@
 from typing import Protocol as TypingProtocol
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.dialects import AbortEndpoint
+from headrace.engines.protocols.dialects import Dialect
 from headrace.events import Event
 
 __all__ = ["Protocol", "Reader"]
@@ -42,14 +42,11 @@ class Reader(TypingProtocol):
 class Protocol(TypingProtocol):
     """A kind of API for generations."""
 
+    dialect: Dialect
+
     @property
     def path(self) -> str:
         """The path of the endpoint, relative to the server's base URL."""
-        ...
-
-    @property
-    def abort(self) -> AbortEndpoint | None:
-        """The endpoint for aborts; None if closing the connection aborts the generation."""
         ...
 
     @property

@@ -9,12 +9,7 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
-from headrace.engines.protocols.dialects import (
-    AbortEndpoint,
-    Dialect,
-    response_format_field,
-    sampling_fields,
-)
+from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.engines.protocols.grammar import Syntax, answer_grammar
 from headrace.errors import RequestError
@@ -55,21 +50,16 @@ class Completions:
         max_tokens: int | None = None,
         prompt_encoder: PromptEncoder | None = None,
     ) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         self._upstream = upstream
         self._model = {"model": model} if model else {}
         self._syntax = syntax
         self._prompt_encoder = prompt_encoder
         self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
 
-    @property
-    def abort(self) -> AbortEndpoint | None:
-        """The dialect's endpoint for aborts."""
-        return self._dialect.abort
-
     def encode(self, generation: Generation, id: str = "") -> bytes:
         """Encode the request body."""
-        dialect = self._dialect
+        dialect = self.dialect
         return msgspec.json.encode(
             {
                 **self._model,
@@ -92,14 +82,14 @@ class Completions:
         return CompletionReader(self._upstream, limit, has_token_ids=self._has_token_ids(generation))
 
     def _has_token_ids(self, generation: Generation) -> bool:
-        return generation.needs_token_ids and self._dialect.token_prompts
+        return generation.needs_token_ids and self.dialect.token_prompts
 
     def _prompt(self, generation: Generation) -> str | list[str | int]:
         """Encode prompt and prefix; the prefix as token ids if the server accepts them."""
         prompt, encoder = generation.prompt, self._prompt_encoder
         parts: list[str | int] = [unescape(prompt)] if encoder is None else encoder.encode(prompt)
         for text in generation.prefix:
-            parts += text.ids if text.ids and self._dialect.token_prompts else (text.text,)
+            parts += text.ids if text.ids and self.dialect.token_prompts else (text.text,)
         has_tokens = any(isinstance(part, int) for part in parts)
         return parts if has_tokens else "".join(map(str, parts))
 
@@ -109,11 +99,11 @@ class Completions:
         forced_call = request.tool_choice not in ("auto", "none")
         if not forced_call and request.response_format.type == "text":
             return {}
-        if self._dialect.structure == "grammar":
+        if self.dialect.structure == "grammar":
             return {"grammar": answer_grammar(generation, self._syntax)}
         if forced_call:
             raise _unsupported(request, "tool_choice", "auto", 'engine = "chat"')
-        if self._dialect.structure != "response_format":
+        if self.dialect.structure != "response_format":
             raise _unsupported(request, "response_format.type", "text", 'engine = "chat"')
         if request.wants_thinking:
             raise _unsupported(request, "response_format.type", "text", 'thinking.type "disabled"')
