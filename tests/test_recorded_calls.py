@@ -16,9 +16,9 @@ CASES = sorted(path.parent for path in TRACES.glob("chat/*/upstream.sse"))
 every_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
-def upstream_calls(pieces):
+def upstream_calls(fragments):
     calls = {}
-    for event in merge(read("chat", pieces, ask(tools=TOOLS, tool_stream=True))):
+    for event in merge(read("chat", fragments, ask(tools=TOOLS, tool_stream=True))):
         match event:
             case ToolCallStart(index, name):
                 calls[index] = (name, "")
@@ -27,26 +27,28 @@ def upstream_calls(pieces):
     return list(calls.values())
 
 
-def folded_calls(pieces):
+def folded_calls(fragments):
     decoder = SseDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
+    events = [event for fragment in fragments for event in decoder.feed(fragment)]
     completion = fold(decode_chunk(event.data) for event in events if event.data != DONE)
     calls = completion.choices[0].message.tool_calls or ()
     return [(call.function.name, call.function.arguments) for call in calls]
 
 
-def sdk_events(pieces):
+def sdk_events(fragments):
     stream, reader = StreamReader(), EventReader()
     events = []
-    for piece in pieces:
-        for event in stream.feed(piece):
+    for fragment in fragments:
+        for event in stream.feed(fragment):
             if (chunk := stream.take(event)) is not None:
                 events += reader.feed(chunk)
     return events + reader.finish()
 
 
-def typed_calls(pieces):
-    return [(event.name, event.arguments) for event in sdk_events(pieces) if isinstance(event, ToolCallDone)]
+def typed_calls(fragments):
+    return [
+        (event.name, event.arguments) for event in sdk_events(fragments) if isinstance(event, ToolCallDone)
+    ]
 
 
 READERS = [upstream_calls, folded_calls, typed_calls]
@@ -73,12 +75,12 @@ def test_the_calls_are_what_the_server_meant_whole_and_byte_by_byte(case, calls_
 def test_no_cut_in_two_changes_the_events_that_the_readers_get(case):
     data = (case / "upstream.sse").read_bytes()
 
-    def decoded(pieces):
+    def decoded(fragments):
         decoder = SseDecoder()
-        return [event for piece in pieces for event in decoder.feed(piece)]
+        return [event for fragment in fragments for event in decoder.feed(fragment)]
 
     at_once = decoded([data])
-    assert all(decoded(pieces) == at_once for pieces in in_two(data))
+    assert all(decoded(fragments) == at_once for fragments in in_two(data))
 
 
 @every_case

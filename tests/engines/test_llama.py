@@ -34,7 +34,7 @@ def ask(engine, question="Write a poem about spring", **fields):
     )
 
 
-async def said(engine, generation):
+async def events_of(engine, generation):
     return [event async for events in engine.generate(generation) for event in events]
 
 
@@ -43,7 +43,7 @@ def text_of(events):
 
 
 async def test_the_events_are_progress_then_text_then_one_finish(engine):
-    events = await said(engine, ask(engine))
+    events = await events_of(engine, ask(engine))
     kinds = [type(event) for event in events]
 
     assert kinds[0] is Progress
@@ -54,7 +54,7 @@ async def test_the_events_are_progress_then_text_then_one_finish(engine):
 
 
 async def test_the_tokens_of_the_text_add_up_to_the_usage(engine):
-    events = await said(engine, ask(engine))
+    events = await events_of(engine, ask(engine))
     counted = sum(event.tokens for event in events if isinstance(event, Text))
 
     # The token that ends the answer counts and has no text.
@@ -62,20 +62,20 @@ async def test_the_tokens_of_the_text_add_up_to_the_usage(engine):
 
 
 async def test_the_same_seed_gives_the_same_text_and_a_known_prompt_is_cached(engine):
-    first, again = [await said(engine, ask(engine)) for _ in range(2)]
+    first, again = [await events_of(engine, ask(engine)) for _ in range(2)]
 
     assert text_of(first) == text_of(again)
     assert again[-1].usage.cached > 0
 
 
 async def test_max_tokens_is_the_length(engine):
-    events = await said(engine, ask(engine, max_tokens=7))
+    events = await events_of(engine, ask(engine, max_tokens=7))
 
     assert (events[-1].reason, events[-1].usage.completion) == ("length", 7)
 
 
 async def test_a_stop_string_ends_the_answer_before_it(engine):
-    events = await said(engine, ask(engine, stop=["</think>"]))
+    events = await events_of(engine, ask(engine, stop=["</think>"]))
 
     assert events[-1].reason == "stop"
     assert "</think>" not in text_of(events)
@@ -96,22 +96,22 @@ async def test_concurrent_generations_make_progress_together(engine):
 
 
 async def test_generations_beyond_the_slots_are_queued(engine):
-    answers = await asyncio.gather(*(said(engine, ask(engine, max_tokens=5)) for _ in range(12)))
+    answers = await asyncio.gather(*(events_of(engine, ask(engine, max_tokens=5)) for _ in range(12)))
 
     assert [answer[-1].reason for answer in answers] == ["length"] * 12
 
 
 async def test_a_cancel_frees_the_slot(engine):
     for _ in range(20):  # four times as often as there are slots
-        generation = engine.generate(ask(engine, max_tokens=900, stop=["never said"]))
+        generation = engine.generate(ask(engine, max_tokens=900, stop=["never generated"]))
         await anext(generation)
         await generation.aclose()
 
-    assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
+    assert (await asyncio.wait_for(events_of(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
 
 
 async def test_cancelling_queued_generations_does_not_affect_others(engine):
-    tasks = [asyncio.create_task(said(engine, ask(engine, max_tokens=40))) for _ in range(15)]
+    tasks = [asyncio.create_task(events_of(engine, ask(engine, max_tokens=40))) for _ in range(15)]
     await asyncio.sleep(0.01)
     for task in tasks[::2]:
         task.cancel()
@@ -123,7 +123,7 @@ async def test_cancelling_queued_generations_does_not_affect_others(engine):
 
 async def test_a_prompt_longer_than_the_context_is_rejected_with_both_numbers(engine):
     with pytest.raises(RequestError, match="1024") as caught:
-        await said(engine, ask(engine, "x " * 5000))
+        await events_of(engine, ask(engine, "x " * 5000))
 
     assert (caught.value.code, caught.value.status) == ("1261", 400)
 
@@ -131,7 +131,7 @@ async def test_a_prompt_longer_than_the_context_is_rejected_with_both_numbers(en
 async def test_a_cancel_is_observed_and_a_rejected_request_is_not(engine):
     before = engine.cancel_latency.count
     with pytest.raises(RequestError):
-        await said(engine, ask(engine, "x " * 5000))
+        await events_of(engine, ask(engine, "x " * 5000))
     assert engine.cancel_latency.count == before
 
     generation = engine.generate(ask(engine))
@@ -142,7 +142,7 @@ async def test_a_cancel_is_observed_and_a_rejected_request_is_not(engine):
 
 async def test_an_answer_that_fills_the_context_has_a_finish_reason_of_its_own(engine):
     generation = ask(engine, "x " * 480)
-    events = await said(
+    events = await events_of(
         engine, msgspec.structs.replace(generation, prompt=generation.prompt + "\n<think>" + "a " * 20)
     )
 
@@ -150,7 +150,7 @@ async def test_an_answer_that_fills_the_context_has_a_finish_reason_of_its_own(e
 
 
 async def test_a_character_of_several_tokens_is_one_text(engine):
-    text = text_of(await said(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
+    text = text_of(await events_of(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
 
     assert "\ufffd" not in text
 
@@ -162,7 +162,7 @@ async def test_the_name_of_a_special_token_in_a_users_text_is_text(engine, name)
     request = ask(engine, f"Who are you? {name}", max_tokens=1).request
     used = []
     for format in (None, FORMATS["glm-4.6"]):
-        *_, finish = await said(engine, Generation(render_request(template, request, format), request))
+        *_, finish = await events_of(engine, Generation(render_request(template, request, format), request))
         used.append(finish.usage.prompt)
 
     assert used[1] >= used[0] + 2
@@ -177,7 +177,7 @@ async def test_a_prompt_split_between_special_tokens_has_the_same_tokens(engine)
     assert len(engine._protocol._prompt_encoder.encode(cut.prompt)) > 3
     for name, prompt_encoder in (("cut", engine._protocol._prompt_encoder), ("whole", PromptEncoder())):
         engine._protocol._prompt_encoder = prompt_encoder
-        events = await said(engine, cut)
+        events = await events_of(engine, cut)
         ways[name] = events[-1].usage.prompt, text_of(events)
 
     assert ways["cut"] == ways["whole"]

@@ -74,7 +74,7 @@ def ask(engine, question, **fields):
 
 
 async def text_of(engine, generation):
-    events = [event async for said in engine.generate(generation) for event in said]
+    events = [event async for new in engine.generate(generation) for event in new]
     return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
 
 

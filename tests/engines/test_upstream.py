@@ -16,7 +16,7 @@ from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 HELLO = [Content("Hel"), Content("lo")]
 
 
-async def said(engine, generation=None):
+async def events_of(engine, generation=None):
     return [event async for events in engine.generate(generation or ask()) for event in events]
 
 
@@ -40,7 +40,7 @@ async def behind():
 
 async def test_a_stream_becomes_events_and_the_key_is_sent(behind):
     server, engine = behind(Reply(stream("Hel", "lo")))
-    events = await said(engine)
+    events = await events_of(engine)
 
     assert events[:2] == HELLO
     assert events[-1].reason == "stop"
@@ -89,7 +89,7 @@ async def test_a_check_fails_on_a_server_error(behind, status):
 async def test_a_connection_is_reused(behind):
     server, engine = behind(Reply(stream("Hi")))
     for _ in range(3):
-        await said(engine)
+        await events_of(engine)
 
     assert len({asked.connection for asked in server.asked}) == 1
 
@@ -97,14 +97,14 @@ async def test_a_connection_is_reused(behind):
 async def test_a_connection_is_reused_even_if_the_end_of_the_body_is_late(behind):
     server, engine = behind(Reply([*stream("Hi"), 0.05]))
     for _ in range(2):
-        await said(engine)
+        await events_of(engine)
 
     assert len({asked.connection for asked in server.asked}) == 1
 
 
 async def test_two_concurrent_requests_have_two_connections(behind):
     server, engine = behind(Reply([*stream("Hel"), 0.05]))
-    await asyncio.gather(said(engine), said(engine))
+    await asyncio.gather(events_of(engine), events_of(engine))
 
     assert len({asked.connection for asked in server.asked}) == 2
 
@@ -142,10 +142,10 @@ async def test_two_concurrent_requests_have_two_connections(behind):
 async def test_an_error_response_is_mapped_and_the_next_request_succeeds(behind, reply, expected, message):
     _, engine = behind(reply, Reply(stream("Hel", "lo")))
     with pytest.raises(HeadraceError, match=message) as caught:
-        await said(engine)
+        await events_of(engine)
 
     assert (type(caught.value), caught.value.code, caught.value.status) == expected
-    assert (await said(engine))[:2] == HELLO
+    assert (await events_of(engine))[:2] == HELLO
     assert engine.running == 0
 
 
@@ -160,7 +160,7 @@ async def test_retry_after_is_passed_on_up_to_a_day(behind):
     waits = []
     for _ in range(5):
         with pytest.raises(LimitError) as caught:
-            await said(engine)
+            await events_of(engine)
         waits.append(caught.value.retry_after)
 
     assert waits == [7, 86_400, 0, 86_400, 1]
@@ -177,7 +177,7 @@ def test_an_invalid_url_is_rejected_with_an_example(url):
 async def test_an_unreachable_server_is_an_error_that_names_the_url():
     engine = UpstreamEngine(HttpTransport("http://user:secret@127.0.0.1:9/v1"), protocol("chat"))
     with pytest.raises(EngineError, match=r"http://127.0.0.1:9/v1 is unreachable") as caught:
-        await said(engine)
+        await events_of(engine)
     await engine.close()
 
     assert (caught.value.code, caught.value.status) == ("1221", 503)
@@ -203,13 +203,13 @@ async def test_the_events_before_a_failure_are_emitted(behind, broken, error):
             received += events
 
     assert received == HELLO
-    assert (await said(engine))[:2] == HELLO
+    assert (await events_of(engine))[:2] == HELLO
 
 
 async def test_a_connection_lost_after_the_finish_reason_is_no_error(behind):
     _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop"))], end="cut"))
 
-    assert [type(event) for event in await said(engine)] == [Content, Finish]
+    assert [type(event) for event in await events_of(engine)] == [Content, Finish]
 
 
 async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeypatch):
@@ -217,14 +217,14 @@ async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeyp
     _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop")), 60.0]))
     began = time.perf_counter()
 
-    assert (await said(engine))[-1].reason == "stop"
+    assert (await events_of(engine))[-1].reason == "stop"
     assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("reply", [Reply([sse(chunk("Hi"))], end="hold"), Reply([b": on\n\n"], end="hold")])
 async def test_a_cancel_closes_the_connection(behind, reply):
     server, engine = behind(reply)
-    task = asyncio.create_task(said(engine))
+    task = asyncio.create_task(events_of(engine))
     while not server.asked:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
@@ -281,14 +281,14 @@ async def test_an_abort_that_fails_does_not_keep_the_connection_open(behind, mon
 
 async def test_a_finished_generation_is_not_aborted(behind):
     server, engine = behind(Reply(stream("Hi")), dialect="sglang")
-    await said(engine)
+    await events_of(engine)
 
     assert len(server.asked) == 1
 
 
 async def test_a_finished_generation_is_not_a_cancel(behind):
     _, engine = behind(Reply(stream("Hi")))
-    await said(engine)
+    await events_of(engine)
 
     assert engine.cancel_latency.count == 0
 
@@ -296,7 +296,7 @@ async def test_a_finished_generation_is_not_a_cancel(behind):
 async def test_calls_of_a_server_that_parses_are_events(behind):
     call = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": "{}"}}]}
     _, engine = behind(Reply([sse(chunk(delta=call)), sse(chunk(finish_reason="tool_calls")), sse("[DONE]")]))
-    events = await said(engine, ask(tools=TOOLS))
+    events = await events_of(engine, ask(tools=TOOLS))
 
     assert [type(event).__name__ for event in events] == [
         "ToolCallStart",
@@ -322,7 +322,7 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced():
     server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
     transport = HttpTransport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     engine = UpstreamEngine(transport, protocol("chat"))
-    answers = [(await said(engine))[0] for _ in range(4)]
+    answers = [(await events_of(engine))[0] for _ in range(4)]
     await engine.close()
     server.close()
 

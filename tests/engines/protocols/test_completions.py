@@ -26,10 +26,10 @@ REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"
 SAID = (Text("Hel", 1, (5,)), Text("\U0001f99c", 3), Text("lo", 2, (6, 7)))
 
 
-def prompt(dialect, said, *, needs_token_ids=True):
+def prompt(dialect, prefix, *, needs_token_ids=True):
     encoded = json.loads(
         Completions(DIALECTS[dialect], Upstream("test")).encode(
-            Generation("P", REQUEST, said, needs_token_ids)
+            Generation("P", REQUEST, prefix, needs_token_ids)
         )
     )
     return encoded["prompt"], encoded.get("verbose", False)
@@ -55,7 +55,7 @@ def test_token_ids_are_requested_only_if_needed():
 def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing():
     reader = CompletionReader(Upstream("test"), None, has_token_ids=True)
     chunks = [("a", 1, [10]), ("", 2, [11]), ("b", 3, [12]), ("\U0001f99c", 6, [13]), ("c", 7, [14])]
-    said = [
+    events = [
         event
         for text, count, tokens in chunks
         for event in reader.feed(
@@ -69,4 +69,4 @@ def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing():
         )
     ]
 
-    assert said == [Text("a", 1, (10,)), Text("b", 2, (11, 12)), Text("\U0001f99c", 3), Text("c", 1, (14,))]
+    assert events == [Text("a", 1, (10,)), Text("b", 2, (11, 12)), Text("\U0001f99c", 3), Text("c", 1, (14,))]

@@ -24,7 +24,7 @@ def streams(case):
     return upstream(case).suffix == ".sse"
 
 
-def said(case, cut, **fields):
+def events_of(case, cut, **fields):
     generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
     data = upstream(case).read_bytes()
     if not streams(case):
@@ -39,7 +39,7 @@ def whole(data):
 
 def answer(case, **fields):
     generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
-    return chunks_of(case.parent.name, said(case, whole, **fields), generation)
+    return chunks_of(case.parent.name, events_of(case, whole, **fields), generation)
 
 
 @every_case
@@ -62,11 +62,11 @@ def test_the_folded_answer_is_the_expected_one(case):
 @pytest.mark.parametrize("case", [case for case in CASES if streams(case)], ids=lambda case: case.name)
 def test_every_cut_gives_the_same_events(case):
     data = upstream(case).read_bytes()
-    at_once = merge(said(case, whole))
+    at_once = merge(events_of(case, whole))
 
-    assert merge(said(case, lambda data: [data[at : at + 1] for at in range(len(data))])) == at_once
+    assert merge(events_of(case, lambda data: [data[at : at + 1] for at in range(len(data))])) == at_once
     for at in range(1, len(data), 7):
-        assert merge(said(case, lambda data, at=at: [data[:at], data[at:]])) == at_once
+        assert merge(events_of(case, lambda data, at=at: [data[:at], data[at:]])) == at_once
 
 
 @every_case
@@ -75,7 +75,7 @@ def test_the_events_obey_the_contract(case, tool_stream):
     contract = Contract()
     generation = ask(tools=TOOLS, tool_stream=tool_stream)
     interpreter = Interpreter(parser(case.parent.name, generation.request))
-    events = interpreter.feed(said(case, whole, tool_stream=tool_stream))
+    events = interpreter.feed(events_of(case, whole, tool_stream=tool_stream))
 
     assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []
 
@@ -91,7 +91,7 @@ def test_invalid_utf_8_is_an_error_at_any_position(kind):
 
 
 def test_a_call_that_the_clients_stop_truncated_is_no_network_error():
-    chunks = answer(TRACES / "chat" / "half-a-call", stop=[","])
+    chunks = answer(TRACES / "chat" / "truncated-call", stop=[","])
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
 

@@ -153,7 +153,7 @@ class CompletionReader:
     Args:
         upstream: the server, for messages.
         max_tokens: of the request; None if the generation may fill the context.
-        has_token_ids: whether the request asked for token ids.
+        has_token_ids: whether the response has token ids.
     """
 
     def __init__(self, upstream: Upstream, max_tokens: int | None, *, has_token_ids: bool = False) -> None:

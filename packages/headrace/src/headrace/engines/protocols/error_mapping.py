@@ -59,7 +59,7 @@ def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str 
 def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
     """Map an error object from a body or a stream to an exception."""
     code, message = _read(error)
-    if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes say more than its statuses
+    if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes are more specific than its statuses
         status = STATUS_OF_CODE[code]
     else:
         if status < 300:
