@@ -172,10 +172,11 @@ def test_a_message_shares_nothing_with_the_accumulator():
     earlier = accumulator.message()
     before = copy.deepcopy(earlier)
     accumulator.add(chunk(call(1, "{}", name="g", id="b")))
+    later = accumulator.message()
 
     assert {name for name, value in before if value is None} == {"audio"}  # every other field is covered
     assert earlier == before
-    for _, value in earlier:
+    for _, value in (*earlier, *later):
         if isinstance(value, list):
             value.clear()
     assert [each.id for each in accumulator.message().tool_calls] == ["a", "b"]
