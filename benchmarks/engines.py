@@ -30,7 +30,7 @@ from headrace.engines import Generation
 from headrace.engines.http import HttpTransport
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
-from headrace.engines.protocols.error_mapping import Source
+from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import decode_request
@@ -154,7 +154,7 @@ async def cpu_a_chunk(read: Read, url: str, streams: int, count: int) -> float:
 
 
 async def measure(port: int, rounds: int, seconds: float) -> None:
-    source = Source("the benchmark")
+    source = Upstream("the benchmark")
     engines: dict[tuple[str, str], LoadBalancer] = {}
     async with aiohttp.ClientSession() as session, httpx2.AsyncClient(trust_env=False) as client:
         ways = {

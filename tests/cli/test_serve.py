@@ -60,7 +60,7 @@ def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
     [
         (["serve", "--model", "nowhere.gguf"], "nowhere.gguf"),
         (["serve", "--host", "0.0.0.0"], "HEADRACE_API_KEYS"),
-        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "does not answer"),
+        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "is unreachable"),
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--key", "NOT_SET"], "NOT_SET"),
         (["serve", "--port", "0", "--slots", "none"], "--slots"),
         (["serve", "--port", "0", "--upstream", "gpu1:8000"], "http://gpu1:8000/v1"),
@@ -100,7 +100,7 @@ def failing(tmp_path, monkeypatch, capsys):
         ("llama", "path", "the model file"),
         ("llama", "template", "the chat template"),
         ("completions", "template", "the chat template"),
-        ("recorded", "path", "the trace"),
+        ("recorded", "path", "the recording"),
     ],
 )
 def test_a_missing_file_is_named_with_file_table_option_and_remedy(failing, engine, option, role):
@@ -130,7 +130,7 @@ def test_a_model_of_a_variable_is_named_with_it(failing):
 
 def test_an_upstream_that_is_not_there_is_named_with_its_option(failing):
     url = "http://127.0.0.1:9/v1"
-    reason = f"{url} does not answer: connection refused; check the URL, and that the server runs"
+    reason = f"{url} is unreachable: connection refused; check the URL, and that the server is running"
 
     assert failing("--upstream", url) == f"headrace: --upstream: {reason}"
     assert (

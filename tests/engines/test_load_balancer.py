@@ -1,4 +1,4 @@
-"""Several servers for one model."""
+"""Several engines for one model."""
 
 import asyncio
 
@@ -12,16 +12,16 @@ from headrace.events import Text
 
 
 class Server(ScriptedEngine):
-    """Says its name, or fails as long as it is down."""
+    """An engine that emits its name, or fails while it is down."""
 
     def __init__(self, name, *, down=None, delay=0.0):
         super().__init__(name, piece=1, delay=delay)
         self.down = down
-        self.asked = 0
+        self.requests = 0
         self.closed = False
 
     async def generate(self, generation):
-        self.asked += 1
+        self.requests += 1
         if self.down is not None:
             raise self.down
         async for events in super().generate(generation):
@@ -35,111 +35,113 @@ class Server(ScriptedEngine):
         self.closed = True
 
 
-DEAD = EngineError("it does not answer", code="1221")
+UNREACHABLE = EngineError("unreachable", code="1221")
 
 
-async def said(pool):
-    return "".join([e.text async for events in pool.generate(ask()) for e in events if isinstance(e, Text)])
+async def text_of(balancer):
+    return "".join(
+        [e.text async for events in balancer.generate(ask()) for e in events if isinstance(e, Text)]
+    )
 
 
-async def test_servers_take_turns():
+async def test_equal_servers_take_turns():
     servers = [Server("a"), Server("b"), Server("c")]
-    pool = LoadBalancer(servers)
+    balancer = LoadBalancer(servers)
 
-    assert "".join([await said(pool) for _ in range(6)]) == "abcabc"
+    assert "".join([await text_of(balancer) for _ in range(6)]) == "abcabc"
 
 
-async def test_the_least_loaded_is_asked():
+async def test_the_least_loaded_engine_generates():
     busy, free = Server("aaaa", delay=0.05), Server("b")
-    pool = LoadBalancer([busy, free])
-    long = asyncio.create_task(said(pool))
+    balancer = LoadBalancer([busy, free])
+    long = asyncio.create_task(text_of(balancer))
     await asyncio.sleep(0.01)
 
-    assert [await said(pool) for _ in range(3)] == ["b"] * 3
+    assert [await text_of(balancer) for _ in range(3)] == ["b"] * 3
     await long
 
 
-async def test_a_server_that_does_not_answer_is_passed_over_and_rests():
-    servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers)
+async def test_an_unreachable_server_is_skipped_and_has_a_cooldown():
+    servers = [Server("a", down=UNREACHABLE), Server("b")]
+    balancer = LoadBalancer(servers)
 
-    assert [await said(pool) for _ in range(4)] == ["b"] * 4
-    assert servers[0].asked == 1
-    await pool.close()
+    assert [await text_of(balancer) for _ in range(4)] == ["b"] * 4
+    assert servers[0].requests == 1
+    await balancer.close()
 
 
-async def test_a_server_that_answers_a_check_is_asked_again():
-    servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
-    await said(pool)
+async def test_a_successful_probe_ends_the_cooldown():
+    servers = [Server("a", down=UNREACHABLE), Server("b")]
+    balancer = LoadBalancer(servers, probe_interval=0.01)
+    await text_of(balancer)
     servers[0].down = None
     await asyncio.sleep(0.1)
 
-    assert {await said(pool) for _ in range(2)} == {"a", "b"}
-    await pool.close()
+    assert {await text_of(balancer) for _ in range(2)} == {"a", "b"}
+    await balancer.close()
 
 
-async def test_a_server_that_has_rested_takes_turns_again_and_need_not_catch_up():
-    servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
+async def test_after_a_cooldown_the_round_robin_continues_without_catching_up():
+    servers = [Server("a", down=UNREACHABLE), Server("b")]
+    balancer = LoadBalancer(servers, probe_interval=0.01)
     for _ in range(5):
-        await said(pool)
+        await text_of(balancer)
     servers[0].down = None
     await asyncio.sleep(0.1)
 
-    assert "".join([await said(pool) for _ in range(4)]) == "abab"
-    await pool.close()
+    assert "".join([await text_of(balancer) for _ in range(4)]) == "abab"
+    await balancer.close()
 
 
-async def test_a_busy_server_rests_for_as_long_as_it_said():
+async def test_the_cooldown_of_a_busy_server_is_its_retry_after():
     servers = [Server("a", down=LimitError("busy", retry_after=0.1)), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
-    first = await said(pool)
+    balancer = LoadBalancer(servers, probe_interval=0.01)
+    first = await text_of(balancer)
     servers[0].down = None
-    meanwhile = [await said(pool) for _ in range(3)]
+    meanwhile = [await text_of(balancer) for _ in range(3)]
     await asyncio.sleep(0.15)
 
     assert [first, *meanwhile] == ["b"] * 4
-    assert "a" in [await said(pool) for _ in range(2)]
+    assert "a" in [await text_of(balancer) for _ in range(2)]
 
 
-async def test_where_all_fail_the_last_error_is_told_and_each_was_asked_once():
-    servers = [Server("a", down=DEAD), Server("b", down=DEAD)]
-    pool = LoadBalancer(servers)
-    with pytest.raises(EngineError, match="does not answer"):
-        await said(pool)
+async def test_if_all_fail_the_last_error_is_raised_after_one_attempt_each():
+    servers = [Server("a", down=UNREACHABLE), Server("b", down=UNREACHABLE)]
+    balancer = LoadBalancer(servers)
+    with pytest.raises(EngineError, match="unreachable"):
+        await text_of(balancer)
 
-    assert [server.asked for server in servers] == [1, 1]
+    assert [server.requests for server in servers] == [1, 1]
     with pytest.raises(EngineError, match="none"):
-        await pool.check()
-    await pool.close()
+        await balancer.check()
+    await balancer.close()
 
 
-async def test_what_the_caller_did_wrong_is_not_asked_again():
+async def test_a_request_error_is_not_retried():
     servers = [Server("a", down=RequestError("bad")), Server("b", down=RequestError("bad"))]
     with pytest.raises(RequestError):
-        await said(LoadBalancer(servers))
+        await text_of(LoadBalancer(servers))
 
-    assert [server.asked for server in servers] == [1, 0]
+    assert [server.requests for server in servers] == [1, 0]
 
 
-async def test_nothing_is_asked_again_once_something_was_said():
-    servers = [ScriptedEngine(["a", DEAD]), ScriptedEngine("b")]
-    pool = LoadBalancer(servers)
-    heard = []
+async def test_there_is_no_retry_after_the_first_event():
+    servers = [ScriptedEngine(["a", UNREACHABLE]), ScriptedEngine("b")]
+    balancer = LoadBalancer(servers)
+    received = []
     with pytest.raises(EngineError):
-        async for events in pool.generate(ask()):
-            heard += events
+        async for events in balancer.generate(ask()):
+            received += events
 
-    assert heard == [Text("a")]
-    await pool.close()
+    assert received == [Text("a")]
+    await balancer.close()
 
 
-async def test_closing_closes_all_and_stops_the_checks():
-    servers = [Server("a", down=DEAD), Server("b")]
-    pool = LoadBalancer(servers, check_interval=0.01)
-    await said(pool)
-    await pool.close()
+async def test_closing_closes_all_engines_and_stops_the_probes():
+    servers = [Server("a", down=UNREACHABLE), Server("b")]
+    balancer = LoadBalancer(servers, probe_interval=0.01)
+    await text_of(balancer)
+    await balancer.close()
 
     assert all(server.closed for server in servers)
-    assert not [task for task in asyncio.all_tasks() if task.get_name() == "checks" and not task.cancelling()]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "probes" and not task.cancelling()]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
+from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import RequestError
 from headrace.models.loading import load_model
 from headrace.models.registry import ModelRegistry
@@ -63,9 +63,9 @@ def test_inconsistent_settings_are_an_error(settings, message):
         ("missing.gguf", "no such file or directory; correct the path"),
         ("missing", "no such file or directory; correct the path"),
         ("file/beneath", "Not a directory; correct the path"),
-        ("text", "is not a usable GGUF file|is no trace|not valid Jinja: line 1"),
-        ("text.gguf", "is not a usable GGUF file|is no trace|not valid Jinja"),
-        ("text.json", "is not a usable GGUF file|is no trace|is not valid JSON"),
+        ("text", "is not a usable GGUF file|is not a recording|not valid Jinja: line 1"),
+        ("text.gguf", "is not a usable GGUF file|is not a recording|not valid Jinja"),
+        ("text.json", "is not a usable GGUF file|is not a recording|is not valid JSON"),
         ("folder.gguf", "it is a directory; name the file|has no recordings"),
         ("folder", "it is a directory; name the file|has no chat template|has no recordings"),
     ],

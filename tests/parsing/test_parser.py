@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from answers import FAMILIES
+from contract import Contract
 from headrace.chunks import ChunkEncoder
-from headrace.contract import Contract
 from headrace.events import Finish, ToolCallStart
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser

@@ -50,10 +50,10 @@ def test_an_answer_is_passed_on_and_kept_as_it_came(record, tmp_path):
     (trace,) = traces(tmp_path, 1)
 
     assert answer.content == b"".join(STREAM)
-    assert b"".join(piece.data for piece in trace.pieces) == answer.content
+    assert b"".join(piece.data for piece in trace.reads) == answer.content
     assert (trace.path, trace.status, trace.end) == ("chat/completions", 200, "whole")
     assert trace.request["messages"] == HELLO["messages"]
-    assert trace.pieces[1].at - trace.pieces[0].at >= 0.2
+    assert trace.reads[1].at - trace.reads[0].at >= 0.2
     assert server.asked[0].headers["authorization"] == "Bearer their-key"
 
 
@@ -90,7 +90,7 @@ def test_an_answer_that_broke_off_is_kept_as_cut(record, tmp_path):
     (trace,) = traces(tmp_path, 1)
 
     assert trace.end == "cut"
-    assert b"".join(piece.data for piece in trace.pieces) == b"".join(STREAM[:2])
+    assert b"".join(piece.data for piece in trace.reads) == b"".join(STREAM[:2])
 
 
 def test_who_leaves_leaves_the_server_too_and_what_came_is_kept(record, tmp_path):
@@ -101,7 +101,7 @@ def test_who_leaves_leaves_the_server_too_and_what_came_is_kept(record, tmp_path
 
     assert server.gone.wait(5)
     assert trace.end == "cut"
-    assert trace.pieces[0].data.startswith(b"data: ")
+    assert trace.reads[0].data.startswith(b"data: ")
 
 
 def test_models_are_passed_on_and_other_paths_are_not(record):

@@ -33,7 +33,7 @@ def behind(serve):
         for replies in servers:
             started.append(ScriptedServer(*replies).__enter__())
             transport = HttpTransport(started[-1].url)
-            protocol = Chat(DIALECTS["openai"], transport.source, model="theirs")
+            protocol = Chat(DIALECTS["openai"], transport.upstream, model="theirs")
             clocked = TimeoutEngine(
                 UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 0.3, "idle": 0.3, **clocks})
             )

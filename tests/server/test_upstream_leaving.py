@@ -110,7 +110,7 @@ def test_no_upstream_request_outlives_its_reader():
     upstream = Endless()
     with LocalServer(upstream) as behind:
         transport = HttpTransport(f"{behind.url}/v1")
-        protocol = Chat(DIALECTS["openai"], transport.source, model="theirs")
+        protocol = Chat(DIALECTS["openai"], transport.upstream, model="theirs")
         engine = UpstreamEngine(transport, protocol)
         _, before, after = leave_twice(
             LoadBalancer([TimeoutEngine(engine, Timeouts())]),

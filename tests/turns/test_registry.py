@@ -97,7 +97,7 @@ async def test_a_turn_whose_process_died_is_continued_and_its_usage_counted_once
     away = await there.find(turn.id, "me")
 
     assert await read(away) == (SCRIPT, Finish("stop", TokenUsage(7, 27)))
-    assert "".join(text.text for text in living.asked[0].said) == SCRIPT[: 2 * said]
+    assert "".join(text.text for text in living.asked[0].prefix) == SCRIPT[: 2 * said]
     assert living.asked[0].request.max_tokens == 40 - said
 
 

@@ -1,11 +1,11 @@
-r"""A trace: one request and its answer as it came, byte for byte and with its timing. JSON, a line each.
+r"""Recordings: a request and its response, byte for byte and with its timing, as JSON lines.
 
     {"path": "chat/completions", "request": {…}, "status": 200, "content_type": "text/event-stream"}
-    {"at": 0.213, "text": "data: {…}\n\n"}            seconds since the request; a read as it came
-    {"at": 0.217, "base64": "5Lqs"}                    a piece that is cut within a character
-    {"at": 0.893, "end": "whole"}                      or "cut": the connection broke, or the reader left
+    {"at": 0.213, "text": "data: {…}\n\n"}            seconds since the request; one read
+    {"at": 0.217, "base64": "5Lqs"}                    a read that is not valid UTF-8 by itself
+    {"at": 0.893, "end": "whole"}                      or "cut": the connection was lost or closed
 
-Headers are not kept: there are keys in them.
+Headers are not recorded, since they contain keys.
 """
 
 from base64 import b64decode, b64encode
@@ -18,25 +18,25 @@ import msgspec
 from headrace.errors import EngineError
 from headrace.files import reading
 
-__all__ = ["Piece", "Recording", "read_recording", "write_recording"]
+__all__ = ["RecordedRead", "Recording", "read_recording", "write_recording"]
 
 
-class Piece(msgspec.Struct, frozen=True):
-    """What one read brought, `at` seconds after the request."""
+class RecordedRead(msgspec.Struct, frozen=True):
+    """The bytes of one read, `at` seconds after the request."""
 
     at: float
     data: bytes
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange; `ended_at` in seconds after the request."""
+    """One request and its response; `ended_at` in seconds after the request."""
 
     path: str
     request: Any = None
     status: int = 200
     content_type: str = "text/event-stream"
     retry_after: str = ""
-    pieces: Sequence[Piece] = ()
+    reads: Sequence[RecordedRead] = ()
     end: Literal["whole", "cut"] = "whole"
     ended_at: float = 0.0
 
@@ -57,46 +57,50 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 def read_recording(path: Path) -> Recording:
-    """A trace from its file.
+    """Read a recording from a file.
 
     Raises:
-        EngineError: no such file, or no trace.
+        EngineError: the file does not exist, or is not a recording.
     """
-    with reading("the trace", path):
+    with reading("the recording", path):
         encoded = path.read_bytes()
     try:
         head_line, *lines = encoded.splitlines() or [b""]
         head = msgspec.json.decode(head_line, type=_Head)
-        said = [msgspec.json.decode(line, type=_Line) for line in lines if line]
+        entries = [msgspec.json.decode(line, type=_Line) for line in lines if line]
     except (msgspec.DecodeError, ValueError) as error:
-        msg = f"{path} is no trace: {error}; `headrace record` writes them"
+        msg = f"{path} is not a recording: {error}; `headrace record` makes recordings"
         raise EngineError(msg) from None
-    end = next((line for line in said if line.end), _Line(at=0.0, end="cut"))
+    end = next((line for line in entries if line.end), _Line(at=0.0, end="cut"))
     return Recording(
         path=head.path,
         request=head.request,
         status=head.status,
         content_type=head.content_type,
         retry_after=head.retry_after,
-        pieces=[
-            Piece(line.at, line.text.encode() or b64decode(line.base64)) for line in said if not line.end
-        ],
+        reads=[RecordedRead(line.at, _data(line)) for line in entries if not line.end],
         end=end.end or "cut",
         ended_at=end.at,
     )
 
 
-def write_recording(path: Path, trace: Recording) -> None:
-    """A trace to its file, which is whole from its first moment on."""
-    head = _Head(trace.path, trace.request, trace.status, trace.content_type, trace.retry_after)
-    lines = [head, *map(_line, trace.pieces), _Line(trace.ended_at, end=trace.end)]
+def write_recording(path: Path, recording: Recording) -> None:
+    """Write a recording to a file, atomically."""
+    head = _Head(
+        recording.path, recording.request, recording.status, recording.content_type, recording.retry_after
+    )
+    lines = [head, *map(_line, recording.reads), _Line(recording.ended_at, end=recording.end)]
     unfinished = path.with_suffix(".part")
     unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     unfinished.replace(path)
 
 
-def _line(piece: Piece) -> _Line:
+def _data(line: _Line) -> bytes:
+    return line.text.encode() or b64decode(line.base64)
+
+
+def _line(read: RecordedRead) -> _Line:
     try:
-        return _Line(piece.at, text=piece.data.decode())
+        return _Line(read.at, text=read.data.decode())
     except UnicodeDecodeError:
-        return _Line(piece.at, base64=b64encode(piece.data).decode())
+        return _Line(read.at, base64=b64encode(read.data).decode())

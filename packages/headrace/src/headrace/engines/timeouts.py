@@ -1,10 +1,10 @@
-"""Three clocks over any engine: until the first token, between two, and in all. Never a hang.
+"""Timeouts for any engine: time to first token, idle time and total time.
 
-    first token   nothing was said yet             an error with status 504
-    idle          something was said, then silence the stream's ending (docs/wire.md, 2.4)
-    total         however much was said            the same
+    first token   no event yet                      an error with status 504
+    idle          no event since the previous one   the end of the stream (docs/wire.md, 2.4)
+    total         regardless of events              the same
 
-One timer a span, not one a piece: it looks when it is due at how long the silence has lasted.
+There is one timer per timeout, not one per event: when it fires, it checks how long ago the last event was.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ __all__ = ["TimeoutEngine", "Timeouts"]
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds; 0 switches a clock off.
+    """Timeouts in seconds; 0 disables one.
 
     Args:
-        first_token: until the first token, waiting for a slot and reading the prompt included; starts
-            anew with each chunk of a server that says nothing yet.
-        idle: between two signs of life.
-        total: from beginning to end.
+        first_token: until the first token, including the time in a queue and for the prompt. A heartbeat
+            restarts it.
+        idle: between two events or heartbeats.
+        total: for the whole generation.
     """
 
     first_token: float = 300.0
@@ -36,36 +36,36 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimeoutEngine:
-    """An engine that is interrupted when it takes too long.
+    """An engine that is aborted on a timeout.
 
     Args:
         engine: closed with this one.
-        clocks: how long is too long.
+        timeouts: its timeouts.
     """
 
-    def __init__(self, engine: Engine, clocks: Timeouts) -> None:
+    def __init__(self, engine: Engine, timeouts: Timeouts) -> None:
         self._engine = engine
-        self._clocks = clocks
+        self._timeouts = timeouts
 
     @property
     def continues(self) -> bool:
-        """As the engine."""
+        """Whether the engine can continue a partial answer."""
         return self._engine.continues
 
     async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """What the engine says, without its mere signs of life.
+        """Emit the engine's events, without its heartbeats.
 
         Raises:
-            EngineError: a clock ran out.
+            EngineError: 504, a timeout.
         """
-        watch = _Watch(self._clocks)
+        watchdog = _Watchdog(self._timeouts)
         try:
             async with aclosing(self._engine.generate(generation)) as stream:
-                while (events := await watch.wait(stream)) is not None:
+                while (events := await watchdog.wait(stream)) is not None:
                     if events:
                         yield events
         finally:
-            watch.close()
+            watchdog.close()
 
     async def check(self) -> None:
         """Check the engine."""
@@ -76,58 +76,59 @@ class TimeoutEngine:
         await self._engine.close()
 
 
-class _Watch:
-    """Interrupts the task that waits in `wait` for too long."""
+class _Watchdog:
+    """Cancels the task in `wait` on a timeout."""
 
-    def __init__(self, clocks: Timeouts) -> None:
-        self._clocks = clocks
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
-        self._began = self._heard = self._loop.time()
-        self._has_spoken = False
+        self._started_at = self._last_event_at = self._loop.time()
+        self._has_output = False
         self._waiting: asyncio.Task[object] | None = None
-        self._expired = ""
-        # Which clock is the next one to run out may change before this much time has passed.
-        self._span = min(filter(None, (clocks.first_token, clocks.idle, clocks.total)), default=0.0)
-        self._timer = self._loop.call_later(self._span, self._look) if self._span else None
+        self._error = ""
+        # Re-check at least this often: the next deadline may change.
+        self._interval = min(filter(None, (timeouts.first_token, timeouts.idle, timeouts.total)), default=0.0)
+        self._timer = self._loop.call_later(self._interval, self._check) if self._interval else None
 
     async def wait(self, stream: AsyncGenerator[list[Event], None]) -> list[Event] | None:
-        """The next events; None at the end."""
+        """Return the next events; None at the end."""
         self._waiting = task = asyncio.current_task()
         assert task is not None
         cancelling = task.cancelling()
         try:
             events = await anext(stream, None)
         except asyncio.CancelledError:
-            if self._expired and task.uncancel() <= cancelling:
-                raise EngineError(self._expired, status=504) from None
+            if self._error and task.uncancel() <= cancelling:
+                raise EngineError(self._error, status=504) from None
             raise
         finally:
             self._waiting = None
-        if self._has_spoken or not (events and isinstance(events[-1], Progress)):
-            self._has_spoken |= bool(events)
-            self._heard = self._loop.time()
+        if self._has_output or not (events and isinstance(events[-1], Progress)):
+            self._has_output |= bool(events)
+            self._last_event_at = self._loop.time()
         return events
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
-        """Interrupt if a clock has run out; otherwise look again when the next one could."""
+    def _check(self) -> None:
+        """Cancel the task on a timeout; otherwise schedule the next check."""
         now = self._loop.time()
-        silence = self._clocks.idle if self._has_spoken else self._clocks.first_token
-        total = self._clocks.total
-        silence_left = silence - (now - self._heard) if silence else self._span
-        total_left = total - (now - self._began) if total else self._span
+        silence = self._timeouts.idle if self._has_output else self._timeouts.first_token
+        total = self._timeouts.total
+        silence_left = silence - (now - self._last_event_at) if silence else self._interval
+        total_left = total - (now - self._started_at) if total else self._interval
         left = min(silence_left, total_left)
         if left > 0:
-            self._timer = self._loop.call_later(min(left, self._span), self._look)
+            self._timer = self._loop.call_later(min(left, self._interval), self._check)
         elif self._waiting is None:  # the reader is slow, not the engine
-            self._timer = self._loop.call_later(self._span, self._look)
+            self._timer = self._loop.call_later(self._interval, self._check)
         else:
-            over = (
-                f"said nothing for {silence:g} s" if silence_left <= 0 else f"was not done after {total:g} s"
+            self._error = (
+                f"the model sent nothing for {silence:g} s"
+                if silence_left <= 0
+                else f"the model did not finish within {total:g} s"
             )
-            self._expired = f"the model {over}"
             self._waiting.cancel()

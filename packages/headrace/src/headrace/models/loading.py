@@ -9,8 +9,8 @@ from headrace.engines.gguf import read_metadata
 from headrace.engines.latency import Histogram
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
-from headrace.engines.protocols.error_mapping import Source
-from headrace.engines.protocols.upstream_parsed import UPSTREAM_PARSED
+from headrace.engines.protocols.chat import UPSTREAM_PARSED
+from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.recording import read_recording
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
@@ -112,10 +112,10 @@ def _completions(
         template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
     format = _format(settings, source.text, settings.upstream_model or name)
 
-    def protocol(source: Source) -> Protocol:
+    def protocol(upstream: Upstream) -> Protocol:
         return Completions(
             dialect,
-            source,
+            upstream,
             model=settings.upstream_model or name,
             format=format,
             max_tokens=settings.max_tokens,
@@ -128,9 +128,9 @@ def _completions(
 def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
     format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
 
-    def protocol(source: Source) -> Protocol:
+    def protocol(upstream: Upstream) -> Protocol:
         model = settings.upstream_model or name
-        return Chat(DIALECTS[settings.dialect], source, model=model, format=format)
+        return Chat(DIALECTS[settings.dialect], upstream, model=model, format=format)
 
     balancer = _load_balancer(settings, protocol, latency, environment)
     return Model(_names(name, settings), balancer, format, None, latency)
@@ -144,7 +144,7 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     is_chat = recordings[0].path == Chat.path
     dialect = DIALECTS["openai"]
     protocol: Protocol = (
-        Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
+        Chat(dialect, transport.upstream, model=name) if is_chat else Completions(dialect, transport.upstream)
     )
     engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _timeouts(settings))
     format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
@@ -162,7 +162,7 @@ def _recording_paths(place: Path) -> list[Path]:
 
 def _load_balancer(
     settings: UpstreamSettings,
-    protocol: Callable[[Source], Protocol],
+    protocol: Callable[[Upstream], Protocol],
     latency: Histogram,
     environment: Mapping[str, str],
 ) -> LoadBalancer:
@@ -173,7 +173,7 @@ def _load_balancer(
     engines = []
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
-        engine = UpstreamEngine(transport, protocol(transport.source), latency)
+        engine = UpstreamEngine(transport, protocol(transport.upstream), latency)
         engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)
 

@@ -1,8 +1,9 @@
-"""Markup that a user or a tool wrote is text, and must not become the tokens that tell turns and calls.
+"""Escaping of special tokens in the texts of users and tools, so that they remain text.
 
-Servers read every name of a token in a prompt as that token, whoever wrote it. So the `<` of such a name
-is marked while the prompt is rendered, with a character that no text has, and becomes a token of its own
-where the server takes tokens (`PromptEncoder`); elsewhere it is a `<` again (`plain`). See docs/design/0004.
+A tokenizer turns the name of every special token in a prompt into that token. So the `<` of such a name is
+escaped while the prompt is rendered, as a character that no text contains. For a server that accepts token
+ids it becomes a token of its own (`PromptEncoder`); for others it is a `<` again (`unescape`). See
+docs/design/0004.
 """
 
 import re
@@ -13,56 +14,56 @@ from typing import Final
 
 from headrace.formats import Format
 
-__all__ = ["PromptEncoder", "mark", "plain"]
+__all__ = ["PromptEncoder", "escape", "unescape"]
 
-_MARK: Final = "\ufdd0"  # a noncharacter: of no use in a text
-# llama.cpp's time grows with the square of the special tokens that one text names: a minute for 60,000.
+_ESCAPED: Final = "\ufdd0"  # a Unicode noncharacter; not used in texts
+# llama.cpp's time is quadratic in the special tokens of one text: a minute for 60,000.
 _MOST_NAMES: Final = 16
 
 
-def mark(text: str, format: Format, tags: frozenset[str] = frozenset()) -> str:
-    """The text with every `<` marked that begins a token of the family, or what looks like one.
+def escape(text: str, format: Format, tags: frozenset[str] = frozenset()) -> str:
+    """Escape every `<` that starts, or seems to start, a special token.
 
     Args:
-        text: that a user or a tool wrote.
-        format: the family.
-        tags: that its chat template writes besides.
+        text: written by a user or a tool.
+        format: of the model.
+        tags: further tags of the model's chat template.
     """
-    return _beginnings(format, tags).sub(_MARK, text)
+    return _special_tokens(format, tags).sub(_ESCAPED, text)
 
 
 class PromptEncoder:
-    """Cuts prompts into texts and tokens, for a server that takes both.
+    """The encoder of prompts for a server that accepts a list of texts and token ids.
 
     Args:
-        less_than: the token of a `<` that is nothing but that; None if it is not known.
-        special: the tokens that tell turns and calls, by their names.
+        less_than: the id of the token `<`; None if unknown.
+        special: the ids of the special tokens by name.
     """
 
     def __init__(self, less_than: int | None = None, special: Mapping[str, int] | None = None) -> None:
         self._less_than = less_than
         self._special = special or {}
-        self._cuts = re.compile(_any_of([_MARK, *self._special]))
+        self._boundaries = re.compile(_any_of([_ESCAPED, *self._special]))
 
-    def cut(self, prompt: str) -> list[str | int]:
-        """Texts of a few special tokens each, and a token between every two."""
+    def encode(self, prompt: str) -> list[str | int]:
+        """Split the prompt into texts of few special tokens each, separated by token ids."""
         if self._less_than is None:
-            prompt = plain(prompt)
+            prompt = unescape(prompt)
         parts: list[str | int] = []
-        begin, names = 0, 0
-        for match in self._cuts.finditer(prompt):
+        start, names = 0, 0
+        for match in self._boundaries.finditer(prompt):
             token = self._special.get(match[0], self._less_than)
-            if match[0] != _MARK:
+            if match[0] != _ESCAPED:
                 names = (names + 1) % _MOST_NAMES
                 token = None if names else token
             if token is not None:
-                parts += (prompt[begin : match.start()], token)
-                begin = match.end()
-        return [*parts, prompt[begin:]]
+                parts += (prompt[start : match.start()], token)
+                start = match.end()
+        return [*parts, prompt[start:]]
 
 
 def _any_of(names: list[str]) -> str:
-    """The longest first; by their first characters, which are few, so that other text is passed over fast."""
+    """Build a pattern: longest name first, grouped by first character so that other text is skipped fast."""
     ordered = sorted(names, key=lambda name: (name[0], -len(name)))
     groups = groupby(ordered, key=lambda name: name[0])
     return "|".join(
@@ -70,13 +71,13 @@ def _any_of(names: list[str]) -> str:
     )
 
 
-def plain(prompt: str) -> str:
-    """The prompt as one text."""
-    return prompt.replace(_MARK, "<")
+def unescape(prompt: str) -> str:
+    """Undo `escape`."""
+    return prompt.replace(_ESCAPED, "<")
 
 
 @cache
-def _beginnings(format: Format, tags: frozenset[str]) -> re.Pattern[str]:
+def _special_tokens(format: Format, tags: frozenset[str]) -> re.Pattern[str]:
     delimiters = {delimiter.strip() for _, delimiter in format.transitions} | {*format.stop_tokens, *tags}
     names = sorted(re.escape(delimiter[1:]) for delimiter in delimiters if delimiter.startswith("<"))
     return re.compile("<(?=" + "|".join([r"[|｜][^\s<>]{1,40}[|｜]>", *names]) + ")")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from headrace.engines import Engine, Generation
-from headrace.errors import HeadraceError, RequestError
+from headrace.errors import HeadraceError, RequestError, encode_error
 from headrace.models import ModelRegistry
 from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
@@ -23,7 +23,7 @@ from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
 from headrace.turns import TurnRegistry, open_store
-from headrace.wire import ChatRequest, encode_error
+from headrace.wire import ChatRequest
 
 __all__ = ["PREFIXES", "App"]
 

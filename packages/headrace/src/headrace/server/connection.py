@@ -5,8 +5,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from headrace.errors import HeadraceError, LimitError, RequestError
-from headrace.wire import encode_error
+from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
 
 __all__ = ["Header", "HttpConnection", "Receive", "Send"]
 

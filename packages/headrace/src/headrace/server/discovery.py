@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.http import HttpTransport
+from headrace.engines.protocols.dialects import detect_dialect
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.formats import detect_format
 from headrace.models.loading import read_key
@@ -18,18 +19,7 @@ from headrace.server.configuration import ModelOptions
 
 __all__ = ["DiscoveredModel", "discover_models"]
 
-_OWNERS: Final[Mapping[str, str]] = {
-    "headrace": "zai",
-    "llamacpp": "llama.cpp",
-    "sglang": "sglang",
-    "vllm": "vllm",
-    "z-ai": "zai",
-    "zhipuai": "zai",
-}
-"""The dialect of a server by the `owned_by` of its models."""
-
 _TIMEOUT: Final = 10.0  # seconds; these requests need no computation
-_HOSTS: Final = {"api.z.ai": "zai", "open.bigmodel.cn": "zai"}
 
 
 class _ListedModel(msgspec.Struct):
@@ -89,16 +79,16 @@ async def _query(url: str, key: str, variable: str) -> ServerInfo:
         try:
             models = {model.id: model for model in msgspec.json.decode(body, type=_ModelList).data}
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            msg = f"{transport.source.name}/models is not a list of models: {error}; check the URL"
+            msg = f"{transport.upstream.name}/models is not a list of models: {error}; check the URL"
             raise EngineError(msg) from None
         if not models:
-            msg = f"{transport.source.name} has no models; set a name and an engine in headrace.toml"
+            msg = f"{transport.upstream.name} has no models; set a name and an engine in headrace.toml"
             raise EngineError(msg)
         try:
             template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
         except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
             template = ""
-        return ServerInfo(transport.source.name, transport.host, list(models.values()), template)
+        return ServerInfo(transport.upstream.name, transport.host, list(models.values()), template)
     finally:
         await transport.close()
 
@@ -108,7 +98,7 @@ async def _get(transport: HttpTransport, path: str) -> bytes:
         async with asyncio.timeout(_TIMEOUT):
             return await transport.get(path)
     except TimeoutError:
-        msg = f"{transport.source.name} did not respond to GET {path} within {_TIMEOUT:g} s; check the URL,"
+        msg = f"{transport.upstream.name} did not respond to GET {path} within {_TIMEOUT:g} s; check the URL,"
         msg += " or set name and engine in headrace.toml to skip discovery"
         raise EngineError(msg) from None
 
@@ -136,7 +126,7 @@ def _complete(
         text = template and find_template(template).text
     format = given.get("format") or detect_format(text, model.id)
     engine, reason = _engine(given.get("engine", ""), template, format)
-    dialect = _OWNERS.get(model.owned_by or "") or _HOSTS.get(server.host) or "openai"
+    dialect = detect_dialect(model.owned_by or "", server.host)
     detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
     notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
     if engine == "completions":

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from headrace.chunks import ChunkEncoder, encode_chunk, merge_counted
-from headrace.errors import EngineError, HeadraceError
+from headrace.errors import EngineError, HeadraceError, encode_error
 from headrace.events import Event, Finish, Progress
 from headrace.server.connection import Header, Send
 from headrace.sse import DONE, encode_comment, encode_event
 from headrace.turns import Interpreter, LogReader
-from headrace.wire import encode_error
 
 __all__ = ["FrameEncoder", "send_stream"]
 

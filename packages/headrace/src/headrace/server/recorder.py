@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 
 from headrace.engines.http import HttpTransport
-from headrace.engines.recording import Piece, Recording, write_recording
-from headrace.engines.transport import Answer
-from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.engines.recording import RecordedRead, Recording, write_recording
+from headrace.engines.transport import UpstreamResponse
+from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
 from headrace.server.app import PREFIXES
 from headrace.server.connection import Receive, Send
-from headrace.wire import encode_error
 
 __all__ = ["Recorder"]
 
@@ -55,7 +54,7 @@ class Recorder:
                 raise RequestError(msg, code="1222", status=405)
             asked = await _body(receive)
             began = time.perf_counter()
-            answer = await self._transport.ask(method, path, asked or None, authorization=authorization)
+            answer = await self._transport.request(method, path, asked or None, authorization=authorization)
         except HeadraceError as error:
             await _start(send, error.status, "application/json")
             await send({"type": "http.response.body", "body": encode_error(error)})
@@ -69,7 +68,7 @@ class Recorder:
             status=answer.status,
             content_type=answer.content_type,
             retry_after=answer.retry_after,
-            pieces=pieces,
+            reads=pieces,
             end="whole" if is_whole else "cut",
             ended_at=_since(began),
         )
@@ -86,9 +85,11 @@ class Recorder:
                 return
 
 
-async def _pass_on(answer: Answer, receive: Receive, send: Send, began: float) -> tuple[list[Piece], bool]:
+async def _pass_on(
+    answer: UpstreamResponse, receive: Receive, send: Send, began: float
+) -> tuple[list[RecordedRead], bool]:
     """Every piece as it comes; what came, and whether it came to its end."""
-    pieces: list[Piece] = []
+    pieces: list[RecordedRead] = []
     reading = asyncio.ensure_future(_copy(answer, send, pieces, began))
     leaving = asyncio.ensure_future(_until_gone(receive))
     await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -99,10 +100,10 @@ async def _pass_on(answer: Answer, receive: Receive, send: Send, began: float) -
     return pieces, is_whole
 
 
-async def _copy(answer: Answer, send: Send, pieces: list[Piece], began: float) -> None:
+async def _copy(answer: UpstreamResponse, send: Send, pieces: list[RecordedRead], began: float) -> None:
     await _start(send, answer.status, answer.content_type, answer.retry_after)
     while data := await answer.read():
-        pieces.append(Piece(_since(began), data))
+        pieces.append(RecordedRead(_since(began), data))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
@@ -134,7 +135,7 @@ async def _until_gone(receive: Receive) -> None:
 def _path(path: str) -> str:
     for prefix in PREFIXES:
         if path.startswith(f"{prefix}/"):
-            return path.removeprefix(f"{prefix}/")
+            return path.removeprefix(f"{prefix}/").lstrip("/")  # never a path from the root
     msg = f"{path} is not passed on; use one of {', '.join(PREFIXES)}"
     raise RequestError(msg, code="1222")
 

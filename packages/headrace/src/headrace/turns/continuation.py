@@ -52,7 +52,7 @@ async def continue_answer(
         yield [Finish("length", TokenUsage(prompt_tokens, tokens))]
         return
     rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens)
-    going_on = msgspec.structs.replace(generation, request=rest, said=(*texts,))
+    going_on = msgspec.structs.replace(generation, request=rest, prefix=(*texts,))
     async with aclosing(engine.generate(going_on)) as events:
         async for new in events:
             if spoken := [

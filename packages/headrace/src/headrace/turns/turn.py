@@ -189,7 +189,9 @@ class Turn:
             return generation
         if request.seed is None or position:
             request = msgspec.structs.replace(request, seed=seed_of(self.id, position))
-        return msgspec.structs.replace(generation, request=request, is_kept=self._store.outlives_process)
+        return msgspec.structs.replace(
+            generation, request=request, needs_token_ids=self._store.outlives_process
+        )
 
     def _own(self, fence: int) -> None:
         """Be the producer."""

@@ -165,8 +165,8 @@ class StreamReader:
         self.error = APIResponseValidationError(self._response, None, message=message)
 
     def _explain(self) -> ZaiError | None:
-        if stray := self._sse.stray:
-            error = page_error(self._response, stray)
+        if unparsed := self._sse.unparsed:
+            error = page_error(self._response, unparsed)
             if isinstance(error, APIStatusError) or not (self.whole.has_chunks or self.is_whole):
                 return error
         if self.is_whole:

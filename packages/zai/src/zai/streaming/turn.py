@@ -4,8 +4,8 @@ import time
 from functools import partial
 from typing import Any
 
+from headrace.wire.chunk import Usage
 from headrace.wire.completion import Completion
-from headrace.wire.usage import Usage
 from zai.errors import APITimeoutError, ZaiError, request_id_of
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import Deadlines, StreamTimeout

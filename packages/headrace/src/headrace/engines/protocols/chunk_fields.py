@@ -1,4 +1,4 @@
-"""What the chunks of every server have in common: usage, an ending, an error."""
+"""The fields that the chunks of all protocols share: usage, finish reason, error."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -25,7 +25,7 @@ _REASONS: Final = {
     "abort": "network_error",
     "error": "network_error",
 }
-"""What servers say → what Z.ai says. What is not listed is said as it is."""
+"""Finish reasons of servers → finish reasons of Z.ai. Others are passed through."""
 
 
 class _PromptDetails(msgspec.Struct):
@@ -37,7 +37,7 @@ class _CompletionDetails(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    """`usage`, wherever it stands. Null and absent are 0."""
+    """The `usage` object. Null and absent fields are 0."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -46,7 +46,7 @@ class Usage(msgspec.Struct):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
 
     def count(self) -> TokenUsage:
-        """The engine's form of it."""
+        """Convert to an event's usage."""
         cached = (self.prompt_tokens_details or _PromptDetails()).cached_tokens
         reasoning = (self.completion_tokens_details or _CompletionDetails()).reasoning_tokens
         return TokenUsage(
@@ -58,85 +58,85 @@ class Usage(msgspec.Struct):
 
 
 def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
-    """Decodes chunks, strictly first and then with numbers as strings and the like.
+    """Return a decoder of chunks: strict first, then lenient (numbers as strings and the like).
 
-    The decoder raises `DecodeError`: not UTF-8, not JSON, or of another shape.
+    It raises `DecodeError` if a chunk is not UTF-8, not JSON, or has a different structure.
     """
     strict = msgspec.json.Decoder(kind).decode
     lax = msgspec.json.Decoder(kind, strict=False).decode
 
     def decode(data: bytes) -> _Chunk:
         try:
-            check_text(data)  # msgspec does not look at keys and values that it skips
+            check_text(data)  # msgspec does not validate what it skips
             return strict(data)
         except _FAILURES:
             pass
         try:
             return lax(data)
         except _FAILURES as error:
-            raise _unreadable(data, error) from None
+            raise _undecodable(data, error) from None
 
     return decode
 
 
 def check_text(data: bytes) -> None:
-    """Whether the bytes are text.
+    """Validate UTF-8.
 
     Raises:
-        DecodeError: they are not UTF-8.
+        DecodeError: the bytes are not UTF-8.
     """
     if not data.isascii():
         try:
             data.decode()
         except UnicodeDecodeError as error:
-            raise _unreadable(data, error) from None
+            raise _undecodable(data, error) from None
 
 
-def _unreadable(data: bytes, error: Exception) -> DecodeError:
+def _undecodable(data: bytes, error: Exception) -> DecodeError:
     shown = data[:80].decode("utf-8", "replace")
-    return DecodeError(f"the model's server sent what cannot be read: {shown!r} ({error})")
+    return DecodeError(f"the model's server sent data that cannot be decoded: {shown!r} ({error})")
 
 
 class Ending:
-    """A finish is put together from a reason and a usage, and the usage may come later, or never."""
+    """The parts of the `Finish`: a reason, and a usage that may arrive later or never."""
 
     def __init__(self) -> None:
         self.reason = ""
         self.usage: TokenUsage | None = None
         self.completion_tokens = 0
-        """Counted by the reader; holds where the server sends no usage."""
+        """The reader's own count, for servers that send no usage."""
         self.reasoning_tokens = 0
 
     def begin(self, usage: Usage) -> list[Event]:
-        """A server that counts as it goes tells before the first token how long the prompt is."""
+        """Return the progress that a usage before the first token reports: the prompt is processed."""
         prompt = usage.prompt_tokens or 0
         return [Progress(prompt, prompt)] if prompt and not self.completion_tokens else []
 
     def take(self, reason: str | None, usage: Usage | None) -> bool:
-        """Note what a chunk says about the end; True once both are known."""
+        """Keep a chunk's finish reason and usage; return whether both are known."""
         if usage is not None:
             self.usage = usage.count()
-        if reason and not self.reason:  # some servers say it twice
+        if reason and not self.reason:  # some servers send two
             self.reason = _REASONS.get(reason, reason)
         return bool(self.reason) and usage is not None
 
-    def done(self) -> None:
-        """The server says that this was all; some give no other reason."""
+    def assume_stop(self) -> None:
+        """Assume `stop` at `[DONE]`, if the server sent tokens and no finish reason."""
         if self.completion_tokens:
             self.reason = self.reason or "stop"
 
     def finish(self, reason: str = "") -> Finish:
-        """The end; `reason` where the server's own is not the last word.
+        """Build the `Finish`; `reason` overrides the server's.
 
         Raises:
-            EngineError: the answer just ended.
+            EngineError: the server sent no finish reason.
         """
         if not self.reason:
-            msg = "the model's server ended the answer without an ending"
+            msg = "the model's server ended the stream without a finish reason"
             raise EngineError(msg)
         reason = reason or self.reason
         usage = self.usage or TokenUsage(completion=self.completion_tokens)
-        if not usage.reasoning:  # not every server tells
+        if not usage.reasoning:  # not every server reports them
             reasoning = min(self.reasoning_tokens, usage.completion)
             usage = msgspec.structs.replace(usage, reasoning=reasoning)
         error = "the model's server did not finish its answer" if reason == "network_error" else ""

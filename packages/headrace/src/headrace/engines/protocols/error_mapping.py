@@ -1,4 +1,4 @@
-"""Answers that are no stream → errors of ours: whose fault it is, and what a person can do."""
+"""Error responses of servers → exceptions: who is at fault, and what to do."""
 
 import re
 import time
@@ -9,40 +9,40 @@ import msgspec
 
 from headrace.errors import STATUS_OF_CODE, EngineError, HeadraceError, LimitError, RequestError
 
-__all__ = ["Source", "map_error", "refusal"]
+__all__ = ["Upstream", "map_error", "map_response"]
 
 _SHOWN: Final = 300  # characters of a message
-_LONGEST_WAIT: Final = 86_400.0  # seconds
+_MAX_RETRY_AFTER: Final = 86_400.0  # seconds
 _TAGS: Final = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _TOO_LONG: Final = re.compile(
     r"context (length|size|window)|exceed_context_size|prompt is too long|maximum prompt length",
     re.IGNORECASE,
 )
-"""How vLLM, SGLang, llama.cpp and others say that a prompt does not fit."""
+"""Messages of vLLM, SGLang, llama.cpp and others about a prompt that is too long."""
 
 _NO_GRAMMAR: Final = re.compile(r"parse grammar|grammar stack")
-"""How llama.cpp says that nothing, or nothing more, can be written that is of the form asked for."""
+"""Messages of llama.cpp about a grammar that is invalid, or has no continuation."""
 
 
-class Source(msgspec.Struct, frozen=True):
-    """Who answers, as messages name it.
+class Upstream(msgspec.Struct, frozen=True):
+    """The server, for messages.
 
     Args:
-        name: a URL without secrets, or a program.
-        key_variable: the environment variable that holds the key; "" if there is none.
+        name: its URL without secrets, or a program's name.
+        key_variable: the environment variable that holds its key; "" if there is none.
     """
 
     name: str
     key_variable: str = ""
 
 
-def refusal(source: Source, status: int, body: bytes, retry_after: str = "") -> HeadraceError:
-    """The error that an answer is: by its status, and by its body where that says more.
+def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str = "") -> HeadraceError:
+    """Map an error response to an exception, by its status and its body.
 
     Args:
-        source: who answered.
-        status: of HTTP; 200 for an error that pretends to be none.
-        body: JSON in any of the usual shapes, HTML or text.
+        upstream: the server.
+        status: the HTTP status; 200 for an error in a successful response.
+        body: JSON in any of the usual formats, HTML or text.
         retry_after: the header, in seconds or as a date.
     """
     try:
@@ -53,13 +53,13 @@ def refusal(source: Source, status: int, body: bytes, retry_after: str = "") -> 
         (error,) = error
     if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
         error = error["error"]
-    return map_error(source, error, status, retry_after)
+    return map_error(upstream, error, status, retry_after)
 
 
-def map_error(source: Source, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
-    """The error that an error object is, from a body or from the midst of a stream."""
+def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
+    """Map an error object from a body or a stream to an exception."""
     code, message = _read(error)
-    if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes say more than its statuses
+    if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes are more specific than its statuses
         status = STATUS_OF_CODE[code]
     else:
         if status < 300:
@@ -68,31 +68,31 @@ def map_error(source: Source, error: Any, status: int = 200, retry_after: str = 
     if _TOO_LONG.search(message) and status in (400, 413, 422, 500):
         return RequestError(f"messages: {message}", code="1261")
     if _NO_GRAMMAR.search(message):
-        msg = "response_format or tool_choice: the model cannot be held to this schema; make it simpler"
+        msg = "response_format or tool_choice: the model's server cannot enforce this schema; simplify it"
         return RequestError(f"{msg} ({message})", code="1212")
     if status == 429 or (status == 503 and retry_after):
-        return LimitError(f"{source.name} is busy: {message}", code=code, retry_after=_seconds(retry_after))
+        return LimitError(f"{upstream.name} is busy: {message}", code=code, retry_after=_seconds(retry_after))
     if status in (401, 403):
-        return EngineError(f"{source.name} does not accept its key ({message}); {_key_hint(source)}")
+        return EngineError(f"{upstream.name} rejected its key ({message}); {_key_hint(upstream)}")
     if status in (400, 413, 422):
-        return RequestError(f"the model's server refuses the request: {message}", code=code)
+        return RequestError(f"the model's server rejected the request: {message}", code=code)
     if status in (404, 405):
         return EngineError(
-            f"{source.name} has no such model or endpoint: {message}; check url and upstream_model"
+            f"{upstream.name} has no such model or endpoint: {message}; check url and upstream_model"
         )
     if status == 503:
-        return EngineError(f"{source.name} is not available: {message}", code="1221")
-    return EngineError(f"{source.name} failed with status {status}: {message}")
+        return EngineError(f"{upstream.name} is not available: {message}", code="1221")
+    return EngineError(f"{upstream.name} failed with status {status}: {message}")
 
 
-def _key_hint(source: Source) -> str:
-    if source.key_variable:
-        return f"check the environment variable {source.key_variable}"
-    return 'put the key into an environment variable and name it: key = "VARIABLE"'
+def _key_hint(upstream: Upstream) -> str:
+    if upstream.key_variable:
+        return f"check the environment variable {upstream.key_variable}"
+    return 'put the key into an environment variable and set key = "VARIABLE"'
 
 
 def _read(error: Any) -> tuple[str, str]:
-    """Code and message of an error in any of the usual shapes."""
+    """Return code and message of an error in any of the usual formats."""
     if not isinstance(error, dict):
         return "", str(error)[:_SHOWN] or "no reason given"
     message = next((error[key] for key in ("message", "detail", "msg") if error.get(key)), error)
@@ -112,7 +112,7 @@ def _text(page: str) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """Seconds, or a date as HTTP writes them, up to a day; one second where nothing is said."""
+    """Parse `Retry-After`, seconds or an HTTP date, up to a day; one second if there is none."""
     try:
         seconds = float(retry_after)
     except ValueError:
@@ -120,4 +120,4 @@ def _seconds(retry_after: str) -> float:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
         except ValueError:
             return 1.0
-    return min(max(0.0, seconds), _LONGEST_WAIT)
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER)

@@ -1,8 +1,8 @@
-"""The grammar for constrained decoding, in llama.cpp's notation; the thinking is left unconstrained.
+"""Grammars for constrained decoding, in llama.cpp's notation (GBNF).
 
-For `tool_choice` (some call, or the call of one tool) and `response_format`. The grammar names tags as
-tokens (`<tool_call>`), so that names, keys, enums, numbers and required arguments are always valid.
-`!</think>` matches any token but that one: thinking may be anything, and ends before the structure begins.
+For `tool_choice` (any call, or a call of one tool) and `response_format`. Delimiters such as `<tool_call>`
+are matched as special tokens, so names, keys, enums, numbers and required arguments are always valid.
+`!</think>*` matches any token but that one: thinking is unconstrained, and must end before the structure.
 """
 
 from collections.abc import Mapping
@@ -122,7 +122,7 @@ def _arguments(schema: Mapping[str, Any], syntax: Syntax, grammar: JsonGrammar) 
 
 
 def _value(schema: Any, syntax: Syntax, grammar: JsonGrammar) -> str:
-    """Return an expression for a value: strings as bare text, everything else as JSON."""
+    """Build the pattern of an argument's value: a string is unescaped text, anything else is JSON."""
     if isinstance(schema, Mapping):
         literals = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         if literals and all(isinstance(value, str) for value in literals):

@@ -1,8 +1,8 @@
 """The types of an answer that is fetched later."""
 
+from headrace.wire.chunk import Usage
 from headrace.wire.completion import Choice
 from headrace.wire.model import WireModel
-from headrace.wire.usage import Usage
 
 __all__ = ["AsyncCompletion", "AsyncTaskStatus"]
 
