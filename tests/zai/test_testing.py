@@ -32,7 +32,7 @@ def test_a_recording_is_answered_to_each_request():
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_it_can_be_cut_into_pieces_of_any_size(size):
-    assert text_of(ReplayTransport(BODY, piece_bytes=size)) == "Hello"
+    assert text_of(ReplayTransport(BODY, chunk_size=size)) == "Hello"
 
 
 def test_the_connection_can_break_anywhere():
@@ -71,7 +71,7 @@ def trace(*lines, **head):
 def test_a_file_is_a_body(tmp_path):
     (tmp_path / "stream.sse").write_bytes(BODY)
 
-    assert text_of(ReplayTransport.load(tmp_path / "stream.sse", piece_bytes=11)) == "Hello"
+    assert text_of(ReplayTransport.load(tmp_path / "stream.sse", chunk_size=11)) == "Hello"
 
 
 def test_a_file_is_a_trace_with_its_timing(tmp_path):

@@ -20,7 +20,7 @@ def cuts(data):
     yield from ([data[:at], data[at:]] for at in range(1, len(data)))
 
 
-def exchange_for(method="POST", url="http://host:8000/a/b?c=d", **options):
+def cycle_for(method="POST", url="http://host:8000/a/b?c=d", **options):
     return RequestResponseCycle(httpx2.Request(method, url, **options))
 
 
@@ -37,12 +37,12 @@ def read(cycle, pieces):
         body.append(cycle.body.feed(piece))
     else:
         if not cycle.body.is_done:
-            cycle.check_end()
+            cycle.check_eof()
     return b"".join(body)
 
 
 def test_a_request_is_its_line_its_headers_and_its_body():
-    sent = exchange_for(json={"é": 1}, headers={"X-B": "2"}).encode()
+    sent = cycle_for(json={"é": 1}, headers={"X-B": "2"}).encode()
 
     head, _, body = sent.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -52,13 +52,13 @@ def test_a_request_is_its_line_its_headers_and_its_body():
 
 
 def test_a_request_without_a_body():
-    assert exchange_for("GET").encode().endswith(b"\r\n\r\n")
+    assert cycle_for("GET").encode().endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-C: 3", "a\nb", "a\0b"])
 def test_a_header_cannot_smuggle_another(value):
     with pytest.raises(httpx2.LocalProtocolError):
-        exchange_for(headers={"X-B": value}).encode()
+        cycle_for(headers={"X-B": value}).encode()
 
 
 BODIES = {
@@ -96,18 +96,18 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize(("data", "body", "can_go_on"), BODIES.values(), ids=BODIES.keys())
-def test_every_cut_gives_the_same_response(data, body, can_go_on):
+@pytest.mark.parametrize(("data", "body", "is_reusable"), BODIES.values(), ids=BODIES.keys())
+def test_every_cut_gives_the_same_response(data, body, is_reusable):
     for pieces in cuts(data):
-        cycle = exchange_for()
+        cycle = cycle_for()
         cycle.encode()
         assert read(cycle, pieces) == body, pieces
         assert cycle.status in (200, 204)
-        assert cycle.can_go_on == can_go_on
+        assert cycle.is_reusable == is_reusable
 
 
 def test_headers_are_as_they_came():
-    cycle = exchange_for()
+    cycle = cycle_for()
     cycle.encode()
     cycle.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
 
@@ -116,11 +116,11 @@ def test_headers_are_as_they_came():
 
 
 def test_the_answer_to_head_has_no_body():
-    cycle = exchange_for("HEAD")
+    cycle = cycle_for("HEAD")
     cycle.encode()
 
     assert read(cycle, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
-    assert cycle.can_go_on
+    assert cycle.is_reusable
 
 
 BROKEN = {
@@ -140,14 +140,14 @@ BROKEN = {
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
 def test_a_response_that_is_none_or_breaks_off_raises_in_every_cut(data):
     for pieces in cuts(data):
-        cycle = exchange_for()
+        cycle = cycle_for()
         cycle.encode()
         with pytest.raises(httpx2.RemoteProtocolError, match="the server"):
             read(cycle, pieces)
 
 
 def test_a_head_without_end_is_refused():
-    cycle = exchange_for()
+    cycle = cycle_for()
     cycle.encode()
     with pytest.raises(httpx2.RemoteProtocolError):
         for _ in range(10_000):
@@ -159,8 +159,8 @@ def test_whatever_the_chunks_and_the_cuts_the_body_is_their_sum(chunks, places):
     data = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
     pieces = [piece for start, end in pairwise(places) if (piece := data[start:end])]
-    cycle = exchange_for()
+    cycle = cycle_for()
     cycle.encode()
 
     assert read(cycle, pieces) == b"".join(chunks)
-    assert cycle.can_go_on
+    assert cycle.is_reusable

@@ -33,44 +33,44 @@ def test_the_wait_doubles_up_to_eight_seconds_less_up_to_a_quarter(monkeypatch):
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 599])
 def test_these_are_tried_again_as_often_as_is_allowed(status):
     retries = Retries(2)
-    assert retries.after(refusal(status)) > 0
-    assert retries.after(refusal(status)) > 0
+    assert retries.next_delay(refusal(status)) > 0
+    assert retries.next_delay(refusal(status)) > 0
     with pytest.raises(zai.APIStatusError):
-        retries.after(refusal(status))
+        retries.next_delay(refusal(status))
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
 def test_these_are_not(status):
     with pytest.raises(zai.APIStatusError):
-        Retries(3).after(refusal(status))
+        Retries(3).next_delay(refusal(status))
 
 
 def test_the_server_may_say_whether_to_try_again():
-    assert Retries(1).after(refusal(400, x_should_retry="true")) > 0
+    assert Retries(1).next_delay(refusal(400, x_should_retry="true")) > 0
     with pytest.raises(zai.APIStatusError):
-        Retries(1).after(refusal(500, x_should_retry="false"))
+        Retries(1).next_delay(refusal(500, x_should_retry="false"))
 
 
 def test_connection_errors_and_timeouts_are_tried_again_but_not_a_limit_of_the_callers():
-    assert Retries(1).after(zai.APIConnectionError()) > 0
-    assert Retries(1).after(zai.APITimeoutError()) > 0
+    assert Retries(1).next_delay(zai.APIConnectionError()) > 0
+    assert Retries(1).next_delay(zai.APITimeoutError()) > 0
     with pytest.raises(zai.APITimeoutError):
-        Retries(1, zai.StreamTimeout(idle=1)).after(zai.APITimeoutError())
+        Retries(1, zai.StreamTimeout(idle=1)).next_delay(zai.APITimeoutError())
 
 
 def test_an_answer_that_cannot_be_read_is_not_tried_again():
     with pytest.raises(zai.APIResponseValidationError):
-        Retries(1).after(zai.APIResponseValidationError(None, None))
+        Retries(1).next_delay(zai.APIResponseValidationError(None, None))
 
 
 def test_retry_after_is_obeyed():
-    assert Retries(1).after(refusal(429, retry_after="7")) == 7
-    assert Retries(1).after(refusal(429, retry_after="0")) == 0
+    assert Retries(1).next_delay(refusal(429, retry_after="7")) == 7
+    assert Retries(1).next_delay(refusal(429, retry_after="0")) == 0
 
 
 def test_a_server_that_asks_for_minutes_is_not_asked_again():
     with pytest.raises(zai.APIStatusError):
-        Retries(3).after(refusal(429, retry_after="61"))
+        Retries(3).next_delay(refusal(429, retry_after="61"))
 
 
 @pytest.mark.parametrize(

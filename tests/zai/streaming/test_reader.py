@@ -79,14 +79,14 @@ def test_every_cut_gives_the_same_chunks_and_a_good_end(body):
         reader = StreamReader()
         assert "".join(read(reader, pieces)) == "ab", pieces
         reader.check()
-        assert reader.is_whole
+        assert reader.is_complete
 
 
 def test_nothing_is_taken_after_done():
     reader = StreamReader()
 
     assert read(reader, [whole(*stream("a"), *stream("second answer"))]) == ["a", ""]
-    assert reader.whole.usage is not None
+    assert reader.accumulator.usage is not None
 
 
 TRUNCATED = {
@@ -268,4 +268,4 @@ def test_a_usage_chunk_without_choices_is_given_and_counted():
     taken = [each for data in frames for each in map(reader.take, reader.feed(data)) if each]
 
     assert taken[1].choices == []
-    assert reader.whole.usage.total_tokens == 3
+    assert reader.accumulator.usage.total_tokens == 3

@@ -22,11 +22,11 @@ PINGS = [0.05, b": ping\n"] * 200
 def test_a_limit_counts_from_the_request_or_from_the_event_before():
     deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
 
-    assert (deadlines.left(104), deadlines.explain(104)) == (1, None)
+    assert (deadlines.remaining(104), deadlines.expiry_reason(104)) == (1, None)
     deadlines.pause()
-    assert (deadlines.left(109), deadlines.explain(109)) == (1, None)
-    deadlines.wait(106)
-    assert (deadlines.left(107), deadlines.explain(107)) == (1, None)
+    assert (deadlines.remaining(109), deadlines.expiry_reason(109)) == (1, None)
+    deadlines.resume(106)
+    assert (deadlines.remaining(107), deadlines.expiry_reason(107)) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -36,26 +36,26 @@ def test_the_limit_that_has_passed_is_named(now, passed):
     deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
     if now > 105:
         deadlines.pause()
-        deadlines.wait(106)
+        deadlines.resume(106)
 
-    assert passed in deadlines.explain(now)
+    assert passed in deadlines.expiry_reason(now)
 
 
 def test_a_limit_that_has_passed_is_not_forgotten_for_an_event_that_comes_too_late():
     deadlines = Deadlines(StreamTimeout(idle=2), now=100)
 
-    assert deadlines.left(102) == 0
+    assert deadlines.remaining(102) == 0
     deadlines.pause()
-    deadlines.wait(103)
-    assert "for 2 s" in deadlines.explain(103)
+    deadlines.resume(103)
+    assert "for 2 s" in deadlines.expiry_reason(103)
 
 
 def test_without_limits_nothing_passes():
-    assert Deadlines(StreamTimeout(), now=0).left(1e9) == math.inf
+    assert Deadlines(StreamTimeout(), now=0).remaining(1e9) == math.inf
 
 
 def test_the_first_event_has_the_idle_limit_if_it_has_none_of_its_own():
-    assert Deadlines(StreamTimeout(idle=3), now=1).left(1) == 3
+    assert Deadlines(StreamTimeout(idle=3), now=1).remaining(1) == 3
 
 
 # On a machine that is busy the first event may come late: only tests of its limit give it a short one.

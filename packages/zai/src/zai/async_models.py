@@ -3,7 +3,7 @@
 from typing import Any
 
 from zai.http.async_http_client import AsyncHttpClient
-from zai.http.responses import decode_answer
+from zai.http.responses import decode_response
 from zai.http.retry import Retries
 from zai.models import ModelList
 
@@ -19,4 +19,4 @@ class AsyncModels:
     async def list(self, **options: Any) -> ModelList:
         """The models; `options` are `extra_headers` and `timeout`."""
         request = self._client.request("GET", "/models", **options)
-        return decode_answer(ModelList, await self._client.send(request, Retries(self._client.max_retries)))
+        return decode_response(ModelList, await self._client.send(request, Retries(self._client.max_retries)))

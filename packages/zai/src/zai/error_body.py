@@ -16,7 +16,7 @@ from zai.errors import (
     ZaiError,
 )
 
-__all__ = ["error_in", "page_error", "status_error", "stream_error"]
+__all__ = ["extract_error", "status_error", "stream_error", "unexpected_body_error"]
 
 _CLASS_OF_STATUS: Final[dict[int, type[APIStatusError]]] = {
     400: APIRequestFailedError,
@@ -43,7 +43,7 @@ def status_error(response: Any, content: bytes) -> APIStatusError:
     """The error of a response whose status says that it is one."""
     status: int = response.status_code
     body = _decode(content)
-    error = error_in(body)
+    error = extract_error(body)
     if error is None:
         message, code = _describe(status, content, response), ""
     else:
@@ -65,17 +65,17 @@ def stream_error(error: object, response: Any = None, where: str = "within the s
     return error_class(message, response=response, status_code=status, code=code, body=error)
 
 
-def page_error(response: Any, content: bytes) -> ZaiError:
+def unexpected_body_error(response: Any, content: bytes) -> ZaiError:
     """What to raise for a 200 whose body is neither a stream nor JSON that the API knows."""
     body = _decode(content)
-    error = error_in(body)
+    error = extract_error(body)
     if error is not None:
         return stream_error(error, response, "with status 200")
     message = _describe(getattr(response, "status_code", 200), content, response)
     return APIResponseValidationError(response, body, message=message)
 
 
-def error_in(body: Any) -> object | None:
+def extract_error(body: Any) -> object | None:
     """The `error` of a JSON body; also of bodies that put code and message at the top."""
     if not isinstance(body, dict):
         return None

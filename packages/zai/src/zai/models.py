@@ -4,7 +4,7 @@ from typing import Any
 
 from headrace.wire.model import WireModel
 from zai.http.http_client import HttpClient
-from zai.http.responses import decode_answer
+from zai.http.responses import decode_response
 from zai.http.retry import Retries
 
 __all__ = ["Model", "ModelList", "Models"]
@@ -35,4 +35,4 @@ class Models:
     def list(self, **options: Any) -> ModelList:
         """The models; `options` are `extra_headers` and `timeout`."""
         request = self._client.request("GET", "/models", **options)
-        return decode_answer(ModelList, self._client.send(request, Retries(self._client.max_retries)))
+        return decode_response(ModelList, self._client.send(request, Retries(self._client.max_retries)))

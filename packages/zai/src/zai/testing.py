@@ -21,14 +21,14 @@ import msgspec
 __all__ = ["ReplayTransport"]
 
 
-class _TraceHead(msgspec.Struct, frozen=True):
+class _RecordingHead(msgspec.Struct, frozen=True):
     path: str
     status: int = 200
     content_type: str = "text/event-stream"
     retry_after: str = ""
 
 
-class _TraceLine(msgspec.Struct, frozen=True):
+class _RecordingLine(msgspec.Struct, frozen=True):
     at: float
     text: str = ""
     base64: str = ""
@@ -52,7 +52,7 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         recording: bytes | Iterable[bytes | float],
         *,
         timed: bool = False,
-        piece_bytes: int | None = None,
+        chunk_size: int | None = None,
         break_after: int | None = None,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
@@ -60,7 +60,7 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         pieces: list[bytes | float] = [recording] if isinstance(recording, bytes) else [*recording]
         if not timed:
             pieces = [piece for piece in pieces if isinstance(piece, bytes)]
-        self._pieces = pieces if piece_bytes is None else _cut(pieces, piece_bytes)
+        self._pieces = pieces if chunk_size is None else _cut(pieces, chunk_size)
         self._break_after = break_after
         self._status = status
         self._headers = {"content-type": "text/event-stream;charset=UTF-8", **(headers or {})}
@@ -73,10 +73,10 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         data = Path(path).read_bytes()
         first, _, rest = data.partition(b"\n")
         try:
-            head = msgspec.json.decode(first, type=_TraceHead)
+            head = msgspec.json.decode(first, type=_RecordingHead)
         except msgspec.DecodeError:
             return cls(data, **options)
-        return cls(**{**_read_trace(head, rest), **options})
+        return cls(**{**_parse_recording(head, rest), **options})
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """For httpx2."""
@@ -136,9 +136,9 @@ def _cut(pieces: list[bytes | float], size: int) -> list[bytes | float]:
     return parts
 
 
-def _read_trace(head: _TraceHead, text: bytes) -> dict[str, Any]:
+def _parse_recording(head: _RecordingHead, text: bytes) -> dict[str, Any]:
     """The arguments that play a trace."""
-    lines = [msgspec.json.decode(line, type=_TraceLine) for line in text.splitlines() if line]
+    lines = [msgspec.json.decode(line, type=_RecordingLine) for line in text.splitlines() if line]
     pieces: list[bytes | float] = []
     now = 0.0
     for line in lines:

@@ -8,7 +8,7 @@ from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
 from zai.http.async_http_client import AsyncHttpClient
-from zai.http.responses import decode_answer, decode_task
+from zai.http.responses import decode_response, decode_task_result
 from zai.http.retry import Retries
 from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.async_completion_stream import AsyncCompletionStream
@@ -48,7 +48,7 @@ class AsyncCompletions:
         response = await client.send(request, retries)
         if request.stream:
             return AsyncStream[Chunk](client, request, response, retries)
-        return decode_answer(Completion, response)
+        return decode_response(Completion, response)
 
     def stream(self, **params: Unpack[ChatParams]) -> AsyncCompletionStream:
         """Ask the model, and get typed events; tool calls flow as the model writes them."""
@@ -75,7 +75,7 @@ class AsyncCompletions:
         def start(loop: ToolLoop) -> AsyncCompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return AsyncToolRun(ToolLoop(messages, tools, max_rounds, may_await=True), start)
+        return AsyncToolRun(ToolLoop(messages, tools, max_rounds, allow_async=True), start)
 
 
 class AsyncCompletionTasks:
@@ -87,14 +87,14 @@ class AsyncCompletionTasks:
     async def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Ask; the answer has the id under which it can be fetched."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_answer(
+        return decode_response(
             AsyncTaskStatus, await self._client.send(request, Retries(self._client.max_retries))
         )
 
     async def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(await self._client.send(request, Retries(self._client.max_retries)))
+        return decode_task_result(await self._client.send(request, Retries(self._client.max_retries)))
 
 
 class AsyncChat:

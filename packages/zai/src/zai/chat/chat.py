@@ -8,7 +8,7 @@ from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
 from zai.http.http_client import HttpClient
-from zai.http.responses import decode_answer, decode_task
+from zai.http.responses import decode_response, decode_task_result
 from zai.http.retry import Retries
 from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.completion_stream import CompletionStream
@@ -46,7 +46,7 @@ class Completions:
         response = client.send(request, retries)
         if request.stream:
             return Stream[Chunk](client, request, response, retries)
-        return decode_answer(Completion, response)
+        return decode_response(Completion, response)
 
     def stream(self, **params: Unpack[ChatParams]) -> CompletionStream:
         """Ask the model, and get typed events; tool calls flow as the model writes them."""
@@ -73,7 +73,7 @@ class Completions:
         def start(loop: ToolLoop) -> CompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return ToolRun(ToolLoop(messages, tools, max_rounds, may_await=False), start)
+        return ToolRun(ToolLoop(messages, tools, max_rounds, allow_async=False), start)
 
 
 class CompletionTasks:
@@ -85,12 +85,12 @@ class CompletionTasks:
     def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Ask; the answer has the id under which it can be fetched."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_answer(AsyncTaskStatus, self._client.send(request, Retries(self._client.max_retries)))
+        return decode_response(AsyncTaskStatus, self._client.send(request, Retries(self._client.max_retries)))
 
     def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
         """The answer where it is there, otherwise how far it is."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(self._client.send(request, Retries(self._client.max_retries)))
+        return decode_task_result(self._client.send(request, Retries(self._client.max_retries)))
 
 
 class Chat:

@@ -11,9 +11,9 @@ _MAX_SECONDS: Final = 2**31 // 1000  # what a socket can wait: 24 days
 SECONDS: Final = f"a number of seconds above 0 and below {_MAX_SECONDS}, or None for no limit"
 
 
-def check_argument(name: str, value: object, expected: str, *, is_right: bool) -> None:
+def check_argument(name: str, value: object, expected: str, *, valid: bool) -> None:
     """Raise unless it is right."""
-    if not is_right:
+    if not valid:
         msg = f"{name} must be {expected}, not {value!r}"
         raise ZaiError(msg)
 

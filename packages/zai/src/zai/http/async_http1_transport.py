@@ -50,7 +50,9 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
         except BaseException:
             writer.close()
             raise
-        body = _Body(connection, cycle, first, partial(self._keep, origin, connection), timeout.get("body"))
+        body = _Body(
+            connection, cycle, first, partial(self._release, origin, connection), timeout.get("body")
+        )
         return response_of(cycle, body)
 
     async def aclose(self) -> None:
@@ -59,7 +61,7 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
         for _, loop, (_, writer) in idle:
             _close_in(loop, writer)
 
-    def _keep(self, origin: Origin, connection: Connection) -> None:
+    def _release(self, origin: Origin, connection: Connection) -> None:
         """The connection is free."""
         if len(self._idle) < self._max_idle:
             self._idle.append((origin, asyncio.get_running_loop(), connection))
@@ -113,7 +115,7 @@ class _Body(httpx2.AsyncByteStream):
         self._connection: Connection | None = connection
         self._cycle = cycle
         self._first = first
-        self._keep = keep
+        self._release = keep
         self._read_seconds = read_seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -124,7 +126,7 @@ class _Body(httpx2.AsyncByteStream):
             async with asyncio.timeout(self._read_seconds):
                 data = await connection[0].read(_READ_BYTES)
             if not data:
-                cycle.check_end()
+                cycle.check_eof()
                 return
             if piece := cycle.body.feed(data):
                 yield piece
@@ -133,7 +135,7 @@ class _Body(httpx2.AsyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._cycle.can_go_on:
-            self._keep()
+        if self._cycle.is_reusable:
+            self._release()
         else:
             connection[1].close()

@@ -11,7 +11,7 @@ from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import build, connection_error, head_seconds, new_async_client, transport_exceptions
+from zai.http.transport import build, connection_error, head_timeout, new_async_client, transport_exceptions
 
 __all__ = ["AsyncHttpClient"]
 
@@ -29,11 +29,11 @@ class AsyncHttpClient(BaseClient):
     async def send(self, request: Request, retries: Retries) -> Any:
         """The response, after as many tries as are allowed; a stream's body is still to be read."""
         while True:
-            retries.sent = time.monotonic()
+            retries.sent_at = time.monotonic()
             try:
                 return await self.send_once(request, retries)
             except ZaiError as error:
-                delay = retries.after(error)
+                delay = retries.next_delay(error)
             await asyncio.sleep(delay)
 
     async def send_once(self, request: Request, retries: Retries) -> Any:
@@ -41,9 +41,9 @@ class AsyncHttpClient(BaseClient):
         # Importing the library and reading certificates takes long: not on the event loop.
         is_made = self._http is not None
         http_client = self.http_client if is_made else await asyncio.to_thread(lambda: self.http_client)
-        limit = head_seconds(request, retries.seconds_left())
+        limit = head_timeout(request, retries.seconds_left())
         try:
-            built = build(http_client, request, retries.line, time.monotonic() + limit)
+            built = build(http_client, request, retries.connection, time.monotonic() + limit)
             async with asyncio.timeout(limit):
                 response = await http_client.send(built, stream=request.stream)
                 if response.is_success:

@@ -19,7 +19,7 @@ def check_api_key(api_key: str | None) -> str:
     if not api_key:
         msg = "api_key is missing; pass api_key= or set ZAI_API_KEY"
         raise ZaiError(msg)
-    check_argument("api_key", api_key, "a string", is_right=isinstance(api_key, str))
+    check_argument("api_key", api_key, "a string", valid=isinstance(api_key, str))
     if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
         msg = "api_key has characters that no key has; copy it again, without spaces around it"
         raise ZaiError(msg)

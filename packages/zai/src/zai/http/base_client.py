@@ -12,7 +12,7 @@ from zai.errors import ZaiError
 from zai.http.arguments import check_argument
 from zai.http.auth import check_api_key, generate_token
 from zai.http.deadlines import StreamTimeout
-from zai.http.request import Request, Timeout, encode_body, limits_of, merge_headers, timeout_of
+from zai.http.request import Request, Timeout, check_stream_timeout, encode_body, merge_headers, parse_timeout
 from zai.not_given import NOT_GIVEN
 
 __all__ = ["DEFAULT_MAX_RETRIES", "ZHIPU_URL", "BaseClient", "__version__"]
@@ -62,18 +62,18 @@ class BaseClient:
     ) -> None:
         self.api_key = check_api_key(api_key if api_key is not None else os.environ.get("ZAI_API_KEY"))
         self.base_url = _check_url(base_url or os.environ.get("ZAI_BASE_URL") or self.default_base_url)
-        self.timeout: Timeout = timeout_of(timeout)
-        is_right = isinstance(max_retries, int) and max_retries >= 0
-        check_argument("max_retries", max_retries, "an int, 0 or more", is_right=is_right)
+        self.timeout: Timeout = parse_timeout(timeout)
+        valid = isinstance(max_retries, int) and max_retries >= 0
+        check_argument("max_retries", max_retries, "an int, 0 or more", valid=valid)
         self.max_retries = max_retries
         self.disable_token_cache = disable_token_cache
         self.source_channel = source_channel
-        self.stream_timeout = limits_of(stream_timeout)
+        self.stream_timeout = check_stream_timeout(stream_timeout)
         self.resume = resume
         self._custom_headers = dict(custom_headers or {})
         kind = self.http_client_class
-        is_right = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
-        check_argument("http_client", http_client, f"an httpx2.{kind} or httpx.{kind}", is_right=is_right)
+        valid = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
+        check_argument("http_client", http_client, f"an httpx2.{kind} or httpx.{kind}", valid=valid)
         self._has_custom_http_client = http_client is not None
         self._http: Any = http_client
         self._lock = threading.Lock()
@@ -128,9 +128,9 @@ class BaseClient:
                 own, self.default_headers, self.auth_headers, self._custom_headers, extra_headers
             ),
             body=body,
-            timeout=timeout_of(timeout, self.timeout),
+            timeout=parse_timeout(timeout, self.timeout),
             stream=stream,
-            limits=limits_of(stream_timeout or self.stream_timeout) if stream else None,
+            limits=check_stream_timeout(stream_timeout or self.stream_timeout) if stream else None,
         )
 
     def turn_request(self, request: Request, method: str, turn_id: str) -> Request:

@@ -26,7 +26,7 @@ class StreamTimeout(msgspec.Struct, frozen=True):
         """Refuse what is no limit."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            check_argument(f"StreamTimeout.{name}", value, SECONDS, is_right=is_seconds(value))
+            check_argument(f"StreamTimeout.{name}", value, SECONDS, valid=is_seconds(value))
 
 
 class Deadlines:
@@ -43,37 +43,37 @@ class Deadlines:
         self._limits = limits
         self._end = math.inf if limits.total is None else now + limits.total
         self._first = self.idle if limits.first_chunk is None else limits.first_chunk
-        self._begun = False
+        self._started = False
         self._passed: str | None = None
-        self.wait(now)
+        self.resume(now)
 
-    def left(self, now: float) -> float:
+    def remaining(self, now: float) -> float:
         """Seconds until the first of the limits has passed; infinity if none ever will.
 
         One that has passed is not forgotten, even if an event comes: the reading may be interrupted already.
         """
-        left = min(self._next_event, self._end) - now
-        if left <= 0 and self._passed is None:
+        remaining = min(self._next_event, self._end) - now
+        if remaining <= 0 and self._passed is None:
             self._passed = self._name(now)
-        return left
+        return remaining
 
-    def wait(self, now: float) -> None:
+    def resume(self, now: float) -> None:
         """The next event is waited for."""
-        self._next_event = now + (self.idle if self._begun else self._first)
+        self._next_event = now + (self.idle if self._started else self._first)
 
     def pause(self) -> None:
         """An event came, and the caller is busy with it: that time does not count as idle."""
         self._next_event = math.inf
-        self._begun = True
+        self._started = True
 
-    def explain(self, now: float) -> str | None:
+    def expiry_reason(self, now: float) -> str | None:
         """Which limit has passed; None as long as none has."""
-        self.left(now)
+        self.remaining(now)
         return self._passed
 
     def _name(self, now: float) -> str:
         if now >= self._end:
             return f"the stream did not end within {self._limits.total} s (StreamTimeout.total)"
-        if self._begun or self._limits.first_chunk is None:
+        if self._started or self._limits.first_chunk is None:
             return f"no event came for {self._limits.idle} s (StreamTimeout.idle, or timeout=)"
         return f"no event came within {self._limits.first_chunk} s (StreamTimeout.first_chunk)"

@@ -43,7 +43,7 @@ class RequestResponseCycle:
         self._is_persistent = False
 
     @property
-    def can_go_on(self) -> bool:
+    def is_reusable(self) -> bool:
         """The connection may carry another request."""
         return self._is_persistent and self.body.is_done
 
@@ -85,9 +85,9 @@ class RequestResponseCycle:
             raise httpx2.RemoteProtocolError(message)
         return None
 
-    def check_end(self) -> None:
+    def check_eof(self) -> None:
         """The connection ended: raise if the body has not."""
-        if not self.body.is_done and not isinstance(self.body, _RestBody):
+        if not self.body.is_done and not isinstance(self.body, _UntilCloseBody):
             message = "the server closed the connection before the end of its answer"
             raise httpx2.RemoteProtocolError(message)
 
@@ -108,9 +108,9 @@ class RequestResponseCycle:
         elif b"transfer-encoding" in fields:
             self.body = _ChunkedBody()
         elif b"content-length" in fields:
-            self.body = _CountedBody(int(fields[b"content-length"]))
+            self.body = _ContentLengthBody(int(fields[b"content-length"]))
         else:
-            self.body = _RestBody()
+            self.body = _UntilCloseBody()
         self._is_persistent = head.http_version >= b"1.1" and fields.get(b"connection") != b"close"
 
 
@@ -121,7 +121,7 @@ class _NoBody:
         return data[:0]
 
 
-class _RestBody:
+class _UntilCloseBody:
     """Everything up to the end of the connection."""
 
     is_done = False
@@ -130,7 +130,7 @@ class _RestBody:
         return data
 
 
-class _CountedBody:
+class _ContentLengthBody:
     def __init__(self, size: int) -> None:
         self._left = size
         self.is_done = size == 0

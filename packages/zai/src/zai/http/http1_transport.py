@@ -77,8 +77,8 @@ class Http1Transport(httpx2.BaseTransport):
         timeout, end = request.extensions.get("timeout", {}), request.extensions.get("end", math.inf)
         connection = self._take(origin) or self._connect(origin, _seconds(timeout.get("connect"), end))
         try:
-            if line := request.extensions.get("line"):
-                line.hold(connection)
+            if interruptible := request.extensions.get("connection"):
+                interruptible.attach(connection)
             connection.settimeout(_seconds(timeout.get("write"), end))
             connection.sendall(data)
             first = None
@@ -89,7 +89,7 @@ class Http1Transport(httpx2.BaseTransport):
         except BaseException:
             connection.close()
             raise
-        body = _Body(connection, cycle, first, partial(self._keep, origin, connection))
+        body = _Body(connection, cycle, first, partial(self._release, origin, connection))
         return response_of(cycle, body)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Http1Transport(httpx2.BaseTransport):
         for _, connection in idle:
             connection.close()
 
-    def _keep(self, origin: Origin, connection: socket.socket) -> None:
+    def _release(self, origin: Origin, connection: socket.socket) -> None:
         """The connection is free."""
         with self._lock:
             if len(self._idle) < self._max_idle:
@@ -116,7 +116,7 @@ class Http1Transport(httpx2.BaseTransport):
                     return None
                 self._idle.remove(fitting[-1])
             connection = fitting[-1][1]
-            if _is_quiet(connection):
+            if _is_idle(connection):
                 return connection
             connection.close()
 
@@ -150,7 +150,7 @@ def _seconds(limit: float | None, end: float) -> float | None:
     return None if left == math.inf else max(left, 0.001)
 
 
-def _is_quiet(connection: socket.socket) -> bool:
+def _is_idle(connection: socket.socket) -> bool:
     """Nothing has come that nobody asked for: such as the end."""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
@@ -164,7 +164,7 @@ class _Body(httpx2.SyncByteStream):
         self._connection: socket.socket | None = connection
         self._cycle = cycle
         self._first = first
-        self._keep = keep
+        self._release = keep
 
     def __iter__(self) -> Iterator[bytes]:
         cycle, connection = self._cycle, self._connection
@@ -173,7 +173,7 @@ class _Body(httpx2.SyncByteStream):
         while connection is not None and not cycle.body.is_done:
             data = connection.recv(_READ_BYTES)
             if not data:
-                cycle.check_end()
+                cycle.check_eof()
                 return
             if piece := cycle.body.feed(data):
                 yield piece
@@ -182,8 +182,8 @@ class _Body(httpx2.SyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._cycle.can_go_on:
-            self._keep()
+        if self._cycle.is_reusable:
+            self._release()
         else:
             connection.close()
 

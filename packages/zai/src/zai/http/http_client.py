@@ -11,7 +11,7 @@ from zai.http.base_client import BaseClient
 from zai.http.interruptible import Watchdog
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import build, connection_error, head_seconds, hold, new_client, transport_exceptions
+from zai.http.transport import attach, build, connection_error, head_timeout, new_client, transport_exceptions
 
 __all__ = ["HttpClient"]
 
@@ -27,28 +27,28 @@ class HttpClient(BaseClient):
     def send(self, request: Request, retries: Retries) -> Any:
         """The response, after as many tries as are allowed; a stream's body is still to be read."""
         while True:
-            retries.sent = time.monotonic()
+            retries.sent_at = time.monotonic()
             try:
                 return self.send_once(request, retries)
             except ZaiError as error:
-                delay = retries.after(error)
+                delay = retries.next_delay(error)
             time.sleep(delay)
 
     def send_once(self, request: Request, retries: Retries) -> Any:
         """The response, if the server said yes."""
-        http_client, line = self.http_client, retries.line
-        limit = head_seconds(request, retries.seconds_left())
+        http_client, connection = self.http_client, retries.connection
+        limit = head_timeout(request, retries.seconds_left())
         end = time.monotonic() + limit
         try:
-            response = http_client.send(build(http_client, request, line, end), stream=request.stream)
-            hold(line, response)
+            response = http_client.send(build(http_client, request, connection, end), stream=request.stream)
+            attach(connection, response)
             if response.is_success:
                 return response
-            with contextlib.closing(response), Watchdog(line, lambda now: end - now):
+            with contextlib.closing(response), Watchdog(connection, lambda now: end - now):
                 content = response.read()
-            line.hold(None)
+            connection.attach(None)
         except transport_exceptions(http_client) as error:
-            why = TimeoutError() if line.is_cut else error
+            why = TimeoutError() if connection.is_interrupted else error
             raise connection_error(why, request.url, limit=limit) from error
         raise status_error(response, content)
 

@@ -17,32 +17,32 @@ class InterruptibleConnection:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cut = threading.Event()
+        self._interrupted = threading.Event()
         self._connection: socket.socket | None = None
 
     @property
-    def is_cut(self) -> bool:
+    def is_interrupted(self) -> bool:
         """True after `cut`."""
-        return self._cut.is_set()
+        return self._interrupted.is_set()
 
-    def hold(self, connection: socket.socket | None) -> None:
+    def attach(self, connection: socket.socket | None) -> None:
         """This one is used from now on; None: the last one may be another's from now on."""
         with self._lock:
             self._connection = connection
             self._end_reads()
 
-    def cut(self) -> None:
+    def interrupt(self) -> None:
         """A read or a sleep that is under way, in whichever thread, ends, and so does every later one."""
-        self._cut.set()
+        self._interrupted.set()
         with self._lock:
             self._end_reads()
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless it is cut."""
-        self._cut.wait(seconds)
+        self._interrupted.wait(seconds)
 
     def _end_reads(self) -> None:
-        if self._connection is not None and self.is_cut:
+        if self._connection is not None and self.is_interrupted:
             with contextlib.suppress(OSError):  # it is closed already
                 # Not the method of an SSL socket, which would take its state away from the reading thread.
                 socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
@@ -58,9 +58,9 @@ class Watchdog:
     """
 
     def __init__(
-        self, line: InterruptibleConnection, left: Callable[[float], float], nap: float = math.inf
+        self, connection: InterruptibleConnection, left: Callable[[float], float], nap: float = math.inf
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._seconds_left = left
         self._nap = min(nap, threading.TIMEOUT_MAX)
         self._exited = threading.Event()
@@ -78,4 +78,4 @@ class Watchdog:
         while (wait := self._seconds_left(time.monotonic())) > 0:
             if self._exited.wait(min(wait, self._nap)):
                 return
-        self._line.cut()
+        self._connection.interrupt()

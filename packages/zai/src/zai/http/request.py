@@ -11,7 +11,15 @@ from zai.http.arguments import SECONDS, check_argument, is_seconds
 from zai.http.deadlines import StreamTimeout
 from zai.not_given import NOT_GIVEN, NotGiven, Omit
 
-__all__ = ["DEFAULT_TIMEOUT", "Request", "Timeout", "encode_body", "limits_of", "merge_headers", "timeout_of"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Request",
+    "Timeout",
+    "check_stream_timeout",
+    "encode_body",
+    "merge_headers",
+    "parse_timeout",
+]
 
 Timeout = tuple[float | None, float | None, float | None, float | None]
 """Seconds: to connect, between two reads, between two writes, for a free connection."""
@@ -57,7 +65,7 @@ def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
     return {name: _header(name, value) for name, value in given}
 
 
-def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
+def parse_timeout(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
     """From a number of seconds, None (no limit), a tuple, or a Timeout of httpx or httpx2."""
     if isinstance(value, NotGiven):
         return default
@@ -65,17 +73,17 @@ def timeout_of(value: Any, default: Timeout = DEFAULT_TIMEOUT) -> Timeout:
         timeout = (value.connect, value.read, value.write, value.pool)
     else:
         timeout = value if isinstance(value, tuple) else (value, value, value, value)
-    is_right = len(timeout) == 4 and all(map(is_seconds, timeout))
-    check_argument("timeout", value, f"{SECONDS}, or an httpx.Timeout", is_right=is_right)
+    valid = len(timeout) == 4 and all(map(is_seconds, timeout))
+    check_argument("timeout", value, f"{SECONDS}, or an httpx.Timeout", valid=valid)
     return timeout
 
 
-def limits_of(value: Any) -> StreamTimeout | None:
+def check_stream_timeout(value: Any) -> StreamTimeout | None:
     """The same, if it is a limit of streams."""
     limits: StreamTimeout | None = value
-    is_right = value is None or isinstance(value, StreamTimeout)
+    valid = value is None or isinstance(value, StreamTimeout)
     expected = "a StreamTimeout, such as StreamTimeout(idle=30)"
-    check_argument("stream_timeout", value, expected, is_right=is_right)
+    check_argument("stream_timeout", value, expected, valid=valid)
     return limits
 
 

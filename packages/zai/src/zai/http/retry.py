@@ -28,11 +28,11 @@ class Retries:
     """
 
     def __init__(self, max_retries: int, limits: StreamTimeout | None = None) -> None:
-        self.line = InterruptibleConnection()
+        self.connection = InterruptibleConnection()
         """What they go over."""
-        self.started = self.sent = time.monotonic()
+        self.started_at = self.sent_at = time.monotonic()
         """When the first try was made, and when the last."""
-        self._end = self.started + limits.total if limits and limits.total else math.inf
+        self._end = self.started_at + limits.total if limits and limits.total else math.inf
         self._after_timeouts = limits is None
         self._retries = max_retries
         self._made = 0
@@ -41,18 +41,18 @@ class Retries:
         """For all that is still to come; infinity if there is no limit."""
         return self._end - time.monotonic()
 
-    def after(self, error: ZaiError) -> float:
+    def next_delay(self, error: ZaiError) -> float:
         """Seconds to wait before the next try; raises `error` if there shall or can be none."""
-        asked = None
+        requested = None
         if isinstance(error, APIStatusError) and is_retryable(error):
-            asked = retry_after(getattr(error.response, "headers", {}))
+            requested = retry_after(getattr(error.response, "headers", {}))
         elif not isinstance(error, APIConnectionError) or self._is_final(error):
             raise error
         # A server that asks for minutes is obeyed by not trying again.
-        if self._retries <= self._made or (asked is not None and asked > MAX_RETRY_AFTER):
+        if self._retries <= self._made or (requested is not None and requested > MAX_RETRY_AFTER):
             raise error
         self._made += 1
-        delay = backoff(self._made) if asked is None else asked
+        delay = backoff(self._made) if requested is None else requested
         if delay >= self.seconds_left():
             raise error
         return delay
@@ -63,9 +63,9 @@ class Retries:
 
 def is_retryable(error: APIStatusError) -> bool:
     """As the official SDK: 408, 409, 429 and from 500 on, unless `x-should-retry` says otherwise."""
-    said = getattr(error.response, "headers", {}).get("x-should-retry")
-    if said in ("true", "false"):
-        return bool(said == "true")
+    override = getattr(error.response, "headers", {}).get("x-should-retry")
+    if override in ("true", "false"):
+        return bool(override == "true")
     return error.status_code in _RETRYABLE or error.status_code >= 500
 
 

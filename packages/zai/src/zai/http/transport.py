@@ -15,9 +15,9 @@ from zai.http.interruptible import InterruptibleConnection
 from zai.http.request import Request
 
 __all__ = [
-    "body_pieces",
     "build",
     "connection_error",
+    "iter_body",
     "new_async_client",
     "new_client",
     "transport_exceptions",
@@ -80,8 +80,8 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 
 
-def build(http_client: Any, request: Request, line: InterruptibleConnection, end: float) -> Any:
-    """The library's own request. Our own transports hold its line, and wait for a head until `end`."""
+def build(http_client: Any, request: Request, connection: InterruptibleConnection, end: float) -> Any:
+    """The library's own request. Our own transports hold its connection, and wait for a head until `end`."""
     connect, read, write, pool = request.timeout
     body = read
     if (limits := request.limits) is not None:
@@ -95,11 +95,11 @@ def build(http_client: Any, request: Request, line: InterruptibleConnection, end
         request.url,
         headers=request.headers,
         content=request.body,
-        extensions={"timeout": timeout, "line": line, "end": end},
+        extensions={"timeout": timeout, "connection": connection, "end": end},
     )
 
 
-def head_seconds(request: Request, left: float) -> float:
+def head_timeout(request: Request, left: float) -> float:
     """How long the head of the response may take; infinity if the library's own limits hold."""
     if (limits := request.limits) is None:
         return math.inf
@@ -107,15 +107,15 @@ def head_seconds(request: Request, left: float) -> float:
     return min(wait for wait in waits if wait is not None)
 
 
-def hold(line: InterruptibleConnection, response: Any) -> None:
-    """The line of a library that knows of none: what the response comes over."""
+def attach(connection: InterruptibleConnection, response: Any) -> None:
+    """The connection of a library that knows of none: what the response comes over."""
     network = response.extensions.get("network_stream")
-    connection = network and network.get_extra_info("socket")
-    if isinstance(connection, socket.socket):
-        line.hold(connection)
+    stream_socket = network and network.get_extra_info("socket")
+    if isinstance(stream_socket, socket.socket):
+        connection.attach(stream_socket)
 
 
-def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
+def iter_body(response: Any, *, asynchronous: bool = False) -> Any:
     """The body's bytes as they come; inflated only where the server compressed them."""
     is_plain = response.headers.get("content-encoding", "identity") == "identity"
     if is_plain and not response.is_stream_consumed:

@@ -13,7 +13,7 @@ from zai.http.async_http_client import AsyncHttpClient
 from zai.http.deadlines import Deadlines
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import body_pieces, transport_exceptions
+from zai.http.transport import iter_body, transport_exceptions
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["AsyncStream"]
@@ -26,9 +26,9 @@ _DRAIN_SECONDS: Final = 0.1
 class AsyncStream(TurnView, Generic[ChunkT]):
     """Chunks, each as soon as it is whole. Made by `await create(stream=True)`."""
 
-    def __init__(self, sender: AsyncHttpClient, request: Request, response: Any, retries: Retries) -> None:
-        self._turn = Turn(sender, request, response, retries)
-        self._chunks: AsyncGenerator[ChunkT, None] = _read(sender, self._turn)
+    def __init__(self, client: AsyncHttpClient, request: Request, response: Any, retries: Retries) -> None:
+        self._turn = Turn(client, request, response, retries)
+        self._chunks: AsyncGenerator[ChunkT, None] = _read(client, self._turn)
 
     def __aiter__(self) -> AsyncIterator[ChunkT]:
         return self._chunks
@@ -74,28 +74,28 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         return self.snapshot
 
 
-async def _read(sender: AsyncHttpClient, turn: Turn) -> AsyncGenerator[Any, None]:
+async def _read(client: AsyncHttpClient, turn: Turn) -> AsyncGenerator[Any, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = transport_exceptions(turn.response)
-    step = None
+    transport_errors = transport_exceptions(turn.response)
+    reconnect = None
     try:
         while not turn.is_cancelled:
-            lost: ZaiError | None = None
+            failure: ZaiError | None = None
             turn.reading_task = asyncio.current_task()
             try:
-                if step is not None:
-                    await asyncio.sleep(step.delay)
-                    turn.go_on(await sender.send_once(step.request, turn.retries))
-                pieces = aiter(body_pieces(turn.response, asynchronous=True))
-                async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
+                if reconnect is not None:
+                    await asyncio.sleep(reconnect.delay)
+                    turn.switch_to(await client.send_once(reconnect.request, turn.retries))
+                body = aiter(iter_body(turn.response, asynchronous=True))
+                async for data in _timed(body, deadlines) if turn.is_watched else body:
                     if events := reader.feed(data):
                         deadlines.pause()
                         turn.reading_task = None
                         for event in events:
                             if (chunk := take(event)) is not None:
                                 yield chunk
-                        deadlines.wait(time.monotonic())
+                        deadlines.resume(time.monotonic())
                         turn.reading_task = asyncio.current_task()
                     else:
                         turn.check_time()
@@ -107,40 +107,40 @@ async def _read(sender: AsyncHttpClient, turn: Turn) -> AsyncGenerator[Any, None
                         yield chunk
                 turn.reading_task = asyncio.current_task()
                 if reader.is_done:
-                    await _drain(pieces)
-            except foreign as error:
-                lost = turn.lost(error)
+                    await _drain(body)
+            except transport_errors as error:
+                failure = turn.failure(error)
             except ZaiError as error:
-                lost = error
+                failure = error
             except asyncio.CancelledError:
                 if not reader.is_cancelled or turn.reading_task.uncancel():
                     raise
             turn.reading_task = None
             await turn.response.aclose()
-            step = turn.next_step(lost)
-            if step is None:
+            reconnect = turn.next_reconnect(failure)
+            if reconnect is None:
                 break
     finally:
         turn.reading_task = None
         await turn.response.aclose()
-        if (request := turn.leave()) is not None:
-            await sender.send_ignoring_errors(request)
+        if (request := turn.stop_request()) is not None:
+            await client.send_ignoring_errors(request)
     reader.check()
 
 
-async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:
+async def _timed(body: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:
     """The same pieces; a deadline that passes while one is waited for raises TimeoutError."""
     while True:
-        async with asyncio.timeout(deadlines.left(time.monotonic())):
+        async with asyncio.timeout(deadlines.remaining(time.monotonic())):
             try:
-                data = await anext(pieces)
+                data = await anext(body)
             except StopAsyncIteration:
                 return
         yield data
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
+async def _drain(body: AsyncIterator[bytes]) -> None:
     """Read what is left after `[DONE]`, so that the connection can be used again."""
     async with asyncio.timeout(_DRAIN_SECONDS):
-        async for _ in pieces:
+        async for _ in body:
             pass

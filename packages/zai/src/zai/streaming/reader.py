@@ -21,7 +21,7 @@ from headrace.sse import DONE, SseDecoder, SseEvent
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Accumulator, Completion
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
-from zai.error_body import error_in, page_error, stream_error
+from zai.error_body import extract_error, stream_error, unexpected_body_error
 from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
 
 __all__ = ["StreamReader"]
@@ -35,9 +35,9 @@ class StreamReader:
     """
 
     def __init__(self, response: Any = None) -> None:
-        self.whole = Accumulator()
+        self.accumulator = Accumulator()
         """What the chunks so far add up to."""
-        self._add = self.whole.add
+        self._add = self.accumulator.add
         self.is_done = False
         self.is_cancelled = False
         self.error: ZaiError | None = None
@@ -45,8 +45,8 @@ class StreamReader:
         self._sse = SseDecoder()
         self._last_event = SseEvent(b"")
         self._resumed_after = ""
-        self._is_plain = True  # events need no closer look before they are decoded
-        self._seen = -1  # events up to this number came over an earlier connection
+        self._fast = True  # events need no closer look before they are decoded
+        self._resumed_number = -1  # events up to this number came over an earlier connection
 
     @property
     def is_over(self) -> bool:
@@ -54,14 +54,14 @@ class StreamReader:
         return self.is_done or self.is_cancelled or self.error is not None
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """The answer has its end."""
-        return self.error is None and (self.is_done or self.whole.finish_reason is not None)
+        return self.error is None and (self.is_done or self.accumulator.finish_reason is not None)
 
     @property
     def partial(self) -> Completion:
         """The answer as far as it has come."""
-        return self.whole.completion()
+        return self.accumulator.completion()
 
     @property
     def last_event_id(self) -> str:
@@ -78,14 +78,14 @@ class StreamReader:
         self.error = None
         self._response = response
         self._resumed_after = self.last_event_id
-        self._seen = _number(self._resumed_after)
-        self._is_plain = self._seen < 0 and not self.is_cancelled
+        self._resumed_number = _number(self._resumed_after)
+        self._fast = self._resumed_number < 0 and not self.is_cancelled
         self._sse = SseDecoder()
 
     def cancel(self) -> None:
         """The caller wants no more; that is no error."""
         self.is_cancelled = True
-        self._is_plain = False
+        self._fast = False
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """The events that `data` completes, to be taken one by one."""
@@ -98,12 +98,12 @@ class StreamReader:
     def take(self, event: SseEvent) -> Chunk | None:
         """The chunk that an event carries; None for an event that carries none."""
         self._last_event = event
-        if event.event or not self._is_plain:
-            return self._take_closely(event)
+        if event.event or not self._fast:
+            return self._take_checked(event)
         try:
             chunk = decode_strict_chunk(event.data)
         except STRICT_ERRORS:
-            return self._take_closely(event)
+            return self._take_checked(event)
         self._add(chunk)
         return chunk
 
@@ -122,11 +122,11 @@ class StreamReader:
         if self.is_cancelled:
             return
         if self.error is None:
-            self.error = self._explain()
+            self.error = self._end_error()
         if self.error is not None:
             raise self.error
 
-    def _take_closely(self, event: SseEvent) -> Chunk | None:
+    def _take_checked(self, event: SseEvent) -> Chunk | None:
         """Whatever is not a plain chunk of a stream's first connection."""
         data = event.data.strip()
         if self.is_over or not data:
@@ -134,44 +134,44 @@ class StreamReader:
         if event.event == "error":
             self._fail(_error_of(data))
         elif data == DONE:
-            self.is_done, self._is_plain = True, False
-        elif (event.event in ("", "message") or b'"choices"' in data) and not self._was_seen(event):
-            return self._take_odd(data)
+            self.is_done, self._fast = True, False
+        elif (event.event in ("", "message") or b'"choices"' in data) and not self._is_repeated(event):
+            return self._decode_leniently(data)
         return None
 
-    def _take_odd(self, data: bytes) -> Chunk | None:
+    def _decode_leniently(self, data: bytes) -> Chunk | None:
         try:
             chunk = decode_chunk(data)
         except DecodeError as error:
             self._fail_to_read(error)
             return None
         extra = chunk.model_extra
-        if refusal := error_in(extra) if chunk.choices is None else extra.get("error"):
-            self._fail(refusal)
+        if sent := extract_error(extra) if chunk.choices is None else extra.get("error"):
+            self._fail(sent)
             return None
         self._add(chunk)
         return chunk
 
-    def _was_seen(self, event: SseEvent) -> bool:
-        return 0 <= _number(event.id) <= self._seen
+    def _is_repeated(self, event: SseEvent) -> bool:
+        return 0 <= _number(event.id) <= self._resumed_number
 
     def _fail(self, error: object) -> None:
-        self._is_plain = False
+        self._fast = False
         self.error = stream_error(error, self._response)
 
     def _fail_to_read(self, error: DecodeError) -> None:
-        self._is_plain = False
+        self._fast = False
         message = f"the stream cannot be read: {error}; is base_url the root of this API?"
         self.error = APIResponseValidationError(self._response, None, message=message)
 
-    def _explain(self) -> ZaiError | None:
+    def _end_error(self) -> ZaiError | None:
         if stray := self._sse.stray:
-            error = page_error(self._response, stray)
-            if isinstance(error, APIStatusError) or not (self.whole.has_chunks or self.is_whole):
+            error = unexpected_body_error(self._response, stray)
+            if isinstance(error, APIStatusError) or not (self.accumulator.has_chunks or self.is_complete):
                 return error
-        if self.is_whole:
+        if self.is_complete:
             return None
-        what = "within the answer" if self.whole.has_chunks else "before the answer began"
+        what = "within the answer" if self.accumulator.has_chunks else "before the answer began"
         message = f"the stream ended {what}: no finish_reason and no [DONE] came; ask again"
         return APIStreamTruncatedError(
             message, partial=self.partial, request=getattr(self._response, "request", None)
@@ -184,7 +184,7 @@ def _error_of(data: bytes) -> object:
         body = decode_object(data)
     except DecodeError:
         return data.decode("utf-8", "replace")
-    return error_in(body) or body
+    return extract_error(body) or body
 
 
 def _is_json(data: bytes) -> bool:

@@ -20,7 +20,7 @@ MAX_RECONNECTS: Final = 5
 """In a row, without an event in between."""
 
 # Of the request to stop. It counts once it is sent: the answer is not worth a wait.
-_LEAVE_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
+_STOP_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
 
 
 class Reconnect(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class ReconnectPolicy:
         self._reconnects = 0
         self._last_event_id = ""
 
-    def after(self, reader: StreamReader, lost: ZaiError | None) -> Reconnect | None:
+    def decide(self, reader: StreamReader, failure: ZaiError | None) -> Reconnect | None:
         """The connection ended before the answer, by `lost` or by itself.
 
         Returns:
@@ -57,34 +57,34 @@ class ReconnectPolicy:
         Raises:
             ZaiError: `lost` or what it amounts to, where it is the end.
         """
-        if not reader.whole.has_chunks:
-            cause = reader.error or lost
-            return Reconnect(self._retries.after(cause), self._request) if cause else None
+        if not reader.accumulator.has_chunks:
+            cause = reader.error or failure
+            return Reconnect(self._retries.next_delay(cause), self._request) if cause else None
         if reader.error is not None:
             return None
         if reader.last_event_id and self._turn_request is not None:
-            return self._resume(reader, self._turn_request("GET", reader.whole.id or ""), lost)
-        if lost is not None:
-            raise _disconnected(reader, lost) from lost
+            return self._resume(reader, self._turn_request("GET", reader.accumulator.id or ""), failure)
+        if failure is not None:
+            raise _disconnected(reader, failure) from failure
         return None
 
-    def leave(self, reader: StreamReader) -> Request | None:
+    def stop_request(self, reader: StreamReader) -> Request | None:
         """The caller goes before the end: the request that stops a turn which would outlive its reader."""
-        turn = reader.last_event_id and reader.whole.id
-        if reader.is_whole or reader.error is not None or not turn or self._turn_request is None:
+        turn = reader.last_event_id and reader.accumulator.id
+        if reader.is_complete or reader.error is not None or not turn or self._turn_request is None:
             return None
         request = self._turn_request("DELETE", turn)
-        return msgspec.structs.replace(request, timeout=_LEAVE_TIMEOUT, stream=False, limits=None)
+        return msgspec.structs.replace(request, timeout=_STOP_TIMEOUT, stream=False, limits=None)
 
-    def _resume(self, reader: StreamReader, request: Request, lost: ZaiError | None) -> Reconnect:
+    def _resume(self, reader: StreamReader, request: Request, failure: ZaiError | None) -> Reconnect:
         if reader.last_event_id != self._last_event_id:
             self._last_event_id = reader.last_event_id
             self._reconnects = 0
         self._reconnects += 1
-        refused = isinstance(lost, APIStatusError) and not is_retryable(lost)
+        refused = isinstance(failure, APIStatusError) and not is_retryable(failure)
         # A header holds no id but an ASCII one.
         if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
-            raise _disconnected(reader, lost) from lost
+            raise _disconnected(reader, failure) from failure
         asked = reader.retry_ms
         delay = backoff(self._reconnects) if asked is None else min(asked / 1000, MAX_RETRY_AFTER)
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
@@ -92,12 +92,12 @@ class ReconnectPolicy:
         return Reconnect(min(delay, max(self._retries.seconds_left(), 0)), request)
 
 
-def _disconnected(reader: StreamReader, lost: ZaiError | None) -> APIStreamDisconnectedError:
-    why = f": {lost.message}" if lost is not None else ""
+def _disconnected(reader: StreamReader, failure: ZaiError | None) -> APIStreamDisconnectedError:
+    why = f": {failure.message}" if failure is not None else ""
     where = f" after event {reader.last_event_id}" if reader.last_event_id else ""
     return APIStreamDisconnectedError(
         f"the stream broke off{where}{why}; what came is in .partial, ask again for the rest",
         partial=reader.partial,
         last_event_id=reader.last_event_id,
-        request=getattr(lost, "request", None),
+        request=getattr(failure, "request", None),
     )

@@ -12,7 +12,7 @@ from zai.http.http_client import HttpClient
 from zai.http.interruptible import InterruptibleConnection, Watchdog
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import body_pieces, transport_exceptions
+from zai.http.transport import iter_body, transport_exceptions
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["Stream"]
@@ -25,9 +25,9 @@ _DRAIN_SECONDS: Final = 0.1
 class Stream(TurnView, Generic[ChunkT]):
     """Chunks, each as soon as it is whole. Made by `create(stream=True)`."""
 
-    def __init__(self, sender: HttpClient, request: Request, response: Any, retries: Retries) -> None:
-        self._turn = Turn(sender, request, response, retries)
-        self._chunks: Generator[ChunkT, None, None] = _read(sender, self._turn)
+    def __init__(self, client: HttpClient, request: Request, response: Any, retries: Retries) -> None:
+        self._turn = Turn(client, request, response, retries)
+        self._chunks: Generator[ChunkT, None, None] = _read(client, self._turn)
 
     # `for` gets the generator itself: a chunk costs one step, and leaving the loop closes it.
     def __iter__(self) -> Iterator[ChunkT]:
@@ -56,7 +56,7 @@ class Stream(TurnView, Generic[ChunkT]):
     def cancel(self) -> None:
         """End the loop that reads, in whichever thread, quietly and at once."""
         self._turn.reader.cancel()
-        self._turn.line.cut()
+        self._turn.connection.interrupt()
 
     def text_deltas(self) -> Iterator[str]:
         """Only the answer's text, piece by piece."""
@@ -72,25 +72,25 @@ class Stream(TurnView, Generic[ChunkT]):
         return self.snapshot
 
 
-def _read(sender: HttpClient, turn: Turn) -> Generator[Any, None, None]:
+def _read(client: HttpClient, turn: Turn) -> Generator[Any, None, None]:
     """The chunks, over as many connections as it takes."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = transport_exceptions(turn.response)
-    step = None
+    transport_errors = transport_exceptions(turn.response)
+    reconnect = None
     try:
         while not turn.is_cancelled:
-            lost: ZaiError | None = None
+            failure: ZaiError | None = None
             try:
-                if step is not None:
-                    turn.go_on(sender.send_once(step.request, turn.retries))
-                pieces = iter(body_pieces(turn.response))
-                for data in _timed(pieces, turn) if turn.is_watched else pieces:
+                if reconnect is not None:
+                    turn.switch_to(client.send_once(reconnect.request, turn.retries))
+                body = iter(iter_body(turn.response))
+                for data in _timed(body, turn) if turn.is_watched else body:
                     if events := reader.feed(data):
                         deadlines.pause()
                         for event in events:
                             if (chunk := take(event)) is not None:
                                 yield chunk
-                        deadlines.wait(time.monotonic())
+                        deadlines.resume(time.monotonic())
                     else:
                         turn.check_time()
                     if reader.is_over:
@@ -99,36 +99,36 @@ def _read(sender: HttpClient, turn: Turn) -> Generator[Any, None, None]:
                     if (chunk := take(event)) is not None:
                         yield chunk
                 if reader.is_done:
-                    _drain(turn.line, pieces)
-            except foreign as error:
-                lost = turn.lost(error)
+                    _drain(turn.connection, body)
+            except transport_errors as error:
+                failure = turn.failure(error)
             except ZaiError as error:
-                lost = error
+                failure = error
             turn.close()
-            step = turn.next_step(lost)
-            if step is None:
+            reconnect = turn.next_reconnect(failure)
+            if reconnect is None:
                 break
-            turn.line.sleep(step.delay)
+            turn.connection.sleep(reconnect.delay)
     finally:
         turn.close()
-        if (request := turn.leave()) is not None:
-            sender.send_ignoring_errors(request)
+        if (request := turn.stop_request()) is not None:
+            client.send_ignoring_errors(request)
     reader.check()
 
 
-def _timed(pieces: Iterator[bytes], turn: Turn) -> Iterator[bytes]:
+def _timed(body: Iterator[bytes], turn: Turn) -> Iterator[bytes]:
     """The same pieces; a deadline that passes while one is waited for raises TimeoutError, or ends them."""
-    left = turn.deadlines.left
-    with Watchdog(turn.line, left, turn.deadlines.idle):
-        for data in pieces:
-            if left(time.monotonic()) <= 0:
+    remaining = turn.deadlines.remaining
+    with Watchdog(turn.connection, remaining, turn.deadlines.idle):
+        for data in body:
+            if remaining(time.monotonic()) <= 0:
                 raise TimeoutError
             yield data
 
 
-def _drain(line: InterruptibleConnection, pieces: Iterator[bytes]) -> None:
+def _drain(connection: InterruptibleConnection, body: Iterator[bytes]) -> None:
     """Read what is left after `[DONE]`, so that the connection can be used again."""
     end = time.monotonic() + _DRAIN_SECONDS
-    with Watchdog(line, lambda now: end - now):
-        for _ in pieces:
+    with Watchdog(connection, lambda now: end - now):
+        for _ in body:
             pass

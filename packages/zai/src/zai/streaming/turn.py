@@ -32,13 +32,13 @@ class Turn:
         self.request = request
         self.response = response
         self.retries = retries
-        self.line = retries.line
+        self.connection = retries.connection
         self.reading_task: Any = None
         """Of asyncio: who is blocked when the stream is cancelled."""
         self.reader = StreamReader(response)
         limits = request.limits or StreamTimeout(idle=request.timeout[1])
-        self.deadlines = Deadlines(limits, retries.started)
-        self.deadlines.wait(retries.sent)
+        self.deadlines = Deadlines(limits, retries.started_at)
+        self.deadlines.resume(retries.sent_at)
         turn_request = partial(client.turn_request, request) if client.resume else None
         self._reconnect_policy = ReconnectPolicy(request, retries, turn_request)
 
@@ -52,43 +52,43 @@ class Turn:
         """The HTTP library's own limits are not enough."""
         return self.request.limits is not None
 
-    def go_on(self, response: Any) -> None:
+    def switch_to(self, response: Any) -> None:
         """Over another connection."""
         self.response = response
         self.reader.restart(response)
-        self.deadlines.wait(time.monotonic())
+        self.deadlines.resume(time.monotonic())
 
     def check_time(self) -> None:
         """Raise if a limit has passed."""
-        reason = self.deadlines.explain(time.monotonic())
+        reason = self.deadlines.expiry_reason(time.monotonic())
         if reason is not None:
             error = APITimeoutError(getattr(self.response, "request", None), message=reason)
             error.partial = self.reader.partial
             raise error
 
-    def lost(self, error: Exception) -> ZaiError:
+    def failure(self, error: Exception) -> ZaiError:
         """The HTTP library's error in our words."""
         return connection_error(error, self.request.url, getattr(self.response, "request", None))
 
-    def next_step(self, lost: ZaiError | None) -> Reconnect | None:
+    def next_reconnect(self, failure: ZaiError | None) -> Reconnect | None:
         """The connection has ended: what to do, or None where the stream is over."""
-        if self.reader.is_whole or self.is_cancelled:
+        if self.reader.is_complete or self.is_cancelled:
             return None
         self.check_time()
         try:
-            return self._reconnect_policy.after(self.reader, lost)
+            return self._reconnect_policy.decide(self.reader, failure)
         except ZaiError as error:
             self.reader.error = error
             raise
 
     def close(self) -> None:
         """The connection is another's now, or nobody's. Of asyncio only the response needs to be closed."""
-        self.line.hold(None)
+        self.connection.attach(None)
         self.response.close()
 
-    def leave(self) -> Request | None:
+    def stop_request(self) -> Request | None:
         """The caller goes; a request to send if the server would otherwise go on for nobody."""
-        return self._reconnect_policy.leave(self.reader)
+        return self._reconnect_policy.stop_request(self.reader)
 
 
 class TurnView:
@@ -114,12 +114,12 @@ class TurnView:
     @property
     def finish_reason(self) -> str | None:
         """Why the answer ended; None before its end."""
-        return self._turn.reader.whole.finish_reason
+        return self._turn.reader.accumulator.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """The count of tokens; comes with the last chunk."""
-        return self._turn.reader.whole.usage
+        return self._turn.reader.accumulator.usage
 
     @property
     def snapshot(self) -> Completion:

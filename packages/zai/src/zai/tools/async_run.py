@@ -10,7 +10,7 @@ from typing import Any, Self
 from headrace.wire.completion import Completion, Message
 from zai.streaming.async_completion_stream import AsyncCompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
-from zai.tools.loop import CUT_OFF, ToolLoop, ToolResult
+from zai.tools.loop import INCOMPLETE, ToolLoop, ToolResult
 
 __all__ = ["AsyncToolRun"]
 
@@ -46,7 +46,7 @@ class AsyncToolRun:
         await self.close()
 
     async def _read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
-        while self._loop.answer is None:
+        while self._loop.completion is None:
             self._loop.begin_round()
             self._running = {}
             try:
@@ -54,9 +54,9 @@ class AsyncToolRun:
                 async with self._stream as stream:
                     async for event in stream:
                         yield event
-                        if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
+                        if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in INCOMPLETE:
                             self._running[asyncio.create_task(self._run(event))] = event
-                    answer = stream.snapshot
+                    completion = stream.snapshot
                 results = []
                 for task, call in self._running.items():
                     await asyncio.wait([task])
@@ -68,7 +68,7 @@ class AsyncToolRun:
                 self._stop_calls()
             if self._is_closed:
                 return
-            self._loop.end_round(answer, results)
+            self._loop.end_round(completion, results)
 
     async def _run(self, call: ToolCallDone) -> ToolResult:
         try:
@@ -111,7 +111,7 @@ class AsyncToolRun:
     async def get_final_completion(self) -> Completion:
         """Run to the end; the last answer."""
         await self.until_done()
-        return self._loop.final_answer()
+        return self._loop.final_completion()
 
     async def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""

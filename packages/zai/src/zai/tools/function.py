@@ -40,7 +40,7 @@ class ToolFunction:
         self.function = function
         self.name: str = function.__name__
         self.is_async = inspect.iscoroutinefunction(function)
-        summary, descriptions = _read_docstring(inspect.getdoc(function) or "")
+        summary, descriptions = _parse_docstring(inspect.getdoc(function) or "")
         self._arguments = _arguments_type(function, descriptions)
         self.spec: dict[str, Any] = {
             "type": "function",
@@ -109,7 +109,7 @@ def _schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
     return schema
 
 
-def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+def _parse_docstring(text: str) -> tuple[str, dict[str, str]]:
     """The description, and a description for each parameter."""
     summary: list[str] = []
     found: dict[str, list[str]] = {}

@@ -13,9 +13,15 @@ from zai.errors import ToolRoundsError, ZaiError
 from zai.streaming.events import ToolCallDone
 from zai.tools.function import ToolFunction, encode_result
 
-__all__ = ["CUT_OFF", "ToolLoop", "ToolResult", "needs_asyncio"]
+__all__ = ["INCOMPLETE", "ToolLoop", "ToolResult", "async_function_error"]
 
-CUT_OFF: Final = ("length", "model_context_window_exceeded", "sensitive", "content_filter", "network_error")
+INCOMPLETE: Final = (
+    "length",
+    "model_context_window_exceeded",
+    "sensitive",
+    "content_filter",
+    "network_error",
+)
 """A finish_reason that tells of an answer without its end: half a call is no call to be made."""
 
 
@@ -46,17 +52,17 @@ class ToolLoop:
         tools: Sequence[Callable[..., Any]],
         max_rounds: int,
         *,
-        may_await: bool,
+        allow_async: bool,
     ) -> None:
         self._tools = {tool.name: tool for tool in map(ToolFunction, tools)}
         for tool in self._tools.values():
-            if tool.is_async and not may_await:
-                raise needs_asyncio(tool)
+            if tool.is_async and not allow_async:
+                raise async_function_error(tool)
         self._max_rounds = max_rounds
         self.messages: list[Mapping[str, Any] | Message] = list(messages)
         """With the model's answers and the tools' results, as they stand in the next request."""
         self.rounds = 0
-        self.answer: Completion | None = None
+        self.completion: Completion | None = None
         """The last one, that calls nothing more or was cut off."""
 
     @property
@@ -96,10 +102,10 @@ class ToolLoop:
             content += f"; the arguments were {call.arguments}"
         return ToolResult(call.index, call.id, call.name, content, error)
 
-    def end_round(self, answer: Completion, results: Sequence[ToolResult]) -> None:
+    def end_round(self, completion: Completion, results: Sequence[ToolResult]) -> None:
         """Append the answer, thinking included, and the results of the calls that were made."""
-        message = answer.choices[0].message
-        told = {result.index: result.content for result in results}
+        message = completion.choices[0].message
+        contents = {result.index: result.content for result in results}
         calls = {
             index: {
                 "id": call.id or f"call_{index}",
@@ -107,28 +113,28 @@ class ToolLoop:
                 "function": {"name": call.function.name, "arguments": _object_of(call.function.arguments)},
             }
             for index, call in enumerate(message.tool_calls or ())
-            if index in told
+            if index in contents
         }
-        said: dict[str, Any] = {"role": "assistant", "content": message.content or ""}
+        assistant: dict[str, Any] = {"role": "assistant", "content": message.content or ""}
         if message.reasoning_content:
-            said["reasoning_content"] = message.reasoning_content
+            assistant["reasoning_content"] = message.reasoning_content
         if calls:
-            said["tool_calls"] = [*calls.values()]
-        self.messages.append(said)
+            assistant["tool_calls"] = [*calls.values()]
+        self.messages.append(assistant)
         for index, call in calls.items():
-            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": told[index]})
-        if not calls or answer.choices[0].finish_reason in CUT_OFF:
-            self.answer = answer
+            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": contents[index]})
+        if not calls or completion.choices[0].finish_reason in INCOMPLETE:
+            self.completion = completion
 
-    def final_answer(self) -> Completion:
+    def final_completion(self) -> Completion:
         """The last one; raises if the run ended before it."""
-        if self.answer is None:
+        if self.completion is None:
             msg = "the run ended before its last answer: it failed or was closed; what came is in .messages"
             raise ZaiError(msg)
-        return self.answer
+        return self.completion
 
 
-def needs_asyncio(tool: ToolFunction) -> ZaiError:
+def async_function_error(tool: ToolFunction) -> ZaiError:
     """What to raise for a function that a client which blocks cannot call."""
     return ZaiError(f"{tool.name} is async; use AsyncZaiClient, or a plain function")
 

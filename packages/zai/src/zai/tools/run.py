@@ -9,7 +9,7 @@ from typing import Any, Self
 from headrace.wire.completion import Completion, Message
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
-from zai.tools.loop import CUT_OFF, ToolLoop, ToolResult, needs_asyncio
+from zai.tools.loop import INCOMPLETE, ToolLoop, ToolResult, async_function_error
 
 __all__ = ["ToolRun"]
 
@@ -41,20 +41,20 @@ class ToolRun:
         self.close()
 
     def _read(self) -> Generator[StreamEvent | ToolResult, None, None]:
-        while self._loop.answer is None:
+        while self._loop.completion is None:
             self._loop.begin_round()
             results = []
             self._stream = self._start(self._loop)
             with self._stream as stream:
                 for event in stream:
                     yield event
-                    if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
+                    if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in INCOMPLETE:
                         results.append(self._run(event))
                         yield results[-1]
-                answer = stream.snapshot
+                completion = stream.snapshot
             if self._is_closed:
                 return
-            self._loop.end_round(answer, results)
+            self._loop.end_round(completion, results)
 
     def _run(self, call: ToolCallDone) -> ToolResult:
         try:
@@ -64,7 +64,7 @@ class ToolRun:
                 return self._loop.succeed(call, result)
         except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return self._loop.fail(call, error)
-        raise needs_asyncio(tool)
+        raise async_function_error(tool)
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any] | Message]:
@@ -85,7 +85,7 @@ class ToolRun:
     def get_final_completion(self) -> Completion:
         """Run to the end; the last answer."""
         self.until_done()
-        return self._loop.final_answer()
+        return self._loop.final_completion()
 
     def close(self) -> None:
         """Leave: the connection is closed, and the server stops."""
