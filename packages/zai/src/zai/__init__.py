@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.wire.completion import Accumulator as StreamAccumulator
 from zai import core as core  # programs catch zai.core.APIStatusError
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.client import ZaiClient, ZhipuAiClient
 from zai.errors import (
     APIAuthenticationError,
@@ -26,7 +27,6 @@ from zai.errors import (
 )
 from zai.http.base_client import __version__
 from zai.http.deadlines import StreamTimeout
-from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.stream import Stream
 from zai.tools.run import ToolRun

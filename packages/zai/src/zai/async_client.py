@@ -2,14 +2,28 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from zai.async_models import AsyncModels
 from zai.chat.async_chat import AsyncChat
 from zai.http.async_http_client import AsyncHttpClient
 from zai.http.base_client import ZHIPU_URL
+from zai.http.responses import decode_response
+from zai.http.retry import Retries
+from zai.types.models import ModelList
 
-__all__ = ["AsyncZaiClient", "AsyncZhipuAiClient"]
+__all__ = ["AsyncModels", "AsyncZaiClient", "AsyncZhipuAiClient"]
+
+
+class AsyncModels:
+    """`client.models` for asyncio."""
+
+    def __init__(self, client: AsyncHttpClient) -> None:
+        self._client = client
+
+    async def list(self, **options: Any) -> ModelList:
+        """List the models; `options` are `extra_headers` and `timeout`."""
+        request = self._client.request("GET", "/models", **options)
+        return decode_response(ModelList, await self._client.send(request, Retries(self._client.max_retries)))
 
 
 class AsyncZaiClient(AsyncHttpClient):

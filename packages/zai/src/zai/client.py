@@ -2,14 +2,28 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from zai.chat.chat import Chat
 from zai.http.base_client import ZHIPU_URL
 from zai.http.http_client import HttpClient
-from zai.models import Models
+from zai.http.responses import decode_response
+from zai.http.retry import Retries
+from zai.types.models import ModelList
 
-__all__ = ["ZaiClient", "ZhipuAiClient"]
+__all__ = ["Models", "ZaiClient", "ZhipuAiClient"]
+
+
+class Models:
+    """`client.models`."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    def list(self, **options: Any) -> ModelList:
+        """List the models; `options` are `extra_headers` and `timeout`."""
+        request = self._client.request("GET", "/models", **options)
+        return decode_response(ModelList, self._client.send(request, Retries(self._client.max_retries)))
 
 
 class ZaiClient(HttpClient):

@@ -6,11 +6,11 @@ from typing import Any, Literal, Unpack, overload
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
 from zai.http.http_client import HttpClient
 from zai.http.responses import decode_response, decode_task_result
 from zai.http.retry import Retries
-from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.stream import Stream
 from zai.tools.loop import ToolLoop

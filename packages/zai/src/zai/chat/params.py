@@ -5,11 +5,11 @@ from typing import Any, Final, Protocol, Required, TypedDict
 from urllib.parse import quote
 
 from headrace.wire.completion import Message
+from zai.arguments import NotGiven
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import StreamTimeout
 from zai.http.request import Request, Timeout
-from zai.not_given import NotGiven
 
 __all__ = ["ChatParams", "TimeoutLike", "ToolRunParams", "chat_request", "task_path"]
 

@@ -1,29 +1,4 @@
-"""Where PyPI's zai-sdk keeps its errors; programs import them from here too."""
+"""The path of the errors in PyPI's zai-sdk."""
 
-from zai.errors import (
-    APIAuthenticationError,
-    APIConnectionError,
-    APIInternalError,
-    APIReachLimitError,
-    APIRequestFailedError,
-    APIResponseError,
-    APIResponseValidationError,
-    APIServerFlowExceedError,
-    APIStatusError,
-    APITimeoutError,
-    ZaiError,
-)
-
-__all__ = [
-    "APIAuthenticationError",
-    "APIConnectionError",
-    "APIInternalError",
-    "APIReachLimitError",
-    "APIRequestFailedError",
-    "APIResponseError",
-    "APIResponseValidationError",
-    "APIServerFlowExceedError",
-    "APIStatusError",
-    "APITimeoutError",
-    "ZaiError",
-]
+from zai.errors import *  # noqa: F403
+from zai.errors import __all__

@@ -6,10 +6,10 @@ import time
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from zai.error_body import status_error
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.request import Request
+from zai.http.responses import status_error
 from zai.http.retry import Retries
 from zai.http.transport import build, connection_error, head_timeout, new_async_client, transport_exceptions
 

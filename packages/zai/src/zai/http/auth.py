@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from zai.arguments import check_argument
 from zai.errors import ZaiError
-from zai.http.arguments import check_argument
 
 __all__ = ["check_api_key", "generate_token"]
 

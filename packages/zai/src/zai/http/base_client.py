@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 from msgspec import structs
 
+from zai.arguments import NOT_GIVEN, check_argument
 from zai.errors import ZaiError
-from zai.http.arguments import check_argument
 from zai.http.auth import check_api_key, generate_token
 from zai.http.deadlines import StreamTimeout
 from zai.http.request import Request, Timeout, check_stream_timeout, encode_body, merge_headers, parse_timeout
-from zai.not_given import NOT_GIVEN
 
 __all__ = ["DEFAULT_MAX_RETRIES", "ZHIPU_URL", "BaseClient", "__version__"]
 

@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from zai.http.arguments import SECONDS, check_argument, is_seconds
+from zai.arguments import SECONDS, check_argument, is_seconds
 
 __all__ = ["Deadlines", "StreamTimeout"]
 

@@ -5,11 +5,11 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from zai.error_body import status_error
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.interruptible import Watchdog
 from zai.http.request import Request
+from zai.http.responses import status_error
 from zai.http.retry import Retries
 from zai.http.transport import attach, build, connection_error, head_timeout, new_client, transport_exceptions
 

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 
 from headrace.wire.model import WireModel
+from zai.arguments import NOT_GIVEN, SECONDS, NotGiven, Omit, check_argument, is_seconds
 from zai.errors import ZaiError
-from zai.http.arguments import SECONDS, check_argument, is_seconds
 from zai.http.deadlines import StreamTimeout
-from zai.not_given import NOT_GIVEN, NotGiven, Omit
 
 __all__ = [
     "DEFAULT_TIMEOUT",

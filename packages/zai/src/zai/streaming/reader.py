@@ -21,8 +21,8 @@ from headrace.sse import DONE, SseDecoder, SseEvent
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Accumulator, Completion
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
-from zai.error_body import extract_error, stream_error, unexpected_body_error
 from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
+from zai.http.responses import extract_error, stream_error, unexpected_body_error
 
 __all__ = ["StreamReader"]
 
