@@ -137,7 +137,7 @@ def test_a_closed_client_sends_nothing_more():
         used.chat.completions.create(model="m", messages=MESSAGES)
         for client in (used, unused):
             client.close()
-            with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+            with pytest.raises(zai.ZaiError, match="this client is closed; create another"):
                 client.models.list()
     assert len(server.asked) == 1
 
@@ -145,7 +145,7 @@ def test_a_closed_client_sends_nothing_more():
 async def test_a_closed_client_for_asyncio_sends_nothing_more():
     client = zai.AsyncZaiClient(api_key="id.secret", base_url="http://127.0.0.1:1")
     await client.close()
-    with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+    with pytest.raises(zai.ZaiError, match="this client is closed; create another"):
         await client.models.list()
 
 

@@ -80,7 +80,7 @@ async def test_a_read_that_takes_too_long_is_a_timeout(client):
 
 async def test_a_head_that_takes_too_long_is_a_timeout(async_client_of):
     with ScriptedServer(Reply(ANSWER, headers={"x-wait": "60"})) as server:
-        with pytest.raises(zai.APITimeoutError, match="no answer from"):
+        with pytest.raises(zai.APITimeoutError, match="no response from"):
             await async_client_of(server, max_retries=0).chat.completions.create(**ASK, timeout=0.1)
 
 

@@ -192,12 +192,12 @@ def test_errors_of_the_callers_library_are_translated(library):
         api_key="a.b", http_client=module.Client(transport=module.MockTransport(fail)), max_retries=0
     ) as client:
         for name, error_class, message in [
-            ("ConnectTimeout", zai.APITimeoutError, "is the server up"),
-            ("ReadTimeout", zai.APITimeoutError, "no answer from"),
+            ("ConnectTimeout", zai.APITimeoutError, "is the server running"),
+            ("ReadTimeout", zai.APITimeoutError, "no response from"),
             ("PoolTimeout", zai.APITimeoutError, "all connections of this client are busy"),
             ("ConnectError", zai.APIConnectionError, "cannot connect to"),
-            ("RemoteProtocolError", zai.APIConnectionError, "broke: it failed"),
-            ("ReadError", zai.APIConnectionError, "broke: it failed"),
+            ("RemoteProtocolError", zai.APIConnectionError, "was lost: it failed"),
+            ("ReadError", zai.APIConnectionError, "was lost: it failed"),
         ]:
             with pytest.raises(error_class, match=message):
                 client.chat.completions.create(**ASK, extra_headers={"X-Fail": name})

@@ -36,7 +36,7 @@ def test_a_line_that_was_cut_before_it_had_a_connection_ends_its_reads_too(pair)
 def test_a_connection_that_a_line_gave_back_is_left_alone(pair):
     connection = InterruptibleConnection()
     connection.attach(pair[0])
-    connection.attach(None)
+    connection.detach()
     connection.interrupt()
     pair[1].send(b"a")
 

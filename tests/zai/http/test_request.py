@@ -18,5 +18,5 @@ def test_an_object_of_pydantics_kind_is_sent_as_its_fields():
 
 
 def test_a_class_where_an_object_belongs_is_refused():
-    with pytest.raises(ZaiError, match="the request cannot be written as JSON: .*type"):
+    with pytest.raises(ZaiError, match="the request cannot be encoded as JSON: .*type"):
         encode_body({"response_format": Answer})

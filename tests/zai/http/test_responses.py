@@ -24,7 +24,7 @@ def test_an_object_that_has_nothing_of_the_answer_is_shown(client_of, body):
         for request in requests(client_of(server)):
             with pytest.raises(zai.APIResponseValidationError) as caught:
                 request()
-            assert str(caught.value).endswith(f"answered: '{body}'")
+            assert str(caught.value).endswith(f"returned '{body}'")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_an_error_that_stands_at_the_top_is_raised_with_the_servers_message(clie
 
 @pytest.mark.parametrize("task_id", [None, ""])
 def test_a_task_without_an_id_is_asked_for_nowhere(client_of, task_id):
-    with ScriptedServer() as server, pytest.raises(zai.ZaiError, match="it must be the id of a task"):
+    with ScriptedServer() as server, pytest.raises(zai.ZaiError, match="it must be a task's id"):
         client_of(server).chat.asyncCompletions.retrieve_completion_result(task_id)
 
 

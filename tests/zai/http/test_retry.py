@@ -16,6 +16,7 @@ ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"H
 class Response:
     def __init__(self, status=500, **headers):
         self.status_code = status
+        self.request = None
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -60,7 +61,7 @@ def test_connection_errors_and_timeouts_are_tried_again_but_not_a_limit_of_the_c
 
 def test_an_answer_that_cannot_be_read_is_not_tried_again():
     with pytest.raises(zai.APIResponseValidationError):
-        Retries(1).next_delay(zai.APIResponseValidationError(None, None))
+        Retries(1).next_delay(zai.APIResponseValidationError(Response(200), None))
 
 
 def test_retry_after_is_obeyed():

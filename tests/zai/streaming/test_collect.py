@@ -25,7 +25,7 @@ def test_what_was_left_before_its_end_raises(client_of):
         with client_of(server).chat.completions.stream(**ASK) as events:
             next(events)
         for collect in (answer.collect, events.get_final_completion):
-            with pytest.raises(zai.APIStreamTruncatedError, match="ended within the answer"):
+            with pytest.raises(zai.APIStreamTruncatedError, match="ended within the completion"):
                 collect()
         assert answer.snapshot.choices[0].message.content == "a"
 

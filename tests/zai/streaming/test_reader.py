@@ -1,5 +1,6 @@
 """Bytes → chunks and the meaning of the end, without any I/O."""
 
+import httpx2
 import pytest
 
 from scripted_server import chunk, sse, stream
@@ -16,6 +17,7 @@ from zai.errors import (
 from zai.streaming.reader import StreamReader
 
 DONE = sse("[DONE]")
+RESPONSE = httpx2.Response(200, request=httpx2.Request("POST", "http://server/v4/chat/completions"))
 
 
 def cuts(data):
@@ -76,14 +78,14 @@ GOOD = {
 @pytest.mark.parametrize("body", GOOD.values(), ids=GOOD.keys())
 def test_every_cut_gives_the_same_chunks_and_a_good_end(body):
     for pieces in cuts(body):
-        reader = StreamReader()
+        reader = StreamReader(RESPONSE)
         assert "".join(read(reader, pieces)) == "ab", pieces
         reader.check()
         assert reader.is_complete
 
 
 def test_nothing_is_taken_after_done():
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
 
     assert read(reader, [whole(*stream("a"), *stream("second answer"))]) == ["a", ""]
     assert reader.accumulator.usage is not None
@@ -101,7 +103,7 @@ TRUNCATED = {
 @pytest.mark.parametrize(("body", "text"), TRUNCATED.values(), ids=TRUNCATED.keys())
 def test_an_end_without_done_and_without_a_reason_is_a_truncation(body, text):
     for pieces in cuts(body):
-        reader = StreamReader()
+        reader = StreamReader(RESPONSE)
         assert "".join(read(reader, pieces)) == text
         with pytest.raises(APIStreamTruncatedError) as caught:
             reader.check()
@@ -131,7 +133,7 @@ REFUSALS = {
 @pytest.mark.parametrize("frame", REFUSALS.values(), ids=REFUSALS.keys())
 def test_an_error_in_any_form_is_raised_with_the_servers_message(frame, before):
     for pieces in cuts(before + frame(error("1302"))):
-        reader = StreamReader()
+        reader = StreamReader(RESPONSE)
         assert read(reader, pieces) == ["a"] * bool(before)
         with pytest.raises(APIReachLimitError, match="too fast") as caught:
             reader.check()
@@ -140,7 +142,7 @@ def test_an_error_in_any_form_is_raised_with_the_servers_message(frame, before):
 
 
 def test_an_error_line_counts_even_if_the_answer_ends_after_it():
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
 
     assert read(reader, [sse(chunk("a")) + sse(error("1302"))[6:], *stream()]) == ["a", ""]
     with pytest.raises(APIReachLimitError, match="too fast"):
@@ -165,7 +167,7 @@ def test_an_error_line_counts_even_if_the_answer_ends_after_it():
     ],
 )
 def test_the_class_is_that_of_the_codes_status(code, error_class, status):
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     read(reader, [sse(error(code))])
 
     assert type(reader.error) is error_class
@@ -182,14 +184,14 @@ def test_the_class_is_that_of_the_codes_status(code, error_class, status):
     ],
 )
 def test_an_error_of_any_shape_has_a_message(body, message):
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     read(reader, [sse(body)])
 
     assert message in str(reader.error)
 
 
 def test_an_error_event_that_is_no_json_is_shown():
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     read(reader, [sse("out of memory", event="error")])
 
     assert "out of memory" in str(reader.error)
@@ -197,10 +199,10 @@ def test_an_error_event_that_is_no_json_is_shown():
 
 @pytest.mark.parametrize("data", ["not json", "[1]", '{"choices":["x"]}'])
 def test_data_that_is_no_chunk_is_an_error_that_shows_it(data):
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
 
     assert read(reader, [sse(chunk("a")), sse(data), *stream("b")]) == ["a"]
-    with pytest.raises(APIResponseValidationError, match="cannot be read"):
+    with pytest.raises(APIResponseValidationError, match="invalid stream"):
         reader.check()
 
 
@@ -215,7 +217,7 @@ def test_data_that_is_no_chunk_is_an_error_that_shows_it(data):
 )
 def test_a_body_that_is_no_stream_is_shown(body, message):
     for pieces in cuts(body):
-        reader = StreamReader()
+        reader = StreamReader(RESPONSE)
         read(reader, pieces)
         with pytest.raises(APIResponseValidationError, match=message):
             reader.check()
@@ -224,17 +226,17 @@ def test_a_body_that_is_no_stream_is_shown(body, message):
 def test_the_last_event_id_is_that_of_the_last_whole_event():
     body = whole(*stream("a", "b", numbered=True))
     for pieces in cuts(body[: body.index(b"id: 2") + 20]):
-        reader = StreamReader()
+        reader = StreamReader(RESPONSE)
         read(reader, pieces)
         assert reader.last_event_id == "1"
 
 
 def test_over_another_connection_what_was_seen_is_skipped():
     frames = [sse(each, id=number) for number, each in enumerate([chunk("a"), chunk("b"), chunk("c")])]
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
 
     assert read(reader, frames[:2]) == ["a", "b"]
-    reader.restart(None)
+    reader.restart(RESPONSE)
     assert reader.last_event_id == "1"
     assert read(reader, [*frames, *stream()]) == ["c", ""]
     assert reader.partial.choices[0].message.content == "abc"
@@ -242,16 +244,16 @@ def test_over_another_connection_what_was_seen_is_skipped():
 
 
 def test_done_counts_over_another_connection_even_if_it_repeats_an_id():
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     read(reader, [sse(chunk("a"), id=4)])
-    reader.restart(None)
+    reader.restart(RESPONSE)
 
     assert read(reader, [sse(chunk("a"), id=4) + DONE]) == []
     assert reader.is_done
 
 
 def test_a_cancelled_reader_takes_nothing_more_and_has_no_error():
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     events = reader.feed(whole(*(sse(chunk(text)) for text in "abc")))
     reader.take(events[0])
     reader.cancel()
@@ -263,7 +265,7 @@ def test_a_cancelled_reader_takes_nothing_more_and_has_no_error():
 
 def test_a_usage_chunk_without_choices_is_given_and_counted():
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-    reader = StreamReader()
+    reader = StreamReader(RESPONSE)
     frames = [sse(chunk("a", finish_reason="stop")), sse({"choices": [], "usage": usage}), DONE]
     taken = [each for data in frames for each in map(reader.take, reader.feed(data)) if each]
 

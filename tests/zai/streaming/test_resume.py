@@ -54,7 +54,7 @@ def test_a_frame_that_was_cut_is_asked_for_again(client_of):
 
 def test_an_id_that_no_header_can_hold_is_not_gone_on_from(client_of):
     with ScriptedServer(Reply([sse(chunk("a"), id="²")], end="cut")) as server:
-        with pytest.raises(zai.APIStreamDisconnectedError, match="broke off after event ²") as caught:
+        with pytest.raises(zai.APIStreamDisconnectedError, match="disconnected after event ²") as caught:
             client_of(server).chat.completions.create(**ASK).collect()
     assert caught.value.last_event_id == "²"
 

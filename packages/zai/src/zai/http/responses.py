@@ -18,6 +18,7 @@ from zai.errors import (
     APIStatusError,
     ZaiError,
 )
+from zai.http_library import Response
 from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
 
 __all__ = [
@@ -39,7 +40,7 @@ _CLASS_OF_STATUS: Final[dict[int, type[APIStatusError]]] = {
     503: APIServerFlowExceedError,
 }
 
-# Other servers name the kind of an error in words.
+# Other servers send an error's type as words.
 _STATUS_OF_TYPE: Final = {
     "authentication_error": 401,
     "insufficient_quota": 429,
@@ -52,63 +53,67 @@ _STATUS_OF_TYPE: Final = {
 }
 
 
-def decode_response(model: type[_Model], response: Any) -> _Model:
-    """The answer; a 200 that carries an error, a web page or anything else raises."""
+def decode_response(model: type[_Model], response: Response) -> _Model:
+    """Decode the body of a 200; raise if it is an error, a web page or anything else."""
     content = response.content
     try:
-        answer = decode_model(model, content)
+        decoded = decode_model(model, content)
     except DecodeError:
         raise unexpected_body_error(response, content) from None
-    needed = [field.name for field in structs.fields(model) if field.required]
-    if answer.model_extra.get("error") or all(answer[name] is None for name in needed):
+    required = [field.name for field in structs.fields(model) if field.required]
+    if decoded.model_extra.get("error") or all(decoded[name] is None for name in required):
         raise unexpected_body_error(response, content)
-    return answer
+    return decoded
 
 
-def decode_task_result(response: Any) -> AsyncCompletion | AsyncTaskStatus:
-    """The answer where it is there, otherwise how far it is."""
+def decode_task_result(response: Response) -> AsyncCompletion | AsyncTaskStatus:
+    """Decode the completion of a task, or its status if there is none yet."""
     status = decode_response(AsyncTaskStatus, response)
     return decode_response(AsyncCompletion, response) if status.model_extra.get("choices") else status
 
 
-def status_error(response: Any, content: bytes) -> APIStatusError:
-    """The error of a response whose status says that it is one."""
-    status: int = response.status_code
+def status_error(response: Response, content: bytes) -> APIStatusError:
+    """Return the error for a response whose status is one."""
+    status = response.status_code
     body = _decode(content)
     error = extract_error(body)
     if error is None:
-        message, code = _describe(status, content, response), ""
+        message, code = _describe(content, response), ""
     else:
         message, code = _message(error), _code(error)
-    label = f"status {status}, code {code}" if code else f"status {status}"
+    detail = f"status {status}, code {code}" if code else f"status {status}"
     if status == 404 and error is not None:
-        label += f", from {getattr(response, 'url', 'the server')}; is base_url right?"
+        detail += f", from {response.url}; is base_url right?"
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
-    return error_class(f"{message} ({label})", response=response, code=code, body=body)
+    return error_class(message, response=response, code=code, body=body, detail=detail)
 
 
-def stream_error(error: object, response: Any = None, where: str = "within the stream") -> APIStatusError:
-    """The error that came inside a 200: of the class that its code has as a status."""
+def stream_error(error: object, response: Response, where: str = "within the stream") -> APIStatusError:
+    """Return the error that came within a 200, of the class for its code's status."""
     code = _code(error)
     status = _status(error, code)
-    label = f"{where}, code {code}" if code else where
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
-    message = f"{_message(error)} ({label})"
-    return error_class(message, response=response, status_code=status, code=code, body=error)
+    return error_class(
+        _message(error),
+        response=response,
+        status_code=status,
+        code=code,
+        body=error,
+        detail=f"{where}, code {code}" if code else where,
+    )
 
 
-def unexpected_body_error(response: Any, content: bytes) -> ZaiError:
-    """What to raise for a 200 whose body is neither a stream nor JSON that the API knows."""
+def unexpected_body_error(response: Response, content: bytes) -> ZaiError:
+    """Return the error for a 200 whose body is neither a stream nor JSON of this API."""
     body = _decode(content)
     error = extract_error(body)
     if error is not None:
         return stream_error(error, response, "with status 200")
-    message = _describe(getattr(response, "status_code", 200), content, response)
-    return APIResponseValidationError(response, body, message=message)
+    return APIResponseValidationError(response, body, message=_describe(content, response))
 
 
 def extract_error(body: Any) -> object | None:
-    """The `error` of a JSON body; also of bodies that put code and message at the top."""
+    """Return the `error` of a JSON body, or the body itself if it has the code and message at the top."""
     if not isinstance(body, dict):
         return None
     if error := body.get("error"):
@@ -125,22 +130,19 @@ def _decode(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
-def _describe(status: int, content: bytes, response: Any) -> str:
-    url = getattr(response, "url", "the server")
+def _describe(content: bytes, response: Response) -> str:
+    url, status = response.url, response.status_code
     text = " ".join(content[:2000].decode("utf-8", "replace").split())
-    shown = text if len(text) <= 120 else text[:117] + "…"
+    excerpt = text if len(text) <= 120 else text[:117] + "…"
     if text.startswith("<"):
-        return (
-            f"{url} answered with a web page, not with this API: {shown!r}; "
-            "a proxy may stand between, or base_url is wrong"
-        )
+        return f"{url} returned a web page: {excerpt!r}; check base_url, and proxies in between"
     if 300 <= status < 400:
         return f"{url} redirects to {response.headers.get('location')}; set base_url to that address"
     if status == 404:
-        return f"{url} does not exist on this server: {shown!r}; check base_url"
+        return f"{url} does not exist on this server: {excerpt!r}; check base_url"
     if not text:
-        return f"{url} answered with nothing; check base_url"
-    return f"{url} answered: {shown!r}"
+        return f"{url} returned an empty body; check base_url"
+    return f"{url} returned {excerpt!r}"
 
 
 def _message(error: object) -> str:

@@ -1,7 +1,7 @@
-"""What to do when a stream's connection has ended before the answer: ask again, resume, or give up.
+"""What follows when a connection ends before its stream: a retry, a resumption, or an error.
 
-Before the first chunk nothing is lost by asking again, as often as `max_retries` allows. After it a stream
-goes on only where the server numbers its events: at the turn's own address, after the last event that came.
+Before the first chunk the request is sent again, as often as `max_retries` allows. After it a stream is
+resumed if the server numbers its events: at the turn's own URL, after the last event received.
 """
 
 from collections.abc import Callable
@@ -17,26 +17,26 @@ from zai.streaming.reader import StreamReader
 __all__ = ["MAX_RECONNECTS", "Reconnect", "ReconnectPolicy"]
 
 MAX_RECONNECTS: Final = 5
-"""In a row, without an event in between."""
+"""The maximum number of reconnects without an event in between."""
 
-# Of the request to stop. It counts once it is sent: the answer is not worth a wait.
+# Of the DELETE: fire and forget.
 _STOP_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
 
 
 class Reconnect(msgspec.Struct, frozen=True):
-    """Send `request` after `delay` seconds and go on reading."""
+    """Send `request` after `delay` seconds and continue reading."""
 
     delay: float
     request: Request
 
 
 class ReconnectPolicy:
-    """The decisions of one stream.
+    """Decides for one stream.
 
     Args:
-        request: the one that began it.
-        retries: the tries that are left of it.
-        turn_request: makes the request to `GET` or to `DELETE` the turn with an id; None if it must not.
+        request: the one that started it.
+        retries: those that are left.
+        turn_request: builds the request to `GET` or `DELETE` a turn by its id; None if resuming is disabled.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class ReconnectPolicy:
         self._last_event_id = ""
 
     def decide(self, reader: StreamReader, failure: ZaiError | None) -> Reconnect | None:
-        """The connection ended before the answer, by `lost` or by itself.
+        """Decide what follows a connection that ended before its stream, by `failure` or by itself.
 
         Returns:
-            What to do next; None where the stream is over, which `reader.check` then judges.
+            The next request; None if the stream is over, complete or not (see `reader.check`).
 
         Raises:
-            ZaiError: `lost` or what it amounts to, where it is the end.
+            ZaiError: the stream failed for good.
         """
         if not reader.accumulator.has_chunks:
             cause = reader.error or failure
@@ -69,7 +69,7 @@ class ReconnectPolicy:
         return None
 
     def stop_request(self, reader: StreamReader) -> Request | None:
-        """The caller goes before the end: the request that stops a turn which would outlive its reader."""
+        """Return the request that stops a turn, if the server would continue it without a reader."""
         turn = reader.last_event_id and reader.accumulator.id
         if reader.is_complete or reader.error is not None or not turn or self._turn_request is None:
             return None
@@ -82,22 +82,22 @@ class ReconnectPolicy:
             self._reconnects = 0
         self._reconnects += 1
         refused = isinstance(failure, APIStatusError) and not is_retryable(failure)
-        # A header holds no id but an ASCII one.
+        # A header can hold ASCII only.
         if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
             raise _disconnected(reader, failure) from failure
-        asked = reader.retry_ms
-        delay = backoff(self._reconnects) if asked is None else min(asked / 1000, MAX_RETRY_AFTER)
+        retry_ms = reader.retry_ms
+        delay = backoff(self._reconnects) if retry_ms is None else min(retry_ms / 1000, MAX_RETRY_AFTER)
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
         request = msgspec.structs.replace(request, headers=headers)
         return Reconnect(min(delay, max(self._retries.seconds_left(), 0)), request)
 
 
 def _disconnected(reader: StreamReader, failure: ZaiError | None) -> APIStreamDisconnectedError:
-    why = f": {failure.message}" if failure is not None else ""
+    why = f": {failure}" if failure is not None else ""
     where = f" after event {reader.last_event_id}" if reader.last_event_id else ""
     return APIStreamDisconnectedError(
-        f"the stream broke off{where}{why}; what came is in .partial, ask again for the rest",
+        f"the stream was disconnected{where}{why}; .partial is what was received",
         partial=reader.partial,
         last_event_id=reader.last_event_id,
-        request=getattr(failure, "request", None),
+        request=reader.response.request,
     )
