@@ -94,7 +94,9 @@ def test_a_proxy_that_refuses(closed_port, monkeypatch):
 def test_a_proxy_whose_address_is_none(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "http://a..b:2")
     with to("http://somewhere.invalid") as client:
-        with pytest.raises(zai.APIConnectionError, match=r"sets a proxy: is its URL right, and is it running\?"):
+        with pytest.raises(
+            zai.APIConnectionError, match=r"sets a proxy: is its URL right, and is it running\?"
+        ):
             ask(client)
 
 

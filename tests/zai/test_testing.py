@@ -39,8 +39,8 @@ def test_the_connection_can_break_anywhere():
     end = BODY.index(b"finish_reason") + 40
     for place in range(0, end, 9):
         with pytest.raises((zai.APIStreamDisconnectedError, zai.APIConnectionError)):
-            text_of(ReplayTransport(BODY, break_after=place))
-    assert text_of(ReplayTransport(BODY, break_after=len(BODY) - 3)) == "Hello"
+            text_of(ReplayTransport(BODY, disconnect_after=place))
+    assert text_of(ReplayTransport(BODY, disconnect_after=len(BODY) - 3)) == "Hello"
 
 
 @pytest.mark.parametrize(("timed", "least"), [(True, 0.2), (False, 0.0)])
@@ -112,7 +112,7 @@ async def test_it_serves_asyncio_too():
     ) as client:
         answer = await (await client.chat.completions.create(**ASK)).collect()
     assert answer.choices[0].message.content == "Hello"
-    broken = ReplayTransport(BODY, break_after=250)
+    broken = ReplayTransport(BODY, disconnect_after=250)
     async with zai.AsyncZaiClient(api_key="a.b", http_client=httpx2.AsyncClient(transport=broken)) as client:
         with pytest.raises(zai.APIStreamDisconnectedError):
             await (await client.chat.completions.create(**ASK)).collect()

@@ -171,7 +171,7 @@ def test_a_parameter_that_json_cannot_say_is_named(hint):
         raise NotImplementedError
 
     with pytest.raises(
-        zai.ZaiError, match=r"draw cannot be a tool: JSON cannot say its parameter shape \(.*type"
+        zai.ZaiError, match=r"draw cannot be a tool: its parameter shape has no JSON Schema \(.*type"
     ):
         ToolFunction(draw)
 
@@ -183,7 +183,7 @@ class Weather:
 
 @pytest.mark.parametrize("function", [partial(get_weather, unit="celsius"), Weather()])
 def test_what_has_no_name_is_no_tool(function):
-    with pytest.raises(zai.ZaiError, match="cannot be a tool: it has no name; write a function"):
+    with pytest.raises(zai.ZaiError, match="cannot be a tool: it has no name; pass a function"):
         ToolFunction(function)
 
 

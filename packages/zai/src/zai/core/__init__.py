@@ -1,4 +1,4 @@
-"""The names that programs written for PyPI's zai-sdk import from `zai.core`."""
+"""The names of PyPI's zai-sdk in `zai.core`."""
 
 from headrace.wire.model import WireModel as BaseModel
 from zai.arguments import NOT_GIVEN, NotGiven

@@ -1,4 +1,4 @@
-"""The types of a whole answer, under the names of PyPI's zai-sdk."""
+"""The types of a completion, under the names of PyPI's zai-sdk."""
 
 from headrace.wire.completion import Choice as CompletionChoice
 from headrace.wire.completion import Completion, Function
