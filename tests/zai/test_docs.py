@@ -1,4 +1,4 @@
-"""docs/sdk.md: its programs run, one after the other, and what it lists is there."""
+"""docs/sdk.md: its programs run, one after the other, and its lists are complete."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_every_program_on_the_page_runs(monkeypatch, capsys):
     assert names["run"].messages[-1] == {"role": "assistant", "content": "Hello"}
 
 
-def test_the_tree_of_errors_is_drawn_as_it_is():
+def test_the_page_draws_the_exception_hierarchy():
     drawn = re.search(r"```\n(ZaiError\n.*?)```", PAGE, re.DOTALL)[1]
     above = {}
     for line in drawn.splitlines():

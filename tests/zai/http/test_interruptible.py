@@ -1,4 +1,4 @@
-"""A connection that any thread can cut."""
+"""A connection that any thread can interrupt."""
 
 import math
 import socket
@@ -17,7 +17,7 @@ def pair():
         yield ours, theirs
 
 
-def test_a_read_that_waits_ends_when_the_line_is_cut(pair):
+def test_interrupting_ends_a_waiting_read(pair):
     connection = InterruptibleConnection()
     connection.attach(pair[0])
     threading.Timer(0.05, connection.interrupt).start()
@@ -25,7 +25,7 @@ def test_a_read_that_waits_ends_when_the_line_is_cut(pair):
     assert pair[0].recv(1) == b""
 
 
-def test_a_line_that_was_cut_before_it_had_a_connection_ends_its_reads_too(pair):
+def test_a_socket_attached_after_the_interruption_has_no_more_data(pair):
     connection = InterruptibleConnection()
     connection.interrupt()
     connection.attach(pair[0])
@@ -33,7 +33,7 @@ def test_a_line_that_was_cut_before_it_had_a_connection_ends_its_reads_too(pair)
     assert pair[0].recv(1) == b""
 
 
-def test_a_connection_that_a_line_gave_back_is_left_alone(pair):
+def test_a_detached_socket_is_not_interrupted(pair):
     connection = InterruptibleConnection()
     connection.attach(pair[0])
     connection.detach()
@@ -43,7 +43,7 @@ def test_a_connection_that_a_line_gave_back_is_left_alone(pair):
     assert pair[0].recv(1) == b"a"
 
 
-def test_a_sleep_ends_when_the_line_is_cut():
+def test_interrupting_ends_a_sleep():
     connection = InterruptibleConnection()
     threading.Timer(0.05, connection.interrupt).start()
     start = time.monotonic()
@@ -53,7 +53,7 @@ def test_a_sleep_ends_when_the_line_is_cut():
 
 
 @pytest.mark.parametrize(("left", "is_interrupted"), [(0.01, True), (60, False), (math.inf, False)])
-def test_a_watchdog_cuts_its_line_once_no_time_is_left(left, is_interrupted):
+def test_a_watchdog_interrupts_when_no_time_remains(left, is_interrupted):
     connection = InterruptibleConnection()
     end = time.monotonic() + left
     with Watchdog(connection, lambda now: end - now):
