@@ -128,6 +128,15 @@ def test_an_http_client_that_was_passed_is_closed_by_close_but_not_by_the_garbag
     assert own.is_closed
 
 
+def test_the_garbage_collector_closes_the_default_http_client():
+    client = zai.ZaiClient(api_key="a.b")
+    http_client = client.http_client
+    assert client.chat.completions is client.chat.completions
+    del client
+    gc.collect()
+    assert http_client.is_closed
+
+
 def test_a_client_can_be_closed_after_its_http_client():
     own = httpx2.Client()
     client = zai.ZaiClient(api_key="a.b", http_client=own)
@@ -365,12 +374,13 @@ def test_exceptions_are_constructed_as_in_zai_sdk(client_of):
     assert (validation.status_code, validation.request) == (429, request)
 
 
-def test_an_errors_text_names_status_and_code(client_of):
+def test_an_errors_text_names_status_and_code_and_its_message_is_the_servers_alone(client_of):
     reply = Reply(
         b'{"error":{"code":"1302","message":"too many"}}', status=429, headers={"x-request-id": "r-7"}
     )
     with ScriptedServer(reply) as server, pytest.raises(APIStatusError) as caught:
         client_of(server, max_retries=0).chat.completions.create(model="m", messages=MESSAGES)
     assert str(caught.value) == "too many (status 429, code 1302)"
+    assert (caught.value.message, caught.value.code) == ("too many", "1302")
     assert caught.value.request_id == "r-7"
     assert caught.value.body == {"error": {"code": "1302", "message": "too many"}}
