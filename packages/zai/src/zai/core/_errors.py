@@ -1,4 +1,29 @@
-"""The path of the errors in PyPI's zai-sdk."""
+"""The path of the exceptions in PyPI's zai-sdk."""
 
-from zai.errors import *  # noqa: F403
-from zai.errors import __all__  # noqa: F401
+from zai.errors import (
+    APIAuthenticationError,
+    APIConnectionError,
+    APIInternalError,
+    APIReachLimitError,
+    APIRequestFailedError,
+    APIResponseError,
+    APIResponseValidationError,
+    APIServerFlowExceedError,
+    APIStatusError,
+    APITimeoutError,
+    ZaiError,
+)
+
+__all__ = [
+    "APIAuthenticationError",
+    "APIConnectionError",
+    "APIInternalError",
+    "APIReachLimitError",
+    "APIRequestFailedError",
+    "APIResponseError",
+    "APIResponseValidationError",
+    "APIServerFlowExceedError",
+    "APIStatusError",
+    "APITimeoutError",
+    "ZaiError",
+]

@@ -105,8 +105,9 @@ class BaseClient(Generic[ClientT]):
                 raise ZaiError(msg)
             if self._http is None:
                 self._http = make(self.base_url)
-                if hasattr(self._http, "close"):  # asyncio has `aclose`, which needs the event loop
-                    weakref.finalize(self, self._http.close)
+                close = getattr(self._http, "close", None)  # asyncio has `aclose`, which needs the event loop
+                if close is not None:
+                    weakref.finalize(self, close)
             return self._http
 
     def request(
