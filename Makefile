@@ -45,6 +45,7 @@ coverage: $(VENV)/ready-to-check
 fix: $(VENV)/ready-to-check
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/python packages/zai/generate_sync.py
 
 # PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
 clients:

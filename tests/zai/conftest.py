@@ -1,4 +1,4 @@
-"""A client for a server of the test's own, without the waits between tries."""
+"""Clients for a test's server, with short delays before retries."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from zai.http import retry
 
 @pytest.fixture
 def client_of():
-    """Makes a client for a `ScriptedServer`, and closes it after the test."""
+    """Return a function that creates clients for a `ScriptedServer`; close them after the test."""
     clients = []
 
     def make(server, **options):
@@ -22,7 +22,7 @@ def client_of():
 
 @pytest.fixture
 async def async_client_of():
-    """Makes an asyncio client for a `ScriptedServer`, and closes it after the test."""
+    """Return a function that creates asyncio clients for a `ScriptedServer`; close them after the test."""
     clients = []
 
     def make(server, **options):

@@ -41,7 +41,7 @@ def _no_resource_warning(server):
     assert [str(each.message) for each in caught] == []
 
 
-def reader_silence(completions):
+def unread(completions):
     return completions.create(**ASK, stream=True)
 
 
@@ -81,7 +81,7 @@ def run_begun(completions):
 
 @pytest.mark.parametrize("end", ["dropped", "after its client was closed"])
 @pytest.mark.parametrize(
-    "way", [reader_silence, unread_text, begun, events_unread, events_begun, text_begun, run_begun]
+    "way", [unread, unread_text, begun, events_unread, events_begun, text_begun, run_begun]
 )
 def test_a_dropped_stream_closes_its_connection(server, client_of, way, end):
     client = client_of(server)

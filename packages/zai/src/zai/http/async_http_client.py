@@ -1,66 +1,77 @@
-"""Requests out, responses back, by a client for asyncio."""
+"""Sending requests for asyncio, with retries."""
 
 import asyncio
 import contextlib
 import time
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-from zai.error_body import status_error
 from zai.errors import ZaiError
+from zai.http.async_interruptible import AsyncInterruptibleConnection
 from zai.http.base_client import BaseClient
 from zai.http.request import Request
+from zai.http.responses import status_error
 from zai.http.retry import Retries
-from zai.http.transport import build, connection_error, head_seconds, new_async_client, transport_exceptions
+from zai.http.transport import connection_error, head_timeout, new_async_client, transport_exceptions
+from zai.http_library import AsyncClient, Response
 
 __all__ = ["AsyncHttpClient"]
 
 
-class AsyncHttpClient(BaseClient):
-    """Sends requests, again where that may help, and owns the connections."""
+class AsyncHttpClient(BaseClient[AsyncClient]):
+    """Owns the connections; sends requests, again if that may help."""
 
     http_client_class: ClassVar[str] = "AsyncClient"
 
     @property
-    def http_client(self) -> Any:
-        """The HTTP library's client, made when it is first needed."""
+    def http_client(self) -> AsyncClient:
+        """The HTTP library's client, made on first use."""
         return self._open(new_async_client)
 
-    async def send(self, request: Request, retries: Retries) -> Any:
-        """The response, after as many tries as are allowed; a stream's body is still to be read."""
-        while True:
-            retries.sent = time.monotonic()
-            try:
-                return await self.send_once(request, retries)
-            except ZaiError as error:
-                delay = retries.after(error)
-            await asyncio.sleep(delay)
+    async def send(self, request: Request) -> Response:
+        """Return a response with its whole body."""
+        return await self.send_with(request, Retries(self.max_retries), AsyncInterruptibleConnection())
 
-    async def send_once(self, request: Request, retries: Retries) -> Any:
-        """The response, if the server said yes."""
+    async def send_with(
+        self, request: Request, retries: Retries, connection: AsyncInterruptibleConnection
+    ) -> Response:
+        """Return the response after as many retries as are allowed; a stream's body is unread."""
+        while True:
+            retries.sent_at = time.monotonic()
+            try:
+                return await self.send_once(request, retries, connection)
+            except ZaiError as error:
+                delay = retries.next_delay(error)
+            await connection.sleep(delay)
+
+    async def send_once(
+        self, request: Request, retries: Retries, connection: AsyncInterruptibleConnection
+    ) -> Response:
+        """Return the response if its status is a success."""
         # Importing the library and reading certificates takes long: not on the event loop.
-        is_made = self._http is not None
-        http_client = self.http_client if is_made else await asyncio.to_thread(lambda: self.http_client)
-        limit = head_seconds(request, retries.seconds_left())
+        # sync: `http_client = self.http_client`
+        http_client = self.http_client if self._http else await asyncio.to_thread(lambda: self.http_client)
+        limit = head_timeout(request, retries.seconds_left())
+        end = time.monotonic() + limit
         try:
-            built = build(http_client, request, retries.line, time.monotonic() + limit)
-            async with asyncio.timeout(limit):
-                response = await http_client.send(built, stream=request.stream)
-                if response.is_success:
-                    return response
-                async with contextlib.aclosing(response):
-                    content = await response.aread()
+            response = await connection.send(http_client, request, end)
+            if response.is_success:
+                return response
+            async with contextlib.aclosing(response), connection.deadline(end):
+                content = await response.aread()
+            connection.detach()
         except transport_exceptions(http_client) as error:
-            raise connection_error(error, request.url, limit=limit) from error
+            cause = TimeoutError() if connection.is_interrupted else error
+            raise connection_error(cause, request.url, limit=limit) from error
         raise status_error(response, content)
 
     async def send_ignoring_errors(self, request: Request) -> None:
-        """Send where nobody waits for the answer, and nothing depends on it."""
+        """Send a request whose response does not matter."""
         with contextlib.suppress(ZaiError):
-            await self.send_once(request, Retries(0))
+            await self.send_once(request, Retries(0), AsyncInterruptibleConnection())
 
     async def close(self) -> None:
-        """Close the connections, those of an `http_client` that was passed included."""
+        """Close the connections, and an `http_client` that was passed."""
         self._closed = True
         if self._http is not None:
             await self._http.aclose()

@@ -1,71 +1,75 @@
-"""Requests out, responses back, by a client that blocks."""
+# Generated from async_http_client.py by generate_sync.py: edit that file, and run `make fix`.
+"""Sending requests, with retries."""
 
 import contextlib
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import ClassVar, Self
 
-from zai.error_body import status_error
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
-from zai.http.interruptible import Watchdog
+from zai.http.interruptible import InterruptibleConnection
 from zai.http.request import Request
+from zai.http.responses import status_error
 from zai.http.retry import Retries
-from zai.http.transport import build, connection_error, head_seconds, hold, new_client, transport_exceptions
+from zai.http.transport import connection_error, head_timeout, new_client, transport_exceptions
+from zai.http_library import Client, Response
 
 __all__ = ["HttpClient"]
 
 
-class HttpClient(BaseClient):
-    """Sends requests, again where that may help, and owns the connections."""
+class HttpClient(BaseClient[Client]):
+    """Owns the connections; sends requests, again if that may help."""
+
+    http_client_class: ClassVar[str] = "Client"
 
     @property
-    def http_client(self) -> Any:
-        """The HTTP library's client, made when it is first needed."""
+    def http_client(self) -> Client:
+        """The HTTP library's client, made on first use."""
         return self._open(new_client)
 
-    def send(self, request: Request, retries: Retries) -> Any:
-        """The response, after as many tries as are allowed; a stream's body is still to be read."""
-        while True:
-            retries.sent = time.monotonic()
-            try:
-                return self.send_once(request, retries)
-            except ZaiError as error:
-                delay = retries.after(error)
-            time.sleep(delay)
+    def send(self, request: Request) -> Response:
+        """Return a response with its whole body."""
+        return self.send_with(request, Retries(self.max_retries), InterruptibleConnection())
 
-    def send_once(self, request: Request, retries: Retries) -> Any:
-        """The response, if the server said yes."""
-        http_client, line = self.http_client, retries.line
-        limit = head_seconds(request, retries.seconds_left())
+    def send_with(self, request: Request, retries: Retries, connection: InterruptibleConnection) -> Response:
+        """Return the response after as many retries as are allowed; a stream's body is unread."""
+        while True:
+            retries.sent_at = time.monotonic()
+            try:
+                return self.send_once(request, retries, connection)
+            except ZaiError as error:
+                delay = retries.next_delay(error)
+            connection.sleep(delay)
+
+    def send_once(self, request: Request, retries: Retries, connection: InterruptibleConnection) -> Response:
+        """Return the response if its status is a success."""
+        # Importing the library and reading certificates takes long: not on the event loop.
+        http_client = self.http_client
+        limit = head_timeout(request, retries.seconds_left())
         end = time.monotonic() + limit
         try:
-            response = http_client.send(build(http_client, request, line, end), stream=request.stream)
-            hold(line, response)
+            response = connection.send(http_client, request, end)
             if response.is_success:
                 return response
-            with contextlib.closing(response), Watchdog(line, lambda now: end - now):
+            with contextlib.closing(response), connection.deadline(end):
                 content = response.read()
-            line.hold(None)
+            connection.detach()
         except transport_exceptions(http_client) as error:
-            why = TimeoutError() if line.is_cut else error
-            raise connection_error(why, request.url, limit=limit) from error
+            cause = TimeoutError() if connection.is_interrupted else error
+            raise connection_error(cause, request.url, limit=limit) from error
         raise status_error(response, content)
 
     def send_ignoring_errors(self, request: Request) -> None:
-        """Send where nobody waits for the answer, and nothing depends on it."""
+        """Send a request whose response does not matter."""
         with contextlib.suppress(ZaiError):
-            self.send_once(request, Retries(0))
+            self.send_once(request, Retries(0), InterruptibleConnection())
 
     def close(self) -> None:
-        """Close the connections, those of an `http_client` that was passed included."""
+        """Close the connections, and an `http_client` that was passed."""
         self._closed = True
         if self._http is not None:
             self._http.close()
-
-    def __del__(self) -> None:
-        if not getattr(self, "_has_custom_http_client", True):
-            self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,68 +1,115 @@
-"""Ends a blocked read from outside: the only way to bound one in every HTTP library alike."""
+"""Waits in a blocking program, which another thread can end; `async_interruptible.py` is for asyncio.
+
+Both have the same names, since the code that uses them here is generated from that for asyncio.
+"""
 
 import contextlib
 import math
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, cast
 
-__all__ = ["InterruptibleConnection", "Watchdog"]
+from zai.http.deadlines import Deadlines
+from zai.http.request import Request
+from zai.http.transport import build_request, is_plain
+from zai.http_library import Client, Response
+
+__all__ = ["AlreadyRunning", "InterruptibleConnection", "Watchdog", "iter_body"]
+
+AlreadyRunning: Final = ValueError
+"""Raised by a generator that is closed while another thread runs it."""
 
 
 class InterruptibleConnection:
-    """What a request goes over, one connection after another. Any thread may cut it; it stays cut."""
+    """The connection of a request, a new one for each retry. Any thread may interrupt it, for good.
+
+    Shutting the socket down is the only way to bound a read in every HTTP library alike.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cut = threading.Event()
-        self._connection: socket.socket | None = None
+        self._interrupted = threading.Event()
+        self._socket: socket.socket | None = None
 
     @property
-    def is_cut(self) -> bool:
-        """True after `cut`."""
-        return self._cut.is_set()
+    def is_interrupted(self) -> bool:
+        """True after `interrupt`."""
+        return self._interrupted.is_set()
 
-    def hold(self, connection: socket.socket | None) -> None:
-        """This one is used from now on; None: the last one may be another's from now on."""
+    def attach(self, connection: socket.socket) -> None:
+        """Make this the socket that `interrupt` shuts down."""
         with self._lock:
-            self._connection = connection
+            self._socket = connection
             self._end_reads()
 
-    def cut(self) -> None:
-        """A read or a sleep that is under way, in whichever thread, ends, and so does every later one."""
-        self._cut.set()
+    def detach(self) -> None:
+        """Leave the socket alone from now on: another request may get it."""
+        with self._lock:
+            self._socket = None
+
+    def interrupt(self) -> None:
+        """End the read or the sleep in progress, in whichever thread, and every later one."""
+        self._interrupted.set()
         with self._lock:
             self._end_reads()
+
+    def send(self, http_client: Client, request: Request, end: float) -> Response:
+        """Return the response once its head has come; `end` bounds that with the SDK's own transport."""
+        built = build_request(http_client, request, connection=self, end=end)
+        response = http_client.send(built, stream=request.stream)
+        stream = response.extensions.get("network_stream")
+        connection = stream and stream.get_extra_info("socket")
+        if isinstance(connection, socket.socket):  # of a library that does not know the extension
+            self.attach(connection)
+        return response
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless it is cut."""
-        self._cut.wait(seconds)
+        """Sleep until interrupted."""
+        self._interrupted.wait(seconds)
+
+    def deadline(self, end: float) -> "Watchdog":
+        """Interrupt the connection at `end`, by `time.monotonic`, if the block is still running."""
+        return Watchdog(self, lambda now: end - now)
+
+    def watch(self, body: Iterator[bytes], deadlines: Deadlines | None) -> Iterator[bytes]:
+        """Yield the same bytes; raise TimeoutError, or end, if a deadline passes before the next."""
+        return body if deadlines is None else self._watch(body, deadlines)
+
+    def _watch(self, body: Iterator[bytes], deadlines: Deadlines) -> Iterator[bytes]:
+        with Watchdog(self, deadlines.remaining, deadlines.idle):
+            for data in body:
+                if deadlines.remaining(time.monotonic()) <= 0:
+                    raise TimeoutError
+                yield data
 
     def _end_reads(self) -> None:
-        if self._connection is not None and self.is_cut:
-            with contextlib.suppress(OSError):  # it is closed already
+        if self._socket is not None and self.is_interrupted:
+            with contextlib.suppress(OSError):  # closed already
                 # Not the method of an SSL socket, which would take its state away from the reading thread.
-                socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 class Watchdog:
-    """While it is entered, cuts the line once no time is left.
+    """A thread that interrupts a connection when no time remains, unless the block ends before.
 
     Args:
-        line: whose reads are watched.
-        left: says how many seconds there are at a time of `time.monotonic`.
-        nap: after so many seconds at the latest it is asked again, since it may have changed.
+        connection: the one to interrupt.
+        remaining: returns the seconds that remain at a time of `time.monotonic`.
+        interval: seconds after which `remaining` is called again at the latest, since it may have changed.
     """
 
     def __init__(
-        self, line: InterruptibleConnection, left: Callable[[float], float], nap: float = math.inf
+        self,
+        connection: InterruptibleConnection,
+        remaining: Callable[[float], float],
+        interval: float = math.inf,
     ) -> None:
-        self._line = line
-        self._seconds_left = left
-        self._nap = min(nap, threading.TIMEOUT_MAX)
+        self._connection = connection
+        self._remaining = remaining
+        self._interval = min(interval, threading.TIMEOUT_MAX)
         self._exited = threading.Event()
 
     def __enter__(self) -> Self:
@@ -75,7 +122,12 @@ class Watchdog:
         self._exited.set()
 
     def _watch(self) -> None:
-        while (wait := self._seconds_left(time.monotonic())) > 0:
-            if self._exited.wait(min(wait, self._nap)):
+        while (wait := self._remaining(time.monotonic())) > 0:
+            if self._exited.wait(min(wait, self._interval)):
                 return
-        self._line.cut()
+        self._connection.interrupt()
+
+
+def iter_body(response: Response) -> Iterator[bytes]:
+    """Yield the body as it comes, decompressed if need be."""
+    return iter(cast("Iterator[bytes]", response.stream)) if is_plain(response) else response.iter_bytes()

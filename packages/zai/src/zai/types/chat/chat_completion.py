@@ -1,4 +1,4 @@
-"""The types of a whole answer, under the names of PyPI's zai-sdk."""
+"""The types of a completion, under the names of PyPI's zai-sdk."""
 
 from headrace.wire.chunk import CompletionTokensDetails, PromptTokensDetails
 from headrace.wire.chunk import Usage as CompletionUsage

@@ -1,4 +1,4 @@
-"""The types of a streamed answer, under the names of PyPI's zai-sdk."""
+"""The types of a completion's chunks, under the names of PyPI's zai-sdk."""
 
 from headrace.wire.chunk import Chunk as ChatCompletionChunk
 from headrace.wire.chunk import ChunkChoice as Choice

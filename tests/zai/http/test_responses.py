@@ -1,4 +1,4 @@
-"""A whole response with status 200 that is no answer."""
+"""A response with status 200 and an unexpected body."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def requests(client):
-    """Each kind of question that has a whole answer."""
+    """Return a function for each request without a stream."""
     return (
         lambda: client.chat.completions.create(**ASK),
         lambda: client.chat.asyncCompletions.create(**ASK),
@@ -19,12 +19,12 @@ def requests(client):
 
 
 @pytest.mark.parametrize("body", ["{}", '{"detail":"x"}', '{"choices":null}', '{"data":null}'])
-def test_an_object_that_has_nothing_of_the_answer_is_shown(client_of, body):
+def test_an_object_without_the_required_fields_is_quoted(client_of, body):
     with ScriptedServer(Reply(body.encode())) as server:
         for request in requests(client_of(server)):
             with pytest.raises(zai.APIResponseValidationError) as caught:
                 request()
-            assert str(caught.value).endswith(f"answered: '{body}'")
+            assert str(caught.value).endswith(f"returned '{body}'")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_object_that_has_nothing_of_the_answer_is_shown(client_of, body):
         ('{"message":"404 NOT_FOUND","code":"²"}', zai.APIInternalError),
     ],
 )
-def test_an_error_that_stands_at_the_top_is_raised_with_the_servers_message(client_of, body, kind):
+def test_an_error_at_the_top_of_the_body_is_raised_with_the_servers_message(client_of, body, kind):
     with ScriptedServer(Reply(body.encode())) as server:
         for request in requests(client_of(server)):
             with pytest.raises(kind, match="404 NOT_FOUND"):
@@ -45,8 +45,8 @@ def test_an_error_that_stands_at_the_top_is_raised_with_the_servers_message(clie
 
 
 @pytest.mark.parametrize("task_id", [None, ""])
-def test_a_task_without_an_id_is_asked_for_nowhere(client_of, task_id):
-    with ScriptedServer() as server, pytest.raises(zai.ZaiError, match="it must be the id of a task"):
+def test_a_task_without_an_id_is_not_requested(client_of, task_id):
+    with ScriptedServer() as server, pytest.raises(zai.ZaiError, match="it must be a task's id"):
         client_of(server).chat.asyncCompletions.retrieve_completion_result(task_id)
 
 
