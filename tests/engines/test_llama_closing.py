@@ -81,7 +81,6 @@ async def test_slots_are_free_when_their_calls_have_returned_however_often_their
     async with asyncio.timeout(5):
         while engine.running:
             await asyncio.sleep(0.01)
-    assert engine.cancel_latency.count == 3
     await asyncio.wait_for(engine.close(), 5)
 
 

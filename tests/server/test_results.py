@@ -8,15 +8,13 @@ from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from replicas import replica
-from turn_stores import redis_server, store_kind, store_name
+from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, WEATHER
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
 
 BEGIN = "/api/paas/v4/async/chat/completions"
 RESULT = "/api/paas/v4/async-result"
-memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
-shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
 
 
 def begin(client, **fields):

@@ -14,7 +14,6 @@ import asyncio
 import os
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,6 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
-from headrace.engines.latency import Histogram
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import LLAMA_CPP
 from headrace.engines.protocols.error_mapping import Source
@@ -51,8 +49,6 @@ class LlamaEngine:
         threads: for computing; 1 is best for the embedded model, the number of real cores for others.
         gpu_layers: how many layers to put on a GPU, where llama.cpp was built for one; -1 is as many as fit.
         max_tokens: where the client sets none; None is what fits into the context.
-        cancel_latency: where it is counted how long it took, from the moment when the reader left,
-            until the slot was free.
 
     Raises:
         EngineError: the file is missing, cut off or of a kind that llama.cpp cannot run, or the
@@ -69,11 +65,9 @@ class LlamaEngine:
         threads: int = 1,
         gpu_layers: int = -1,
         max_tokens: int | None = None,
-        cancel_latency: Histogram | None = None,
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
-        self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
         """How many slots are taken."""
         self._slots = asyncio.Semaphore(slots)
@@ -127,9 +121,6 @@ class LlamaEngine:
                     yield events
             if not reader.is_finished:
                 yield reader.finish()
-        except (asyncio.CancelledError, GeneratorExit):
-            call.left = time.perf_counter()
-            raise
         finally:
             call.cancelled = True
             await asyncio.shield(asyncio.wait([running]))  # about a token later
@@ -155,8 +146,6 @@ class LlamaEngine:
         self._calls.discard(call)
         self.running -= 1
         self._slots.release()
-        if call.left:
-            self.cancel_latency.observe(time.perf_counter() - call.left)
 
     async def check(self) -> None:
         """Whether the model is loaded."""
@@ -182,7 +171,6 @@ class _Call:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.cancelled = False
-        self.left = 0.0  # when the reader left before the end
         self._loop = loop
         self._chunks: deque[bytes] = deque()
         self._ready = asyncio.Event()

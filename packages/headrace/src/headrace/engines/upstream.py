@@ -1,12 +1,10 @@
 """A model that runs behind a server: one protocol, one transport, and the loop between them."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from typing import Final
 
 from headrace.engines.base import Generation
-from headrace.engines.latency import Histogram
 from headrace.engines.protocols import Protocol, Reader
 from headrace.engines.protocols.chunk_fields import check_text
 from headrace.engines.protocols.error_mapping import refusal
@@ -29,16 +27,11 @@ class UpstreamEngine:
     Args:
         transport: the way to the server; closed with the engine.
         protocol: how it is spoken with.
-        cancel_latency: where it is counted how long it took, from the moment when the reader left,
-            to close the connection.
     """
 
-    def __init__(
-        self, transport: Transport, protocol: Protocol, cancel_latency: Histogram | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, protocol: Protocol) -> None:
         self._transport = transport
         self._protocol = protocol
-        self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
         """How many generations are under way."""
 
@@ -59,7 +52,6 @@ class UpstreamEngine:
         body = self._protocol.encode(generation)
         reader = self._protocol.reader(generation)
         answer: Answer | None = None
-        left = 0.0
         self.running += 1
         try:
             answer = await self._transport.post(self._protocol.path, body)
@@ -76,15 +68,10 @@ class UpstreamEngine:
                 if error is not None:
                     raise error
             await _drain(answer)
-        except (asyncio.CancelledError, GeneratorExit):
-            left = time.perf_counter()
-            raise
         finally:
             self.running -= 1
             if answer is not None:
                 answer.close()
-            if left:
-                self.cancel_latency.observe(time.perf_counter() - left)
 
     async def check(self) -> None:
         """Whether the server answers at all.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from headrace.engines.latency import Histogram
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.error_mapping import Source
@@ -48,16 +47,15 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         EngineError: a file is missing or unusable, or a package is not installed.
         RequestError: the settings do not fit together.
     """
-    latency = Histogram()
     match settings:
         case LlamaSettings():
-            return _llama(name, settings, latency)
+            return _llama(name, settings)
         case CompletionsSettings():
-            return _completions(name, settings, latency, environment)
+            return _completions(name, settings, environment)
         case ChatSettings():
-            return _chat(name, settings, latency, environment)
+            return _chat(name, settings, environment)
         case RecordedSettings():
-            return _recorded(name, settings, latency)
+            return _recorded(name, settings)
         case _:
             msg = f"{type(settings).__name__} is no engine's"
             raise TypeError(msg)
@@ -75,7 +73,7 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     return environment[variable] if variable else ""
 
 
-def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
+def _llama(name: str, settings: LlamaSettings) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
@@ -89,15 +87,12 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
-        cancel_latency=latency,
     )
     clocked = TimeoutEngine(engine, _clocks(settings))
-    return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False), latency)
+    return Model(_names(name, settings), clocked, format, template.compile(writes_bos=False))
 
 
-def _completions(
-    name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
-) -> Model:
+def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
     template = _needed_template(name, settings)
     format = _format(settings, template.text, settings.upstream_model or name)
     dialect = DIALECTS[settings.dialect]
@@ -112,22 +107,22 @@ def _completions(
             max_tokens=settings.max_tokens,
         )
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, template.compile(writes_bos=writes_bos), latency)
+    pool = _pool(settings, protocol, environment)
+    return Model(_names(name, settings), pool, format, template.compile(writes_bos=writes_bos))
 
 
-def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
+def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
     format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
 
     def protocol(source: Source) -> Protocol:
         model = settings.upstream_model or name
         return Chat(DIALECTS[settings.dialect], source, model=model, format=format)
 
-    pool = _pool(settings, protocol, latency, environment)
-    return Model(_names(name, settings), pool, format, None, latency)
+    pool = _pool(settings, protocol, environment)
+    return Model(_names(name, settings), pool, format, None)
 
 
-def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
+def _recorded(name: str, settings: RecordedSettings) -> Model:
     paths = sorted(settings.path.glob("*.jsonl")) if settings.path.is_dir() else [settings.path]
     if not paths:
         msg = f"{settings.path} holds no traces (*.jsonl); `headrace record --to {settings.path}` writes some"
@@ -140,15 +135,14 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
     )
-    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _clocks(settings))
+    engine = TimeoutEngine(UpstreamEngine(transport, protocol), _clocks(settings))
     format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
-    return Model(_names(name, settings), engine, format, None, latency)
+    return Model(_names(name, settings), engine, format, None)
 
 
 def _pool(
     settings: UpstreamSettings,
     protocol: Callable[[Source], Protocol],
-    latency: Histogram,
     environment: Mapping[str, str],
 ) -> LoadBalancer:
     """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
@@ -161,7 +155,7 @@ def _pool(
     engines = []
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
-        engine = UpstreamEngine(transport, protocol(transport.source), latency)
+        engine = UpstreamEngine(transport, protocol(transport.source))
         engines.append(TimeoutEngine(engine, _clocks(settings)))
     return LoadBalancer(engines)
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from headrace.engines import Engine, Generation
-from headrace.engines.latency import Histogram
 from headrace.errors import RequestError
 from headrace.formats import Format
 from headrace.parsing import OutputParser
@@ -23,14 +22,12 @@ class Model(msgspec.Struct, frozen=True):
         engine: generates text.
         format: how to read that text.
         template: how to write its prompt; None for an engine that takes the messages.
-        cancel_latency: how long the engine took to stop when its reader left.
     """
 
     names: Sequence[str]
     engine: Engine
     format: Format
     template: ChatTemplate | None
-    cancel_latency: Histogram = msgspec.field(default_factory=Histogram)
 
     def generation(self, request: ChatRequest) -> Generation:
         """What the engine is asked to do."""
