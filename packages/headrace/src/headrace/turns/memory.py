@@ -47,7 +47,6 @@ class MemoryStore:
         self._last_eviction = 0.0
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
         shared = self._shared
         if header.request_id:
             key = (header.owner, header.request_id)
@@ -59,7 +58,6 @@ class MemoryStore:
         return header.id
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
         record = self._shared.turns.get(id)
         if record is None:
             return None
@@ -87,7 +85,6 @@ class MemoryStore:
             append.done(Behind(record.cursor.position))
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
         record = self._find(id)
         if record.cursor <= after:
             change = record.next_change()
@@ -98,7 +95,6 @@ class MemoryStore:
         return record.after(after.position)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
         record = self._find(id)
         if record.cursor.fence + 1 != fence:
             return record.cursor.fence == fence and record.producer == self.process
@@ -108,15 +104,12 @@ class MemoryStore:
         return True
 
     async def touch_reader(self, id: str) -> None:
-        """See `TurnStore`."""
         self._find(id).read = time.monotonic()
 
     async def has_reader(self, id: str) -> bool:
-        """See `TurnStore`."""
         return time.monotonic() - self._find(id).read < self._settings.lease
 
     async def heartbeat(self) -> None:
-        """See `TurnStore`."""
         now = time.monotonic()
         self._shared.heartbeats[self.process] = now
         retention, tombstone_ttl = self._settings.retention, self._settings.tombstone_ttl
@@ -125,14 +118,12 @@ class MemoryStore:
             self._shared.evict_old(now - retention, now - tombstone_ttl)
 
     async def liveness(self, process: str) -> Liveness:
-        """See `TurnStore`."""
         heartbeat = self._shared.heartbeats.get(process)
         if heartbeat is None:
             return Liveness.LEFT
         return Liveness.ALIVE if time.monotonic() - heartbeat < self._settings.lease else Liveness.EXPIRED
 
     async def close(self) -> None:
-        """See `TurnStore`."""
         self._shared.heartbeats.pop(self.process, None)
 
     def _find(self, id: str) -> "_Record":

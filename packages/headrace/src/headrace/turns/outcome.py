@@ -19,7 +19,7 @@ from headrace.turns.log import Failure, Logged
 from headrace.turns.plan import Plan
 from headrace.turns.store import TurnHeader
 
-__all__ = ["CancelledBy", "OutcomeLogger", "TurnObserver", "TurnOutcome", "TurnRecord"]
+__all__ = ["CancelledBy", "OutcomeLogger", "TurnObserver", "TurnOutcome", "TurnRecord", "received_finish"]
 
 _LOGGER = logging.getLogger("headrace.turns")
 
@@ -78,72 +78,50 @@ class OutcomeLogger:
 
     def finished(self, outcome: TurnOutcome) -> None:
         """Log the outcome."""
-        cancelled = f", cancelled by {outcome.cancelled_by.value}" if outcome.cancelled_by else ""
-        _LOGGER.info(
-            "turn %s: %s, %s%s, %d prompt tokens, %d completion tokens, %.3f s%s",
-            outcome.id,
-            outcome.model,
-            outcome.finish_reason,
-            cancelled,
-            outcome.usage.prompt,
-            outcome.usage.completion,
-            outcome.seconds,
-            f", {outcome.error}" if outcome.error else "",
-        )
+        cause = f", cancelled by {outcome.cancelled_by.value}" if outcome.cancelled_by else ""
+        cause += f", {outcome.error}" if outcome.error else ""
+        tokens = (outcome.usage.prompt, outcome.usage.completion)
+        values = (outcome.id, outcome.model, outcome.finish_reason, *tokens, outcome.seconds, cause)
+        _LOGGER.info("turn %s: %s, %s, %d prompt tokens, %d completion tokens, %.3f s%s", *values)
 
 
 class TurnRecord:
-    """The facts about a running turn that its outcome needs, beside its log.
+    """What the outcome of a running turn needs besides its log: times, and who cancelled it."""
 
-    Args:
-        header: of the turn.
-        model: the model as requested, in case no plan says its canonical name.
-    """
-
-    def __init__(self, header: TurnHeader, model: str) -> None:
+    def __init__(self) -> None:
+        self.began = time.monotonic()
         self.cancelled_by: CancelledBy | None = None
         self.first_token_seconds: float | None = None
-        self._header = header
-        self._model = model
-        self._began = time.monotonic()
         self._stop_requested = 0.0
         self._stop_seconds: float | None = None
 
-    def date_back(self) -> None:
-        """Count from the creation of the turn, by another process or before a restart."""
-        self._began -= max(time.time() - self._header.created, 0.0)
-
     def first_token(self) -> None:
-        """Record the time of the first event of the answer."""
-        self.first_token_seconds = time.monotonic() - self._began
+        self.first_token_seconds = time.monotonic() - self.began
 
     def stop_requested(self) -> None:
-        """Record the time at which the engine is requested to stop."""
         self._stop_requested = self._stop_requested or time.monotonic()
 
     def engine_stopped(self) -> None:
-        """Record the time that the engine took to stop, if it was requested to."""
         if self._stop_requested:
             self._stop_seconds = time.monotonic() - self._stop_requested
 
-    def outcome(self, log: Sequence[Logged], plan: Plan | None) -> TurnOutcome:
-        """Build the outcome from the complete log; without a plan, its text cannot be interpreted."""
-        finish = _finish_of(log, plan)
+    def outcome(self, header: TurnHeader, model: str, finish: Finish) -> TurnOutcome:
         return TurnOutcome(
-            id=self._header.id,
-            owner=self._header.owner,
-            model=plan.model if plan else self._model,
+            id=header.id,
+            owner=header.owner,
+            model=model,
             finish_reason=finish.reason,
             usage=finish.usage,
             error=finish.error,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self.began,
             first_token_seconds=self.first_token_seconds,
             cancelled_by=self.cancelled_by,
             stop_seconds=self._stop_seconds if self.cancelled_by else None,
         )
 
 
-def _finish_of(log: Sequence[Logged], plan: Plan | None) -> Finish:
+def received_finish(log: Sequence[Logged], plan: Plan | None) -> Finish:
+    """Derive the `Finish` that a client receives from a complete log; without a plan, by its ending only."""
     ending = log[-1]
     if isinstance(ending, Failure):
         return Finish("error", error=ending.message)

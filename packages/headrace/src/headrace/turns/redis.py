@@ -132,7 +132,6 @@ class RedisStore:
         self._poller = LogPoller(self._poll)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
         keys = [_turn(header.id), _log(header.id)]
         if header.request_id:
             keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
@@ -141,7 +140,6 @@ class RedisStore:
         return str((await self._script(_CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.get(_turn(id))
         pipeline.xrange(_log(id))
@@ -157,7 +155,6 @@ class RedisStore:
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
         if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
         entries = await self._run(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
@@ -166,31 +163,25 @@ class RedisStore:
         return _tail(entries) if entries else Tail([], after)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
         reply = await self._script(_TAKE_OVER, [_log(id)], [fence, self.process, self._retention])
         if reply == b"gone":
             raise GoneError(id, _EVICTED)
         return bool(reply == b"taken")
 
     async def touch_reader(self, id: str) -> None:
-        """See `TurnStore`."""
         await self._run(self._redis.set(_reader(id), self.process, px=self._lease))
 
     async def has_reader(self, id: str) -> bool:
-        """See `TurnStore`."""
         return bool(await self._run(self._redis.exists(_reader(id))))
 
     async def heartbeat(self) -> None:
-        """See `TurnStore`."""
         await self._run(self._redis.set(_process(self.process), "alive", px=self._lease))
 
     async def liveness(self, process: str) -> Liveness:
-        """See `TurnStore`."""
         state = await self._run(self._redis.get(_process(process)))
         return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.EXPIRED)
 
     async def close(self) -> None:
-        """See `TurnStore`."""
         await self._poller.close()
         await self._commit.drain()
         with suppress(StoreError):

@@ -48,11 +48,9 @@ class SqliteStore:
         self._poller = LogPoller(self._poll)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
         return await self._call(self._file.create, header, body, self.process, replaces)
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
         return await self._call(self._file.load, id)
 
     def append(self, append: Append) -> None:
@@ -60,36 +58,29 @@ class SqliteStore:
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
         if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
         return await self._call(self._file.tail, id, after)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
         return await self._call(self._file.take_over, id, fence, self.process)
 
     async def touch_reader(self, id: str) -> None:
-        """See `TurnStore`."""
         await self._call(self._file.touch_reader, id)
 
     async def has_reader(self, id: str) -> bool:
-        """See `TurnStore`."""
         return await self._call(self._file.reader_age, id) < self._lease
 
     async def heartbeat(self) -> None:
-        """See `TurnStore`."""
         await self._call(self._file.heartbeat, self.process)
 
     async def liveness(self, process: str) -> Liveness:
-        """See `TurnStore`."""
         age = await self._call(self._file.heartbeat_age, process)
         if age is None:
             return Liveness.LEFT
         return Liveness.ALIVE if age < self._lease else Liveness.EXPIRED
 
     async def close(self) -> None:
-        """See `TurnStore`."""
         if self._is_closed:
             return
         self._is_closed = True

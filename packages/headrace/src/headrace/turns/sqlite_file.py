@@ -95,7 +95,6 @@ class SqliteFile:
         self._version = -1
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
-        """See `TurnStore.create`."""
         with self._transaction() as sql:
             key = (header.owner, header.request_id)
             if header.request_id:
@@ -111,7 +110,6 @@ class SqliteFile:
         return header.id
 
     def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore.load`."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT header, body, gone FROM turn WHERE id = ?", (id,)).fetchone()
             if row is None:
@@ -142,7 +140,6 @@ class SqliteFile:
             return [_insert(sql, append) for append in batch]
 
     def take_over(self, id: str, fence: int, process: str) -> bool:
-        """See `TurnStore.take_over`."""
         self._polled = {}
         with self._transaction() as sql:
             row = sql.execute(_STATE, (id,)).fetchone()
@@ -153,7 +150,6 @@ class SqliteFile:
             return bool(row[0] == fence and row[1] == process)
 
     def touch_reader(self, id: str) -> None:
-        """See `TurnStore.touch_reader`."""
         with self._transaction() as sql:
             sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, time.time()))
 
@@ -164,7 +160,6 @@ class SqliteFile:
         return math.inf if row is None else time.time() - row[0]
 
     def heartbeat(self, process: str) -> None:
-        """See `TurnStore.heartbeat`."""
         now = time.time()
         with self._transaction() as sql:
             sql.execute("REPLACE INTO process VALUES (?, ?)", (process, now))

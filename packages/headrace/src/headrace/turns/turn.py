@@ -12,6 +12,7 @@ difference.
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -25,7 +26,7 @@ from headrace.events import CANCELLED
 from headrace.turns.continuation import continue_answer, derive_seed
 from headrace.turns.follower import Follower
 from headrace.turns.log import Logged, LogReader, MemoryLog
-from headrace.turns.outcome import CancelledBy, TurnOutcome, TurnRecord
+from headrace.turns.outcome import CancelledBy, TurnOutcome, TurnRecord, received_finish
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, Tail, TurnHeader, TurnStore
@@ -94,7 +95,7 @@ class Turn:
         self._store = store
         self._on_released = on_released
         self._on_finished = on_finished
-        self._record = TurnRecord(header, request.model)
+        self._record = TurnRecord()
         self._follower = (
             Follower(store, self.id, self.log, settings, lambda: planner(request))
             if store is not None
@@ -124,7 +125,7 @@ class Turn:
     def follow(self, tail: Tail) -> None:
         """Start from the stored log; then follow or take over."""
         assert self._follower is not None
-        self._record.date_back()
+        self._record.began -= max(time.time() - self.created, 0.0)
         self._follower.apply(tail)
         if not self.log.is_finished:
             self._watch_readers()
@@ -376,7 +377,9 @@ class Turn:
         if self._plan is None:  # taken over only to be ended
             with suppress(HeadraceError):
                 self._plan = self._planner(self.request)
-        self._on_finished(self._record.outcome(self.log.events, self._plan))
+        model = self._plan.model if self._plan else self.request.model
+        finish = received_finish(self.log.events, self._plan)
+        self._on_finished(self._record.outcome(self.header, model, finish))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
