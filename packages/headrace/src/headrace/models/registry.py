@@ -1,4 +1,4 @@
-"""Which names are served, and by what."""
+"""The served models and their names."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,13 +15,13 @@ __all__ = ["Model", "ModelRegistry"]
 
 
 class Model(msgspec.Struct, frozen=True):
-    """An engine, and how to speak with what it runs.
+    """An engine, with the format and the chat template of the model that it runs.
 
     Args:
-        names: what clients may call it.
+        names: names that clients may use; the first one is canonical.
         engine: generates text.
-        format: how to read that text.
-        template: how to write its prompt; None for an engine that takes the messages.
+        format: the markup of that text.
+        template: renders the prompt; None if the engine takes messages.
     """
 
     names: Sequence[str]
@@ -30,12 +30,12 @@ class Model(msgspec.Struct, frozen=True):
     template: ChatTemplate | None
 
     def generation(self, request: ChatRequest) -> Generation:
-        """What the engine is asked to do."""
+        """Render a request for the engine."""
         prompt = "" if self.template is None else render_request(self.template, request, self.format)
         return Generation(prompt, request)
 
     def parser(self, request: ChatRequest) -> OutputParser:
-        """A fresh parser for the answer to this request."""
+        """Create a parser for the answer to a request."""
         return OutputParser(
             self.format,
             request.schemas,
@@ -45,7 +45,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelRegistry:
-    """Models by their names; case makes no difference, and the first of two with one name has it."""
+    """Models by name, case-insensitive; the first model wins a shared name."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
@@ -56,14 +56,14 @@ class ModelRegistry:
 
     @property
     def names(self) -> list[str]:
-        """Every name that is served."""
+        """All names, without duplicates."""
         return list(dict.fromkeys(name for model in self.models for name in model.names))
 
     def find(self, name: str) -> Model:
-        """The model of that name.
+        """Return the model of that name.
 
         Raises:
-            RequestError: 1211, naming those that are served.
+            RequestError: 1211, with the available names.
         """
         model = self._by_name.get(name.lower())
         if model is None:

@@ -82,7 +82,7 @@ class Interpreter:
 
 
 def interpret_finish(logged: Sequence[Event], new_interpreter: Callable[[], Interpreter]) -> Finish:
-    """Derive the `Finish` that a reader of a complete log receives, at a tenth of a reader's cost.
+    """Derive the `Finish` that a reader of a complete log receives, at a quarter of a reader's cost.
 
     Text is parsed in runs of joined events. A run that passes the parser unchanged contains no markup, so
     that all of its tokens are reasoning or none is. Any other run is repeated event by event, because its
@@ -93,10 +93,8 @@ def interpret_finish(logged: Sequence[Event], new_interpreter: Callable[[], Inte
     for start in range(0, len(texts), _RUN):
         run = texts[start : start + _RUN]
         joined = Text("".join(event.text for event in run), sum(event.tokens for event in run))
-        was_reasoning = test.is_reasoning
-        unchanged = Reasoning(joined.text) if was_reasoning else Content(joined.text)
-        is_plain = test.feed([joined]) == [unchanged] and test.is_reasoning == was_reasoning
-        count.feed([joined] if is_plain else run)
+        unchanged = Reasoning(joined.text) if test.is_reasoning else Content(joined.text)
+        count.feed([joined] if test.feed([joined]) == [unchanged] else run)
     finish = count.feed(logged[-1:])[-1]
     assert isinstance(finish, Finish)
     return finish
