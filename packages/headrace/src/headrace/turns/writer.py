@@ -113,7 +113,17 @@ class Writer:
         self._is_busy = False
         match result:
             case None:
-                self._saved()
+                self.cursor = self._end
+                log = self._log
+                position = self._end.position
+                if position > log.published:  # not so if the store had lost published events
+                    log.publish(position)
+                if position < len(log.events):
+                    self._save()
+                elif self._has_failed:
+                    self._has_failed = False
+                    log.is_saved = True
+                    self._on_settled()
             case Behind():
                 self.cursor = Cursor(self.cursor.fence, result.position)
                 self._save()
@@ -123,19 +133,6 @@ class Writer:
                 self._fail(result)
             case _:
                 assert_never(result)
-
-    def _saved(self) -> None:
-        self.cursor = self._end
-        log = self._log
-        position = self._end.position
-        if position > log.published:  # not so if the store had lost published events
-            log.publish(position)
-        if position < len(log.events):
-            self._save()
-        elif self._has_failed:
-            self._has_failed = False
-            log.is_saved = True
-            self._on_settled()
 
     def _fail(self, error: StoreError | GoneError) -> None:
         """Publish everything unsaved, and retry until the store has it."""
