@@ -82,7 +82,7 @@ class Interpreter:
 
 
 def interpret_finish(logged: Sequence[Event], new_interpreter: Callable[[], Interpreter]) -> Finish:
-    """Derive the `Finish` that a reader of a complete log receives, at a quarter of a reader's cost.
+    """Derive the `Finish` that a reader of a complete log receives, with far fewer calls to the parser.
 
     Text is parsed in runs of joined events. A run that passes the parser unchanged contains no markup, so
     that all of its tokens are reasoning or none is. Any other run is repeated event by event, because its
