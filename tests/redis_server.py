@@ -1,4 +1,4 @@
-"""A redis-server of one's own: on a free port, in a directory of its own, killed and started at will."""
+"""A redis-server for tests: on a free port, in its own directory, killed and started at will."""
 
 import shutil
 import socket
@@ -10,12 +10,12 @@ __all__ = ["RedisServer", "is_installed"]
 
 
 def is_installed() -> bool:
-    """Debian's package `redis-server`, or any other."""
+    """Return whether redis-server is on the path."""
     return shutil.which("redis-server") is not None
 
 
 class RedisServer:
-    """Runs from `start` to `stop`; what it has lies in `directory` in between."""
+    """A server that keeps its data in `directory` while it is stopped."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         with socket.socket() as free:
@@ -27,7 +27,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; return when it accepts commands."""
         places = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
         quiet = ["--save", "", "--daemonize", "no", "--loglevel", "warning"]
         command = ["redis-server", *places, *quiet, *self._options]
@@ -40,13 +40,13 @@ class RedisServer:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Kill the server, as in a crash."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> None:
-        """If it still runs."""
+        """Stop the server if it runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx2
 import pytest
 
 from dialects import TOOLS, TRACES, ask, read
@@ -36,7 +37,7 @@ def folded_calls(fragments):
 
 
 def sdk_events(fragments):
-    stream, reader = StreamReader(), EventReader()
+    stream, reader = StreamReader(httpx2.Response(200)), EventReader()
     events = []
     for fragment in fragments:
         for event in stream.feed(fragment):

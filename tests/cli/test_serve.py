@@ -29,8 +29,8 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
     assert banner[4:] == [
         "  turns   unix:///redis.sock\n",
         "  keys    none: anyone on this machine\n",
-        "  WARNING the turn store unix:///redis.sock cannot be used: no such file or directory\n",
-        "          Until it can, requests for resumable turns get status 503.\n",
+        "  WARNING the turn store unix:///redis.sock is unavailable: no such file or directory\n",
+        "          Until it is available, requests for resumable turns get status 503.\n",
     ]
 
 

@@ -128,18 +128,6 @@ async def test_a_prompt_longer_than_the_context_is_rejected_with_both_numbers(en
     assert (caught.value.code, caught.value.status) == ("1261", 400)
 
 
-async def test_a_cancel_is_observed_and_a_rejected_request_is_not(engine):
-    before = engine.cancel_latency.count
-    with pytest.raises(RequestError):
-        await events_of(engine, ask(engine, "x " * 5000))
-    assert engine.cancel_latency.count == before
-
-    generation = engine.generate(ask(engine))
-    await anext(generation)
-    await generation.aclose()
-    assert engine.cancel_latency.count == before + 1
-
-
 async def test_an_answer_that_fills_the_context_has_a_finish_reason_of_its_own(engine):
     generation = ask(engine, "x " * 480)
     events = await events_of(

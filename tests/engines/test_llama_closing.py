@@ -81,7 +81,6 @@ async def test_a_slot_is_free_once_its_call_returned_however_often_its_reader_is
     async with asyncio.timeout(5):
         while engine.running:
             await asyncio.sleep(0.01)
-    assert engine.cancel_latency.count == 3
     await asyncio.wait_for(engine.close(), 5)
 
 

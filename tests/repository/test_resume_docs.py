@@ -1,8 +1,9 @@
-"""docs/resume.md says what is so."""
+"""docs/resume.md agrees with the program."""
 
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.sse import DONE, SseDecoder
 
-TEXT = (Path(__file__).parents[2] / "docs" / "resume.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "resume.md").read_text()
 CURL = re.search(r"```sh\n(curl.*?)```", TEXT, re.DOTALL).group(1)
 
 
-def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn():
+def test_the_curl_command_prints_numbered_events_and_the_second_time_the_same_turn():
     with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), Settings())) as server:
         command = CURL.replace("http://127.0.0.1:8000", server.url)
         first, again = (SseDecoder().feed(subprocess.check_output(["bash", "-c", command])) for _ in range(2))
@@ -27,6 +29,10 @@ def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn
     assert first[-2] == again[-2]  # ending and usage
 
 
+def test_the_table_of_stores_is_up_to_date():
+    subprocess.run([sys.executable, DOCS / "draw_stores.py", "--check"], check=True)
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
 def test_every_link_leads_somewhere(path):
-    assert (Path(__file__).parents[2] / "docs" / path).exists()
+    assert (DOCS / path).exists()

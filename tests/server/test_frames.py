@@ -25,6 +25,11 @@ def encoder(**how):
     return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6"), **how)
 
 
+def publish(log, events):
+    log.append(events)
+    log.publish()
+
+
 def test_each_event_is_a_frame_and_done_is_the_last():
     frames = encoder()
     body = frames.encode([Text("<think>a</think>b")]) + frames.encode([Finish("stop")])
@@ -47,15 +52,15 @@ async def test_what_was_said_while_a_client_did_not_read_leaves_in_one_frame():
         if len(sent) == 2:  # the first frame: from here on the client does not read
             await may_go_on.wait()
 
-    log.append([Text("A")])
+    publish(log, [Text("A")])
     reader, frames = log.reader(idle=9), encoder()
     first = frames.encode(await reader.read())
     sending = asyncio.create_task(send_stream(reader, frames, send, first))
     await asyncio.sleep(0)
     words = [f" word{number}" for number in range(1000)]
     for word in words:
-        log.append([Text(word)])
-    log.append([Finish("stop")])
+        publish(log, [Text(word)])
+    publish(log, [Finish("stop")])
     may_go_on.set()
     await sending
 
@@ -69,7 +74,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_beyond_the_log():
 
     async def grown(*, stalled):
         log = MemoryLog()
-        log.append([Text("A")])
+        publish(log, [Text("A")])
         sending = []
         for _ in range(stalled):
             reader, frames = log.reader(idle=9), encoder()
@@ -78,7 +83,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_beyond_the_log():
         await asyncio.sleep(0)
         tracemalloc.start()
         for number in range(5000):
-            log.append([Text(f" word{number}")])
+            publish(log, [Text(f" word{number}")])
         await asyncio.sleep(0)
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
@@ -189,9 +194,9 @@ async def test_what_shows_nothing_is_silence_for_who_reads(said):
     reader = log.reader(idle=0.05)
     sending = asyncio.create_task(send_stream(reader, encoder(), send, b""))
     for number in range(30):
-        log.append([Progress(number, 30)] if isinstance(said, Progress) else [said])
+        publish(log, [Progress(number, 30)] if isinstance(said, Progress) else [said])
         await asyncio.sleep(0.01)
-    log.append([Finish("stop")])
+    publish(log, [Finish("stop")])
     await sending
 
     assert sent.count(b": keep-alive\n") >= 2

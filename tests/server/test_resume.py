@@ -1,4 +1,4 @@
-"""Reading a turn again: by another connection, another client, another replica."""
+"""Reading a turn again: over another connection, from another client, at another replica."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.sse import DONE
 from replicas import RESUMABLE, events_after, replica
-from turn_stores import redis_server, store_kind, store_name
+from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, OPENAI_CHAT, WEATHER, chunks_of, deltas, events_of
 from zai.http.auth import generate_token
 
@@ -21,13 +21,11 @@ __all__ = ["redis_server", "replica", "store_kind", "store_name"]
 
 SCRIPT = "\n<think>I count.</think>\n" + " ".join(str(number) for number in range(60))
 ANSWER = " ".join(str(number) for number in range(60))
-memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
-shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
 IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 def begin(client, **fields):
-    """Ask for a resumable stream, read its first bytes and leave; the turn's id, and the events that came."""
+    """Request a resumable stream, read its first events and disconnect; return the turn's id and the events."""
     headers = {**RESUMABLE, **fields.pop("headers", {})}
     with client.stream("POST", CHAT, json={**HELLO, "stream": True, **fields}, headers=headers) as response:
         assert response.status_code == 200, response.read()
@@ -45,11 +43,11 @@ def ids(events):
     return [int(event.id) for event in events if event.data != DONE]
 
 
-# --- who asks gets numbers --------------------------------------------------------------------------
+# --- event ids --------------------------------------------------------------------------------------
 
 
 @memory
-def test_events_are_numbered_for_clients_that_ask_and_for_no_others(replica):
+def test_events_have_ids_for_clients_that_request_them_and_for_no_others(replica):
     client = replica(ScriptedEngine("Hi there"))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
     asked = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
@@ -61,7 +59,7 @@ def test_events_are_numbered_for_clients_that_ask_and_for_no_others(replica):
 
 
 @memory
-def test_by_configuration_all_events_are_numbered(replica):
+def test_with_resume_always_all_events_have_ids(replica):
     client = replica(ScriptedEngine("Hi there"), resume="always")
     response = client.post(CHAT, json={**HELLO, "stream": True})
 
@@ -69,7 +67,7 @@ def test_by_configuration_all_events_are_numbered(replica):
     assert content(events_after(client, response.headers["x-request-id"])) == "Hi there"
 
 
-def test_a_stream_can_be_taken_up_after_each_of_its_events(replica):
+def test_a_stream_can_be_resumed_after_each_of_its_events(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
     asked = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
     response = client.post(CHAT, json=asked, headers=RESUMABLE)
@@ -95,7 +93,7 @@ def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
 
 
 def joined(events):
-    """All text by its kind, and what follows after the calls: merging makes no difference."""
+    """Join the texts by kind: merging makes no difference."""
     texts = {"content": "", "reasoning_content": "", "arguments": "", "names": [], "ending": []}
     for event in events:
         if event.data == DONE:
@@ -111,7 +109,7 @@ def joined(events):
     return texts
 
 
-# --- readers that leave and come back ---------------------------------------------------------------
+# --- readers that disconnect and reconnect ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
 
 
 @memory
-def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
+def test_a_turn_runs_on_without_a_reader_for_the_linger_time(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
@@ -146,7 +144,7 @@ def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
 
 
 @memory
-def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(replica):
+def test_a_turn_that_is_not_resumable_is_cancelled_when_its_client_disconnects(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
@@ -168,17 +166,19 @@ def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, stor
     response = client.get(f"{CHAT}/{id}")
 
     assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
-    assert f"turn {id} cannot be read any more: its log was kept" in response.json()["error"]["message"]
+    assert (
+        f"turn {id} is no longer available: its retention time is over" in response.json()["error"]["message"]
+    )
     assert client.delete(f"{CHAT}/{id}").status_code == 410
 
 
-def test_a_turn_that_never_was_is_not_found(replica):
+def test_an_unknown_turn_is_not_found(replica):
     response = replica(ScriptedEngine("Hi")).get(f"{CHAT}/20260313050448e162ecc8207a4c47")
 
     assert (response.status_code, response.json()["error"]["code"]) == (404, "1214")
 
 
-def test_two_readers_at_once_get_the_same(replica):
+def test_two_concurrent_readers_receive_the_same(replica):
     client = replica(ContinuingEngine(SCRIPT, piece=3, delay=0.01))
     id, first = begin(client)
     read = {}
@@ -210,7 +210,7 @@ def test_with_another_key_a_turn_is_not_found(replica):
 
 @memory
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("4", "Last-Event-ID is 4, but turn {id} has only 3 events"),
         ("-1", 'Last-Event-ID is "-1"; it must be'),
@@ -221,21 +221,21 @@ def test_with_another_key_a_turn_is_not_found(replica):
     ],
 )
 @pytest.mark.parametrize("by", ["header", "query"])
-def test_a_position_that_is_none_is_refused_by_its_name_and_value(replica, value, said, by):
+def test_an_invalid_position_is_rejected_with_its_name_and_value(replica, value, message, by):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_header = {"headers": {"last-event-id": value.encode()}}
     response = client.get(f"{CHAT}/{id}", **(by_header if by == "header" else {"params": {"after": value}}))
-    message = response.json()["error"]["message"]
+    received = response.json()["error"]["message"]
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
-    assert message.startswith(
-        (said if by == "header" else said.replace("Last-Event-ID", "after")).format(id=id)
+    assert received.startswith(
+        (message if by == "header" else message.replace("Last-Event-ID", "after")).format(id=id)
     )
 
 
 @memory
-def test_after_the_last_event_there_is_only_done(replica):
+def test_after_the_last_event_only_done_is_left(replica):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
 
@@ -243,7 +243,7 @@ def test_after_the_last_event_there_is_only_done(replica):
 
 
 @memory
-def test_a_position_in_a_turn_that_has_hardly_begun_is_beyond_its_end(replica):
+def test_a_position_beyond_the_events_so_far_is_rejected(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine)
@@ -258,7 +258,7 @@ def test_a_position_in_a_turn_that_has_hardly_begun_is_beyond_its_end(replica):
 
 
 @memory
-def test_an_event_source_begins_by_query_and_reconnects_by_header(replica):
+def test_an_event_source_starts_with_the_query_and_reconnects_with_the_header(replica):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_query = client.get(f"{CHAT}/{id}", params={"after": "1"}, headers={"accept": "text/event-stream"})
@@ -270,7 +270,7 @@ def test_an_event_source_begins_by_query_and_reconnects_by_header(replica):
 
 
 @memory
-def test_an_event_source_may_bring_a_signed_token_in_the_query_but_no_key(replica):
+def test_an_event_source_may_pass_a_signed_token_in_the_query_but_no_key(replica):
     client = replica(ScriptedEngine("Hi there"), api_keys=("id.secret",))
     id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, "x-api-key": "id.secret"}).json()["id"]
     signed = generate_token("id.secret")
@@ -284,7 +284,7 @@ def test_an_event_source_may_bring_a_signed_token_in_the_query_but_no_key(replic
 
 
 @shared
-def test_a_stream_goes_on_at_another_replica(replica):
+def test_a_stream_continues_at_another_replica(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     id, first = begin(here)
@@ -295,8 +295,8 @@ def test_a_stream_goes_on_at_another_replica(replica):
 
 
 @shared
-def test_what_one_replica_has_shown_another_that_reads_along_accepts_at_once(replica):
-    """A reader that changes replicas is ahead of what the other has heard of so far."""
+def test_a_position_received_from_one_replica_is_valid_at_another_at_once(replica):
+    """A reader that changes replicas may be ahead of the events that the other has polled so far."""
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -314,7 +314,7 @@ def test_what_one_replica_has_shown_another_that_reads_along_accepts_at_once(rep
     assert content(events) == ANSWER
 
 
-# --- stopping -------------------------------------------------------------------------------------
+# --- cancelling -----------------------------------------------------------------------------------
 
 
 def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
@@ -341,7 +341,7 @@ def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
 
 
 @shared
-def test_delete_at_another_replica_stops_it_too(replica):
+def test_delete_at_another_replica_cancels_the_turn_too(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -360,7 +360,7 @@ def test_delete_at_another_replica_stops_it_too(replica):
 
 
 @memory
-def test_other_methods_are_refused(replica):
+def test_other_methods_are_rejected(replica):
     response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
@@ -372,7 +372,7 @@ def test_other_methods_are_refused(replica):
 
 
 @memory
-def test_why_an_answer_broke_off_is_told_to_clients_of_ours_only(replica):
+def test_the_reason_of_a_failure_is_sent_only_to_clients_of_ours(replica):
     client = replica(ScriptedEngine(["Hi", EngineError("the GPU is gone")]))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
     ours = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
@@ -386,7 +386,7 @@ def test_why_an_answer_broke_off_is_told_to_clients_of_ours_only(replica):
 
 
 @memory
-def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(replica):
+def test_an_unreachable_store_is_503_for_resumable_turns_only(replica):
     client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0")
     refused = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
 
@@ -398,8 +398,8 @@ def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(repl
 
 @memory
 @pytest.mark.parametrize("streaming", [True, False])
-def test_by_configuration_a_turn_begins_without_the_store_and_a_header_says_so(replica, streaming):
-    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", store_failure="go-on")
+def test_with_on_store_error_continue_a_turn_starts_without_the_store_and_with_a_header(replica, streaming):
+    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", on_store_error="continue")
     response = client.post(CHAT, json={**HELLO, "stream": streaming}, headers=RESUMABLE)
 
     assert (response.status_code, response.headers["x-headrace-resume"]) == (200, "off")

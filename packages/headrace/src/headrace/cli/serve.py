@@ -30,8 +30,8 @@ _DEMO_NOTE: Final = """\
   NOTE    all of these names are the embedded demo model headrace-tiny: a few million
           parameters, trained for short poems, small talk and tool calls. It is not GLM."""
 _WITHOUT_STORE: Final = {
-    "fail": "Until it can, requests for resumable turns get status 503.",
-    "go-on": "Until it can, turns go on without resume.",
+    "fail": "Until it is available, requests for resumable turns get status 503.",
+    "continue": "Until it is available, turns cannot be resumed.",
 }
 
 
@@ -99,7 +99,7 @@ def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
     keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
     lines += [f"  turns   {without_secrets(settings.turns.store)}", f"  keys    {keys}"]
     if failure := check_store(settings.turns):
-        lines.append(f"  WARNING {failure}\n          {_WITHOUT_STORE[settings.turns.store_failure]}")
+        lines.append(f"  WARNING {failure}\n          {_WITHOUT_STORE[settings.turns.on_store_error]}")
     return "\n".join(lines)
 
 

@@ -14,7 +14,6 @@ import asyncio
 import os
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,6 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
-from headrace.engines.latency import Histogram
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
@@ -60,7 +58,6 @@ class LlamaEngine:
         threads: compute threads; 1 is best for the embedded model, the number of physical cores for others.
         gpu_layers: layers to offload to a GPU, if llama.cpp was built for one; -1 for as many as fit.
         max_tokens: the default for requests that set none; None for the rest of the context.
-        cancel_latency: observes the time from a cancel until the slot is free.
 
     Raises:
         EngineError: the file is missing, truncated or not supported by llama.cpp, or the runtime is not
@@ -77,11 +74,9 @@ class LlamaEngine:
         threads: int = 1,
         gpu_layers: int = -1,
         max_tokens: int | None = None,
-        cancel_latency: Histogram | None = None,
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
-        self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
         """The number of occupied slots."""
         self._slots = asyncio.Semaphore(slots)
@@ -135,9 +130,6 @@ class LlamaEngine:
                     yield events
             if not reader.is_finished:
                 yield reader.finish()
-        except (asyncio.CancelledError, GeneratorExit):
-            call.cancelled_at = time.perf_counter()
-            raise
         finally:
             call.cancelled = True
             await asyncio.shield(asyncio.wait([running]))  # about a token later
@@ -163,8 +155,6 @@ class LlamaEngine:
         self._calls.discard(call)
         self.running -= 1
         self._slots.release()
-        if call.cancelled_at:
-            self.cancel_latency.observe(time.perf_counter() - call.cancelled_at)
 
     async def check(self) -> None:
         """Check whether the model is loaded."""
@@ -194,7 +184,6 @@ class _Call:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.cancelled = False
-        self.cancelled_at = 0.0
         self._loop = loop
         self._chunks: deque[bytes] = deque()
         self._ready = asyncio.Event()

@@ -1,7 +1,6 @@
 """A model behind a server: a protocol, a transport, and the loop between them."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from typing import Final
 from uuid import uuid4
@@ -9,7 +8,6 @@ from uuid import uuid4
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.latency import Histogram
 from headrace.engines.protocols import Protocol, Reader
 from headrace.engines.protocols.chunk_fields import check_text
 from headrace.engines.protocols.error_mapping import map_response
@@ -33,15 +31,11 @@ class UpstreamEngine:
     Args:
         transport: the server's; closed with the engine.
         protocol: the server's.
-        cancel_latency: observes the time from a cancel until the connection is closed.
     """
 
-    def __init__(
-        self, transport: Transport, protocol: Protocol, cancel_latency: Histogram | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, protocol: Protocol) -> None:
         self._transport = transport
         self._protocol = protocol
-        self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
         """The number of current generations."""
 
@@ -63,7 +57,6 @@ class UpstreamEngine:
         body = self._protocol.encode(generation, id)
         reader = self._protocol.reader(generation)
         response: UpstreamResponse | None = None
-        cancelled_at = 0.0
         self.running += 1
         try:
             response = await self._transport.post(self._protocol.path, body)
@@ -81,15 +74,12 @@ class UpstreamEngine:
                     raise error
             await _drain(response)
         except (asyncio.CancelledError, GeneratorExit):
-            cancelled_at = time.perf_counter()
             await self._abort(id)
             raise
         finally:
             self.running -= 1
             if response is not None:
                 response.close()
-            if cancelled_at:
-                self.cancel_latency.observe(time.perf_counter() - cancelled_at)
 
     async def check(self) -> None:
         """Check whether the server responds.

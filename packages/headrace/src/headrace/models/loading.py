@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from headrace.engines.gguf import read_metadata
-from headrace.engines.latency import Histogram
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
@@ -50,16 +49,15 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
         OptionError: a file is missing or unusable, or the settings are inconsistent.
         EngineError: a package is not installed, or llama.cpp cannot run the file.
     """
-    latency = Histogram()
     match settings:
         case LlamaSettings():
-            return _llama(name, settings, latency)
+            return _llama(name, settings)
         case CompletionsSettings():
-            return _completions(name, settings, latency, environment)
+            return _completions(name, settings, environment)
         case ChatSettings():
-            return _chat(name, settings, latency, environment)
+            return _chat(name, settings, environment)
         case RecordedSettings():
-            return _recorded(name, settings, latency)
+            return _recorded(name, settings)
         case _:
             msg = f"there is no engine for {type(settings).__name__}"
             raise TypeError(msg)
@@ -78,7 +76,7 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     return environment[variable] if variable else ""
 
 
-def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
+def _llama(name: str, settings: LlamaSettings) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
@@ -97,15 +95,12 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
-        cancel_latency=latency,
     )
     limited = TimeoutEngine(engine, _timeouts(settings))
-    return Model(_names(name, settings), limited, format, template, latency)
+    return Model(_names(name, settings), limited, format, template)
 
 
-def _completions(
-    name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
-) -> Model:
+def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
     dialect = DIALECTS[settings.dialect]
     with errors_of("template"):
         source = find_template(_required_template(settings))
@@ -121,22 +116,22 @@ def _completions(
             max_tokens=settings.max_tokens,
         )
 
-    balancer = _load_balancer(settings, protocol, latency, environment)
-    return Model(_names(name, settings), balancer, format, template, latency)
+    balancer = _load_balancer(settings, protocol, environment)
+    return Model(_names(name, settings), balancer, format, template)
 
 
-def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Mapping[str, str]) -> Model:
+def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
     format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
 
     def protocol(upstream: Upstream) -> Protocol:
         model = settings.upstream_model or name
         return Chat(DIALECTS[settings.dialect], upstream, model=model, format=format)
 
-    balancer = _load_balancer(settings, protocol, latency, environment)
-    return Model(_names(name, settings), balancer, format, None, latency)
+    balancer = _load_balancer(settings, protocol, environment)
+    return Model(_names(name, settings), balancer, format, None)
 
 
-def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
+def _recorded(name: str, settings: RecordedSettings) -> Model:
     with errors_of("path"):
         recordings = [read_recording(path) for path in _recording_paths(settings.path)]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
@@ -146,9 +141,9 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     protocol: Protocol = (
         Chat(dialect, transport.upstream, model=name) if is_chat else Completions(dialect, transport.upstream)
     )
-    engine = TimeoutEngine(UpstreamEngine(transport, protocol, latency), _timeouts(settings))
+    engine = TimeoutEngine(UpstreamEngine(transport, protocol), _timeouts(settings))
     format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
-    return Model(_names(name, settings), engine, format, None, latency)
+    return Model(_names(name, settings), engine, format, None)
 
 
 def _recording_paths(place: Path) -> list[Path]:
@@ -163,7 +158,6 @@ def _recording_paths(place: Path) -> list[Path]:
 def _load_balancer(
     settings: UpstreamSettings,
     protocol: Callable[[Upstream], Protocol],
-    latency: Histogram,
     environment: Mapping[str, str],
 ) -> LoadBalancer:
     """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
@@ -173,7 +167,7 @@ def _load_balancer(
     engines = []
     for url in settings.url:
         transport = HttpTransport(url, key=key, key_variable=settings.key)
-        engine = UpstreamEngine(transport, protocol(transport.upstream), latency)
+        engine = UpstreamEngine(transport, protocol(transport.upstream))
         engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)
 

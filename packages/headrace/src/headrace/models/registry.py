@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from headrace.engines import Engine, Generation
-from headrace.engines.latency import Histogram
 from headrace.errors import RequestError
 from headrace.formats import Format
 from headrace.parsing import OutputParser
@@ -16,29 +15,27 @@ __all__ = ["Model", "ModelRegistry"]
 
 
 class Model(msgspec.Struct, frozen=True):
-    """An engine with the prompt template and the output format of its model.
+    """An engine, with the format and the chat template of the model that it runs.
 
     Args:
-        names: the names that clients may use in `model`.
-        engine: generates the output.
-        format: of the output.
-        template: renders the prompt; None for an engine that takes messages.
-        cancel_latency: how long the engine took to stop after its reader disconnected.
+        names: names that clients may use; the first one is canonical.
+        engine: generates text.
+        format: the markup of that text.
+        template: renders the prompt; None if the engine takes messages.
     """
 
     names: Sequence[str]
     engine: Engine
     format: Format
     template: ChatTemplate | None
-    cancel_latency: Histogram = msgspec.field(default_factory=Histogram)
 
     def generation(self, request: ChatRequest) -> Generation:
-        """Return the engine's input for a request."""
+        """Render a request for the engine."""
         prompt = "" if self.template is None else render_request(self.template, request, self.format)
         return Generation(prompt, request)
 
     def parser(self, request: ChatRequest) -> OutputParser:
-        """Return a new parser for the answer to a request."""
+        """Create a parser for the answer to a request."""
         return OutputParser(
             self.format,
             request.schemas,
@@ -48,7 +45,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelRegistry:
-    """Models by name, case-insensitively; the first model wins a shared name."""
+    """Models by name, case-insensitive; the first model wins a shared name."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self.models = tuple(models)
@@ -59,11 +56,11 @@ class ModelRegistry:
 
     @property
     def names(self) -> list[str]:
-        """Every name, in order."""
+        """All names, without duplicates."""
         return list(dict.fromkeys(name for model in self.models for name in model.names))
 
     def find(self, name: str) -> Model:
-        """Return the model with a name.
+        """Return the model of that name.
 
         Raises:
             RequestError: 1211, with the available names.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -11,18 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headrace.engines import Engine, Generation
 from headrace.errors import HeadraceError, RequestError, encode_error
 from headrace.models import ModelRegistry
 from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
-from headrace.server.response_writer import ResponseWriter
+from headrace.server.response_writer import ResponseWriter, new_interpreter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
-from headrace.turns import TurnRegistry, open_store
+from headrace.turns import OutcomeLogger, Plan, TurnRegistry, open_store
 from headrace.wire import ChatRequest
 
 __all__ = ["PREFIXES", "App"]
@@ -47,8 +47,9 @@ class App:
     def __init__(self, models: ModelRegistry, settings: Settings) -> None:
         self._models = models
         self._keys = ApiKeys(settings.api_keys)
-        self._metrics = Metrics(models)
-        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
+        self._metrics = Metrics(model.names[0] for model in models.models)
+        observers = (self._metrics, OutcomeLogger())
+        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns, observers)
         self._endpoints: dict[str, Endpoint] = {}
         self._endpoints_by_id: dict[str, Endpoint] = {}
         for prefix in PREFIXES:
@@ -86,9 +87,10 @@ class App:
         else:
             await self._ordinary(scope, receive, send)
 
-    def _plan(self, request: ChatRequest) -> tuple[Engine, Generation]:
+    def _plan(self, request: ChatRequest) -> Plan:
         model = self._models.find(request.model)
-        return model.engine, model.generation(request)
+        interpreter = partial(new_interpreter, model, request)
+        return Plan(model.names[0], model.engine, model.generation(request), interpreter)
 
     def _find(self, path: str) -> Endpoint | None:
         """What answers a path that is about a turn."""

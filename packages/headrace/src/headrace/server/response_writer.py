@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
 from headrace.events import Event, Finish
-from headrace.models import ModelRegistry
+from headrace.models import Model, ModelRegistry
 from headrace.server.connection import Header, HttpConnection
 from headrace.server.frames import FrameEncoder, send_stream
 from headrace.turns import Interpreter, LogReader, Turn
-from headrace.wire import Completion, fold
+from headrace.wire import ChatRequest, Completion, fold
 
-__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of"]
+__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "new_interpreter"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header by which a client asks for event ids, for a turn that waits for it, and for named errors."""
@@ -105,8 +105,7 @@ class ResponseWriter:
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
-        parser = self._models.find(turn.request.model).parser(turn.request)
-        return Interpreter(parser, closes_calls=not turn.request.stop)
+        return new_interpreter(self._models.find(turn.request.model), turn.request)
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
@@ -121,6 +120,11 @@ class ResponseWriter:
         finally:
             leaving.cancel()
             reader.close()
+
+
+def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:
+    """Create an interpreter for the answer to a request."""
+    return Interpreter(model.parser(request), closes_calls=not request.stop)
 
 
 def headers_of(turn: Turn, *, asked: bool) -> list[Header]:

@@ -1,4 +1,4 @@
-"""One question to the store for all the turns that this process follows."""
+"""Polling of the logs that other processes write: one query to the store for all followed turns."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,38 +9,38 @@ __all__ = ["LogPoller"]
 
 
 class LogPoller:
-    """Waits for what other processes log.
+    """Waits for new events in any of the followed logs.
 
     Args:
-        read: one look at all of them: what was logged after each cursor, for those where something was. Takes
-            a few milliseconds, so that turns that have come meanwhile are soon looked at too.
+        poll: one query for all of them: returns the tail after each cursor, for those logs that have grown.
+            Takes a few milliseconds, so that newly followed turns soon take part.
     """
 
-    def __init__(self, read: Callable[[Mapping[str, Cursor]], Awaitable[Mapping[str, Tail]]]) -> None:
-        self._read = read
+    def __init__(self, poll: Callable[[Mapping[str, Cursor]], Awaitable[Mapping[str, Tail]]]) -> None:
+        self._poll = poll
         self._waiting: dict[str, tuple[Cursor, asyncio.Future[Tail]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def next(self, id: str, after: Cursor, wait: float) -> Tail | None:
-        """What comes next in a log; None after `wait` seconds.
+        """Return the next tail of a log; None after `wait` seconds.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        coming: asyncio.Future[Tail] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = (after, coming)
+        tail: asyncio.Future[Tail] = asyncio.get_running_loop().create_future()
+        self._waiting[id] = (after, tail)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="tails")
+            self._task = asyncio.create_task(self._run(), name="log poller")
         try:
-            await asyncio.wait([coming], timeout=wait)
-            return coming.result() if coming.done() else None
+            await asyncio.wait([tail], timeout=wait)
+            return tail.result() if tail.done() else None
         finally:
-            coming.cancel()  # nothing, if it is done
-            if self._waiting.get(id, (after, None))[1] is coming:
+            tail.cancel()  # no effect if it is done
+            if self._waiting.get(id, (after, None))[1] is tail:
                 del self._waiting[id]
 
     async def close(self) -> None:
-        """Nobody waits any more."""
+        """Stop polling."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -48,19 +48,19 @@ class LogPoller:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                asked = dict(self._waiting)
+                waiting = dict(self._waiting)
                 try:
-                    tails = await self._read({id: after for id, (after, _) in asked.items()})
+                    tails = await self._poll({id: after for id, (after, _) in waiting.items()})
                 except StoreError as error:
-                    for id, (_, coming) in asked.items():
-                        if not coming.done():
-                            coming.set_exception(error)
+                    for id, (_, future) in waiting.items():
+                        if not future.done():
+                            future.set_exception(error)
                             del self._waiting[id]
                 else:
                     for id, tail in tails.items():
-                        coming = asked[id][1]
-                        if not coming.done():
-                            coming.set_result(tail)
+                        future = waiting[id][1]
+                        if not future.done():
+                            future.set_result(tail)
                             del self._waiting[id]
         finally:
             self._task = None

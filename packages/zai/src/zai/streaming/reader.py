@@ -1,6 +1,6 @@
 """The bytes of a stream → its chunks, and the meaning of its end. Never waits.
 
-    reader = StreamReader()
+    reader = StreamReader(response)
     for data in body:
         for event in reader.feed(data):
             if (chunk := reader.take(event)) is not None:
