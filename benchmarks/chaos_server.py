@@ -65,7 +65,7 @@ def serve_replica(arguments: argparse.Namespace) -> None:
         )
         model = load_model("glm-4.6", upstream)
     model = msgspec.structs.replace(model, engine=Paced(model.engine, arguments.pace))
-    turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_patience=20.0, linger=20.0)
+    turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_retry_timeout=20.0, linger=20.0)
     settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive=2.0)
     with listen(settings.host, settings.port) as listener:
         run(App(ModelRegistry([model]), settings), listener, settings)

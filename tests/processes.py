@@ -25,7 +25,7 @@ async def open_registry(open_stores):
 
     def open_one(engine, **limits):
         chosen = settings(**limits)
-        store = open_stores(lease=chosen.lease, patience=chosen.store_patience)
+        store = open_stores(lease=chosen.lease, patience=chosen.store_retry_timeout)
         registry = TurnRegistry(store, lambda request: (engine, Generation(f"q{ASSISTANT}", request)), chosen)
         opened.append(registry)
         return registry

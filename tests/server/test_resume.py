@@ -399,7 +399,7 @@ def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(repl
 @memory
 @pytest.mark.parametrize("streaming", [True, False])
 def test_by_configuration_a_turn_begins_without_the_store_and_a_header_says_so(replica, streaming):
-    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", store_failure="go-on")
+    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", on_store_error="continue")
     response = client.post(CHAT, json={**HELLO, "stream": streaming}, headers=RESUMABLE)
 
     assert (response.status_code, response.headers["x-headrace-resume"]) == (200, "off")

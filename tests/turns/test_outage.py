@@ -69,7 +69,7 @@ async def open_one(store):
     opened = []
 
     def open_it(engine, **limits):
-        chosen = settings(store=store.name, **{"store_patience": 0.3, **limits})
+        chosen = settings(store=store.name, **{"store_retry_timeout": 0.3, **limits})
         kept = open_store(chosen)
         if isinstance(store, FullDisk):
             store.stores.append(kept)
@@ -88,7 +88,7 @@ LONG = "".join(f"{number:6}" for number in range(4000))  # more than is free in 
 async def test_a_store_that_fails_for_a_moment_in_mid_stream_is_not_noticed(open_one, store):
     engine = ContinuingEngine(LONG, piece=600)
     engine.pause_after(5)
-    registry = open_one(engine, store_patience=20.0)
+    registry = open_one(engine, store_retry_timeout=20.0)
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
     await until(lambda: turn.log.shown == 5)
@@ -125,7 +125,7 @@ async def test_a_store_that_fails_for_longer_ends_the_turn_with_network_error_an
 
 async def test_by_configuration_the_turn_goes_on_and_is_saved_when_the_store_is_back(open_one, store):
     engine = ContinuingEngine(LONG, piece=600, delay=0.03)
-    registry = open_one(engine, store_failure="go-on")
+    registry = open_one(engine, on_store_error="continue")
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
     await until(lambda: turn.log.shown == 2)
@@ -157,7 +157,7 @@ async def test_a_store_that_cannot_be_reached_refuses_a_turn_at_once(tmp_path):
 @needs_redis
 async def test_by_configuration_a_turn_begins_without_the_store(tmp_path):
     for name in (f"sqlite:{tmp_path}/missing/turns.db", "redis://127.0.0.1:1/0"):
-        registry = registry_over(settings(store=name, store_failure="go-on"))
+        registry = registry_over(settings(store=name, on_store_error="continue"))
         turn = await start(registry)
 
         assert not turn.is_durable

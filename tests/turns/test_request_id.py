@@ -71,7 +71,7 @@ async def test_another_request_with_that_id_is_refused_while_the_first_runs(open
 async def test_by_configuration_a_duplicate_is_refused_while_it_runs(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(2)
-    registry = open_registry(engine, duplicates="refuse")
+    registry = open_registry(engine, duplicates="reject")
     first = await start(registry, body())
     with pytest.raises(RequestError, match='this request is running as "request-1"') as refused:
         await start(registry, body())

@@ -259,7 +259,7 @@ async def test_a_log_is_evicted_when_nothing_was_added_for_a_while_and_its_turn_
 
 
 async def test_a_turn_is_remembered_as_long_as_its_log_is_kept(open_stores):
-    store = open_stores(remembrance=0)
+    store = open_stores(tombstone_ttl=0)
     await store.create(header(request_id="r"), b"")
     await asyncio.sleep(0.05)
     await store.beat()
@@ -269,7 +269,7 @@ async def test_a_turn_is_remembered_as_long_as_its_log_is_kept(open_stores):
 
 
 async def test_a_turn_whose_log_is_gone_is_forgotten_at_last(open_stores):
-    store = open_stores(retention=0.1, remembrance=0.3)
+    store = open_stores(retention=0.1, tombstone_ttl=0.3)
     await store.create(header(request_id="r"), b"")
     await asyncio.sleep(0.5)
     await store.beat()

@@ -39,7 +39,7 @@ class Follower:
         self._id = id
         self._log = log
         self._lease = settings.lease
-        self._patience = settings.store_patience
+        self._patience = settings.store_retry_timeout
         self._check = check
         self._producer = ""
 

@@ -30,7 +30,7 @@ class MemoryStore:
     Args:
         size: bytes of logs that have ended; the oldest go first.
         retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
+        tombstone_ttl: seconds for which a turn without its log is remembered.
         lease: seconds without a beat after which a process counts as dead.
         beside: another store over the same turns, as another process would have it: for tests.
     """
@@ -42,14 +42,14 @@ class MemoryStore:
         *,
         size: int = 256 * 1024 * 1024,
         retention: float = 3600.0,
-        remembrance: float = 86400.0,
+        tombstone_ttl: float = 86400.0,
         lease: float = 6.0,
         beside: "MemoryStore | None" = None,
     ) -> None:
         self.process = secrets.token_hex(8)
         self._size = size
         self._retention = retention
-        self._remembrance = remembrance
+        self._tombstone_ttl = tombstone_ttl
         self._lease = lease
         self._shared: _SharedState = beside._shared if beside else _SharedState()  # noqa: SLF001
         self._shared.beats[self.process] = time.monotonic()
@@ -131,7 +131,7 @@ class MemoryStore:
         if now - self._swept < min(_SWEEP, self._retention / 4):
             return
         self._swept = now
-        self._shared.sweep(now - self._retention, now - self._remembrance)
+        self._shared.sweep(now - self._retention, now - self._tombstone_ttl)
 
     async def life(self, process: str) -> Liveness:
         """See `TurnStore`."""

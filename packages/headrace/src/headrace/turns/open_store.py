@@ -26,16 +26,16 @@ def open_store(settings: TurnSettings) -> TurnStore:
     """
     kind, _, where = settings.store.partition(":")
     name = without_secrets(settings.store)
-    retention, remembrance, lease = settings.retention, settings.remembrance, settings.lease
-    size, patience = settings.store_size, settings.store_patience
+    retention, tombstone_ttl, lease = settings.retention, settings.tombstone_ttl, settings.lease
+    size, patience = settings.store_size, settings.store_retry_timeout
     if settings.store == "memory":
-        return MemoryStore(size=size, retention=retention, remembrance=remembrance, lease=lease)
+        return MemoryStore(size=size, retention=retention, tombstone_ttl=tombstone_ttl, lease=lease)
     if kind == "sqlite" and where:
         return SqliteStore(
             Path(where),
             size=size,
             retention=retention,
-            remembrance=remembrance,
+            tombstone_ttl=tombstone_ttl,
             lease=lease,
             patience=patience,
         )
@@ -44,7 +44,11 @@ def open_store(settings: TurnSettings) -> TurnStore:
             from headrace.turns.redis import RedisStore
         try:
             return RedisStore(
-                settings.store, retention=retention, remembrance=remembrance, lease=lease, patience=patience
+                settings.store,
+                retention=retention,
+                tombstone_ttl=tombstone_ttl,
+                lease=lease,
+                patience=patience,
             )
         except ValueError as error:
             msg = f'store: "{name}" is no address of a Redis: {error}'

@@ -103,7 +103,7 @@ class RedisStore:
     Args:
         url: `redis://…`, `rediss://…` or `unix://…`.
         retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
+        tombstone_ttl: seconds for which a turn without its log is remembered.
         lease: seconds without a beat after which a process counts as dead.
         patience: seconds for which an append is tried again.
     """
@@ -115,13 +115,13 @@ class RedisStore:
         url: str,
         *,
         retention: float = 3600.0,
-        remembrance: float = 86400.0,
+        tombstone_ttl: float = 86400.0,
         lease: float = 6.0,
         patience: float = 10.0,
     ) -> None:
         self.process = secrets.token_hex(8)
         self._retention = int(retention * 1000)
-        self._remembrance = int((retention + remembrance) * 1000)  # from the beginning on
+        self._tombstone_ttl = int((retention + tombstone_ttl) * 1000)  # from the beginning on
         self._lease = int(lease * 1000)
         self._redis = Redis.from_url(
             url,
@@ -143,7 +143,7 @@ class RedisStore:
         if header.request_id:
             keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
         encoded = msgspec.json.encode(header)
-        values = [header.id, encoded, body, self.process, self._retention, self._remembrance, replaces]
+        values = [header.id, encoded, body, self.process, self._retention, self._tombstone_ttl, replaces]
         return str((await self._script(_CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
@@ -200,7 +200,7 @@ class RedisStore:
         await self._poller.close()
         await self._commit.drain()
         with suppress(StoreError):
-            await self._ask(self._redis.set(_process(self.process), "left", px=self._remembrance))
+            await self._ask(self._redis.set(_process(self.process), "left", px=self._tombstone_ttl))
         await self._redis.aclose()
 
     async def _write(self, batch: Sequence[Append]) -> Sequence[Outcome]:

@@ -89,7 +89,7 @@ class TurnRegistry:
             if id != header.id:
                 return await self._join(id, new)
         except StoreError:
-            if self._settings.store_failure == "fail" or detached:
+            if self._settings.on_store_error == "fail" or detached:
                 raise
             return self._produce(new, None)
         return self._produce(new, self._store)
@@ -141,7 +141,7 @@ class TurnRegistry:
     async def _join(self, id: str, new: _New) -> Turn:
         """The turn that has the same `request_id`; a new one in its place, if that is over or another."""
         header = new.header
-        joins = self._settings.duplicates == "join"
+        joins = self._settings.duplicates == "attach"
         while id != header.id:
             try:
                 turn = await self.find(id, header.owner)

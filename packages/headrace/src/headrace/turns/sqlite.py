@@ -27,7 +27,7 @@ class SqliteStore:
         path: the file; it is made if it is not there, its folder is not.
         size: bytes of the file that may be used; the oldest logs that have ended go first.
         retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
+        tombstone_ttl: seconds for which a turn without its log is remembered.
         lease: seconds without a beat after which a process counts as dead.
         patience: seconds for which an append is tried again.
     """
@@ -40,14 +40,14 @@ class SqliteStore:
         *,
         size: int = 256 * 1024 * 1024,
         retention: float = 3600.0,
-        remembrance: float = 86400.0,
+        tombstone_ttl: float = 86400.0,
         lease: float = 6.0,
         patience: float = 10.0,
     ) -> None:
         self.process = secrets.token_hex(8)
         self._lease = lease
         self._is_closed = False
-        self._file = SqliteFile(path, size=size, retention=retention, remembrance=remembrance)
+        self._file = SqliteFile(path, size=size, retention=retention, tombstone_ttl=tombstone_ttl)
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._commit = GroupCommit(self._write, patience)
         self._poller = LogPoller(self._look)

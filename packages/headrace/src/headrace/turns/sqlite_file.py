@@ -81,11 +81,11 @@ _decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 class SqliteFile:
     """See `headrace.turns.sqlite.SqliteStore`. Every method raises `StoreError` if that cannot be done."""
 
-    def __init__(self, path: Path, *, size: int, retention: float, remembrance: float) -> None:
+    def __init__(self, path: Path, *, size: int, retention: float, tombstone_ttl: float) -> None:
         self._path = path
         self._size = size
         self._retention = retention
-        self._remembrance = remembrance
+        self._tombstone_ttl = tombstone_ttl
         self._connection: sqlite3.Connection | None = None
         self._swept = 0.0
         self._asked: Mapping[str, Cursor] = {}
@@ -233,7 +233,7 @@ class SqliteFile:
                 if used <= self._size:
                     break
             _evict(sql, evicted, "its log had to make room for newer ones")
-        forgotten = now - self._remembrance
+        forgotten = now - self._tombstone_ttl
         old_turns = "SELECT id FROM turn WHERE gone != '' AND began < ?"
         sql.execute(f"DELETE FROM request WHERE turn IN ({old_turns})", (forgotten,))  # noqa: S608
         sql.execute(f"DELETE FROM turn WHERE id IN ({old_turns})", (forgotten,))  # noqa: S608

@@ -221,7 +221,7 @@ class Turn:
     def _lose_store(self, error: StoreError | GoneError) -> None:
         """The store has failed for longer than its patience."""
         _LOGGER.error("turn %s is not saved any more: %s", self.id, error.message)
-        if self._settings.store_failure == "fail":
+        if self._settings.on_store_error == "fail":
             self.stop("network_error", error.message)
 
     # --- following ------------------------------------------------------------------------------------
