@@ -117,7 +117,7 @@ def test_a_trace_is_kept_byte_for_byte_wherever_it_was_cut(tmp_path, cut):
 
 
 @pytest.mark.parametrize(
-    ("content", "named"), [("{}", "no trace"), ("no JSON", "no trace"), ("", "no trace")]
+    ("content", "named"), [("{}", "not a recording"), ("no JSON", "not a recording"), ("", "not a recording")]
 )
 def test_another_file_is_named(tmp_path, content, named):
     path = tmp_path / "a.jsonl"

@@ -16,7 +16,7 @@ from wire_client import CHAT, HELLO
 
 @pytest.fixture
 def client(serve):
-    return serve(ScriptedEngine("Hi"), api_keys=("id.secret",), max_body=10_000)
+    return serve(ScriptedEngine("Hi"), api_keys=("id.secret",), max_body_size=10_000)
 
 
 def post(client, key="id.secret", **request):
@@ -47,7 +47,7 @@ CASES = [
     ),
     ("no key", {"json": HELLO, "key": ""}, 401, "1001", ["Authorization"]),
     ("a wrong key", {"json": HELLO, "key": "id.wrong"}, 401, "1002", ["id.w"]),
-    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY"]),
+    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY_SIZE"]),
 ]
 
 

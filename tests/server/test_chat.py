@@ -197,7 +197,7 @@ def test_a_client_that_leaves_stops_the_engine(serve, streaming):
 
 
 def test_silence_is_filled_with_comments_of_a_single_line_end(serve):
-    client = serve(ScriptedEngine(["Hi", "!"], delay=0.3), keep_alive=0.05)
+    client = serve(ScriptedEngine(["Hi", "!"], delay=0.3), keep_alive_interval=0.05)
     body = client.post(CHAT, json={**HELLO, "stream": True}).content
 
     assert body.count(b": keep-alive\n") >= 2

@@ -54,14 +54,14 @@ def test_the_owner_of_a_model_tells_the_dialect(serve, owner, dialect):
     settings = guessed.options.settings()
 
     assert (type(settings).__name__, settings.dialect) == ("ChatSettings", dialect)
-    assert (guessed.options.name, settings.names) == ("glm-4.6", ("zai-org/GLM-4.6",))
+    assert (guessed.options.name, settings.aliases) == ("glm-4.6", ("zai-org/GLM-4.6",))
     assert settings.upstream_model == "zai-org/GLM-4.6"
     assert "no chat template" in guessed.notes[-1]
 
 
 def test_a_template_at_hand_means_our_parser(serve):
     server = serve(cards("m", owned_by="vllm"))
-    (guessed,) = guess(server, template=GLM_TEMPLATE)
+    (guessed,) = guess(server, chat_template=GLM_TEMPLATE)
     settings = guessed.options.settings()
 
     assert (type(settings).__name__, settings.format) == ("CompletionsSettings", "glm-4.6")
@@ -76,19 +76,19 @@ def test_llama_server_tells_its_template(serve):
     (guessed,) = guess(server)
 
     assert server.asked[1].path == "/props"
-    assert guessed.options.settings().template == GLM_TEMPLATE
-    assert (guessed.options.name, guessed.options.settings().names) == ("x", ())
+    assert guessed.options.settings().chat_template == GLM_TEMPLATE
+    assert (guessed.options.name, guessed.options.settings().aliases) == ("x", ())
 
 
 def test_a_directory_of_the_server_that_is_here_too_has_the_template(serve, tmp_path):
     (tmp_path / "chat_template.jinja").write_text(GLM_TEMPLATE)
     (guessed,) = guess(serve(cards("m", owned_by="vllm", root=str(tmp_path))))
 
-    assert guessed.options.settings().template == str(tmp_path)
+    assert guessed.options.settings().chat_template == str(tmp_path)
 
 
 def test_a_template_of_an_unknown_family_is_left_to_the_server(serve):
-    (guessed,) = guess(serve(cards("m", owned_by="vllm")), template="{{ messages }}")
+    (guessed,) = guess(serve(cards("m", owned_by="vllm")), chat_template="{{ messages }}")
 
     assert isinstance(guessed.options.settings(), ChatSettings)
     assert "--format" in guessed.notes[-1]
@@ -138,23 +138,23 @@ def test_a_mistake_is_told_before_anybody_is_asked(serve, values):
 
 def test_what_was_given_is_not_guessed(serve):
     server = serve(cards("m", owned_by="vllm"), NOT_FOUND)
-    (guessed,) = guess(server, engine="chat", dialect="sglang", idle="3")
+    (guessed,) = guess(server, engine="chat", dialect="sglang", idle_timeout="3")
     settings = guessed.options.settings()
 
-    assert (settings.dialect, settings.idle) == ("sglang", 3)
+    assert (settings.dialect, settings.idle_timeout) == ("sglang", 3)
     assert "as given" in guessed.notes[-1]
 
 
 def test_the_key_is_sent_from_its_variable(serve):
     server = serve(cards("m"), NOT_FOUND)
-    guess(server, environment={"K": "secret"}, key="K")
+    guess(server, environment={"K": "secret"}, upstream_key_env="K")
 
     assert server.asked[0].headers["authorization"] == "Bearer secret"
 
 
 def test_a_variable_that_is_not_set_is_named(serve):
     with pytest.raises(RequestError, match="environment variable K is not set"):
-        guess(serve(cards("m")), key="K")
+        guess(serve(cards("m")), upstream_key_env="K")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_body_may_come_in_chunks(serve, size):
     ],
 )
 def test_a_connection_goes_on_after_an_error(serve, method, path, body, status):
-    client = serve(ScriptedEngine("Hi"), max_body=10_000)
+    client = serve(ScriptedEngine("Hi"), max_body_size=10_000)
     wrong = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     said = answer(client, wrong + head(f"Content-Length: {len(BODY)}") + BODY)
 

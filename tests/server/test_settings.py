@@ -21,6 +21,6 @@ def test_everywhere_else_needs_keys(host):
 @pytest.mark.parametrize("key", ["sk-1234", "a.b", "my key", "lower_case"])
 def test_a_key_in_the_place_of_a_name_is_refused_and_not_shown(key):
     with pytest.raises(ValueError, match="NAME") as caught:
-        CompletionsSettings(url=("http://x/v1",), key=key)
+        CompletionsSettings(url=("http://x/v1",), upstream_key_env=key)
 
     assert key not in str(caught.value)

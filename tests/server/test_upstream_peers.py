@@ -48,7 +48,7 @@ def front(name, settings):
 def clients(llama_cpp):
     """A client for each way to the same weights."""
     url = (f"{llama_cpp.url}/v1",)
-    completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
+    completions = CompletionsSettings(url=url, dialect="llama.cpp", chat_template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")
     with LocalServer(App(ModelRegistry([embedded_model()]), Settings())) as embedded:
         second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")

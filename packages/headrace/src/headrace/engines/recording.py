@@ -62,14 +62,14 @@ def read_recording(path: Path) -> Recording:
     Raises:
         EngineError: no such file, or no trace.
     """
-    with reading("the trace", path):
+    with reading("the recording", path):
         encoded = path.read_bytes()
     try:
         head_line, *lines = encoded.splitlines() or [b""]
         head = msgspec.json.decode(head_line, type=_Head)
         said = [msgspec.json.decode(line, type=_Line) for line in lines if line]
     except (msgspec.DecodeError, ValueError) as error:
-        msg = f"{path} is no trace: {error}; `headrace record` writes them"
+        msg = f"{path} is not a recording: {error}; `headrace record` makes recordings"
         raise EngineError(msg) from None
     end = next((line for line in said if line.end), _Line(at=0.0, end="cut"))
     return Recording(

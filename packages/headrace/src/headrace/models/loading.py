@@ -75,7 +75,7 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     """
     if variable and not environment.get(variable):
         raise OptionError(
-            "key", f"the environment variable {variable} is not set; set it to the server's key"
+            "upstream_key_env", f"the environment variable {variable} is not set; set it to the server's key"
         )
     return environment[variable] if variable else ""
 
@@ -84,11 +84,11 @@ def _llama(name: str, settings: LlamaSettings, latency: Histogram) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
-    if settings.template:
+    if settings.chat_template:
         with errors_of("path"):
             read_metadata(path)
-    with errors_of("template" if settings.template else "path"):
-        source = find_template(settings.template) if settings.template else model_template(path)
+    with errors_of("chat_template" if settings.chat_template else "path"):
+        source = find_template(settings.chat_template) if settings.chat_template else model_template(path)
         template = source.compile(writes_bos=False)
     format = _format(settings, source.text, path.stem)
     engine = LlamaEngine(
@@ -109,7 +109,7 @@ def _completions(
     name: str, settings: CompletionsSettings, latency: Histogram, environment: Mapping[str, str]
 ) -> Model:
     dialect = DIALECTS[settings.dialect]
-    with errors_of("template"):
+    with errors_of("chat_template"):
         source = find_template(_needed_template(settings))
         template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
     format = _format(settings, source.text, settings.upstream_model or name)
@@ -120,7 +120,7 @@ def _completions(
             source,
             model=settings.upstream_model or name,
             syntax=SYNTAXES.get(format.name),
-            max_tokens=settings.max_tokens,
+            max_tokens=settings.default_max_tokens,
         )
 
     pool = _pool(settings, protocol, latency, environment)
@@ -140,10 +140,10 @@ def _chat(name: str, settings: ChatSettings, latency: Histogram, environment: Ma
 
 def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Model:
     with errors_of("path"):
-        traces = [read_recording(path) for path in _trace_paths(settings.path)]
+        recordings = [read_recording(path) for path in _recording_paths(settings.path)]
     fault = Fault(settings.fault, settings.fault_after) if settings.fault else None
-    transport = ReplayTransport(traces, speed=settings.speed, fault=fault)
-    is_chat = traces[0].path == Chat.path
+    transport = ReplayTransport(recordings, speed=settings.speed, fault=fault)
+    is_chat = recordings[0].path == Chat.path
     dialect = DIALECTS["openai"]
     protocol: Protocol = (
         Chat(dialect, transport.source, model=name) if is_chat else Completions(dialect, transport.source)
@@ -153,11 +153,11 @@ def _recorded(name: str, settings: RecordedSettings, latency: Histogram) -> Mode
     return Model(_names(name, settings), engine, format, None, latency)
 
 
-def _trace_paths(place: Path) -> list[Path]:
-    with reading("the trace", place):
+def _recording_paths(place: Path) -> list[Path]:
+    with reading("the recording", place):
         paths = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not paths:
-        msg = f"{place} holds no traces (*.jsonl); `headrace record --to {place}` writes some"
+        msg = f"{place} contains no recordings (*.jsonl); `headrace record --output-dir {place}` writes some"
         raise EngineError(msg)
     return paths
 
@@ -171,21 +171,23 @@ def _pool(
     """An engine for each URL. Each try has its own clocks, so that a server that hangs can be passed over."""
     with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport
-    key = read_key(settings.key, environment)
+    key = read_key(settings.upstream_key_env, environment)
     engines = []
     for url in settings.url:
-        transport = HttpTransport(url, key=key, key_variable=settings.key)
+        transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env)
         engine = UpstreamEngine(transport, protocol(transport.source), latency)
         engines.append(TimeoutEngine(engine, _clocks(settings)))
     return LoadBalancer(engines)
 
 
 def _clocks(settings: ModelSettings) -> Timeouts:
-    return Timeouts(first_token=settings.first_token, idle=settings.idle, total=settings.total)
+    return Timeouts(
+        first_token=settings.first_token_timeout, idle=settings.idle_timeout, total=settings.total_timeout
+    )
 
 
 def _names(name: str, settings: ModelSettings) -> list[str]:
-    return [own for own in (name, *settings.names) if own] or list(ZAI_NAMES)
+    return [own for own in (name, *settings.aliases) if own] or list(ZAI_NAMES)
 
 
 def _format(settings: ModelSettings, template: str, name: str) -> Format:
@@ -194,18 +196,18 @@ def _format(settings: ModelSettings, template: str, name: str) -> Format:
         known = f"it must be one of {', '.join(FORMATS)}"
         if format:
             raise OptionError("format", f"{format!r} is not known; {known}")
-        raise OptionError("format", f"the family of {name or 'the model'} cannot be guessed; {known}")
+        raise OptionError("format", f"the family of {name or 'the model'} cannot be detected; {known}")
     return FORMATS[format]
 
 
 def _needed_template(settings: CompletionsSettings) -> str:
-    if not settings.template:
+    if not settings.chat_template:
         raise OptionError(
-            "template",
+            "chat_template",
             'engine = "completions" needs the model\'s GGUF file, its directory from Hugging Face or a Jinja'
             ' file; engine = "chat" needs none',
         )
-    return settings.template
+    return settings.chat_template
 
 
 def _embedded_path() -> Path:

@@ -77,7 +77,9 @@ def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> li
     urls = [_with_path(url) for url in settings.url]
     try:
         with errors_of("url"):
-            told = asyncio.run(_ask(urls[0], read_key(settings.key, environment), settings.key))
+            told = asyncio.run(
+                _ask(urls[0], read_key(settings.upstream_key_env, environment), settings.upstream_key_env)
+            )
         return [_guess(options, urls, card, told) for card in _chosen(options, told)]
     except HeadraceError as error:
         raise options.locate(error) from None
@@ -130,8 +132,8 @@ def _chosen(options: ModelOptions, told: ServerInfo) -> Sequence[_Card]:
 
 def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: ServerInfo) -> DiscoveredModel:
     given = options.values
-    template, found = _template(given.get("template", ""), card, told)
-    with errors_of("template"):
+    template, found = _template(given.get("chat_template", ""), card, told)
+    with errors_of("chat_template"):
         text = template and find_template(template).text
     format = given.get("format") or detect_format(text, card.id)
     engine, why = _engine(given.get("engine", ""), template, format)
@@ -139,15 +141,15 @@ def _guess(options: ModelOptions, urls: Sequence[str], card: _Card, told: Server
     guessed: dict[str, Any] = {"dialect": dialect, "upstream_model": card.id}
     notes = [f"{told.name} is {dialect} (owned_by {card.owned_by!r})"]
     if engine == "completions":
-        guessed |= {"template": template, "format": format}
+        guessed |= {"chat_template": template, "format": format}
         why += f"; format {format}, template {found}"
     else:
-        given = {option: value for option, value in given.items() if option != "template"}
+        given = {option: value for option, value in given.items() if option != "chat_template"}
     short = _short(card.id)
     is_unique = sum(short == _short(other.id) for other in told.cards) == 1
     name = options.name or (short if is_unique else card.id)
     others = [] if card.id in (name, "") or card.id.startswith("/") else [card.id]
-    values = {**guessed, "names": others, **given, "engine": engine, "url": urls}
+    values = {**guessed, "aliases": others, **given, "engine": engine, "url": urls}
     return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {why}"])
 
 
@@ -156,7 +158,7 @@ def _engine(given: str, template: str, format: str) -> tuple[str, str]:
     if given:
         return given, "as given"
     if not template:
-        return "chat", "no chat template at hand, so its own parser is used; --template uses ours"
+        return "chat", "no chat template at hand, so its own parser is used; --chat-template uses ours"
     if not format:
         return "chat", "the family is not known, so its own parser is used; --format uses ours"
     return "completions", "prompt and parsing are ours"

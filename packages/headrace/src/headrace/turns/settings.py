@@ -37,8 +37,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_store_error: Annotated[
         Literal["fail", "continue"],
         describe(
-            "what to do when the store is unavailable at the start of a turn, or still after the retries: fail"
-            " ends the turn with an error, continue runs it without resume"
+            "what to do when the store is unavailable at the start of a turn, or still after the retries:"
+            " fail ends the turn with an error, continue runs it without resume"
         ),
     ] = "fail"
     resume: Annotated[
@@ -51,8 +51,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: Annotated[
         Literal["attach", "reject"],
         describe(
-            "response to a repeated request_id while its turn is running: attach streams the same turn, reject"
-            " returns error 1231"
+            "response to a repeated request with the same request_id while its turn is running: attach"
+            " streams that turn, reject returns error 1231"
         ),
     ] = "attach"
     linger: Annotated[
@@ -65,8 +65,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease: Annotated[
         _PositiveSeconds,
         describe(
-            "time without a heartbeat after which other servers consider a server dead and take over its turns;"
-            " at least 0.1"
+            "time without a heartbeat after which other servers consider a server dead and take over its"
+            " turns; at least 0.1"
         ),
     ] = 6.0
     retention: Annotated[

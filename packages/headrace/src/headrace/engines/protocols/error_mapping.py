@@ -88,7 +88,7 @@ def map_error(source: Source, error: Any, status: int = 200, retry_after: str = 
 def _key_hint(source: Source) -> str:
     if source.key_variable:
         return f"check the environment variable {source.key_variable}"
-    return 'put the key into an environment variable and name it: key = "VARIABLE"'
+    return 'put the key into an environment variable and name it: upstream_key_env = "VARIABLE"'
 
 
 def _read(error: Any) -> tuple[str, str]:
