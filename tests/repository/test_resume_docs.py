@@ -1,4 +1,4 @@
-"""docs/resume.md says what is so."""
+"""docs/resume.md agrees with the code."""
 
 import json
 import re
@@ -15,7 +15,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "resume.md").read_text()
 CURL = re.search(r"```sh\n(curl.*?)```", TEXT, re.DOTALL).group(1)
 
 
-def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn():
+def test_the_curl_command_gets_events_with_ids_and_repeated_the_same_turn():
     with LocalServer(App(ModelRegistry([embedded_model()]), Settings())) as server:
         command = CURL.replace("http://127.0.0.1:8000", server.url)
         first, again = (SseDecoder().feed(subprocess.check_output(["bash", "-c", command])) for _ in range(2))
@@ -27,5 +27,5 @@ def test_the_curl_command_gets_numbered_events_and_the_second_time_the_same_turn
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     assert (Path(__file__).parents[2] / "docs" / path).exists()

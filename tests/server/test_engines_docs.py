@@ -1,4 +1,4 @@
-"""docs/engines.md says what is so."""
+"""docs/engines.md agrees with the code."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what Prometheus reads."""
+"""`GET /metrics`."""
 
 import httpx2
 import pytest
@@ -20,7 +20,7 @@ def read(model, *, api_keys=(), **headers):
         return httpx2.get(f"{server.url}/metrics", headers=headers, trust_env=False)
 
 
-def test_how_long_it_took_to_stop_for_those_who_left(model):
+def test_the_time_to_stop_after_a_disconnect_is_a_histogram(model):
     for seconds in (0.0002, 0.002, 0.002, 99.0):
         model.cancel_latency.observe(seconds)
     response = read(model)
@@ -34,6 +34,6 @@ def test_how_long_it_took_to_stop_for_those_who_left(model):
     assert (figures["count", None], figures["sum", None]) == (4, pytest.approx(99.0042))
 
 
-def test_it_is_for_those_who_have_a_key(model):
+def test_metrics_need_a_key(model):
     assert read(model, api_keys=("id.secret",)).status_code == 401
     assert read(model, api_keys=("id.secret",), authorization="Bearer id.secret").status_code == 200
