@@ -38,7 +38,11 @@ def _ways(format: Format, state: State) -> Iterator[tuple[str, State, bool]]:
     """Out of a state: label, state, and whether there is a condition."""
     for (where, delimiter), transition in format.transitions.items():
         if where is state:
-            yield _escape(delimiter) if delimiter != ANY_TEXT else "<i>text</i>", transition.to, transition.condition is not None
+            yield (
+                _escape(delimiter) if delimiter != ANY_TEXT else "<i>text</i>",
+                transition.to,
+                transition.condition is not None,
+            )
     if state in TEXT_LEADS_TO:
         yield "<i>text</i>", TEXT_LEADS_TO[state], False
     if state in (State.BODY, State.CALL_OBJECT):

@@ -12,7 +12,7 @@ from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
 TABLES = [CommandLine, Settings, TurnSettings, ModelSettings, *ENGINES.values()]
-REQUIRED = {"url", "path"}  # of a model behind a server, and of a trace
+REQUIRED = {"url", "path"}  # of a model behind a server, and of a recording
 
 
 class Example(msgspec.Struct, kw_only=True):

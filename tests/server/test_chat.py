@@ -171,9 +171,9 @@ def test_an_engine_failure_before_a_completion_is_sent_is_an_error(serve):
 def test_an_engine_that_ends_without_a_finish_is_a_network_error(serve):
     class Endless(ScriptedEngine):
         async def generate(self, generation):
-            async for said in super().generate(generation):
-                if not isinstance(said[0], Finish):
-                    yield said
+            async for events in super().generate(generation):
+                if not isinstance(events[0], Finish):
+                    yield events
 
     assert stream(serve(Endless("Hi")))[-1]["choices"][0]["finish_reason"] == "network_error"
 

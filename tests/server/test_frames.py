@@ -167,19 +167,19 @@ def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(emits):
 
 
 def texts_of(body):
-    said = ""
+    text = ""
     for event in events_of(body):
         if event.data != DONE:
             delta = json.loads(event.data)["choices"][0]["delta"]
-            said += delta.get("reasoning_content", "") + delta.get("content", "")
-            said += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
-    return said
+            text += delta.get("reasoning_content", "") + delta.get("content", "")
+            text += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
+    return text
 
 
 @pytest.mark.parametrize(
-    "said", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
+    "event", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
 )
-async def test_events_without_frames_are_silence_for_the_client(said):
+async def test_events_without_frames_are_silence_for_the_client(event):
     log = MemoryLog()
     sent = []
 
@@ -189,7 +189,7 @@ async def test_events_without_frames_are_silence_for_the_client(said):
     reader = log.reader(idle=0.05)
     sending = asyncio.create_task(send_stream(reader, encoder(), send, b""))
     for number in range(30):
-        log.append([Progress(number, 30)] if isinstance(said, Progress) else [said])
+        log.append([Progress(number, 30)] if isinstance(event, Progress) else [event])
         await asyncio.sleep(0.01)
     log.append([Finish("stop")])
     await sending

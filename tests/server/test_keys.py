@@ -56,7 +56,7 @@ WRONG = [
     "id",
     "secret",
     token(secret="wrong"),
-    token(api_key="nobody"),
+    token(api_key="unknown"),
     token(algorithm="none"),
     "a.b.c",
     "..",

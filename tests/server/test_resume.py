@@ -45,19 +45,19 @@ def ids(events):
     return [int(event.id) for event in events if event.data != DONE]
 
 
-# --- who asks gets numbers --------------------------------------------------------------------------
+# --- event ids -------------------------------------------------------------------------------------
 
 
 @memory
 def test_events_have_ids_only_for_clients_that_request_them(replica):
     client = replica(ScriptedEngine("Hi there"))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
-    asked = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+    resumable = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
 
     assert b"id: " not in plain.content
-    assert ids(events_of(asked.content)) == [1, 2, 3]
-    assert chunks_of(plain.content)[0].keys() == chunks_of(asked.content)[0].keys()
-    assert "x-headrace-resume" not in asked.headers
+    assert ids(events_of(resumable.content)) == [1, 2, 3]
+    assert chunks_of(plain.content)[0].keys() == chunks_of(resumable.content)[0].keys()
+    assert "x-headrace-resume" not in resumable.headers
 
 
 @memory
@@ -71,8 +71,8 @@ def test_with_resume_always_all_events_have_ids(replica):
 
 def test_a_stream_can_be_resumed_after_each_event(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
-    asked = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
-    response = client.post(CHAT, json=asked, headers=RESUMABLE)
+    request = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
+    response = client.post(CHAT, json=request, headers=RESUMABLE)
     whole = events_of(response.content)
     id = response.headers["x-request-id"]
 
@@ -210,7 +210,7 @@ def test_a_turn_of_another_key_is_404(replica):
 
 @memory
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("4", "Last-Event-ID is 4, but turn {id} has only 3 events"),
         ("-1", 'Last-Event-ID is "-1"; it must be'),
@@ -221,7 +221,7 @@ def test_a_turn_of_another_key_is_404(replica):
     ],
 )
 @pytest.mark.parametrize("by", ["header", "query"])
-def test_the_error_for_an_invalid_position_has_its_name_and_value(replica, value, said, by):
+def test_the_error_for_an_invalid_position_has_its_name_and_value(replica, value, message, by):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_header = {"headers": {"last-event-id": value.encode()}}
@@ -230,7 +230,7 @@ def test_the_error_for_an_invalid_position_has_its_name_and_value(replica, value
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
     assert message.startswith(
-        (said if by == "header" else said.replace("Last-Event-ID", "after")).format(id=id)
+        (message if by == "header" else message.replace("Last-Event-ID", "after")).format(id=id)
     )
 
 

@@ -57,8 +57,8 @@ def test_a_server_that_stops_releases_its_resumable_turns(tmp_path):
     kept = {"store": f"sqlite:{tmp_path}/turns.db", "lease": 60.0}
     body = b""
     with serving(stopping, **kept) as server, httpx2.Client(trust_env=False) as client:
-        asked = {"json": {**HELLO, "stream": True}, "headers": {"x-headrace-resumable": "1"}}
-        with client.stream("POST", f"{server.url}{CHAT}", **asked) as response:
+        request = {"json": {**HELLO, "stream": True}, "headers": {"x-headrace-resumable": "1"}}
+        with client.stream("POST", f"{server.url}{CHAT}", **request) as response:
             pieces = response.iter_raw()
             body += next(pieces)
             while b"29" not in body:

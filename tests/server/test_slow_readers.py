@@ -26,7 +26,7 @@ def test_events_wait_in_the_log_for_a_slow_client_and_are_merged(replica, header
         client.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=headers) as response,
     ):
         deadline = time.monotonic() + 60
-        while engine.running and time.monotonic() < deadline:  # it waits for nobody
+        while engine.running and time.monotonic() < deadline:  # it does not wait for readers
             time.sleep(0.01)
         assert engine.running == 0
         chunks = chunks_of(b"".join(response.iter_raw()))

@@ -65,7 +65,7 @@ class ModelSettings(
     ] = 300.0
     idle_timeout: Annotated[Seconds, describe("timeout between two tokens; 0 means no timeout")] = 120.0
     total_timeout: Annotated[
-        Seconds, describe("timeout for the whole answer, including queueing; 0 means no timeout")
+        Seconds, describe("timeout for the complete answer, including queueing; 0 means no timeout")
     ] = 0.0
 
 
