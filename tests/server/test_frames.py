@@ -17,7 +17,7 @@ from headrace.turns import Interpreter, MemoryLog
 from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
 
 TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
-SAID = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
+EVENTS = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
 
 
 def encoder(**how):
@@ -100,14 +100,14 @@ def ids(body):
 
 
 def test_frames_have_no_id_by_default():
-    assert b"id:" not in encoder().encode(SAID)
+    assert b"id:" not in encoder().encode(EVENTS)
 
 
 def test_the_id_of_a_frame_is_the_ordinal_of_its_last_event():
     apart = encoder(numbered=True)
-    bodies = [apart.encode([event]) for event in SAID]
+    bodies = [apart.encode([event]) for event in EVENTS]
     together = encoder(numbered=True)
-    merged = together.encode(SAID)
+    merged = together.encode(EVENTS)
 
     assert ids(b"".join(bodies)) == sorted(set(ids(b"".join(bodies))))
     assert set(ids(merged)) < set(ids(b"".join(bodies)))
@@ -115,17 +115,17 @@ def test_the_id_of_a_frame_is_the_ordinal_of_its_last_event():
 
 
 def test_done_has_no_id():
-    assert encoder(numbered=True).encode(SAID).endswith(b"}\n\ndata: [DONE]\n\n")
+    assert encoder(numbered=True).encode(EVENTS).endswith(b"}\n\ndata: [DONE]\n\n")
 
 
-MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(SAID)
+MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(EVENTS)
 
 
-@given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(SAID)), max_size=6))
+@given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(EVENTS)), max_size=6))
 def test_after_an_ordinal_the_later_events_follow_in_every_split(after, cuts):
     frames = encoder(numbered=True, after=after)
-    places = sorted({0, *cuts, len(SAID)})
-    body = b"".join(frames.encode(SAID[start:end]) for start, end in pairwise(places))
+    places = sorted({0, *cuts, len(EVENTS)})
+    body = b"".join(frames.encode(EVENTS[start:end]) for start, end in pairwise(places))
 
     assert texts_of(body) == "".join(getattr(event, "text", "") for event in MEANT[after:])
     assert all(number > after for number in ids(body))
@@ -136,13 +136,15 @@ def test_after_an_ordinal_the_later_events_follow_in_every_split(after, cuts):
 def test_an_ordinal_beyond_the_end_encodes_nothing_and_is_detectable():
     frames = encoder(numbered=True, after=1000)
 
-    assert frames.encode(SAID[:3]) == b""
+    assert frames.encode(EVENTS[:3]) == b""
     assert frames.ordinal < 1000
 
 
 def test_events_that_are_not_stored_have_no_id():
     frames = encoder(numbered=True)
-    body = frames.encode(SAID[:8]) + frames.encode(SAID[8:12], is_saved=False) + frames.encode(SAID[12:])
+    body = (
+        frames.encode(EVENTS[:8]) + frames.encode(EVENTS[8:12], is_saved=False) + frames.encode(EVENTS[12:])
+    )
     numbers = [event.id for event in events_of(body)]
 
     assert b'"}}]}\n\ndata: {' in body  # a frame without a number, within
@@ -199,7 +201,7 @@ async def test_events_without_frames_are_silence_for_the_client(event):
 
 def test_without_tool_stream_a_call_is_one_frame():
     interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=False))
-    body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(SAID)
+    body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(EVENTS)
 
     ((call,),) = deltas(chunks_of(body), "tool_calls")
     assert call["id"].startswith("call_")

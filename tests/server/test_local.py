@@ -10,7 +10,7 @@ from headrace.cli.main import main
 from headrace.errors import RequestError
 from headrace.server.local import listen, url_of
 
-NOBODY = 65534
+UNPRIVILEGED_USER = 65534
 FIRST_FREE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
@@ -52,7 +52,7 @@ def test_a_port_that_needs_a_permission_has_a_remedy():
     if not FIRST_FREE.exists() or int(FIRST_FREE.read_text()) < 1024:
         pytest.skip("every user may listen on every port")
     user = os.geteuid()
-    os.seteuid(user or NOBODY)
+    os.seteuid(user or UNPRIVILEGED_USER)
     try:
         with pytest.raises(RequestError, match="permission denied; choose a port above 1023 with --port"):
             listen("127.0.0.1", 1023)
