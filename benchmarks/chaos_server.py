@@ -59,14 +59,14 @@ def serve_replica(arguments: argparse.Namespace) -> None:
     else:
         upstream = CompletionsSettings(
             url=(arguments.upstream,),
-            template=str(model_path()),
+            chat_template=str(model_path()),
             dialect="llama.cpp",
-            names=("headrace-tiny",),
+            aliases=("headrace-tiny",),
         )
         model = load_model("glm-4.6", upstream)
     model = msgspec.structs.replace(model, engine=Paced(model.engine, arguments.pace))
     turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_retry_timeout=20.0, linger=20.0)
-    settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive=2.0)
+    settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive_interval=2.0)
     with listen(settings.host, settings.port) as listener:
         run(App(ModelRegistry([model]), settings), listener, settings)
 

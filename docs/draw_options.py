@@ -1,7 +1,7 @@
-"""Draws the tables of docs/configuration.md from the tables of settings and the programs' command lines.
+"""Generate the tables of docs/configuration.md from the settings classes and the programs' arguments.
 
-python docs/draw_options.py          writes them
-python docs/draw_options.py --check  exits with 1 if they are not what the programs take
+python docs/draw_options.py          write the page
+python docs/draw_options.py --check  exit with 1 if the page is not up to date
 """
 
 import re
@@ -20,7 +20,7 @@ _BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options 
 
 
 def redraw(page: str) -> str:
-    """The page with every table drawn anew."""
+    """Return the page with new tables."""
     tables = {"serve": _serve, "record": lambda: _other(record), "parse": lambda: _other(parse)}
     return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3], page)
 
@@ -36,7 +36,7 @@ def _serve() -> Iterator[str]:
 
 
 def _names(option: Option) -> Iterator[str]:
-    """In headrace.toml, on the command line, in the environment."""
+    """Yield the names in headrace.toml, on the command line and in the environment."""
     names = {"file": option.name, "flag": f"{option.flag} {option.metavar}", "variable": option.variable}
     return (f"`{name}`" if source in option.sources else "–" for source, name in names.items())
 
@@ -59,7 +59,7 @@ def _row(*cells: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or check it."""
+    """Write or check the page."""
     page = PAGE.read_text()
     drawn = redraw(page)
     if "--check" in sys.argv[1:]:

@@ -23,10 +23,13 @@ def replica(store_name):
     """Starts another replica over the same store, with the given engine; returns a client for it."""
     with ExitStack() as stack:
 
-        def start(engine, *, api_keys=(), keep_alive=15.0, store=store_name, **limits):
+        def start(engine, *, api_keys=(), keep_alive_interval=15.0, store=store_name, **limits):
             model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
             turns = settings(store=store, **limits)
-            app = App(ModelRegistry([model]), Settings(api_keys=api_keys, keep_alive=keep_alive, turns=turns))
+            app = App(
+                ModelRegistry([model]),
+                Settings(api_keys=api_keys, keep_alive_interval=keep_alive_interval, turns=turns),
+            )
             server = stack.enter_context(LocalServer(app))
             client = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
             return stack.enter_context(client)

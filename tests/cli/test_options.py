@@ -1,4 +1,4 @@
-"""The options of every program: its --help, docs/configuration.md, and a command line that is wrong."""
+"""The options of every program: --help, docs/configuration.md, and errors of the command line."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ OTHER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 @pytest.fixture
 def help_of(capsys, monkeypatch):
-    """What `--help` prints, on lines that are as long as they need to be."""
+    """The output of `--help`, without line breaks in descriptions."""
     monkeypatch.setenv("COLUMNS", "2000")
 
     def help_of(program):
@@ -64,7 +64,7 @@ def test_help_does_not_need_docstrings(program):
 # --- docs -----------------------------------------------------------------------------------------
 
 
-def test_the_tables_of_the_page_are_what_the_programs_take():
+def test_the_tables_of_the_page_are_up_to_date():
     subprocess.run([sys.executable, ROOT / "docs" / "draw_options.py", "--check"], check=True)
 
 
@@ -82,12 +82,12 @@ def test_a_flag_in_an_example_exists(help_of, page):
         assert flags(rest.partition(" -- ")[0]) - flags(help_of(program)) == set()
 
 
-def test_the_flags_that_the_page_on_resuming_names_exist(help_of):
+def test_the_flags_in_the_page_on_resuming_exist(help_of):
     assert flags((ROOT / "docs" / "resume.md").read_text()) - flags(help_of("serve")) == set()
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)", PAGE))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     assert (ROOT / "docs" / path).exists()
 
 
@@ -98,9 +98,9 @@ def test_health_needs_no_key():
         assert httpx2.get(f"{server.url}/health", trust_env=False).status_code == 200
 
 
-# --- wrong command lines --------------------------------------------------------------------------
+# --- errors of the command line --------------------------------------------------------------------
 
-NEEDED = {"serve": [], "record": ["--to", "x", "http://x/v1"], "parse": ["--format", "glm-4.6"]}
+NEEDED = {"serve": [], "record": ["--output-dir", "x", "http://x/v1"], "parse": ["--format", "glm-4.6"]}
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,12 @@ NEEDED = {"serve": [], "record": ["--to", "x", "http://x/v1"], "parse": ["--form
         ("record", "--prot", "--port"),
         ("record", "--hos", "--host"),
         ("parse", "--no-thinkin", "--no-thinking"),
-        ("parse", "--evry", "--every"),
+        ("parse", "--chunk-sise", "--chunk-size"),
     ],
 )
-def test_an_unknown_option_shows_the_usage_of_its_program_and_what_was_meant(capsys, program, wrong, meant):
+def test_an_unknown_option_shows_the_usage_of_its_program_and_the_closest_option(
+    capsys, program, wrong, meant
+):
     with pytest.raises(SystemExit, match="2"):
         main([program, *NEEDED[program], wrong])
     shown = capsys.readouterr().err
@@ -124,7 +126,7 @@ def test_an_unknown_option_shows_the_usage_of_its_program_and_what_was_meant(cap
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_an_argument_that_is_like_no_option_is_named(capsys, program):
+def test_an_unexpected_argument_is_named(capsys, program):
     with pytest.raises(SystemExit, match="2"):
         main([program, *NEEDED[program], "superfluous"])
 

@@ -14,14 +14,14 @@ TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
 def test_a_chat_upstream_needs_neither_template_nor_format():
-    model = load_model("m", ChatSettings(url=URL, names=("n",)))
+    model = load_model("m", ChatSettings(url=URL, aliases=("n",)))
 
     assert (model.names, model.template, model.format) == (["m", "n"], None, UPSTREAM_PARSED)
     assert not model.engine.continues
 
 
 def test_a_completions_upstream_has_a_template_and_can_continue():
-    model = load_model("m", CompletionsSettings(url=URL, template=TEMPLATE, format="glm-4.7"))
+    model = load_model("m", CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-4.7"))
 
     assert model.format.name == "glm-4.7"
     assert model.engine.continues
@@ -32,15 +32,21 @@ def test_a_completions_upstream_has_a_template_and_can_continue():
     [
         (
             CompletionsSettings(url=URL),
-            'template: engine = "completions" needs .* engine = "chat" needs none',
+            'chat_template: engine = "completions" needs .* engine = "chat" needs none',
         ),
         (
-            CompletionsSettings(url=URL, template=TEMPLATE),
-            "format: the family of m is not known; it must be one of",
+            CompletionsSettings(url=URL, chat_template=TEMPLATE),
+            "format: the family of m cannot be detected; it must be one of",
         ),
-        (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format: 'glm-9' is not known"),
+        (
+            CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-9"),
+            "format: 'glm-9' is not known",
+        ),
         (ChatSettings(url=URL, format="glm-9"), "format: 'glm-9' is not known"),
-        (ChatSettings(url=URL, key="NOT_THERE"), "key: the environment variable NOT_THERE is not set"),
+        (
+            ChatSettings(url=URL, upstream_key_env="NOT_THERE"),
+            "upstream_key_env: the environment variable NOT_THERE is not set",
+        ),
     ],
 )
 def test_inconsistent_settings_are_an_error(settings, message):
@@ -52,8 +58,8 @@ def test_inconsistent_settings_are_an_error(settings, message):
     ("kind", "option"),
     [
         (LlamaSettings, "path"),
-        (LlamaSettings, "template"),
-        (CompletionsSettings, "template"),
+        (LlamaSettings, "chat_template"),
+        (CompletionsSettings, "chat_template"),
         (RecordedSettings, "path"),
     ],
 )
@@ -66,8 +72,8 @@ def test_inconsistent_settings_are_an_error(settings, message):
         ("text", "is not a usable GGUF file|is not a recording|not valid Jinja: line 1"),
         ("text.gguf", "is not a usable GGUF file|is not a recording|not valid Jinja"),
         ("text.json", "is not a usable GGUF file|is not a recording|is not valid JSON"),
-        ("folder.gguf", "it is a directory; name the file|has no recordings"),
-        ("folder", "it is a directory; name the file|has no chat template|has no recordings"),
+        ("folder.gguf", "it is a directory; set the path of a file|contains no recordings"),
+        ("folder", "it is a directory; set the path of a file|has no chat template|contains no recordings"),
     ],
 )
 def test_an_error_names_an_unusable_file_and_its_option(tmp_path, kind, option, file, reason):
@@ -93,7 +99,7 @@ def test_a_recording_can_be_replayed_with_a_fault(tmp_path):
 
 
 def test_the_first_model_wins_a_shared_name():
-    first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
+    first, second = (load_model(name, ChatSettings(url=URL, aliases=("same",))) for name in ("a", "b"))
     models = ModelRegistry([first, second])
 
     assert models.find("SAME") is first

@@ -1,4 +1,4 @@
-"""What the three distributions say about themselves, and that each can stand alone."""
+"""The metadata, READMEs and extras of the three distributions."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ def test_each_carries_the_licence(package):
 
 
 @each_package
-def test_each_says_what_it_is_for(package):
+def test_each_has_metadata(package):
     project = PROJECTS[package.name]
 
     assert project["authors"] == [{"name": "The Headrace authors"}]
@@ -42,7 +42,7 @@ def test_all_have_one_version():
 
 
 @each_package
-def test_the_readme_of_a_package_links_to_no_file_that_is_not_beside_it(package):
+def test_the_readme_of_a_package_has_no_relative_links(package):
     assert re.findall(r"\]\((?!https?:|#)", (package / "README.md").read_text()) == []
 
 
@@ -53,7 +53,7 @@ def test_every_extra_is_described(text):
     assert sorted(described) == sorted(EXTRAS)
 
 
-def test_what_the_program_says_to_install_is_an_extra():
+def test_every_extra_in_a_message_exists():
     sources = "".join(path.read_text() for path in ROOT.glob("packages/headrace/src/**/*.py"))
     named = re.findall(r'(?:needs_extra\(|_Command\(".*", )"([\w,]+)"', sources)
 
@@ -61,7 +61,7 @@ def test_what_the_program_says_to_install_is_an_extra():
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("docs/*.md"), ROOT / "README.md"], ids=lambda path: path.name)
-def test_nothing_of_ours_is_installed_from_an_index(path):
+def test_no_page_installs_headrace_from_an_index(path):
     installed = re.findall(r"pip install (.*)", path.read_text())
 
     assert [line for line in installed if re.search(r"(^|[\s'\"])headrace", line)] == []

@@ -1,4 +1,4 @@
-"""The README's commands are run: what it promises must work as it stands there."""
+"""The commands and programs of the README run."""
 
 import os
 import re
@@ -57,11 +57,11 @@ def test_every_make_target_exists(target):
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", README))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     assert (ROOT / path).exists()
 
 
-def test_the_demo_shows_thinking_an_answer_and_arguments_in_pieces():
+def test_the_demo_prints_thinking_an_answer_and_incremental_arguments():
     shown = run([sys.executable, str(ROOT / "examples/demo.py")], "")
 
     for part in ("[thinking]", "[answer]", "[tool call 0: arguments]", "·", "tool_calls", "prompt"):
@@ -69,5 +69,5 @@ def test_the_demo_shows_thinking_an_answer_and_arguments_in_pieces():
 
 
 @pytest.mark.parametrize("name", ["streaming.py", "stream_tool_call.py"])
-def test_the_programs_of_zais_pages_run(name, url):
+def test_the_programs_of_zais_documentation_run(name, url):
     assert len(run([sys.executable, str(ROOT / "examples" / name)], url)) > 50

@@ -1,4 +1,4 @@
-"""docs/resume.md agrees with the program."""
+"""docs/resume.md agrees with the code."""
 
 import json
 import re
@@ -34,5 +34,5 @@ def test_the_table_of_stores_is_up_to_date():
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     assert (DOCS / path).exists()

@@ -1,4 +1,4 @@
-"""A type checker finds nothing in the pages' programs, as they stand there."""
+"""The programs in the documentation type-check."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ PYRIGHT = ["-m", "basedpyright", "--level", "error", "--pythonpath", sys.executa
 @pytest.mark.parametrize(
     "checker", [["-m", "mypy", "--config-file="], ["-m", "mypy", "--config-file=", "--strict"], PYRIGHT]
 )
-def test_a_type_checker_finds_nothing_in_the_programs_of_the_pages(checker, tmp_path):
+def test_the_programs_in_the_documentation_type_check(checker, tmp_path):
     files = []
     for number, page in enumerate(PAGES):
         programs = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)

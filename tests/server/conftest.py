@@ -12,7 +12,7 @@ TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content 
 
 @pytest.fixture
 def serve():
-    """Serves an engine under the name glm-4.6; gives a client for it."""
+    """Serve an engine as glm-4.6, and return a client."""
     with ExitStack() as open_until_the_end:
 
         def start(engine, **settings):

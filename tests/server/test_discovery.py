@@ -54,14 +54,14 @@ def test_the_owner_of_a_model_determines_the_dialect(serve, owner, dialect):
     settings = found.options.settings()
 
     assert (type(settings).__name__, settings.dialect) == ("ChatSettings", dialect)
-    assert (found.options.name, settings.names) == ("glm-4.6", ("zai-org/GLM-4.6",))
+    assert (found.options.name, settings.aliases) == ("glm-4.6", ("zai-org/GLM-4.6",))
     assert settings.upstream_model == "zai-org/GLM-4.6"
     assert "no chat template" in found.notes[-1]
 
 
 def test_a_given_template_selects_completions(serve):
     server = serve(models("m", owned_by="vllm"))
-    (found,) = discover(server, template=GLM_TEMPLATE)
+    (found,) = discover(server, chat_template=GLM_TEMPLATE)
     settings = found.options.settings()
 
     assert (type(settings).__name__, settings.format) == ("CompletionsSettings", "glm-4.6")
@@ -76,19 +76,19 @@ def test_llama_server_reports_its_template(serve):
     (found,) = discover(server)
 
     assert server.asked[1].path == "/props"
-    assert found.options.settings().template == GLM_TEMPLATE
-    assert (found.options.name, found.options.settings().names) == ("x", ())
+    assert found.options.settings().chat_template == GLM_TEMPLATE
+    assert (found.options.name, found.options.settings().aliases) == ("x", ())
 
 
 def test_the_template_is_read_from_the_model_directory_of_a_server_on_this_machine(serve, tmp_path):
     (tmp_path / "chat_template.jinja").write_text(GLM_TEMPLATE)
     (found,) = discover(serve(models("m", owned_by="vllm", root=str(tmp_path))))
 
-    assert found.options.settings().template == str(tmp_path)
+    assert found.options.settings().chat_template == str(tmp_path)
 
 
 def test_an_unknown_family_is_parsed_by_the_server(serve):
-    (found,) = discover(serve(models("m", owned_by="vllm")), template="{{ messages }}")
+    (found,) = discover(serve(models("m", owned_by="vllm")), chat_template="{{ messages }}")
 
     assert isinstance(found.options.settings(), ChatSettings)
     assert "--format" in found.notes[-1]
@@ -138,23 +138,23 @@ def test_an_invalid_option_is_reported_before_any_request(serve, values):
 
 def test_given_options_take_precedence(serve):
     server = serve(models("m", owned_by="vllm"), NOT_FOUND)
-    (found,) = discover(server, engine="chat", dialect="sglang", idle="3")
+    (found,) = discover(server, engine="chat", dialect="sglang", idle_timeout="3")
     settings = found.options.settings()
 
-    assert (settings.dialect, settings.idle) == ("sglang", 3)
+    assert (settings.dialect, settings.idle_timeout) == ("sglang", 3)
     assert "as given" in found.notes[-1]
 
 
 def test_the_key_is_sent_from_its_variable(serve):
     server = serve(models("m"), NOT_FOUND)
-    discover(server, environment={"K": "secret"}, key="K")
+    discover(server, environment={"K": "secret"}, upstream_key_env="K")
 
     assert server.asked[0].headers["authorization"] == "Bearer secret"
 
 
 def test_an_error_names_the_variable_that_is_not_set(serve):
     with pytest.raises(RequestError, match="environment variable K is not set"):
-        discover(serve(models("m")), key="K")
+        discover(serve(models("m")), upstream_key_env="K")
 
 
 @pytest.mark.parametrize(

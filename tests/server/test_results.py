@@ -1,4 +1,4 @@
-"""Asynchronous completions: started by one request, and polled by others."""
+"""Asynchronous completions: started by one request and polled by others."""
 
 import time
 
@@ -24,7 +24,7 @@ def begin(client, **fields):
 
 
 def result(client, id):
-    """Poll until the result is available."""
+    """Poll until the turn has ended."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         response = client.get(f"{RESULT}/{id}")
@@ -35,7 +35,7 @@ def result(client, id):
     pytest.fail("no result within 10 s")
 
 
-def test_the_answer_is_that_of_a_complete_response(replica):
+def test_a_result_is_the_completion(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
     begun = begin(client, tools=[WEATHER])
     done = result(client, begun["id"])
@@ -68,7 +68,7 @@ def test_a_running_turn_is_processing(replica):
 
 
 @memory
-def test_a_turn_runs_to_its_end_without_a_reader(replica):
+def test_a_turn_runs_without_readers(replica):
     engine = ContinuingEngine("Hi there, and so on", delay=0.03)
     client = replica(engine, linger=0.05)
     id = begin(client)["id"]
@@ -78,7 +78,7 @@ def test_a_turn_runs_to_its_end_without_a_reader(replica):
 
 
 @pytest.mark.parametrize("script", [[EngineError("no GPU")], ["Hi", EngineError("no GPU")]])
-def test_a_failure_is_reported_with_its_error(replica, script):
+def test_a_failed_turn_has_the_status_fail(replica, script):
     client = replica(ScriptedEngine(script))
     failed = result(client, begin(client)["id"])
 
@@ -88,7 +88,7 @@ def test_a_failure_is_reported_with_its_error(replica, script):
 
 
 @shared
-def test_the_result_is_available_at_every_replica(replica):
+def test_every_replica_returns_the_result(replica):
     here, there = replica(ScriptedEngine("Hi there")), replica(ScriptedEngine("no"))
     id = begin(here)["id"]
 
@@ -96,7 +96,7 @@ def test_the_result_is_available_at_every_replica(replica):
 
 
 @memory
-def test_a_result_can_be_read_as_a_stream_and_a_stream_as_a_result(replica):
+def test_an_asynchronous_turn_can_be_streamed_and_a_streamed_turn_polled(replica):
     client = replica(ScriptedEngine("Hi there"))
     begun = begin(client)["id"]
     streamed = client.post(CHAT, json={**HELLO, "stream": True}, headers={"x-headrace-resumable": "1"})
@@ -107,7 +107,7 @@ def test_a_result_can_be_read_as_a_stream_and_a_stream_as_a_result(replica):
 
 @memory
 @pytest.mark.parametrize("prefix", ["/api/paas/v4", "/api/coding/paas/v4", "/v1"])
-def test_the_endpoint_has_three_prefixes(replica, prefix):
+def test_every_prefix_serves_the_endpoint(replica, prefix):
     client = replica(ScriptedEngine("Hi"))
     begun = client.post(f"{prefix}/async/chat/completions", json=HELLO).json()
 
@@ -115,7 +115,7 @@ def test_the_endpoint_has_three_prefixes(replica, prefix):
 
 
 @memory
-def test_invalid_requests_are_rejected_at_once(replica):
+def test_an_invalid_request_is_an_error_immediately(replica):
     client = replica(ScriptedEngine("Hi"), api_keys=("me.secret", "you.secret"))
     mine, yours = ({"x-api-key": f"{name}.secret"} for name in ("me", "you"))
     id = client.post(BEGIN, json=HELLO, headers=mine).json()["id"]

@@ -1,4 +1,4 @@
-"""Reading a turn again: over another connection, from another client, at another replica."""
+"""Resuming a turn: from another connection, another client, another replica."""
 
 import json
 import os
@@ -25,7 +25,7 @@ IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 def begin(client, **fields):
-    """Request a resumable stream, read its first events and disconnect; return the turn's id and the events."""
+    """Read the first bytes of a resumable stream and disconnect; return the turn id and the events received."""
     headers = {**RESUMABLE, **fields.pop("headers", {})}
     with client.stream("POST", CHAT, json={**HELLO, "stream": True, **fields}, headers=headers) as response:
         assert response.status_code == 200, response.read()
@@ -43,19 +43,19 @@ def ids(events):
     return [int(event.id) for event in events if event.data != DONE]
 
 
-# --- event ids --------------------------------------------------------------------------------------
+# --- event ids -------------------------------------------------------------------------------------
 
 
 @memory
-def test_events_have_ids_for_clients_that_request_them_and_for_no_others(replica):
+def test_events_have_ids_only_for_clients_that_request_them(replica):
     client = replica(ScriptedEngine("Hi there"))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
-    asked = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+    resumable = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
 
     assert b"id: " not in plain.content
-    assert ids(events_of(asked.content)) == [1, 2, 3]
-    assert chunks_of(plain.content)[0].keys() == chunks_of(asked.content)[0].keys()
-    assert "x-headrace-resume" not in asked.headers
+    assert ids(events_of(resumable.content)) == [1, 2, 3]
+    assert chunks_of(plain.content)[0].keys() == chunks_of(resumable.content)[0].keys()
+    assert "x-headrace-resume" not in resumable.headers
 
 
 @memory
@@ -67,10 +67,10 @@ def test_with_resume_always_all_events_have_ids(replica):
     assert content(events_after(client, response.headers["x-request-id"])) == "Hi there"
 
 
-def test_a_stream_can_be_resumed_after_each_of_its_events(replica):
+def test_a_stream_can_be_resumed_after_each_event(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
-    asked = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
-    response = client.post(CHAT, json=asked, headers=RESUMABLE)
+    request = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
+    response = client.post(CHAT, json=request, headers=RESUMABLE)
     whole = events_of(response.content)
     id = response.headers["x-request-id"]
 
@@ -82,7 +82,7 @@ def test_a_stream_can_be_resumed_after_each_of_its_events(replica):
         )
 
 
-def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
+def test_at_openais_path_a_resumed_stream_does_not_repeat_the_role(replica):
     client = replica(ScriptedEngine("one two three", piece=3))
     response = client.post(OPENAI_CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
     turn = f"{OPENAI_CHAT}/{response.headers['x-request-id']}"
@@ -93,7 +93,7 @@ def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
 
 
 def joined(events):
-    """Join the texts by kind: merging makes no difference."""
+    """Return all text by kind, and what follows the calls, independently of how events were merged."""
     texts = {"content": "", "reasoning_content": "", "arguments": "", "names": [], "ending": []}
     for event in events:
         if event.data == DONE:
@@ -116,7 +116,7 @@ def joined(events):
     "away",
     [0.0, 1.0, pytest.param(30.0, marks=pytest.mark.skipif(not IS_NIGHTLY, reason="takes half a minute"))],
 )
-def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
+def test_a_client_that_reconnects_gets_the_rest(replica, away):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     client = replica(engine, linger=60.0)
     id, first = begin(client)
@@ -129,7 +129,7 @@ def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
 
 
 @memory
-def test_a_turn_runs_on_without_a_reader_for_the_linger_time(replica):
+def test_a_turn_without_readers_continues_for_linger(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
@@ -144,7 +144,7 @@ def test_a_turn_runs_on_without_a_reader_for_the_linger_time(replica):
 
 
 @memory
-def test_a_turn_that_is_not_resumable_is_cancelled_when_its_client_disconnects(replica):
+def test_a_turn_that_is_not_resumable_stops_when_its_client_disconnects(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
@@ -158,7 +158,7 @@ def test_a_turn_that_is_not_resumable_is_cancelled_when_its_client_disconnects(r
     assert (response.status_code, "X-Headrace-Resumable: 1" in response.text) == (404, True)
 
 
-def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, store_name):
+def test_an_evicted_turn_is_410_with_the_reason(replica, store_kind, store_name):
     client = replica(ScriptedEngine("Hi there"), retention=0.3, lease=0.3)
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     assert client.get(f"{CHAT}/{id}").status_code == 200
@@ -172,13 +172,13 @@ def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, stor
     assert client.delete(f"{CHAT}/{id}").status_code == 410
 
 
-def test_an_unknown_turn_is_not_found(replica):
+def test_an_unknown_turn_is_404(replica):
     response = replica(ScriptedEngine("Hi")).get(f"{CHAT}/20260313050448e162ecc8207a4c47")
 
     assert (response.status_code, response.json()["error"]["code"]) == (404, "1214")
 
 
-def test_two_concurrent_readers_receive_the_same(replica):
+def test_concurrent_readers_get_the_same_stream(replica):
     client = replica(ContinuingEngine(SCRIPT, piece=3, delay=0.01))
     id, first = begin(client)
     read = {}
@@ -196,7 +196,7 @@ def test_two_concurrent_readers_receive_the_same(replica):
     assert ids(read[0])[-1] == ids(read[1])[-1]
 
 
-def test_with_another_key_a_turn_is_not_found(replica):
+def test_a_turn_of_another_key_is_404(replica):
     client = replica(ScriptedEngine("Hi there"), api_keys=("me.secret", "you.secret"))
     mine, yours = ({"authorization": f"Bearer {name}.secret"} for name in ("me", "you"))
     id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, **mine}).json()["id"]
@@ -221,7 +221,7 @@ def test_with_another_key_a_turn_is_not_found(replica):
     ],
 )
 @pytest.mark.parametrize("by", ["header", "query"])
-def test_an_invalid_position_is_rejected_with_its_name_and_value(replica, value, message, by):
+def test_the_error_for_an_invalid_position_has_its_name_and_value(replica, value, message, by):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_header = {"headers": {"last-event-id": value.encode()}}
@@ -243,7 +243,7 @@ def test_after_the_last_event_only_done_is_left(replica):
 
 
 @memory
-def test_a_position_beyond_the_events_so_far_is_rejected(replica):
+def test_a_position_beyond_the_last_event_of_a_running_turn_is_an_error(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine)
@@ -258,7 +258,7 @@ def test_a_position_beyond_the_events_so_far_is_rejected(replica):
 
 
 @memory
-def test_an_event_source_starts_with_the_query_and_reconnects_with_the_header(replica):
+def test_an_event_source_starts_with_a_query_and_reconnects_with_a_header(replica):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_query = client.get(f"{CHAT}/{id}", params={"after": "1"}, headers={"accept": "text/event-stream"})
@@ -270,7 +270,7 @@ def test_an_event_source_starts_with_the_query_and_reconnects_with_the_header(re
 
 
 @memory
-def test_an_event_source_may_pass_a_signed_token_in_the_query_but_no_key(replica):
+def test_a_query_may_contain_a_signed_token_but_no_key(replica):
     client = replica(ScriptedEngine("Hi there"), api_keys=("id.secret",))
     id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, "x-api-key": "id.secret"}).json()["id"]
     signed = generate_token("id.secret")
@@ -284,7 +284,7 @@ def test_an_event_source_may_pass_a_signed_token_in_the_query_but_no_key(replica
 
 
 @shared
-def test_a_stream_continues_at_another_replica(replica):
+def test_a_stream_can_be_resumed_at_another_replica(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     id, first = begin(here)
@@ -295,8 +295,8 @@ def test_a_stream_continues_at_another_replica(replica):
 
 
 @shared
-def test_a_position_received_from_one_replica_is_valid_at_another_at_once(replica):
-    """A reader that changes replicas may be ahead of the events that the other has polled so far."""
+def test_a_replica_that_follows_a_turn_accepts_a_position_it_has_not_reached(replica):
+    """A client that changes replicas is ahead of what the other replica has read from the store."""
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -317,7 +317,7 @@ def test_a_position_received_from_one_replica_is_valid_at_another_at_once(replic
 # --- cancelling -----------------------------------------------------------------------------------
 
 
-def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
+def test_delete_stops_the_engine_and_ends_every_stream(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     client = replica(engine)
     stopped = {}
@@ -341,7 +341,7 @@ def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
 
 
 @shared
-def test_delete_at_another_replica_cancels_the_turn_too(replica):
+def test_delete_at_another_replica_stops_the_engine(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -360,7 +360,7 @@ def test_delete_at_another_replica_cancels_the_turn_too(replica):
 
 
 @memory
-def test_other_methods_are_rejected(replica):
+def test_other_methods_are_405(replica):
     response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
@@ -372,7 +372,7 @@ def test_other_methods_are_rejected(replica):
 
 
 @memory
-def test_the_reason_of_a_failure_is_sent_only_to_clients_of_ours(replica):
+def test_only_clients_that_request_it_get_the_reason_of_a_failure(replica):
     client = replica(ScriptedEngine(["Hi", EngineError("the GPU is gone")]))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
     ours = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
@@ -398,7 +398,7 @@ def test_an_unreachable_store_is_503_for_resumable_turns_only(replica):
 
 @memory
 @pytest.mark.parametrize("streaming", [True, False])
-def test_with_on_store_error_continue_a_turn_starts_without_the_store_and_with_a_header(replica, streaming):
+def test_with_on_store_error_continue_a_turn_starts_without_the_store_and_has_a_header(replica, streaming):
     client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", on_store_error="continue")
     response = client.post(CHAT, json={**HELLO, "stream": streaming}, headers=RESUMABLE)
 

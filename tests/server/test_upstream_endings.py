@@ -1,4 +1,4 @@
-"""An upstream that fails, as a client of ours sees it: the documented ending, soon, and then all is well again."""
+"""Failures of an upstream: clients get the documented ending soon, and later requests succeed."""
 
 import time
 
@@ -25,7 +25,7 @@ HALF = STREAM[:2]
 
 @pytest.fixture
 def behind(serve):
-    """Starts servers with these replies, and ours in front of them; gives a client and the servers."""
+    """Start upstreams with these replies and a Headrace in front of them; return a client and the upstreams."""
     started = []
 
     def start(*servers, **clocks):
@@ -53,7 +53,7 @@ def ask(client, **fields):
 
 
 def assert_well(client):
-    """The next request works."""
+    """Check that the next request succeeds."""
     assert "".join(deltas(chunks_of(ask(client).content), "content")).strip() == "Hello"
 
 
@@ -70,7 +70,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_a_break_after_the_first_token_ends_with_network_error_and_usage(behind, how):
+def test_an_upstream_failure_after_the_first_token_ends_with_network_error_and_usage(behind, how):
     client, _ = behind([BREAKS[how], Reply(STREAM)], **PATIENT)
     *said, last = chunks_of(ask(client).content)
 
@@ -80,7 +80,7 @@ def test_a_break_after_the_first_token_ends_with_network_error_and_usage(behind,
     assert_well(client)
 
 
-def test_the_usage_of_a_break_is_what_was_said_and_the_prompt_as_far_as_the_server_told_of_it(behind):
+def test_the_usage_after_a_failure_is_the_received_tokens_and_the_reported_prompt(behind):
     first, second = (
         sse(chunk(text, usage={"prompt_tokens": 7, "completion_tokens": number}))
         for number, text in enumerate(("Hel", "lo"), 1)
@@ -92,7 +92,7 @@ def test_the_usage_of_a_break_is_what_was_said_and_the_prompt_as_far_as_the_serv
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_a_whole_answer_that_breaks_is_an_error_and_no_half_answer(behind, how):
+def test_an_upstream_failure_during_a_completion_is_an_error(behind, how):
     client, _ = behind([BREAKS[how], Reply(STREAM)], **PATIENT)
     response = ask(client, stream=False)
 
@@ -115,7 +115,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("how", REFUSALS)
 @pytest.mark.parametrize("streamed", [True, False])
-def test_a_failure_before_the_first_token_is_a_status_and_never_a_stream(behind, how, streamed):
+def test_an_upstream_failure_before_the_first_token_is_a_status(behind, how, streamed):
     reply, status, code = REFUSALS[how]
     client, _ = behind([reply, Reply(STREAM)])
     response = ask(client, stream=streamed)
@@ -137,7 +137,7 @@ def test_a_busy_upstream_is_429_and_its_retry_after(behind):
 
 
 @pytest.mark.parametrize("how", [how for how in REFUSALS if how != "400"])
-def test_another_server_answers_for_one_that_fails_before_its_first_byte(behind, how):
+def test_another_upstream_is_used_if_one_fails_before_its_first_byte(behind, how):
     client, _ = behind([REFUSALS[how][0]], [Reply(STREAM)])
 
     for _ in range(3):
@@ -145,7 +145,7 @@ def test_another_server_answers_for_one_that_fails_before_its_first_byte(behind,
 
 
 @pytest.mark.parametrize("how", BREAKS)
-def test_no_other_server_is_asked_after_the_first_byte(behind, how):
+def test_no_other_upstream_is_used_after_the_first_byte(behind, how):
     client, (_, other) = behind([BREAKS[how]], [Reply(STREAM)], **PATIENT)
     chunks = chunks_of(ask(client).content)
 

@@ -1,4 +1,4 @@
-"""Two hundred clients that leave at random moments: nothing is left running, and the memory is back."""
+"""Two hundred clients that disconnect at random moments: no request keeps running, and memory is freed."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ TEMPLATE = ChatTemplate("{{ messages[0].content }}")
 
 
 class Endless:
-    """An upstream that takes its time with the first token, and never stops."""
+    """An upstream with a slow first token and endless output."""
 
     def __init__(self):
         self.open = 0
@@ -96,7 +96,7 @@ def resident_megabytes():
 
 
 def leave_twice(engine, is_settled):
-    """The first time warms up: pools, caches and the allocator's arenas."""
+    """The first run is a warm-up of pools, caches and the allocator's arenas."""
     model = Model(("m",), engine, FORMATS["glm-4.6"], TEMPLATE)
     with LocalServer(App(ModelRegistry([model]), Settings())) as server:
         port = int(server.url.rpartition(":")[2])
@@ -110,14 +110,14 @@ def leave_twice(engine, is_settled):
 
 
 def cancelled(url):
-    """How many turns the server's metrics count as cancelled."""
+    """Return the number of cancelled turns in the server's metrics."""
     text = httpx2.get(f"{url}/metrics", trust_env=False).text
     return float(
         re.search(r'^headrace_cancel_latency_seconds_count{model="m"} (\S+)$', text, re.MULTILINE)[1]
     )
 
 
-def test_no_upstream_request_outlives_its_reader():
+def test_no_upstream_request_outlives_its_client():
     upstream = Endless()
     with LocalServer(upstream) as behind:
         transport = HttpTransport(f"{behind.url}/v1")
@@ -132,7 +132,7 @@ def test_no_upstream_request_outlives_its_reader():
     assert after - before < 5
 
 
-def test_no_slot_outlives_its_reader():
+def test_no_slot_outlives_its_client():
     pytest.importorskip("xllamacpp")
     from headrace_tiny import model_path
 

@@ -47,7 +47,7 @@ def front(name, settings):
 def clients(llama_cpp):
     """A client for each way to the same weights."""
     url = (f"{llama_cpp.url}/v1",)
-    completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
+    completions = CompletionsSettings(url=url, dialect="llama.cpp", chat_template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")
     with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), Settings())) as embedded:
         second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")
@@ -96,7 +96,7 @@ def said(client, question, **fields):
 
 @pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
 @pytest.mark.parametrize("thinking", ["enabled", "disabled"])
-def test_the_same_weights_say_the_same_whichever_way_they_are_reached(clients, way, thinking):
+def test_the_same_weights_give_the_same_answer_through_every_engine(clients, way, thinking):
     fields = {"thinking": {"type": thinking}}
     expected = said(clients["embedded"], POEM, **fields)
     got = said(clients[way], POEM, **fields)
@@ -110,7 +110,7 @@ def test_the_same_weights_say_the_same_whichever_way_they_are_reached(clients, w
 
 
 @pytest.mark.parametrize("way", ["completions", "headrace"])
-def test_a_call_comes_in_pieces(clients, way):
+def test_a_call_is_streamed(clients, way):
     fields = {"tools": [SEED_TOOL], "tool_stream": True}
     _, _, names, arguments, reason, usage = said(clients[way], "北京天气怎么样", **fields)
 

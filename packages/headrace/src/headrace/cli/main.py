@@ -1,4 +1,4 @@
-"""The `headrace` program. A command is imported when it is run: each needs other packages."""
+"""The `headrace` program. A command is imported only when it runs, because each needs other packages."""
 
 import sys
 from collections.abc import Sequence
@@ -17,24 +17,26 @@ __all__ = ["main"]
 class _Command(NamedTuple):
     summary: str
     extra: str
-    """What brings the packages that it imports."""
+    """The extra that contains the packages that the command imports."""
 
 
 _COMMANDS: Final = {
     "serve": _Command("serve the API", "server"),
-    "record": _Command("record a server's answers", "server,upstream"),
-    "parse": _Command("read a model's output", ""),
+    "record": _Command("record the responses of a server", "server,upstream"),
+    "parse": _Command("parse the raw output of a model", ""),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    """Run one command and return its exit status: 0 success, 1 failure, 2 usage error, 130 interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
     return streams.run(lambda: _run(words))
 
 
 def _run(words: Sequence[str]) -> int:
-    parser = CommandParser(prog="headrace", description="Z.ai's streaming chat completions, at home.")
+    parser = CommandParser(
+        prog="headrace", description="Serve Z.ai's streaming chat-completions API on your own hardware."
+    )
     parser.add_argument("--version", action="version", version=f"headrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     named = next((word for word in words if not word.startswith("-")), "")

@@ -1,4 +1,4 @@
-"""Command lines: argparse, without guessing, and with the usage of the command that was used wrongly."""
+"""argparse without abbreviations, and with the usage of the subcommand in usage errors."""
 
 import argparse
 import difflib
@@ -9,7 +9,7 @@ __all__ = ["CommandParser"]
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations and that reports an unknown option itself, not its parent."""
+    """A parser that accepts no abbreviations and reports unknown options itself instead of its parent."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
@@ -17,7 +17,7 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse what is known; exit with status 2 at anything else."""
+        """Parse the arguments; exit with status 2 if one is unknown."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             option = unknown[0].partition("=")[0]

@@ -71,7 +71,7 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
     """
     if variable and not environment.get(variable):
         raise OptionError(
-            "key", f"the environment variable {variable} is not set; set it to the server's key"
+            "upstream_key_env", f"the environment variable {variable} is not set; set it to the server's key"
         )
     return environment[variable] if variable else ""
 
@@ -80,11 +80,11 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
     from headrace.engines.llama import LlamaEngine
 
     path = settings.path or _embedded_path()
-    if settings.template:
+    if settings.chat_template:
         with errors_of("path"):
             read_metadata(path)
-    with errors_of("template" if settings.template else "path"):
-        source = find_template(settings.template) if settings.template else model_template(path)
+    with errors_of("chat_template" if settings.chat_template else "path"):
+        source = find_template(settings.chat_template) if settings.chat_template else model_template(path)
         template = source.compile(writes_bos=False)
     format = _format(settings, source.text, path.stem)
     engine = LlamaEngine(
@@ -102,7 +102,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
 
 def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
     dialect = DIALECTS[settings.dialect]
-    with errors_of("template"):
+    with errors_of("chat_template"):
         source = find_template(_required_template(settings))
         template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
     format = _format(settings, source.text, settings.upstream_model or name)
@@ -113,7 +113,7 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             upstream,
             model=settings.upstream_model or name,
             format=format,
-            max_tokens=settings.max_tokens,
+            max_tokens=settings.default_max_tokens,
         )
 
     balancer = _load_balancer(settings, protocol, environment)
@@ -150,7 +150,7 @@ def _recording_paths(place: Path) -> list[Path]:
     with reading("the recording", place):
         paths = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     if not paths:
-        msg = f"{place} has no recordings (*.jsonl); `headrace record --to {place}` writes some"
+        msg = f"{place} contains no recordings (*.jsonl); `headrace record --output-dir {place}` writes some"
         raise EngineError(msg)
     return paths
 
@@ -163,21 +163,23 @@ def _load_balancer(
     """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
     with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport
-    key = read_key(settings.key, environment)
+    key = read_key(settings.upstream_key_env, environment)
     engines = []
     for url in settings.url:
-        transport = HttpTransport(url, key=key, key_variable=settings.key)
+        transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env)
         engine = UpstreamEngine(transport, protocol(transport.upstream))
         engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)
 
 
 def _timeouts(settings: ModelSettings) -> Timeouts:
-    return Timeouts(first_token=settings.first_token, idle=settings.idle, total=settings.total)
+    return Timeouts(
+        first_token=settings.first_token_timeout, idle=settings.idle_timeout, total=settings.total_timeout
+    )
 
 
 def _names(name: str, settings: ModelSettings) -> list[str]:
-    return [own for own in (name, *settings.names) if own] or list(ZAI_NAMES)
+    return [own for own in (name, *settings.aliases) if own] or list(ZAI_NAMES)
 
 
 def _format(settings: ModelSettings, template: str, name: str) -> Format:
@@ -186,18 +188,18 @@ def _format(settings: ModelSettings, template: str, name: str) -> Format:
         known = f"it must be one of {', '.join(FORMATS)}"
         if format:
             raise OptionError("format", f"{format!r} is not known; {known}")
-        raise OptionError("format", f"the family of {name or 'the model'} is not known; {known}")
+        raise OptionError("format", f"the family of {name or 'the model'} cannot be detected; {known}")
     return FORMATS[format]
 
 
 def _required_template(settings: CompletionsSettings) -> str:
-    if not settings.template:
+    if not settings.chat_template:
         raise OptionError(
-            "template",
+            "chat_template",
             'engine = "completions" needs the model\'s GGUF file, its Hugging Face directory or a Jinja file;'
             ' engine = "chat" needs none',
         )
-    return settings.template
+    return settings.chat_template
 
 
 def _embedded_path() -> Path:

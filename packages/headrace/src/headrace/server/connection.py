@@ -1,4 +1,4 @@
-"""One HTTP request and its response, without a framework in between: raw ASGI."""
+"""One HTTP request and its response, on plain ASGI."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import cached_property
@@ -15,15 +15,17 @@ Header = tuple[bytes, bytes]
 
 
 class _MethodError(RequestError):
-    """This path does not know the method; a 405 must tell those it knows (RFC 9110, 15.5.6)."""
+    """A method that the path does not support; status 405 needs `Allow` (RFC 9110, 15.5.6)."""
 
     def __init__(self, path: str, method: str, allowed: Iterable[str]) -> None:
-        super().__init__(f"{path} takes {' or '.join(allowed)}, not {method}", code="1222", status=405)
+        super().__init__(
+            f"{path} does not support {method}; use {' or '.join(allowed)}", code="1222", status=405
+        )
         self.allowed = ", ".join(allowed)
 
 
 class HttpConnection:
-    """What came, and ways to answer it."""
+    """A request, and methods that send its response."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
@@ -34,16 +36,16 @@ class HttpConnection:
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """By their names in lower case."""
+        """The request headers by lower-case name."""
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The parameters after the question mark."""
+        """The query parameters."""
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
     def check_method(self, *allowed: str) -> None:
-        """Refuse what this path does not know.
+        """Reject methods that the path does not support.
 
         Raises:
             RequestError: 1222, status 405.
@@ -52,37 +54,37 @@ class HttpConnection:
             raise _MethodError(self.path, self.method, allowed)
 
     async def body(self, limit: int) -> bytes:
-        """The whole body.
+        """Receive the complete body.
 
         Raises:
-            RequestError: 1210, it is longer than `limit` bytes or compressed, or the client left.
+            RequestError: 1210, it is larger than `limit` bytes or compressed, or the client disconnected.
         """
         encoding = self.headers.get("content-encoding", "identity")
         if encoding.lower() != "identity":
-            msg = f"Content-Encoding is {encoding}; send the body as it is, without compression"
+            msg = f"Content-Encoding is {encoding}; send the body without compression"
             raise RequestError(msg, code="1210", status=415)
         parts: list[bytes] = []
         size = 0
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                msg = "the client left before its request was whole"
+                msg = "the client disconnected before the request was complete"
                 raise RequestError(msg, code="1210")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
-                msg = f"the body is larger than {limit} bytes; send less, or raise HEADRACE_MAX_BODY"
+                msg = f"the body is larger than {limit} bytes; send less, or increase HEADRACE_MAX_BODY_SIZE"
                 raise RequestError(msg, code="1210")
             if not message.get("more_body"):
                 return b"".join(parts)
 
     async def until_disconnect(self) -> None:
-        """Return when the client has left."""
+        """Wait until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def send_json(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
-        """The whole response."""
+        """Send a complete response."""
         all_headers = [
             (b"content-type", b"application/json; charset=UTF-8"),
             (b"content-length", b"%d" % len(body)),
@@ -92,7 +94,7 @@ class HttpConnection:
         await self.send({"type": "http.response.body", "body": body})
 
     async def send_error(self, error: HeadraceError) -> None:
-        """The whole response, if nothing has been sent yet."""
+        """Send an error as the complete response; nothing may have been sent before."""
         headers = []
         if isinstance(error, LimitError):
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))

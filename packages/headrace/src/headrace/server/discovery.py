@@ -66,7 +66,8 @@ def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> li
     urls = [_with_path(url) for url in settings.url]
     try:
         with errors_of("url"):
-            server = asyncio.run(_query(urls[0], read_key(settings.key, environment), settings.key))
+            key = read_key(settings.upstream_key_env, environment)
+            server = asyncio.run(_query(urls[0], key, settings.upstream_key_env))
         return [_complete(options, urls, model, server) for model in _select(options, server)]
     except HeadraceError as error:
         raise options.locate(error) from None
@@ -121,8 +122,8 @@ def _complete(
     options: ModelOptions, urls: Sequence[str], model: _ListedModel, server: ServerInfo
 ) -> DiscoveredModel:
     given = options.values
-    template, origin = _template(given.get("template", ""), model, server)
-    with errors_of("template"):
+    template, origin = _template(given.get("chat_template", ""), model, server)
+    with errors_of("chat_template"):
         text = template and find_template(template).text
     format = given.get("format") or detect_format(text, model.id)
     engine, reason = _engine(given.get("engine", ""), template, format)
@@ -130,15 +131,15 @@ def _complete(
     detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
     notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
     if engine == "completions":
-        detected |= {"template": template, "format": format}
+        detected |= {"chat_template": template, "format": format}
         reason += f"; format {format}, template {origin}"
     else:
-        given = {option: value for option, value in given.items() if option != "template"}
+        given = {option: value for option, value in given.items() if option != "chat_template"}
     short = _short(model.id)
     is_unique = sum(short == _short(other.id) for other in server.models) == 1
     name = options.name or (short if is_unique else model.id)
     aliases = [] if model.id in (name, "") or model.id.startswith("/") else [model.id]
-    values = {**detected, "names": aliases, **given, "engine": engine, "url": urls}
+    values = {**detected, "aliases": aliases, **given, "engine": engine, "url": urls}
     return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {reason}"])
 
 
@@ -149,7 +150,7 @@ def _engine(given: str, template: str, format: str) -> tuple[str, str]:
     if not template:
         return (
             "chat",
-            "no chat template found, so the server parses the output; --template has Headrace parse it",
+            "no chat template found, so the server parses the output; --chat-template has Headrace parse it",
         )
     if not format:
         return "chat", "unknown model family, so the server parses the output; --format has Headrace parse it"

@@ -1,4 +1,4 @@
-"""From a turn to its answer: a stream, or the fold of it."""
+"""Sending the answer of a turn: as a stream, or folded into a completion."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -17,11 +17,11 @@ from headrace.wire import ChatRequest, Completion, fold
 __all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "new_interpreter"]
 
 RESUMABLE: Final = "x-headrace-resumable"
-"""The header by which a client asks for event ids, for a turn that waits for it, and for named errors."""
+"""The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
 
 
 class Position(NamedTuple):
-    """How many events a client has seen, and the header or parameter that says so."""
+    """The number of events that a client has received, and the header or parameter that contained it."""
 
     events: int
     name: str
@@ -31,52 +31,51 @@ _START: Final = Position(0, "after")
 
 
 class ResponseWriter:
-    """Reads turns for clients.
+    """Reads turns and sends their answers.
 
     Args:
-        models: the models that are served.
-        keep_alive: seconds of silence on a stream before a comment is sent.
-        repeats_role: see `ChunkEncoder`.
+        models: the served models.
+        keep_alive_interval: seconds of silence on a stream before a comment is sent.
+        repeats_role: whether each delta has the role, as Z.ai's do, or only the first.
     """
 
-    def __init__(self, models: ModelRegistry, keep_alive: float, *, repeats_role: bool) -> None:
+    def __init__(self, models: ModelRegistry, keep_alive_interval: float, *, repeats_role: bool) -> None:
         self._models = models
-        self._keep_alive = keep_alive
+        self._keep_alive_interval = keep_alive_interval
         self._repeats_role = repeats_role
 
     async def stream(
         self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: Position = _START
     ) -> None:
-        """Send the events after a position, as they come; ends when the client leaves.
+        """Stream the events after a position until the answer ends or the client disconnects.
 
         Raises:
-            RequestError: 1214, the turn has not so many events; nothing has been sent.
+            RequestError: 1214, the turn has fewer events; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
-        asks = connection.headers.get(RESUMABLE) == "1"
         frames = FrameEncoder(
             self._interpreter(turn),
             self._chunks(turn),
             numbered=numbered,
             after=after.events,
-            tells_errors=asks,
+            emits_errors=connection.headers.get(RESUMABLE) == "1",
         )
         with self._reading(connection, turn) as reader:
-            said = reader.take() if after.events else await reader.read()
-            first = frames.encode(said, is_saved=reader.is_saved)
+            events = reader.take() if after.events else await reader.read()
+            first = frames.encode(events, is_saved=reader.is_saved)
             if after.events > frames.ordinal:
                 so_far = f"turn {turn.id} has only {frames.ordinal} events so far"
                 msg = f"{after.name} is {after.events}, but {so_far}"
                 raise RequestError(msg)
-            await send_stream(reader, frames, connection.send, first, headers_of(turn, asked=numbered))
+            await send_stream(reader, frames, connection.send, first, headers_of(turn, resumable=numbered))
 
-    async def whole(
+    async def wait_for_completion(
         self, connection: HttpConnection, turn: Turn, *, partial: bool = False
     ) -> Completion | None:
-        """The whole answer, when it is there; None if the client left before.
+        """Return the completion when the turn ends; None if the client disconnects before.
 
         Raises:
-            HeadraceError: the turn failed; or its answer broke off, unless `partial` ones will do.
+            HeadraceError: the turn failed; after its first event only unless `partial`.
         """
         events: list[Event] = []
         interpreter = self._interpreter(turn)
@@ -87,13 +86,13 @@ class ResponseWriter:
                     return None
         return self._fold(turn, events, partial=partial)
 
-    def finished(self, turn: Turn) -> Completion:
-        """The whole answer of a turn that has ended.
+    def completion(self, turn: Turn) -> Completion:
+        """Return the completion of a turn that has ended.
 
         Raises:
-            HeadraceError: the turn failed, or its answer broke off.
+            HeadraceError: the turn failed.
         """
-        with closing(turn.reader(idle=self._keep_alive)) as reader:
+        with closing(turn.reader(idle=self._keep_alive_interval)) as reader:
             return self._fold(turn, self._interpreter(turn).feed(reader.take()))
 
     def _fold(self, turn: Turn, events: Sequence[Event], *, partial: bool = False) -> Completion:
@@ -112,13 +111,13 @@ class ResponseWriter:
 
     @contextmanager
     def _reading(self, connection: HttpConnection, turn: Turn) -> Iterator[LogReader]:
-        reader = turn.reader(idle=self._keep_alive)
-        leaving = asyncio.create_task(connection.until_disconnect())
-        leaving.add_done_callback(lambda _: reader.close())
+        reader = turn.reader(idle=self._keep_alive_interval)
+        disconnect = asyncio.create_task(connection.until_disconnect())
+        disconnect.add_done_callback(lambda _: reader.close())
         try:
             yield reader
         finally:
-            leaving.cancel()
+            disconnect.cancel()
             reader.close()
 
 
@@ -127,9 +126,9 @@ def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:
     return Interpreter(model.parser(request), closes_calls=not request.stop)
 
 
-def headers_of(turn: Turn, *, asked: bool) -> list[Header]:
-    """What a response says about its turn: its id, and whether what was asked for cannot be done."""
+def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:
+    """Return the headers of a response: the id of the turn, and whether a resumable one cannot be resumed."""
     headers = [(b"x-request-id", turn.id.encode())]
-    if asked and not turn.is_durable:
+    if resumable and not turn.is_durable:
         headers.append((b"x-headrace-resume", b"off"))
     return headers

@@ -88,7 +88,7 @@ def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: st
 def _key_hint(upstream: Upstream) -> str:
     if upstream.key_variable:
         return f"check the environment variable {upstream.key_variable}"
-    return 'put the key into an environment variable and set key = "VARIABLE"'
+    return 'put the key into an environment variable and name it: upstream_key_env = "VARIABLE"'
 
 
 def _read(error: Any) -> tuple[str, str]:

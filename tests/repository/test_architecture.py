@@ -1,4 +1,4 @@
-"""What the house promises about itself."""
+"""Limits of file and function length, exported names, and tests of every ending."""
 
 import ast
 import importlib
@@ -18,7 +18,7 @@ MODULES = sorted(
 )
 
 
-def test_a_file_can_be_held_in_the_head():
+def test_files_are_short():
     lengths = {path: len(path.read_text().splitlines()) for path in SOURCES}
 
     assert [path.name for path, length in lengths.items() if length > 400] == []
@@ -26,7 +26,7 @@ def test_a_file_can_be_held_in_the_head():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: "/".join(path.parts[-3:]))
-def test_no_function_is_longer_than_a_screen(path):
+def test_functions_are_short(path):
     functions = [
         node
         for node in ast.walk(ast.parse(path.read_text()))
@@ -37,13 +37,13 @@ def test_no_function_is_longer_than_a_screen(path):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_what_a_module_says_is_public_is_there(name):
+def test_every_name_in_all_exists(name):
     module = importlib.import_module(name)
 
     assert [word for word in getattr(module, "__all__", []) if not hasattr(module, word)] == []
 
 
-def test_the_endings_of_a_stream_are_each_tested():
+def test_every_ending_in_the_architecture_has_a_test():
     named = re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
     tests = "".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
 
