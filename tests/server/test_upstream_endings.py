@@ -13,8 +13,8 @@ from scripted_server import Reply, ScriptedServer, chunk, sse
 from scripted_server import stream as upstream_stream
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
-BOUND = 10  # seconds; the clocks below run out much sooner
-PATIENT = {
+BOUND = 10  # seconds; the timeouts below are much shorter
+LONGER_TIMEOUTS = {
     "first_token": 10,
     "idle": 1,
     "total": 2,
@@ -28,16 +28,16 @@ def behind(serve):
     """Start upstreams with these replies and a Headrace in front of them; return a client and the upstreams."""
     started = []
 
-    def start(*servers, **clocks):
+    def start(*servers, **timeouts):
         engines = []
         for replies in servers:
             started.append(ScriptedServer(*replies).__enter__())
             transport = HttpTransport(started[-1].url)
             protocol = Chat(DIALECTS["openai"], transport.upstream, model="theirs")
-            clocked = TimeoutEngine(
-                UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 0.3, "idle": 0.3, **clocks})
+            limited = TimeoutEngine(
+                UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 0.3, "idle": 0.3, **timeouts})
             )
-            engines.append(clocked)
+            engines.append(limited)
         return serve(LoadBalancer(engines)), started
 
     yield start
@@ -61,9 +61,9 @@ BREAKS = {
     "cut": Reply(HALF, end="cut"),
     "ends early": Reply(HALF),
     "stalls": Reply([*HALF, 60.0]),
-    "says garbage": Reply([*HALF, b"data: {\xff\xfe\n\n"]),
-    "says garbage before a field": Reply([*HALF, 0.05, b"\xff" + sse(chunk("x")), *STREAM[2:]]),
-    "says no JSON": Reply([*HALF, sse("oops")]),
+    "garbage": Reply([*HALF, b"data: {\xff\xfe\n\n"]),
+    "garbage before a field": Reply([*HALF, 0.05, b"\xff" + sse(chunk("x")), *STREAM[2:]]),
+    "invalid JSON": Reply([*HALF, sse("oops")]),
     "reports an error": Reply([*HALF, sse({"error": {"message": "lost the GPU"}})]),
     "never stops": Reply([*HALF, *([sse(chunk("x")), 0.02] * 10_000)]),
 }
@@ -71,10 +71,10 @@ BREAKS = {
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_an_upstream_failure_after_the_first_token_ends_with_network_error_and_usage(behind, how):
-    client, _ = behind([BREAKS[how], Reply(STREAM)], **PATIENT)
-    *said, last = chunks_of(ask(client).content)
+    client, _ = behind([BREAKS[how], Reply(STREAM)], **LONGER_TIMEOUTS)
+    *chunks, last = chunks_of(ask(client).content)
 
-    assert "".join(deltas(said, "content")).startswith("Hello")
+    assert "".join(deltas(chunks, "content")).startswith("Hello")
     assert last["choices"][0]["finish_reason"] == "network_error"
     assert set(last["usage"]) >= {"prompt_tokens", "completion_tokens"}
     assert_well(client)
@@ -93,16 +93,16 @@ def test_the_usage_after_a_failure_is_the_received_tokens_and_the_reported_promp
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_an_upstream_failure_during_a_completion_is_an_error(behind, how):
-    client, _ = behind([BREAKS[how], Reply(STREAM)], **PATIENT)
+    client, _ = behind([BREAKS[how], Reply(STREAM)], **LONGER_TIMEOUTS)
     response = ask(client, stream=False)
 
     assert (response.status_code, response.json()["error"]["code"]) == (500, "1234")
     assert_well(client)
 
 
-REFUSALS = {
-    "says nothing": (Reply([60.0]), 504, "1234"),
-    "says nothing but comments": (Reply([b": on\n\n"], end="hold"), 504, "1234"),
+REJECTIONS = {
+    "silence": (Reply([60.0]), 504, "1234"),
+    "only comments": (Reply([b": on\n\n"], end="hold"), 504, "1234"),
     "500": (Reply(b'{"error":{"message":"CUDA"}}', 500), 500, "1234"),
     "HTML": (Reply(b"<html>Bad gateway</html>", 502, {"content-type": "text/html"}), 500, "1234"),
     "200 with an error": (Reply(b'{"error":{"message":"no"}}', 200), 500, "1234"),
@@ -113,10 +113,10 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("how", REFUSALS)
+@pytest.mark.parametrize("how", REJECTIONS)
 @pytest.mark.parametrize("streamed", [True, False])
 def test_an_upstream_failure_before_the_first_token_is_a_status(behind, how, streamed):
-    reply, status, code = REFUSALS[how]
+    reply, status, code = REJECTIONS[how]
     client, _ = behind([reply, Reply(STREAM)])
     response = ask(client, stream=streamed)
 
@@ -136,9 +136,9 @@ def test_a_busy_upstream_is_429_and_its_retry_after(behind):
     assert_well(client)
 
 
-@pytest.mark.parametrize("how", [how for how in REFUSALS if how != "400"])
+@pytest.mark.parametrize("how", [how for how in REJECTIONS if how != "400"])
 def test_another_upstream_is_used_if_one_fails_before_its_first_byte(behind, how):
-    client, _ = behind([REFUSALS[how][0]], [Reply(STREAM)])
+    client, _ = behind([REJECTIONS[how][0]], [Reply(STREAM)])
 
     for _ in range(3):
         assert_well(client)
@@ -146,7 +146,7 @@ def test_another_upstream_is_used_if_one_fails_before_its_first_byte(behind, how
 
 @pytest.mark.parametrize("how", BREAKS)
 def test_no_other_upstream_is_used_after_the_first_byte(behind, how):
-    client, (_, other) = behind([BREAKS[how]], [Reply(STREAM)], **PATIENT)
+    client, (_, other) = behind([BREAKS[how]], [Reply(STREAM)], **LONGER_TIMEOUTS)
     chunks = chunks_of(ask(client).content)
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "network_error"

@@ -1,4 +1,4 @@
-"""Two hundred clients that disconnect at random moments: no request keeps running, and memory is freed."""
+"""Two hundred clients that disconnect at random delays: no request keeps running, and memory is freed."""
 
 import asyncio
 import gc
@@ -46,13 +46,13 @@ class Endless:
         await receive()
         self.open += 1
         self.asked += 1
-        talking = asyncio.create_task(self.talk(send))
+        sending = asyncio.create_task(self.send_words(send))
         while (await receive())["type"] != "http.disconnect":
             pass
-        talking.cancel()
+        sending.cancel()
         self.open -= 1
 
-    async def talk(self, send):
+    async def send_words(self, send):
         await asyncio.sleep(random.random() * 0.3)
         await send(
             {
@@ -66,11 +66,11 @@ class Endless:
             await asyncio.sleep(0.05)
 
 
-async def client(port, patience):
+async def client(port, seconds):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(REQUEST)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             while await reader.read(65536):
                 pass
     except TimeoutError:
@@ -78,9 +78,9 @@ async def client(port, patience):
     writer.close()
 
 
-async def come_and_go(port):
-    moments = random.Random(7)
-    await asyncio.gather(*(client(port, moments.random() * 0.8) for _ in range(CLIENTS)))
+async def connect_and_disconnect(port):
+    delays = random.Random(7)
+    await asyncio.gather(*(client(port, delays.random() * 0.8) for _ in range(CLIENTS)))
 
 
 def settle(is_settled):
@@ -95,14 +95,14 @@ def resident_megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def leave_twice(engine, is_settled):
-    """The first run is a warm-up of pools, caches and the allocator's arenas."""
+def disconnect_repeatedly(engine, is_settled):
+    """Return the memory after each run; the first run warms up pools, caches and the allocator."""
     model = Model(("m",), engine, FORMATS["glm-4.6"], TEMPLATE)
     with LocalServer(App(ModelRegistry([model]), Settings())) as server:
         port = int(server.url.rpartition(":")[2])
         levels = []
         for _ in range(3):
-            asyncio.run(come_and_go(port))
+            asyncio.run(connect_and_disconnect(port))
             settle(is_settled)
             levels.append(resident_megabytes())
         assert cancelled(server.url) > 0
@@ -123,12 +123,12 @@ def test_no_upstream_request_outlives_its_client():
         transport = HttpTransport(f"{behind.url}/v1")
         protocol = Chat(DIALECTS["openai"], transport.upstream, model="theirs")
         engine = UpstreamEngine(transport, protocol)
-        _, before, after = leave_twice(
+        _, before, after = disconnect_repeatedly(
             LoadBalancer([TimeoutEngine(engine, Timeouts())]),
             lambda: engine.running == 0 and upstream.open == 0,
         )
 
-    assert upstream.asked > 0  # not all left before they were passed on
+    assert upstream.asked > 0  # some disconnected only after their request had been forwarded
     assert after - before < 5
 
 
@@ -137,6 +137,6 @@ def test_no_slot_outlives_its_client():
     from headrace_tiny import model_path
 
     engine = LlamaEngine(model_path(), slots=4)
-    _, before, after = leave_twice(TimeoutEngine(engine, Timeouts()), lambda: engine.running == 0)
+    _, before, after = disconnect_repeatedly(TimeoutEngine(engine, Timeouts()), lambda: engine.running == 0)
 
     assert after - before < 5

@@ -112,12 +112,3 @@ def test_the_value_is_one_object_that_grows():
 
     assert partial.value is value
     assert value == {"a": [1, 2], "b": "c"}
-
-
-def test_a_value_is_complete_with_its_last_bracket():
-    text = '{"a": [1, {"b": "}"}], "c": "\\""}'
-    for cut in range(len(text) + 1):
-        partial = PartialJson()
-        partial.feed(text[:cut])
-
-        assert partial.is_whole is (cut == len(text))

@@ -168,7 +168,7 @@ class SqliteFile:
                 self._evict_old(sql, now)
 
     def heartbeat_age(self, process: str) -> float | None:
-        """Return the seconds since a process's last heartbeat; None if it has left."""
+        """Return the seconds since a process's last heartbeat; None if it has shut down."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
         return None if row is None else time.time() - row[0]

@@ -264,7 +264,7 @@ class Turn:
             self._after_producing(None)
 
     def _on_store_failure(self, error: StoreError | GoneError) -> None:
-        """Continue without the store, or end the turn, as the settings say."""
+        """Continue without the store, or end the turn, as `on_store_error` requires."""
         _LOGGER.error("turn %s is no longer saved: %s", self.id, error.message)
         if self._settings.on_store_error == "fail":
             self._request_end(_RequestedEnd("network_error", error.message))

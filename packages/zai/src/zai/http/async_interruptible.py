@@ -112,7 +112,7 @@ class _WatchedBody:
 
 
 def aiter_body(response: Response) -> AsyncIterator[bytes]:
-    """Yield the body as it comes, decompressed if need be."""
+    """Yield the body incrementally, decompressed if necessary."""
     return (
         aiter(cast("AsyncIterator[bytes]", response.stream)) if is_plain(response) else response.aiter_bytes()
     )

@@ -117,7 +117,7 @@ class Watchdog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._exited.set()
 
@@ -129,5 +129,5 @@ class Watchdog:
 
 
 def iter_body(response: Response) -> Iterator[bytes]:
-    """Yield the body as it comes, decompressed if need be."""
+    """Yield the body incrementally, decompressed if necessary."""
     return iter(cast("Iterator[bytes]", response.stream)) if is_plain(response) else response.iter_bytes()

@@ -66,12 +66,6 @@ class PartialJson:
             self._store_string()
         return self._root[0] if self._root else None
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the value is complete."""
-        _ = self.value
-        return self._state is _State.END
-
     def _is_split_escape(self, text: str, at: int) -> bool:
         return self._state is _State.STRING and text[at] == "\\"
 
