@@ -258,7 +258,8 @@ static void receive(Stream *s)
         completed++;
         close_stream(s);
     } else if (s->state == BODY_END) {
-        fail(s, "ended after %d of %d deltas", s->next, events);
+        const char *lacks = s->next == events ? ", without [DONE]" : "";
+        fail(s, "ended after %d of %d deltas%s", s->next, events, lacks);
     }
 }
 

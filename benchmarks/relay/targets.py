@@ -98,7 +98,7 @@ class Target:
         Raises:
             UnavailableError: it does not serve the request within so many seconds.
         """
-        if self.program or not self.command:
+        if not self.command or (self.program and not self.program.has_ended):
             return
         place = self.place
         self.program = Program(
@@ -166,7 +166,7 @@ def _litellm(name: str, place: Place) -> Target:
     configuration = place.write("litellm.yaml")
     listen = ["--host", "127.0.0.1", "--port", str(target.port), "--num_workers", "1"]
     target.command = [str(folder / "litellm"), "--config", str(configuration), *listen]
-    target.environment = {**_LITELLM_ENVIRONMENT, "PATH": f"{folder}:{os.environ.get('PATH', '')}"}
+    target.environment = {**_LITELLM_ENVIRONMENT, "LITELLM_MASTER_KEY": API_KEY}
     return target
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import secrets
 import subprocess
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,8 @@ from programs import Program, free_port, pinned
 __all__ = ["API_KEY", "BUILD", "REQUEST", "Load", "Stats", "Traffic", "Upstream", "build", "run_load"]
 
 BUILD: Final = Path(__file__).parents[2] / "build" / "relay"
-API_KEY: Final = "relay.0123456789abcdef"
+API_KEY: Final = f"sk-relay.{secrets.token_hex(32)}"
+"""What clients send: of a shape that Headrace and LiteLLM accept."""
 
 _SOURCES: Final = Path(__file__).parent
 _TOOL: Final = {
