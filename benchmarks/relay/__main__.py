@@ -27,12 +27,14 @@ def main() -> int:
     options = read_options()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20_000)), hard))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     build()
     with tempfile.TemporaryDirectory(prefix="relay-") as temporary, ExitStack() as running:
         tools_core, target_core = cores()
         upstream = Upstream(tools_core, Path(temporary, "upstream"))
         running.callback(upstream.stop)
+        upstream.wait_until_ready()
         os.sched_setaffinity(0, {tools_core})
         place = Place(folder=Path(temporary), core=target_core, tools_core=tools_core, upstream=upstream)
         targets = _start(options, place, running)

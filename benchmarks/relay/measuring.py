@@ -1,8 +1,10 @@
 """A run of the load generator against a target, with the CPU time that the target has taken."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from programs import busy_seconds
 from targets import Target
 from tools import Traffic, Upstream, run_load
 
@@ -31,7 +33,8 @@ class Bench:
 
     def load(self, target: Target, traffic: Traffic) -> Measurement:
         """Run the load generator."""
-        before = target.cpu()
+        core = target.place.core
+        before, busy, began = target.cpu(), busy_seconds(core), time.monotonic()
         load = run_load(target.port, traffic, core=self.core)
         if load.first_error:
             self.first_errors.append(f"{target.name}: {load.first_error}")
@@ -42,9 +45,11 @@ class Bench:
             "first_byte_ms": load.first_byte_p50_ms,
         }
         if before is not None and (after := target.cpu()) is not None:
-            microseconds = after.since(before) * 1e6
-            figures["cpu_us"] = microseconds / max(1, load.events)
-            figures["cpu_us_request"] = microseconds / (traffic.streams * traffic.requests)
+            seconds = after.since(before)
+            figures["cpu_us"] = seconds * 1e6 / max(1, load.events)
+            figures["cpu_us_request"] = seconds * 1e6 / (traffic.streams * traffic.requests)
+            others = busy_seconds(core) - busy - seconds
+            figures["others_percent"] = max(0.0, 100 * others / (time.monotonic() - began))
         return figures
 
     def events_of_a_flood(self, target: Target, pace: str, streams: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["CpuTime", "Program", "cores", "free_port", "pinned"]
+__all__ = ["CpuTime", "Program", "busy_seconds", "cores", "free_port", "pinned"]
 
 _STOP_SECONDS: Final = 5.0
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
@@ -114,6 +114,14 @@ def cores() -> tuple[int, int]:
     """Return the core for the tools and the one for what is measured; the same if there is only one."""
     allowed = sorted(os.sched_getaffinity(0))
     return allowed[0], allowed[-1] if len(allowed) == 1 else allowed[1]
+
+
+def busy_seconds(core: int) -> float:
+    """Return the time for which a core has not been idle, whoever used it; in units of 10 ms."""
+    with Path("/proc/stat").open() as lines:
+        fields = next(line.split()[1:] for line in lines if line.startswith(f"cpu{core} "))
+    user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(int, fields[:8])
+    return (user + nice + system + sum(interrupts_and_stolen)) / _TICKS_PER_SECOND
 
 
 def free_port() -> int:

@@ -27,11 +27,16 @@ def table(results: Sequence[Result], targets: Sequence[str]) -> str:
         for metric in scenario.metrics:
             cells = [_cell(of_scenario, target, metric) for target in targets]
             lines.append(f"| {scenario.title}: {_title(metric, targets)} | {' | '.join(cells)} |")
-    errors = {
-        target: sum(r.figures.get("errors", 0) for r in results if r.target == target) for target in targets
-    }
-    lines.append(f"| streams with errors | {' | '.join(f'{errors[target]:.0f}' for target in targets)} |")
+    others = [_all(results, target, "others_percent") for target in targets]
+    shares = [f"{statistics.median(shares):.0f}" if shares else "–" for shares in others]
+    lines.append(f"| core taken by other programs, % | {' | '.join(shares)} |")
+    errors = [f"{sum(_all(results, target, 'errors')):.0f}" for target in targets]
+    lines.append(f"| streams with errors | {' | '.join(errors)} |")
     return "\n".join(lines)
+
+
+def _all(results: Sequence[Result], target: str, name: str) -> list[float]:
+    return [result.figures[name] for result in results if result.target == target and name in result.figures]
 
 
 def _title(metric: Metric, targets: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import http.client
 import json
 import secrets
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -62,6 +63,19 @@ class Upstream:
     def __init__(self, core: int, folder: Path) -> None:
         self.port = free_port()
         self._program = Program([str(BUILD / "upstream"), str(self.port)], core=core, folder=folder)
+
+    def wait_until_ready(self, seconds: float = 10) -> None:
+        """Wait until it listens."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.stats()
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def set_script(self, pace: str, events: int, rate: float = 50) -> None:
         """Set how the streams run that start from now on; see upstream.c."""
