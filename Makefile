@@ -6,6 +6,7 @@
 #   make check   format, lint, types, imports, tests, docs: what CI runs
 #   make fix     repair what can be repaired
 #   make sdk-alone   test the SDK in an environment without the server
+#   make bench-relay   measure what relaying a stream costs, beside nginx and LiteLLM; options in BENCH=…
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout
 SOURCES := packages tests benchmarks examples
 
-.PHONY: demo serve test check coverage fix clients sdk-alone clean
+.PHONY: demo serve test check coverage fix clients sdk-alone bench-relay clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
@@ -63,8 +64,12 @@ sdk-alone:
 	$(SDK) pip install $(QUIETLY) -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
 
+# About 40 minutes; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
+bench-relay: $(VENV)/ready
+	@$(BIN)/python benchmarks/relay $(BENCH)
+
 clean:
-	rm -rf $(VENV) .venv-clients .venv-sdk
+	rm -rf $(VENV) .venv-clients .venv-sdk build
 
 # Running needs the packages; checking needs the tools as well. Made again when a version or a
 # dependency changes.
