@@ -233,8 +233,11 @@ def _load(path: Path, params: dict[str, Any]) -> Any:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         import xllamacpp
-    except ImportError as error:
-        msg = f"cannot load llama.cpp ({error}); pip install 'headrace[llama]' and apt-get install libgomp1"
+    except ModuleNotFoundError:
+        msg = "llama.cpp is not installed; pip install 'headrace[llama]'"
+        raise EngineError(msg) from None
+    except ImportError as error:  # it is installed, but not a library of the system that it needs
+        msg = f"cannot load llama.cpp ({error}); install the library: on Debian and Ubuntu, apt install libgomp1"
         raise EngineError(msg) from None
     common = xllamacpp.CommonParams()
     common.model.path = str(path)
