@@ -2,8 +2,9 @@
 
     python tools/set_up.py VENV REQUIREMENT…
 
-Each requirement is one argument of `pip install`. Nothing happens if all are installed already. An environment
-that cannot be used is created again: its creation was interrupted, it was moved, or another Python made it.
+Each requirement is one argument of `pip install`. Nothing happens if all are installed already. An
+environment that cannot be used is created again: its creation was interrupted, it was moved, or another
+Python made it.
 The syntax is that of Python 3.6, so that an old Python can say that it is too old.
 """
 
@@ -42,12 +43,13 @@ def check_python():
     """Exit with the reason if this Python is too old, or cannot create an environment."""
     if sys.version_info < (3, 11):
         sys.exit(
-            f"Headrace needs Python 3.11 or later; {sys.executable} is {PYTHON}. Name another: make demo PYTHON=python3.12"
+            f"Headrace needs Python 3.11 or later; {sys.executable} is {PYTHON}."
+            " To name another: make demo PYTHON=python3.12"
         )
     if importlib.util.find_spec("ensurepip") is None:
         package = PYTHON.lower().replace(" ", "") + "-venv"
         sys.exit(
-            f"{sys.executable} cannot create virtual environments. On Debian and Ubuntu: apt install {package}"
+            f"{sys.executable} cannot create an environment. On Debian and Ubuntu: apt install {package}"
         )
 
 
