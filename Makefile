@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell $(BIN)/python -c "" 2>/dev/null && echo $(BIN)/python || echo python3)
 PRODUCT := --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
 SDK := .venv-sdk/bin/python -m
-SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout
+SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
 SOURCES := packages tests benchmarks examples tools
 
 .PHONY: demo serve test check coverage fix clients sdk-alone clean python ready ready-to-check

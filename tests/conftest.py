@@ -1,4 +1,4 @@
-"""For every test: how long Hypothesis searches, and that nothing blocks the event loop."""
+"""For every test: how long Hypothesis searches, no proxy, and that nothing blocks the event loop."""
 
 import os
 from inspect import iscoroutinefunction
@@ -14,6 +14,11 @@ settings.register_profile(
 )
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
 settings.load_profile(PROFILE)
+
+# The servers of the tests are on this machine; a test of proxies sets its own.
+for name in ("all_proxy", "http_proxy", "https_proxy", "no_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 
 
 def pytest_collection_modifyitems(items):
