@@ -2,7 +2,7 @@
 #
 #   make demo    start the server on the embedded model and stream two real answers
 #   make serve   serve the API on 127.0.0.1:8000
-#   make test    run every test
+#   make test    run every test, or some: make test TESTS=tests/cli
 #   make check   format, lint, types, imports, tests, docs: what CI runs
 #   make fix     repair what can be repaired
 #   make sdk-alone   test the SDK in an environment without the server
@@ -17,7 +17,7 @@ PYTHON ?= $(shell $(BIN)/python -c "" 2>/dev/null && echo $(BIN)/python || echo 
 PRODUCT := --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
 SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
-SOURCES := packages tests benchmarks examples tools
+SOURCES := packages tests benchmarks examples tools .ci
 
 .PHONY: demo serve test check coverage fix clients sdk-alone clean python ready ready-to-check
 
@@ -28,7 +28,7 @@ serve: ready
 	@$(BIN)/headrace serve
 
 test: ready-to-check
-	$(BIN)/pytest
+	$(BIN)/pytest $(TESTS)
 
 check: ready-to-check
 	$(BIN)/ruff format --check $(SOURCES)
