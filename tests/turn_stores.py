@@ -96,4 +96,4 @@ async def evict(store, id):
 
 
 def settings(**fields):
-    return TurnSettings(**{"lease": 0.3, "linger": 5.0, "store_patience": 1.0, **fields})
+    return TurnSettings(**{"lease": 2.0, "linger": 20.0, "store_patience": 2.0, **fields})

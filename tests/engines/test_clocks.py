@@ -1,7 +1,6 @@
 """No engine can keep a reader waiting for ever."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -10,7 +9,11 @@ from headrace.engines import ScriptedEngine
 from headrace.engines.clocks import Clocked, Clocks
 from headrace.errors import EngineError
 from headrace.events import Finish, Progress, Text
+from virtual_time import virtual_time
 
+__all__ = ["virtual_time"]
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 OFF = {"first_token": 0, "idle": 0, "total": 0}
 
 
@@ -38,13 +41,14 @@ class Slow:
 
 async def heard(engine, clocks):
     """What was said, the error, and how long it took."""
-    events, began = [], time.perf_counter()
+    clock = asyncio.get_running_loop().time
+    events, began = [], clock()
     try:
         async for said in Clocked(engine, Clocks(**{**OFF, **clocks})).generate(ask()):
             events += said
     except EngineError as error:
-        return events, error, time.perf_counter() - began
-    return events, None, time.perf_counter() - began
+        return events, error, clock() - began
+    return events, None, clock() - began
 
 
 @pytest.mark.parametrize(

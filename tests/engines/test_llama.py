@@ -107,7 +107,7 @@ async def test_leaving_frees_the_slot(engine):
         await anext(generation)
         await generation.aclose()
 
-    assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
+    assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 60))[-1].reason == "length"
 
 
 async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):

@@ -1,6 +1,7 @@
 """Files that are missing, cut off, foreign or inconsistent: each is named, and the process lives on."""
 
 import struct
+import sys
 
 import pytest
 
@@ -30,11 +31,11 @@ def with_text(key, old, new):
     return MODEL[:at] + MODEL[at:].replace(old.encode(), new.encode(), 1)
 
 
-def refuse(path, content, named):
+def refuse(path, content, named, *, names_file=True):
     path.write_bytes(content)
     with pytest.raises(EngineError, match=named) as caught:
         LlamaEngine(path, slots=1, context=256)
-    assert str(path) in caught.value.message
+    assert (str(path) in caught.value.message) == names_file
 
 
 @pytest.mark.parametrize("length", [0, 3, 24, 5_000, 100_000, len(MODEL) // 2, len(MODEL) - 1])
@@ -95,3 +96,24 @@ def test_what_llama_cpp_cannot_run_is_refused(tmp_path, content):
 
 def test_what_is_no_language_model_is_refused(tmp_path):
     refuse(tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is no model but 'mmpro'")
+
+
+def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    refuse(tmp_path / "model.gguf", MODEL, r"install headrace\[llama\]", names_file=False)
+
+
+def test_a_library_that_the_system_lacks_is_named_and_nothing_that_is_installed(tmp_path, monkeypatch):
+    (tmp_path / "xllamacpp.py").write_text(
+        "raise ImportError('libgomp.so.1: cannot open shared object file')"
+    )
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    refuse(
+        tmp_path / "model.gguf",
+        MODEL,
+        r"libgomp\.so\.1(?!.*pip install).*apt install libgomp1",
+        names_file=False,
+    )

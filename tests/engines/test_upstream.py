@@ -217,7 +217,7 @@ async def test_a_server_that_says_nothing_after_the_finish_is_not_waited_for(beh
     began = time.perf_counter()
 
     assert (await said(engine))[-1].reason == "stop"
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30
 
 
 @pytest.mark.parametrize("reply", [Reply([sse(chunk("Hi"))], end="hold"), Reply([b": on\n\n"], end="hold")])

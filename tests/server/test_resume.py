@@ -136,7 +136,7 @@ def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
     id, first = begin(client)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.01)
     rest = events_after(client, id, first[-1].id)
@@ -151,7 +151,7 @@ def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(repl
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
         next(response.iter_raw())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.005)
 
@@ -161,11 +161,12 @@ def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(repl
 
 
 def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, store_name):
-    client = replica(ScriptedEngine("Hi there"), retention=0.3, lease=0.3)
+    client = replica(ScriptedEngine("Hi there"), retention=2.0, lease=0.3)
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     assert client.get(f"{CHAT}/{id}").status_code == 200
-    time.sleep(0.8)
-    response = client.get(f"{CHAT}/{id}")
+    deadline = time.monotonic() + 30
+    while (response := client.get(f"{CHAT}/{id}")).status_code == 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
 
     assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
     assert f"turn {id} cannot be read any more: its log was kept" in response.json()["error"]["message"]
@@ -353,7 +354,7 @@ def test_delete_at_another_replica_stops_it_too(replica):
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert answer["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != ANSWER
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.005)
     assert engine.running == 0

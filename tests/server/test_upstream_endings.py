@@ -13,12 +13,9 @@ from scripted_server import Reply, ScriptedServer, chunk, sse
 from scripted_server import stream as upstream_stream
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
-BOUND = 10  # seconds; the clocks below run out much sooner
-PATIENT = {
-    "first_token": 10,
-    "idle": 1,
-    "total": 2,
-}  # the first tokens must come, however busy the machine is
+BOUND = 30  # seconds; the clocks below run out much sooner
+# What must come does so in time, however busy the machine is.
+PATIENT = {"first_token": 20, "idle": 2, "total": 4}
 STREAM = upstream_stream("Hel", "lo")
 HALF = STREAM[:2]
 
@@ -35,7 +32,7 @@ def behind(serve):
             transport = HttpTransport(started[-1].url)
             protocol = Chat(DIALECTS["openai"], transport.source, model="theirs")
             clocked = Clocked(
-                UpstreamEngine(transport, protocol), Clocks(**{"first_token": 0.3, "idle": 0.3, **clocks})
+                UpstreamEngine(transport, protocol), Clocks(**{"first_token": 2, "idle": 2, **clocks})
             )
             engines.append(clocked)
         return serve(Pool(engines)), started

@@ -143,7 +143,7 @@ async def test_a_follower_that_waits_for_nothing_gets_nothing_in_time(open_store
     tail = await open_stores().follow("t1", Cursor(1, 0), 0.1)
 
     assert (tail.events, tail.cursor) == ([], Cursor(1, 0))
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10
 
 
 async def test_without_waiting_a_follower_has_everything_that_was_saved_before(open_stores):
@@ -208,11 +208,11 @@ async def test_a_request_id_can_be_given_to_a_new_turn_by_who_knows_the_old_one(
 
 
 async def test_a_process_lives_as_long_as_it_beats_and_says_when_it_leaves(open_stores):
-    store, other = open_stores(lease=0.2), open_stores(lease=0.2)
+    store, other = open_stores(lease=2), open_stores(lease=2)
     await other.beat()
 
     assert await store.life(other.process) is Life.ALIVE
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.2)
     assert await store.life(other.process) is Life.SILENT
     await other.beat()
     await other.close()
@@ -220,22 +220,22 @@ async def test_a_process_lives_as_long_as_it_beats_and_says_when_it_leaves(open_
 
 
 async def test_a_reader_elsewhere_is_known_for_the_length_of_a_lease(open_stores):
-    store, other = open_stores(lease=0.2), open_stores(lease=0.2)
+    store, other = open_stores(lease=2), open_stores(lease=2)
     await store.create(header(), b"")
 
     assert not await store.is_read("t1")
     await other.mark_read("t1")
     assert await store.is_read("t1")
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.2)
     assert not await store.is_read("t1")
 
 
 async def test_what_is_added_to_a_log_keeps_it(open_stores):
-    store = open_stores(retention=1.0)
+    store = open_stores(retention=2.5)
     await store.create(header(), b"")
     for position in range(4):
         assert await append(store, "t1", (1, position), [Text("a")]) is None
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(0.7)
         await store.beat()
 
     assert not (await store.load("t1")).gone

@@ -140,15 +140,12 @@ def test_tls_to_a_server_that_speaks_none():
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that nobody vouches for, and a server's context with it."""
-    key, path = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1", "-nodes"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", path, *subject]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs openssl")
+    """The file of an authority that nobody knows, and the context of a server that it vouches for."""
+    authority = pytest.importorskip("trustme").CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, key)
-    return path, context
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return tmp_path / "authority.pem", context
 
 
 def test_a_certificate_that_nobody_vouches_for(certificate):

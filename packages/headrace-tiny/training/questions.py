@@ -8,6 +8,7 @@ from typing import Any
 import phrasing
 import topics
 import values
+
 from tools import Parameter, Tool
 
 
