@@ -25,7 +25,8 @@ SEARCHED = ["/opt", "/home", "/root", str(Path.home())]
 def main() -> None:
     """Name what is found and run the tests on each; pytest's summary is the last thing printed."""
     chosen = choose(find())
-    print("Testing on Python", ", ".join(f"{version} ({path})" for version, path in chosen.values()), flush=True)
+    names = ", ".join(f"{version} ({path})" for version, path in chosen.values())
+    print(f"Testing on Python {names}", flush=True)
     if len(chosen) == 1 and (others := list(search(chosen))):
         sys.exit(f"only one version of Python was found, but there are more: {', '.join(others)}")
     for version, path in chosen.values():

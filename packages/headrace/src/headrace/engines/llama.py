@@ -237,7 +237,7 @@ def _load(path: Path, params: dict[str, Any]) -> Any:
         msg = "llama.cpp is not installed; pip install 'headrace[llama]'"
         raise EngineError(msg) from None
     except ImportError as error:  # it is installed, but not a library of the system that it needs
-        msg = f"cannot load llama.cpp ({error}); install the library: on Debian and Ubuntu, apt install libgomp1"
+        msg = f"cannot load llama.cpp ({error}); on Debian and Ubuntu: apt install libgomp1"
         raise EngineError(msg) from None
     common = xllamacpp.CommonParams()
     common.model.path = str(path)
