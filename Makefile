@@ -17,7 +17,7 @@ PYTHON ?= $(shell $(BIN)/python -c "" 2>/dev/null && echo $(BIN)/python || echo 
 PRODUCT := --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
 SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
-SOURCES := packages tests benchmarks examples tools .ci
+SOURCES := packages tests benchmarks examples scripts .ci
 
 .PHONY: demo serve test check coverage fix clients sdk-alone clean python ready ready-to-check
 
@@ -51,13 +51,13 @@ fix: ready-to-check
 
 # PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
 clients: python
-	@$(PYTHON) tools/set_up.py .venv-clients zai-sdk==0.2.3 openai==3.54.0
+	@$(PYTHON) scripts/set_up.py .venv-clients zai-sdk==0.2.3 openai==3.54.0
 
 # What `pip install headrace-zai` gives: nothing of the server is there, and the SDK's tests pass. The wheels
 # are built anew, and from nothing: setuptools would pack what lies in build/ too. httpx is a caller's.
 sdk-alone: python
 	rm -rf .venv-sdk packages/*/build
-	$(PYTHON) tools/set_up.py .venv-sdk packages/headrace packages/zai
+	$(PYTHON) scripts/set_up.py .venv-sdk packages/headrace packages/zai
 	rm -rf packages/*/build
 	! $(SDK) pip show --quiet aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
@@ -68,10 +68,10 @@ clean:
 
 # Running needs the packages; checking needs the tools as well.
 ready: python
-	@$(PYTHON) tools/set_up.py $(VENV) $(PRODUCT)
+	@$(PYTHON) scripts/set_up.py $(VENV) $(PRODUCT)
 
 ready-to-check: python
-	@$(PYTHON) tools/set_up.py $(VENV) $(PRODUCT) --requirement=tests/requirements.txt
+	@$(PYTHON) scripts/set_up.py $(VENV) $(PRODUCT) --requirement=tests/requirements.txt
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON): not found. Headrace needs Python 3.11 or later; to name one: make demo PYTHON=python3.12" >&2; exit 1; }

@@ -64,14 +64,14 @@ def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["serve", "--model", "nowhere.gguf"], "nowhere.gguf"),
-        (["serve", "--host", "0.0.0.0"], "HEADRACE_API_KEYS"),
+        (["serve", "--port", "0", "--model", "nowhere.gguf"], "nowhere.gguf"),
+        (["serve", "--port", "0", "--host", "0.0.0.0"], "HEADRACE_API_KEYS"),
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "does not answer"),
         (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--key", "NOT_SET"], "NOT_SET"),
         (["serve", "--port", "0", "--slots", "none"], "--slots"),
         (["serve", "--port", "0", "--upstream", "gpu1:8000"], "http://gpu1:8000/v1"),
         (["record", "--to", "x", "--port", "99999", "--", "http://127.0.0.1:9"], "99999"),
-        (["serve", "--config", "nowhere.toml"], "nowhere.toml"),
+        (["serve", "--port", "0", "--config", "nowhere.toml"], "nowhere.toml"),
     ],
 )
 def test_what_cannot_work_is_one_line_and_status_1(arguments, named, capsys, monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "tools/set_up.py"
+SCRIPT = Path(__file__).parents[2] / "scripts/set_up.py"
 NOTHING_NEW = "pip"  # is there in every environment, so nothing is downloaded
 
 

@@ -1,6 +1,6 @@
 """Bring a virtual environment up to date.
 
-    python tools/set_up.py VENV REQUIREMENT…
+    python scripts/set_up.py VENV REQUIREMENT…
 
 Each requirement is one argument of `pip install`. Nothing happens if all are installed already. An
 environment that cannot be used is created again: its creation was interrupted, it was moved, or another
