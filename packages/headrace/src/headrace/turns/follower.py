@@ -50,12 +50,18 @@ class Follower:
         self._log.append(tail.events)
 
     async def read_on(self, *, wait: float) -> bool:
-        """Take in what is new, for which to wait so many seconds at most; whether there was anything."""
-        after = self.cursor
-        tail = await self._store.follow(self._id, after, wait)
-        if self.cursor == after:  # or somebody else has read it in the meantime
-            self.take_in(tail)
-        return self.cursor != after
+        """Take in everything saved so far; if that is nothing new, wait up to `wait` seconds for more.
+
+        Return whether there was anything new.
+        """
+        start = self.cursor
+        while True:
+            after = self.cursor
+            tail = await self._store.follow(self._id, after, wait)
+            if self.cursor == after:
+                self.take_in(tail)
+                return self.cursor != start
+            wait = 0  # a concurrent call has taken in its own tail, which may be older than this one
 
     async def run(self) -> bool:
         """Until the ending is here, or this process is the producer; whether it is.
