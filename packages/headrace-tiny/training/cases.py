@@ -21,9 +21,9 @@ import topics
 import unknown
 import values
 from dialogues import POEM_REQUESTS, SAYING_FRAMES, Message, make_dialogue
+from tools import Parameter, Tool
 
 from prompts import render
-from tools import Parameter, Tool
 
 SEED_TOOL = {
     "type": "function",

@@ -17,7 +17,6 @@ import talk_zh
 import topics
 import unknown
 import values
-
 from tools import Tool, make_tools
 
 Message = dict[str, Any]

@@ -8,7 +8,6 @@ from typing import Any
 import phrasing
 import topics
 import values
-
 from tools import Parameter, Tool
 
 

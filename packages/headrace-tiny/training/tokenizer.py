@@ -26,9 +26,9 @@ import values
 from dialogues import make_dialogue
 from gguf import GGUFReader
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tools import make_tool
 
 from prompts import render
-from tools import make_tool
 
 VOCABULARY = 5888
 ASCII_MERGES = 480
