@@ -1,4 +1,4 @@
-"""For every test: no proxy, how long Hypothesis searches, and that nothing blocks the event loop."""
+"""For every test: how long Hypothesis searches, no proxy, and that nothing blocks the event loop."""
 
 import os
 from inspect import iscoroutinefunction
@@ -7,7 +7,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-# Tests talk to loopback servers, by clients that may ask the environment for a proxy.
+# The tests' servers are on this machine; a test of proxies sets its own.
 for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[variable]
 

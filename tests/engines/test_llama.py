@@ -107,7 +107,7 @@ async def test_a_cancel_frees_the_slot(engine):
         await anext(generation)
         await generation.aclose()
 
-    assert (await asyncio.wait_for(events_of(engine, ask(engine, max_tokens=5)), 5))[-1].reason == "length"
+    assert (await asyncio.wait_for(events_of(engine, ask(engine, max_tokens=5)), 60))[-1].reason == "length"
 
 
 async def test_cancelling_queued_generations_does_not_affect_others(engine):

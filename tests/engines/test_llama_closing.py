@@ -35,8 +35,8 @@ async def test_closing_ends_running_and_queued_generations_with_an_error(engine)
     tasks = [asyncio.create_task(collect(engine, events)) for events in received]
     while sum(any(isinstance(event, Text) for event in events) for events in received) < 3:
         await asyncio.sleep(0.01)
-    await asyncio.wait_for(engine.close(), 10)
-    errors = await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    await asyncio.wait_for(engine.close(), 60)
+    errors = await asyncio.wait_for(asyncio.gather(*tasks), 60)
 
     assert all(isinstance(error, EngineError) for error in errors)
     assert not any(isinstance(event, Finish) for events in received for event in events)
@@ -56,7 +56,7 @@ async def test_a_generation_can_be_cancelled_while_its_prompt_is_processed(engin
     long = ask(PROMPT * 250, max_tokens=1)
     generation = engine.generate(long)
     first = await anext(generation)
-    await asyncio.wait_for(generation.aclose(), 5)
+    await asyncio.wait_for(generation.aclose(), 60)
 
     assert first[0].processed < first[0].total
     assert engine.running == 0
@@ -78,10 +78,10 @@ async def test_a_slot_is_free_once_its_call_returned_however_often_its_reader_is
 
     async for _ in engine.generate(ask(PROMPT, max_tokens=1)):
         assert engine.running <= 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while engine.running:
             await asyncio.sleep(0.01)
-    await asyncio.wait_for(engine.close(), 5)
+    await asyncio.wait_for(engine.close(), 60)
 
 
 PROGRAM = f"""

@@ -1,6 +1,7 @@
 """Files that are missing, cut off, foreign or inconsistent: each is named, and the process lives on."""
 
 import struct
+import sys
 
 import pytest
 
@@ -30,11 +31,11 @@ def with_text(key, old, new):
     return MODEL[:at] + MODEL[at:].replace(old.encode(), new.encode(), 1)
 
 
-def refuse(path, content, named):
+def refuse(path, content, named, *, names_file=True):
     path.write_bytes(content)
     with pytest.raises(EngineError, match=named) as caught:
         LlamaEngine(path, slots=1, context=256)
-    assert str(path) in caught.value.message
+    assert (str(path) in caught.value.message) == names_file
 
 
 @pytest.mark.parametrize("length", [0, 3, 24, 5_000, 100_000, len(MODEL) // 2, len(MODEL) - 1])
@@ -96,4 +97,25 @@ def test_a_file_that_llama_cpp_cannot_load_is_rejected(tmp_path, content):
 def test_a_file_that_is_not_a_language_model_is_rejected(tmp_path):
     refuse(
         tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is not a model but 'mmpro'"
+    )
+
+
+def test_a_missing_package_is_reported_with_the_extra_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    refuse(tmp_path / "model.gguf", MODEL, r"install headrace\[llama\]", names_file=False)
+
+
+def test_a_missing_system_library_is_reported_without_asking_for_an_installed_package(tmp_path, monkeypatch):
+    (tmp_path / "xllamacpp.py").write_text(
+        "raise ImportError('libgomp.so.1: cannot open shared object file')"
+    )
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    refuse(
+        tmp_path / "model.gguf",
+        MODEL,
+        r"libgomp\.so\.1(?!.*pip install).*apt install libgomp1",
+        names_file=False,
     )

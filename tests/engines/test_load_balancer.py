@@ -9,6 +9,11 @@ from headrace.engines import ScriptedEngine
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.errors import EngineError, LimitError, RequestError
 from headrace.events import Text
+from virtual_time import virtual_time
+
+__all__ = ["virtual_time"]
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 class Server(ScriptedEngine):

@@ -1,7 +1,6 @@
 """No engine can make a reader wait for ever."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -10,7 +9,11 @@ from headrace.engines import ScriptedEngine
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.errors import EngineError
 from headrace.events import Finish, Progress, Text
+from virtual_time import virtual_time
 
+__all__ = ["virtual_time"]
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 OFF = {"first_token": 0, "idle": 0, "total": 0}
 
 
@@ -38,13 +41,14 @@ class Slow:
 
 async def run(engine, timeouts):
     """The events, the error, and the elapsed seconds."""
-    events, started_at = [], time.perf_counter()
+    clock = asyncio.get_running_loop().time
+    events, started_at = [], clock()
     try:
         async for new in TimeoutEngine(engine, Timeouts(**{**OFF, **timeouts})).generate(ask()):
             events += new
     except EngineError as error:
-        return events, error, time.perf_counter() - started_at
-    return events, None, time.perf_counter() - started_at
+        return events, error, clock() - started_at
+    return events, None, clock() - started_at
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeyp
     began = time.perf_counter()
 
     assert (await events_of(engine))[-1].reason == "stop"
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30
 
 
 @pytest.mark.parametrize("reply", [Reply([sse(chunk("Hi"))], end="hold"), Reply([b": on\n\n"], end="hold")])

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,6 @@ def run(command, url):
         **os.environ,
         "ZAI_BASE_URL": f"{url}/api/paas/v4",
         "ZAI_API_KEY": "any.key",
-        "no_proxy": "*",
     }
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.returncode == 0, done.stderr
@@ -39,8 +39,9 @@ def run(command, url):
 @pytest.mark.parametrize(
     "script", [text for kind, text in BLOCKS if kind == "sh" and text.startswith("curl")]
 )
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_curl_command_streams(script, url):
-    shown = run(["bash", "-c", script.replace("http://127.0.0.1:8000", url)], url)
+    shown = run(["sh", "-c", script.replace("http://127.0.0.1:8000", url)], url)
 
     assert shown.startswith("data: {")
     assert shown.endswith("data: [DONE]\n\n")
@@ -51,6 +52,7 @@ def test_the_python_program_prints_a_poem(program, url):
     assert run([sys.executable, "-c", program.replace("http://127.0.0.1:8000", url)], url).count("\n") >= 3
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize("target", re.findall(r"^make (\w+)$", README, re.MULTILINE))
 def test_every_make_target_exists(target):
     subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)

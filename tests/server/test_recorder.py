@@ -38,7 +38,7 @@ def record(tmp_path):
 
 def recordings(tmp_path, count):
     """Wait for this number of recordings; one is written only after its response was sent."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (
         len(paths := sorted((tmp_path / "recordings").glob("*.jsonl"))) < count
         and time.monotonic() < deadline

@@ -134,7 +134,7 @@ def test_a_turn_without_readers_continues_for_linger(replica):
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
     id, first = begin(client)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.01)
     rest = events_after(client, id, first[-1].id)
@@ -149,7 +149,7 @@ def test_a_turn_that_is_not_resumable_stops_when_its_client_disconnects(replica)
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
         next(response.iter_raw())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.005)
 
@@ -159,11 +159,12 @@ def test_a_turn_that_is_not_resumable_stops_when_its_client_disconnects(replica)
 
 
 def test_an_evicted_turn_is_410_with_the_reason(replica, store_kind, store_name):
-    client = replica(ScriptedEngine("Hi there"), retention=0.3, lease=0.3)
+    client = replica(ScriptedEngine("Hi there"), retention=2.0, lease=0.3)
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     assert client.get(f"{CHAT}/{id}").status_code == 200
-    time.sleep(0.8)
-    response = client.get(f"{CHAT}/{id}")
+    deadline = time.monotonic() + 30
+    while (response := client.get(f"{CHAT}/{id}")).status_code == 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
 
     assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
     assert (
@@ -353,7 +354,7 @@ def test_delete_at_another_replica_stops_the_engine(replica):
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert answer["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != ANSWER
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while engine.running and time.monotonic() < deadline:
         time.sleep(0.005)
     assert engine.running == 0

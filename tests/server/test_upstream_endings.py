@@ -13,12 +13,9 @@ from scripted_server import Reply, ScriptedServer, chunk, sse
 from scripted_server import stream as upstream_stream
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
-BOUND = 10  # seconds; the timeouts below are much shorter
-LONGER_TIMEOUTS = {
-    "first_token": 10,
-    "idle": 1,
-    "total": 2,
-}  # the first tokens must come, however busy the machine is
+BOUND = 30  # seconds; the timeouts below are much shorter
+# What must arrive arrives in time, however busy the machine is.
+LONGER_TIMEOUTS = {"first_token": 20, "idle": 2, "total": 4}
 STREAM = upstream_stream("Hel", "lo")
 HALF = STREAM[:2]
 
@@ -35,7 +32,7 @@ def behind(serve):
             transport = HttpTransport(started[-1].url)
             protocol = Chat(DIALECTS["openai"], transport.upstream, model="theirs")
             limited = TimeoutEngine(
-                UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 0.3, "idle": 0.3, **timeouts})
+                UpstreamEngine(transport, protocol), Timeouts(**{"first_token": 2, "idle": 2, **timeouts})
             )
             engines.append(limited)
         return serve(LoadBalancer(engines)), started

@@ -84,7 +84,7 @@ async def connect_and_disconnect(port):
 
 
 def settle(is_settled):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not is_settled() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert is_settled()

@@ -143,7 +143,7 @@ async def test_following_a_silent_log_returns_nothing_after_the_wait(open_stores
     tail = await open_stores().follow("t1", Cursor(1, 0), 0.1)
 
     assert (tail.events, tail.cursor) == ([], Cursor(1, 0))
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 10
 
 
 async def test_following_without_a_wait_returns_everything_saved_before(open_stores):
@@ -208,11 +208,11 @@ async def test_a_request_id_can_be_moved_from_a_known_turn_to_a_new_one(open_sto
 
 
 async def test_a_process_is_alive_while_it_has_heartbeats_until_it_leaves(open_stores):
-    store, other = open_stores(lease=0.2), open_stores(lease=0.2)
+    store, other = open_stores(lease=2), open_stores(lease=2)
     await other.heartbeat()
 
     assert await store.liveness(other.process) is Liveness.ALIVE
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.2)
     assert await store.liveness(other.process) is Liveness.EXPIRED
     await other.heartbeat()
     await other.close()
@@ -220,22 +220,22 @@ async def test_a_process_is_alive_while_it_has_heartbeats_until_it_leaves(open_s
 
 
 async def test_a_reader_in_another_process_is_known_for_one_lease(open_stores):
-    store, other = open_stores(lease=0.2), open_stores(lease=0.2)
+    store, other = open_stores(lease=2), open_stores(lease=2)
     await store.create(header(), b"")
 
     assert not await store.has_reader("t1")
     await other.touch_reader("t1")
     assert await store.has_reader("t1")
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(2.2)
     assert not await store.has_reader("t1")
 
 
 async def test_an_append_extends_the_retention_of_a_log(open_stores):
-    store = open_stores(retention=1.0)
+    store = open_stores(retention=2.5)
     await store.create(header(), b"")
     for position in range(4):
         assert await append(store, "t1", (1, position), [Text("a")]) is None
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(0.7)
         await store.heartbeat()
 
     assert not (await store.load("t1")).evicted

@@ -8,6 +8,11 @@ from headrace.events import Finish, Progress, Text
 from headrace.turns import MemoryLog
 from headrace.turns.store import Behind, Cursor, Fenced, GoneError, StoreError
 from headrace.turns.writer import Writer
+from virtual_time import virtual_time
+
+__all__ = ["virtual_time"]
+
+pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 class PendingStore:

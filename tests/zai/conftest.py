@@ -4,6 +4,7 @@ import pytest
 
 import zai
 from zai.http import retry
+from zai.streaming import async_stream, stream
 
 
 @pytest.fixture
@@ -37,6 +38,13 @@ async def async_client_of():
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch):
     monkeypatch.setattr(retry, "_FIRST_DELAY", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def _patient_drain(monkeypatch):
+    """On a busy machine the end of a body may take longer than a tenth of a second."""
+    for module in (stream, async_stream):
+        monkeypatch.setattr(module, "_DRAIN_SECONDS", 2.0)
 
 
 @pytest.fixture(autouse=True)

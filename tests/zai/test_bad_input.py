@@ -142,15 +142,12 @@ def test_tls_to_a_server_without_tls_raises():
 
 @pytest.fixture
 def certificate(tmp_path):
-    """An untrusted certificate for 127.0.0.1, and a server's context with it."""
-    key, path = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1", "-nodes"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", key, "-out", path, *subject]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs openssl")
+    """The file of an unknown authority, and the context of a server with a certificate of that authority."""
+    authority = pytest.importorskip("trustme").CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path, key)
-    return path, context
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return tmp_path / "authority.pem", context
 
 
 def test_an_untrusted_certificate_raises(certificate):

@@ -22,6 +22,10 @@ def texts_of(chunks):
     return [each.choices[0].delta.content for each in chunks]
 
 
+async def read(answer):
+    return texts_of([each async for each in answer])
+
+
 def cancel_after(answer, server, requests):
     """Cancel from another thread once the server has received this many requests."""
 
@@ -54,16 +58,19 @@ def test_a_reconnect_without_a_response_can_be_cancelled(client_of):
         answer = client_of(server).chat.completions.create(**ASK)
         cancel_after(answer, server, 2)
         assert texts_of(answer) == ["a"]
-        assert time.monotonic() - start < 8
+        assert time.monotonic() - start < 30
     assert [asked.method for asked in server.asked] == ["POST", "GET", "DELETE"]
 
 
 async def test_a_reconnect_without_a_response_can_be_cancelled_in_asyncio(async_client_of):
     with ScriptedServer(LOST, Reply(headers={"x-wait": "60"}), Reply(b"{}")) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
-        asyncio.get_running_loop().call_later(0.5, answer.cancel)
-        async with asyncio.timeout(8):
-            assert texts_of([each async for each in answer]) == ["a"]
+        reading = asyncio.create_task(read(answer))
+        async with asyncio.timeout(30):
+            while len(server.asked) < 2:
+                await asyncio.sleep(0.01)
+            answer.cancel()
+            assert await reading == ["a"]
 
 
 def test_the_wait_before_a_retry_can_be_cancelled_and_the_previous_error_is_not_raised(
@@ -75,7 +82,7 @@ def test_the_wait_before_a_retry_can_be_cancelled_and_the_previous_error_is_not_
         answer = client_of(server).chat.completions.create(**ASK)
         cancel_after(answer, server, 1)
         assert list(answer) == []
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 30
         assert len(server.asked) == 1
 
 
@@ -84,7 +91,7 @@ async def test_the_wait_before_a_retry_can_be_cancelled_in_asyncio(async_client_
     with ScriptedServer(BUSY) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         asyncio.get_running_loop().call_later(0.2, answer.cancel)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(30):
             assert [each async for each in answer] == []
 
 
@@ -96,18 +103,15 @@ async def test_a_reading_task_is_not_cancelled_twice(async_client_of, library, a
         own = await asyncio.to_thread(pytest.importorskip(library).AsyncClient, trust_env=False)
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = await async_client_of(server, http_client=own).chat.completions.create(**ASK)
-
-        async def read():
-            return texts_of([each async for each in answer])
-
-        reading = asyncio.create_task(read())
+        await anext(answer)
+        reading = asyncio.create_task(read(answer))
         await asyncio.sleep(0.2)
         answer.cancel()
         if again == "cancel":
             answer.cancel()
         else:
             await answer.aclose()
-        assert await reading == ["a"]
+        assert await reading == []
 
 
 async def test_a_task_that_processes_the_last_chunk_is_not_cancelled(async_client_of):

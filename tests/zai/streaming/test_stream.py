@@ -66,12 +66,12 @@ def test_the_connection_is_reused_after_done(client_of):
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-def test_a_body_that_does_not_end_after_done_is_closed_after_a_tenth_of_a_second(client_of):
+def test_a_body_that_does_not_end_after_done_is_closed_after_a_while(client_of):
     with ScriptedServer(Reply(stream("a"), end="hold")) as server:
         client = client_of(server)
         start = time.monotonic()
         client.chat.completions.create(**ASK).collect()
-        assert 0.08 < time.monotonic() - start < 30
+        assert 1.9 < time.monotonic() - start < 30
         client.chat.completions.create(**ASK).collect()
     assert len({asked.connection for asked in server.asked}) == 2
 
@@ -93,7 +93,7 @@ def test_stopping_early_closes_the_connection(client_of, leave):
                     pass
             else:
                 del answer
-        assert server.gone.wait(5)
+        assert server.gone.wait(30)
 
 
 def test_dropping_an_unread_stream_closes_the_connection(client_of):
@@ -102,7 +102,7 @@ def test_dropping_an_unread_stream_closes_the_connection(client_of):
         answer = client.chat.completions.create(**ASK)
         del answer
         gc.collect()
-        assert server.gone.wait(5)
+        assert server.gone.wait(30)
 
 
 def test_a_closed_stream_has_no_more_chunks(client_of):
@@ -121,9 +121,10 @@ def test_another_thread_can_end_a_waiting_loop(client_of, end):
         seen = []
         thread = threading.Thread(target=lambda: seen.extend(answer))
         thread.start()
-        time.sleep(0.1)
+        while not seen:
+            time.sleep(0.01)
         getattr(answer, end)()
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
         assert answer.is_cancelled
         assert [each.choices[0].delta.content for each in seen] == ["a"]
@@ -191,7 +192,7 @@ async def test_asyncio_closes_a_body_that_does_not_end(async_client_of):
     with ScriptedServer(Reply(stream("a"), end="hold")) as server:
         start = time.monotonic()
         await (await async_client_of(server).chat.completions.create(**ASK)).collect()
-        assert 0.08 < time.monotonic() - start < 30
+        assert 1.9 < time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("leave", ["close", "with", "break"])
@@ -208,16 +209,17 @@ async def test_stopping_early_closes_the_connection_in_asyncio(async_client_of, 
         else:
             await anext(answer)
             await answer.aclose()
-        assert await asyncio.to_thread(server.gone.wait, 5)
+        assert await asyncio.to_thread(server.gone.wait, 30)
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
 async def test_another_task_can_end_a_waiting_loop(async_client_of, end):
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
+        first = asyncio.Event()
 
         async def end_it():
-            await asyncio.sleep(0.1)
+            await first.wait()
             if end == "cancel":
                 answer.cancel()
             else:
@@ -225,7 +227,9 @@ async def test_another_task_can_end_a_waiting_loop(async_client_of, end):
 
         async with asyncio.TaskGroup() as group:
             group.create_task(end_it())
-            assert [each.choices[0].delta.content async for each in answer] == ["a"]
+            async for each in answer:
+                assert each.choices[0].delta.content == "a"
+                first.set()
         assert answer.is_cancelled
         assert asyncio.current_task().cancelling() == 0
 
@@ -260,7 +264,7 @@ async def test_a_cancelled_task_gets_its_cancellation(async_client_of):
                 async for _ in answer:
                     pass
         await answer.close()
-        assert await asyncio.to_thread(server.gone.wait, 5)
+        assert await asyncio.to_thread(server.gone.wait, 30)
 
 
 async def test_asyncio_raises_the_same_errors(async_client_of):

@@ -16,7 +16,7 @@ from zai.http.deadlines import Deadlines
 from zai.testing import ReplayTransport
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
-PINGS = [0.05, b": ping\n"] * 200
+PINGS = [0.05, b": ping\n"] * 2000
 
 
 def test_a_limit_counts_from_the_request_or_the_previous_event():
@@ -58,14 +58,14 @@ def test_the_idle_limit_applies_to_the_first_event_without_a_limit_of_its_own():
     assert Deadlines(StreamTimeout(idle=3), now=1).remaining(1) == 3
 
 
-# On a busy machine the first event may come late: only tests of its limit set a short one.
+# On a busy machine an event may come late: limits that must not expire before it are two seconds or more.
 CASES = {
-    "silence at first": (StreamTimeout(first_chunk=0.2, idle=30), [60.0], "within 0.2 s"),
-    "pings at first": (StreamTimeout(first_chunk=0.2, idle=30), PINGS, "within 0.2 s"),
+    "silence at first": (StreamTimeout(first_chunk=2, idle=30), [60.0], "within 2 s"),
+    "pings at first": (StreamTimeout(first_chunk=2, idle=30), PINGS, "within 2 s"),
     "silence after a chunk": (StreamTimeout(first_chunk=30, idle=0.2), [sse(chunk("a")), 60.0], "0.2 s"),
     "pings after a chunk": (StreamTimeout(first_chunk=30, idle=0.2), [sse(chunk("a")), *PINGS], "0.2 s"),
-    "chunks without end": (StreamTimeout(idle=30, total=1), [sse(chunk("a")), 0.01] * 3000, "within 1 s"),
-    "silence and a total": (StreamTimeout(total=1), [sse(chunk("a")), 60.0], "within 1 s"),
+    "chunks without end": (StreamTimeout(idle=30, total=2), [sse(chunk("a")), 0.01] * 3000, "within 2 s"),
+    "silence and a total": (StreamTimeout(total=2), [sse(chunk("a")), 60.0], "within 2 s"),
 }
 
 
@@ -76,7 +76,7 @@ def test_a_limit_that_passes_ends_the_stream_in_time(client_of, limits, body, me
         answer = client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
         with pytest.raises(zai.APITimeoutError, match=message) as caught:
             list(answer)
-        assert 0.15 < time.monotonic() - start < 8
+        assert 0.15 < time.monotonic() - start < 30
         assert len(server.asked) < 2
     came = caught.value.partial.choices[0].message.content
     assert bool(came) == (sse(chunk("a")) in body)
@@ -89,7 +89,7 @@ async def test_asyncio_has_the_same_limits(async_client_of, limits, body, messag
         answer = await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
         with pytest.raises(zai.APITimeoutError, match=message):
             await answer.collect()
-        assert 0.15 < time.monotonic() - start < 8
+        assert 0.15 < time.monotonic() - start < 30
 
 
 def test_the_first_limit_applies_to_the_head_too(client_of):
@@ -98,7 +98,7 @@ def test_the_first_limit_applies_to_the_head_too(client_of):
         limits = StreamTimeout(first_chunk=0.2, idle=30)
         with pytest.raises(zai.APITimeoutError):
             client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
-        assert 0.15 < time.monotonic() - start < 8
+        assert 0.15 < time.monotonic() - start < 30
         assert len(server.asked) < 2
 
 
@@ -108,28 +108,28 @@ async def test_the_first_limit_applies_to_the_head_too_in_asyncio(async_client_o
         limits = StreamTimeout(first_chunk=0.2, idle=30)
         with pytest.raises(zai.APITimeoutError):
             await async_client_of(server).chat.completions.create(**ASK, stream_timeout=limits)
-        assert 0.15 < time.monotonic() - start < 8
+        assert 0.15 < time.monotonic() - start < 30
         assert len(server.asked) < 2
 
 
 STALLED = Reply([b"{", 60.0], status=500, headers={"content-length": "100"})
-ALL_LIMITS = StreamTimeout(first_chunk=0.3, idle=0.3, total=0.5)
+FIRST = StreamTimeout(first_chunk=2, idle=30, total=30)
 
 
 def test_the_limits_apply_to_an_error_without_its_body(client_of):
     with ScriptedServer(STALLED) as server:
         start = time.monotonic()
-        with pytest.raises(zai.APITimeoutError, match=r"within 0\.3 s"):
-            client_of(server).chat.completions.create(**ASK, stream_timeout=ALL_LIMITS)
-        assert time.monotonic() - start < 8
+        with pytest.raises(zai.APITimeoutError, match="within 2 s"):
+            client_of(server).chat.completions.create(**ASK, stream_timeout=FIRST)
+        assert time.monotonic() - start < 30
 
 
 async def test_the_limits_apply_to_an_error_without_its_body_in_asyncio(async_client_of):
     with ScriptedServer(STALLED) as server:
         start = time.monotonic()
-        with pytest.raises(zai.APITimeoutError, match=r"within 0\.3 s"):
-            await async_client_of(server).chat.completions.create(**ASK, stream_timeout=ALL_LIMITS)
-        assert time.monotonic() - start < 8
+        with pytest.raises(zai.APITimeoutError, match="within 2 s"):
+            await async_client_of(server).chat.completions.create(**ASK, stream_timeout=FIRST)
+        assert time.monotonic() - start < 30
 
 
 def test_the_limits_apply_to_a_head_that_comes_byte_by_byte():
@@ -147,7 +147,7 @@ def test_the_limits_apply_to_a_head_that_comes_byte_by_byte():
             start = time.monotonic()
             with pytest.raises(zai.APITimeoutError):
                 client.chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=0.5))
-            assert time.monotonic() - start < 8
+            assert time.monotonic() - start < 30
 
 
 def test_a_retry_after_the_limit_is_not_waited_for(client_of):
@@ -155,21 +155,21 @@ def test_a_retry_after_the_limit_is_not_waited_for(client_of):
         start = time.monotonic()
         with pytest.raises(zai.APIReachLimitError):
             client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=10))
-        assert time.monotonic() - start < 8
+        assert time.monotonic() - start < 30
 
 
 def test_the_wait_before_a_reconnect_ends_with_the_limit(client_of):
     with ScriptedServer(Reply([b"retry: 20000\n\n", sse(chunk("a"), id=0)], end="cut")) as server:
         start = time.monotonic()
-        with pytest.raises(zai.APITimeoutError, match="did not end within 1 s") as caught:
-            client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=1)).collect()
-        assert time.monotonic() - start < 8
+        with pytest.raises(zai.APITimeoutError, match="did not end within 2 s") as caught:
+            client_of(server).chat.completions.create(**ASK, stream_timeout=StreamTimeout(total=2)).collect()
+        assert time.monotonic() - start < 30
     assert caught.value.partial.choices[0].message.content == "a"
 
 
-@pytest.mark.parametrize("limits", [StreamTimeout(first_chunk=30, idle=0.2), StreamTimeout(total=0.2)])
+@pytest.mark.parametrize("limits", [StreamTimeout(first_chunk=30, idle=0.2), StreamTimeout(total=2)])
 def test_a_limit_applies_without_a_connection_to_interrupt(limits):
-    transport = ReplayTransport([sse(chunk("a")), 0.4, *stream("b")], timed=True)
+    transport = ReplayTransport([sse(chunk("a")), 2.5, *stream("b")], timed=True)
     with zai.ZaiClient(api_key="a.b", http_client=httpx2.Client(transport=transport)) as client:
         with pytest.raises(zai.APITimeoutError) as caught:
             client.chat.completions.create(**ASK, stream_timeout=limits).collect()
@@ -179,9 +179,9 @@ def test_a_limit_applies_without_a_connection_to_interrupt(limits):
 def test_the_callers_own_time_does_not_count_as_idle(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), b": ping\n", 0.05, *stream("b")])) as server:
         seen = []
-        limits = StreamTimeout(first_chunk=30, idle=0.3)
+        limits = StreamTimeout(first_chunk=30, idle=2)
         for each in client_of(server).chat.completions.create(**ASK, stream_timeout=limits):
-            time.sleep(0.4)
+            time.sleep(0 if seen else 2.5)
             seen.append(each.choices[0].delta.content)
     assert seen == ["a", "b", ""]
 
@@ -190,8 +190,8 @@ def test_pings_do_not_extend_a_plain_timeout_either(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *PINGS])) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError):
-            list(client_of(server).chat.completions.create(**ASK, timeout=1))
-        assert time.monotonic() - start < 8
+            list(client_of(server).chat.completions.create(**ASK, timeout=2))
+        assert time.monotonic() - start < 30
 
 
 def test_silence_longer_than_a_plain_timeout_raises(client_of):
@@ -199,7 +199,7 @@ def test_silence_longer_than_a_plain_timeout_raises(client_of):
         ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server,
         pytest.raises(zai.APITimeoutError) as caught,
     ):
-        list(client_of(server).chat.completions.create(**ASK, timeout=1))
+        list(client_of(server).chat.completions.create(**ASK, timeout=2))
     assert caught.value.partial.choices[0].message.content == "a"
 
 

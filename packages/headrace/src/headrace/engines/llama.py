@@ -236,7 +236,7 @@ def _load(path: Path, params: dict[str, Any]) -> _Server:
         with needs_extra("llama"):
             import xllamacpp
     except ImportError as error:  # it is installed, but not a library of the system that it needs
-        msg = f"cannot load llama.cpp ({error}); on Debian and Ubuntu: apt install libgomp1"
+        msg = f"cannot load llama.cpp ({error}); on Debian and Ubuntu, apt install libgomp1"
         raise EngineError(msg) from None
     common = xllamacpp.CommonParams()
     common.model.path = str(path)

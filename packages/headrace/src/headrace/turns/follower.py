@@ -51,12 +51,18 @@ class Follower:
         self._log.publish()
 
     async def poll(self, *, wait: float) -> bool:
-        """Copy new events; wait up to `wait` seconds for them. Return whether there were any."""
-        after = self.cursor
-        tail = await self._store.follow(self._id, after, wait)
-        if self.cursor == after:  # no concurrent poll was faster
-            self.apply(tail)
-        return self.cursor != after
+        """Copy everything saved so far; if nothing is new, wait up to `wait` seconds for more.
+
+        Return whether anything was new.
+        """
+        start = self.cursor
+        while True:
+            after = self.cursor
+            tail = await self._store.follow(self._id, after, wait)
+            if self.cursor == after:
+                self.apply(tail)
+                return self.cursor != start
+            wait = 0  # a concurrent poll has applied its tail, which may be older than this one
 
     async def run(self) -> bool:
         """Follow until the ending, or until this process is the producer; return whether it is.

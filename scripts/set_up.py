@@ -1,0 +1,104 @@
+"""Bring a virtual environment up to date.
+
+    python scripts/set_up.py VENV REQUIREMENT…
+
+Each requirement is one argument of `pip install`. Nothing happens if all are installed already. An
+environment that cannot be used is created again: its creation was interrupted, it was moved, or another
+Python made it.
+The syntax is that of Python 3.6, so that an old Python can say that it is too old.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON = "Python {}.{}".format(*sys.version_info)
+
+
+def main(name, *wanted):
+    """Create the environment if need be, and install what is missing or has changed."""
+    check_python()
+    venv = ROOT / name
+    with Path(__file__).open() as lock:
+        with contextlib.suppress(OSError):  # not every file system has locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        installed = read_installed(venv)
+        if installed is not None and set(wanted) <= set(installed) and not has_changed(venv):
+            return
+        print(f"Setting up {name} with {PYTHON}, about a minute ", end="", flush=True)
+        if installed is None:
+            run(sys.executable, "-m", "venv", "--clear", venv)
+            write_installed(venv)
+        installed = dict.fromkeys([*(installed or ()), *wanted])
+        run(venv / "bin/python", "-m", "pip", "install", "--no-input", "-c", "constraints.txt", *installed)
+        write_installed(venv, *installed)
+        print()
+
+
+def check_python():
+    """Exit with the reason if this Python is too old, or cannot create an environment."""
+    if sys.version_info < (3, 11):
+        sys.exit(
+            f"Headrace needs Python 3.11 or later; {sys.executable} is {PYTHON}."
+            " To name another: make demo PYTHON=python3.12"
+        )
+    if importlib.util.find_spec("ensurepip") is None:
+        package = PYTHON.lower().replace(" ", "") + "-venv"
+        sys.exit(
+            f"{sys.executable} cannot create an environment. On Debian and Ubuntu: apt install {package}"
+        )
+
+
+def record_of(venv):
+    """Return the file that tells what made the environment, and then what was installed, a line each."""
+    return venv / "installed"
+
+
+def origin_of(venv):
+    """Return what an environment cannot survive a change of: the Python and the directory."""
+    return f"{PYTHON} of {sys.base_prefix} in {venv}"
+
+
+def read_installed(venv):
+    """Return what was installed; None if there is no environment that this Python can use."""
+    try:
+        origin, *installed = record_of(venv).read_text().splitlines()
+    except (OSError, ValueError):
+        return None
+    return installed if origin == origin_of(venv) and (venv / "bin/python").exists() else None
+
+
+def write_installed(venv, *installed):
+    """Remember what was installed."""
+    record_of(venv).write_text("\n".join([origin_of(venv), *installed]))
+
+
+def has_changed(venv):
+    """Tell whether a version or a dependency has changed since."""
+    sources = [ROOT / "constraints.txt", *ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("tests/*.txt")]
+    return max(source.stat().st_mtime for source in sources) > record_of(venv).stat().st_mtime
+
+
+def run(*command):
+    """Run a program with a dot every two seconds; exit with its output if it fails."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True}
+    with subprocess.Popen([str(word) for word in command], cwd=str(ROOT), **options) as process:
+        output = None
+        while output is None:
+            try:
+                output, _ = process.communicate(timeout=2)
+            except subprocess.TimeoutExpired:
+                print(".", end="", flush=True)
+    if process.returncode != 0:
+        sys.exit("\n" + output)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
