@@ -41,7 +41,7 @@ def _quick_retries(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _patient_drain(monkeypatch):
+def _long_drain(monkeypatch):
     """On a busy machine the end of a body may take longer than a tenth of a second."""
     for module in (stream, async_stream):
         monkeypatch.setattr(module, "_DRAIN_SECONDS", 2.0)
