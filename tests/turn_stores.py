@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SHARED = [name for name, kind in STORES.items() if kind.is_shared]
-needs_redis = pytest.mark.skipif(not is_installed(), reason="redis-server is not installed")
+needs_redis = pytest.mark.skipif(not is_installed(), reason="no Redis or Valkey server is installed")
 shared = pytest.mark.parametrize("store_kind", SHARED, indirect=True)
 memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
 
@@ -42,7 +42,7 @@ def redis_server(tmp_path_factory):
 @pytest.fixture(params=STORES)
 def store_kind(request):
     if request.param == "redis" and not is_installed():
-        pytest.skip("redis-server is not installed")
+        pytest.skip("no Redis or Valkey server is installed")
     return request.param
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("store", SHARED)
 def test_no_event_is_lost_or_repeated_when_servers_are_killed(store):
     if store == "redis" and not is_installed():
-        pytest.skip("redis-server is not installed")
+        pytest.skip("no Redis or Valkey server is installed")
     command = [sys.executable, str(ROOT / "benchmarks/chaos.py"), "--store", store]
     quick = ["--kills", "4", "--clients", "4", "--questions", "5", "--pace", "0.01", "--lease", "0.6"]
     done = subprocess.run([*command, *quick], capture_output=True, text=True, timeout=110, check=False)

@@ -171,7 +171,7 @@ async def test_a_file_that_is_not_a_database_is_a_clear_error(tmp_path):
 @pytest.fixture
 async def redis(tmp_path):
     if not is_installed():
-        pytest.skip("redis-server is not installed")
+        pytest.skip("no Redis or Valkey server is installed")
     server = BACKENDS["redis"](tmp_path).server
     server.start()
     yield server
