@@ -63,7 +63,7 @@ sdk-alone:
 	$(SDK) pip install $(QUIETLY) -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
 
-# About 40 minutes; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
+# About half an hour; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
 bench-relay: $(VENV)/ready
 	@$(BIN)/python benchmarks/relay $(BENCH)
 
