@@ -65,7 +65,7 @@ sdk-alone: python
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
 
-# About 40 minutes; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
+# About half an hour; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
 bench-relay: ready
 	@$(BIN)/python benchmarks/relay $(BENCH)
 

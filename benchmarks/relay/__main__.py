@@ -88,14 +88,14 @@ def _measure_one(bench: Bench, target: Target, name: str, number: int) -> list[R
         target.start()
         figures = scenario.measure(bench, target)
     except (OSError, UnavailableError) as error:
-        bench.first_errors.append(f"{target.name}: {error}")
+        bench.notes.append(f"{target.name}: {error}")
         figures = {"errors": 1}
     if scenario.is_fresh:
         target.stop()
     shown = ", ".join(f"{key} {value:,.2f}" for key, value in figures.items())
     _note(f"round {number + 1}  {name:17} {target.name:12} {shown}")
-    while bench.first_errors:
-        _note(f"  {bench.first_errors.pop()}")
+    while bench.notes:
+        _note(f"  {bench.notes.pop()}")
     return [Result(number, name, target.name, figures)]
 
 

@@ -27,8 +27,8 @@ class Bench:
     upstream: Upstream
     core: int
     seconds: float | None = None
-    first_errors: list[str] = field(default_factory=list)
-    """What went wrong first in each run with errors."""
+    notes: list[str] = field(default_factory=list)
+    """What went wrong in the run; the caller removes them."""
     _floods: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def load(self, target: Target, traffic: Traffic) -> Measurement:
@@ -37,7 +37,9 @@ class Bench:
         before, busy, began = target.cpu(), busy_seconds(core), time.monotonic()
         load = run_load(target.port, traffic, core=self.core)
         if load.first_error:
-            self.first_errors.append(f"{target.name}: {load.first_error}")
+            self.notes.append(f"{target.name}: {load.first_error}")
+        if load.unfinished:
+            self.notes.append(f"{target.name}: {load.unfinished} streams were cut by the time limit")
         figures = {
             "errors": load.errors + load.unfinished,
             "rate": load.events / load.seconds if load.seconds else 0,

@@ -13,8 +13,7 @@ __all__ = ["Options", "read_options"]
 
 _QUICK_TARGETS: Final = ("nginx", "chat")
 _QUICK_SCENARIOS: Final = ("paced200", "requests")
-_ROUNDS: Final = 5
-_QUICK_ROUNDS: Final = 3
+_ROUNDS: Final = 3
 
 
 class Options(NamedTuple):
@@ -35,7 +34,7 @@ def read_options() -> Options:
     )
     parser.add_argument("--targets", help=f"of {','.join(TARGETS)} (default: all)")
     parser.add_argument("--scenarios", help=f"of {','.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--rounds", type=int, help=f"(default: {_ROUNDS})")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"(default: {_ROUNDS})")
     parser.add_argument("--seconds", type=float, help="length of a run of load (default: the scenario's own)")
     parser.add_argument(
         "--python", default=sys.executable, help="interpreter with Headrace (default: this one)"
@@ -51,8 +50,7 @@ def read_options() -> Options:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"a minute's run: {_QUICK_ROUNDS} rounds of {','.join(_QUICK_SCENARIOS)} with"
-        f" {','.join(_QUICK_TARGETS)}, unless other options change that",
+        help=f"only {','.join(_QUICK_SCENARIOS)} with {','.join(_QUICK_TARGETS)}, unless named: about a minute",
     )
     given = parser.parse_args()
     checkouts = {"": given.python}
@@ -65,7 +63,7 @@ def read_options() -> Options:
     return Options(
         targets=_names(parser, given.targets, _QUICK_TARGETS if given.quick else TARGETS, TARGETS),
         scenarios=_names(parser, given.scenarios, _QUICK_SCENARIOS if given.quick else SCENARIOS, SCENARIOS),
-        rounds=given.rounds or (_QUICK_ROUNDS if given.quick else _ROUNDS),
+        rounds=given.rounds,
         seconds=given.seconds,
         checkouts={name: str(Path(python).absolute()) for name, python in checkouts.items()},
         json=given.json,

@@ -3,7 +3,9 @@
 import http.client
 import json
 import secrets
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -147,11 +149,9 @@ def run_load(port: int, traffic: Traffic, *, core: int, seconds: float = 60) -> 
 
 
 def build() -> None:
-    """Compile the C programs.
-
-    Raises:
-        FileNotFoundError: there is no gcc.
-    """
+    """Compile the C programs, or exit if there is no gcc."""
+    if not shutil.which("gcc"):
+        sys.exit("relay: gcc is not installed (apt install gcc libc6-dev)")
     BUILD.mkdir(parents=True, exist_ok=True)
     newest = max(path.stat().st_mtime for path in _SOURCES.glob("*.[ch]"))
     for name in ("upstream", "load"):
