@@ -50,7 +50,7 @@ def read_options() -> Options:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"only {','.join(_QUICK_SCENARIOS)} with {','.join(_QUICK_TARGETS)}, unless named: about a minute",
+        help=f"{','.join(_QUICK_SCENARIOS)} with {','.join(_QUICK_TARGETS)}, unless named; about a minute",
     )
     given = parser.parse_args()
     checkouts = {"": given.python}

@@ -137,7 +137,7 @@ class Load(NamedTuple):
     first_error: str = ""
 
 
-def run_load(port: int, traffic: Traffic, *, core: int, seconds: float = 60) -> Load:
+def run_load(port: int, traffic: Traffic, *, core: int, seconds: float = 120) -> Load:
     """Read streams from the port and check them; `seconds` is the limit."""
     numbers = zip("ncrwi", traffic, strict=True)
     options = [text for letter, number in numbers for text in (f"-{letter}", str(number))]
