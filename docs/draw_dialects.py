@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from headrace.engines.protocols import DIALECTS, Dialect
-from headrace.engines.protocols.dialects import SAMPLING_FIELDS
 
 PAGE = Path(__file__).with_name("engines.md")
 _BLOCK = re.compile(r"(<!-- table: dialects -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -28,7 +27,7 @@ _ROWS: dict[str, Callable[[Dialect], str]] = {
     "in every request": lambda dialect: _fields(dialect.fields),
     "`tool_stream`": lambda dialect: _yes(dialect.tool_stream),
     "`do_sample` false": lambda dialect: "`do_sample`" if dialect.do_sample else "`temperature` 0",
-    "not forwarded": lambda dialect: _names(SAMPLING_FIELDS - dialect.forwarded),
+    "further sampling fields": lambda dialect: _names(dialect.forwarded),
     "renamed": lambda dialect: ", ".join(f"`{a}` → `{b}`" for a, b in dialect.renamed.items()) or "–",
     "abort": lambda dialect: (
         f"`POST {dialect.abort.path}`, then the connection is closed"

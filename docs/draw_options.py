@@ -7,11 +7,11 @@ python docs/draw_options.py --check  exit with 1 if the page is not up to date
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from headrace.cli import parse, record
-from headrace.cli.parser import CommandParser
+from headrace.cli.main import COMMANDS, CommandParser
 from headrace.options import Option
 from headrace.server.options import OPTION_GROUPS
 
@@ -21,8 +21,8 @@ _BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options 
 
 def redraw(page: str) -> str:
     """Return the page with new tables."""
-    tables = {"serve": _serve, "record": lambda: _other(record), "parse": lambda: _other(parse)}
-    return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3], page)
+    tables = {name: _serve() if name == "serve" else _other(name) for name in COMMANDS}
+    return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]) + "\n" + found[3], page)
 
 
 def _serve() -> Iterator[str]:
@@ -41,9 +41,9 @@ def _names(option: Option) -> Iterator[str]:
     return (f"`{name}`" if source in option.sources else "–" for source, name in names.items())
 
 
-def _other(command: object) -> Iterator[str]:
+def _other(name: str) -> Iterator[str]:
     commands = CommandParser(prog="headrace").add_subparsers()
-    command.add_parser(commands)
+    import_module(f"headrace.cli.{name}").add_parser(commands)
     (parser,) = commands.choices.values()
     yield "| argument | default | meaning |"
     yield "|---|---|---|"

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from headrace.cli.main import main
+from headrace.cli.main import COMMANDS, main
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
@@ -16,7 +16,6 @@ from headrace.server.options import OPTION_GROUPS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
-PROGRAMS = ["serve", "record", "parse"]
 OTHER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -46,14 +45,14 @@ def test_help_shows_each_option_with_its_value_and_default(help_of):
         assert f"{option.flag} {option.metavar} {option.description} (default: {option.default})" in shown
 
 
-@pytest.mark.parametrize("program", ["record", "parse"])
+@pytest.mark.parametrize("program", [name for name in COMMANDS if name != "serve"])
 def test_an_option_is_required_or_has_a_default(help_of, program):
     usage, _, described = help_of(program).partition("\n\n")
     for flag, text in re.findall(r"^  (--[a-z-]+)(?: [A-Z]+)?\s+(.*)$", described, re.MULTILINE):
         assert ("(default: " in text) == (f"[{flag}" in usage)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_help_does_not_need_docstrings(program):
     def printed(*switches):
         return subprocess.check_output([sys.executable, *switches, "-m", "headrace", program, "--help"])
@@ -68,7 +67,7 @@ def test_the_tables_of_the_page_are_up_to_date():
     subprocess.run([sys.executable, ROOT / "docs" / "draw_options.py", "--check"], check=True)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
     (table,) = re.findall(rf"<!-- options: {program} -->\n(.*?)<!-- end", PAGE, re.DOTALL)
     rows = "\n".join(re.findall(r"`(--[a-z-]+)[^|`]*` \|", table))
@@ -78,7 +77,7 @@ def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
 
 @pytest.mark.parametrize("page", OTHER_PAGES, ids=lambda page: page.name)
 def test_a_flag_in_an_example_exists(help_of, page):
-    for program, rest in re.findall(r"\bheadrace (serve|record|parse)\b([^\n`#]*)", page.read_text()):
+    for program, rest in re.findall(rf"\bheadrace ({'|'.join(COMMANDS)})\b([^\n`#]*)", page.read_text()):
         assert flags(rest.partition(" -- ")[0]) - flags(help_of(program)) == set()
 
 
@@ -125,7 +124,7 @@ def test_an_unknown_option_shows_the_usage_of_its_program_and_the_closest_option
     assert shown.endswith(f"unknown argument {wrong.partition('=')[0]}; did you mean {meant}?\n")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_an_unexpected_argument_is_named(capsys, program):
     with pytest.raises(SystemExit, match="2"):
         main([program, *NEEDED[program], "superfluous"])

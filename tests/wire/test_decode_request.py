@@ -1,9 +1,11 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from headrace.errors import RequestError
-from headrace.wire import decode_request
+from headrace.wire import ChatRequest, decode_request
 
 HELLO = [{"role": "user", "content": "Hello"}]
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
@@ -21,6 +23,14 @@ def test_a_minimal_request_gets_the_documented_defaults():
     assert request.thinking.clear_thinking
     assert request.do_sample
     assert request.temperature is None
+
+
+def test_every_field_of_a_request_has_a_row_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+    table = page.partition("## 1. Request")[2].partition("## 2.")[0]
+    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+    assert rows == set(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
 
 
 def test_null_means_absent():

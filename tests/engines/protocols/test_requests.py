@@ -1,7 +1,7 @@
 """The requests of each dialect."""
 
 import json
-from typing import get_args, get_type_hints
+from typing import get_type_hints
 
 import pytest
 
@@ -15,7 +15,8 @@ from headrace.engines.protocols.dialects import (
     detect_dialect,
 )
 from headrace.errors import RequestError
-from headrace.models.settings import UpstreamSettings
+from headrace.models.settings import CompletionsSettings, UpstreamSettings
+from headrace.options import options_of
 
 JSON = {"response_format": {"type": "json_object"}}
 
@@ -29,8 +30,15 @@ def completion(dialect, prompt="", **fields):
 
 
 def test_every_dialect_has_a_name_that_the_options_accept():
-    assert set(DIALECTS) == set(get_args(DialectName))
-    assert set(get_args(get_type_hints(UpstreamSettings)["dialect"])) == set(DIALECTS)
+    assert get_type_hints(UpstreamSettings)["dialect"] == DialectName
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
+def test_the_help_has_the_default_max_tokens_of_each_dialect_that_has_one(dialect):
+    shown = options_of(CompletionsSettings)["default_max_tokens"].default
+
+    has_default = dialect.max_tokens not in (None, -1)
+    assert (f"{dialect.name} {dialect.max_tokens}," in shown) == has_default
 
 
 @pytest.mark.parametrize("field", ["name", "thinking", "forwarded", "abort"])

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from headrace.engines.protocols import DIALECTS, DialectName
 from headrace.formats import FORMATS
 from headrace.options import Seconds, describe, unit
 
@@ -36,6 +37,9 @@ ZAI_NAMES: Final = (
 """Names of the embedded model, so that code written for Z.ai runs unchanged."""
 
 _INT32: Final = 2**31 - 1  # llama.cpp's integer type
+_DEFAULT_MAX_TOKENS: Final = ", ".join(
+    f"{name} {dialect.max_tokens}" for name, dialect in DIALECTS.items() if (dialect.max_tokens or 0) > 0
+)
 
 
 class ModelSettings(
@@ -146,7 +150,7 @@ class UpstreamSettings(ModelSettings, frozen=True):
         ),
     ] = ""
     dialect: Annotated[
-        Literal["openai", "zai", "vllm", "sglang", "llama.cpp"],
+        DialectName,
         describe(
             "kind of server, which determines the extensions of the API to use",
             default="openai; detected with --upstream",
@@ -171,7 +175,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
         describe(
             "max_tokens of requests that do not set it",
             "TOKENS",
-            default="4096 for the dialects openai and sglang, otherwise the rest of the context",
+            default=f"by dialect: {_DEFAULT_MAX_TOKENS}, others the rest of the context",
         ),
     ] = None
 
