@@ -171,7 +171,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
         describe(
             "max_tokens of requests that do not set it",
             "TOKENS",
-            default="4096 for the dialects openai and sglang, otherwise the rest of the context",
+            default="4096 for the dialects openai, zai and sglang, otherwise the rest of the context",
         ),
     ] = None
 
