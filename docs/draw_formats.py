@@ -19,7 +19,7 @@ _START = "<!-- The rest of this page is written by docs/draw_formats.py. -->\n"
 def write_section(family: ModuleType) -> str:
     """Write the section of a module in `headrace.formats`."""
     title, _, text = (family.__doc__ or "").strip().partition(".\n")
-    parts = [f"### {title.removesuffix('.')}", text.strip()]
+    parts = [f"### {title.removesuffix('.')}", text.strip("\n")]
     for format in family.FAMILY:
         names = ", ".join(f"`{name}`" for name in (format.name, *format.aliases))
         parts += [f"**{names}**", draw(format)]

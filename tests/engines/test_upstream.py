@@ -8,6 +8,7 @@ import pytest
 from dialects import TOOLS, ask, protocol
 from headrace.engines.http import HttpTransport
 from headrace.engines.protocols import DIALECTS
+from headrace.engines.protocols.dialects import AbortEndpoint
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
 from headrace.events import Content, Finish
@@ -263,6 +264,12 @@ async def test_a_cancel_is_sent_to_the_abort_endpoint_of_the_dialect(behind, dia
         assert abort.path == endpoint.path
         assert abort.body == {endpoint.id_field: request.body[endpoint.id_field]}
         assert abort.body[endpoint.id_field]
+
+
+def test_sglang_alone_has_an_abort_endpoint():
+    assert {name: dialect.abort for name, dialect in DIALECTS.items() if dialect.abort} == {
+        "sglang": AbortEndpoint("/abort_request", "rid")
+    }
 
 
 @pytest.mark.parametrize("reply", [Reply(b"", 401), Reply(b"", end="cut"), Reply([60.0])])
