@@ -2,6 +2,7 @@
 
 import pytest
 
+from headrace.engines.protocols import DIALECTS
 from headrace.errors import RequestError
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server.configuration import configure
@@ -136,7 +137,7 @@ ERRORS = [
     ('[models.m]\nengine = "chat"', ['[models."m"]', "url is missing", "http://gpu1:8000/v1"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nslots = 3', ["unknown option slots"]),
     ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "concurrent generations"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", "{openai,zai,vllm,sglang,llama.cpp}"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", f"{{{','.join(DIALECTS)}}}"]),
     ('[models.m]\nengine = "chat"\nurl = "u"\nupstream_key_env = "sk-1.2"', ["upstream_key_env must be the NAME"]),
     ('[models.m]\nengine = "recorded"', ["path is missing", "directory of recordings"]),
     ("[server]\nport = 99999", ["port is 99999", "65535"]),
