@@ -297,6 +297,7 @@ static void run_streams(void)
         for (int i = 0; i < count; i++)
             receive(ready[i].data.ptr);
     }
+    free(all);
 }
 
 static void print_results(void)
