@@ -6,6 +6,7 @@
 #   make check   format, lint, types, imports, tests, docs: what CI runs
 #   make fix     repair what can be repaired
 #   make sdk-alone   test the SDK in an environment without the server
+#   make bench-relay   measure what relaying a stream costs, beside nginx and LiteLLM; options in BENCH=…
 #   make clean   remove what was set up
 #
 # PYTHON=python3.12 names the Python to set up with, VENV=directory another place than .venv.
@@ -19,7 +20,7 @@ SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
 SOURCES := packages tests benchmarks examples scripts .ci
 
-.PHONY: demo serve test check coverage fix clients sdk-alone clean python ready ready-to-check
+.PHONY: demo serve test check coverage fix clients sdk-alone bench-relay clean python ready ready-to-check
 
 demo: ready
 	@$(BIN)/python examples/demo.py
@@ -48,6 +49,7 @@ coverage: ready-to-check
 fix: ready-to-check
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/python packages/zai/generate_sync.py
 
 # PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
 clients: python
@@ -63,8 +65,12 @@ sdk-alone: python
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
 
+# About half an hour; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
+bench-relay: ready
+	@$(BIN)/python benchmarks/relay $(BENCH)
+
 clean:
-	rm -rf $(VENV) .venv-clients .venv-sdk
+	rm -rf $(VENV) .venv-clients .venv-sdk build
 
 # Running needs the packages; checking needs the tools as well.
 ready: python

@@ -23,7 +23,7 @@ SEARCHED = ["/opt", "/home", "/root", str(Path.home())]
 
 
 def main() -> None:
-    """Name what is found and run the tests on each; pytest's summary is the last thing printed."""
+    """Print the interpreters and run the tests on each; pytest's summary is printed last."""
     chosen = choose(find())
     print(
         "Testing on Python", ", ".join(f"{version} ({path})" for version, path in chosen.values()), flush=True

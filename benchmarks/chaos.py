@@ -1,14 +1,13 @@
-"""Does an answer survive it all? Servers are killed, connections cut, Redis restarted, while clients read.
+"""Fault injection: servers are killed, connections cut and the store restarted while clients read answers.
 
     python benchmarks/chaos.py --kills 200 --store sqlite|redis
 
-Two replicas share one turn store: one runs the embedded model, the other the `completions` engine against
-a llama.cpp server with the same model. Clients (our SDK, which resumes by itself) reach them through a
-proxy that passes each connection to either, and cuts some. At random moments a replica gets SIGKILL and is
-started again; Redis, with an append-only file that is written before it answers, is killed and started
-again too. Answers are greedy, and each is compared with the uninterrupted one: its text, its ending, its
-usage; and with the events of its log: none may be missing, none may have come twice. Exits with 1 if
-anything is.
+Two replicas share a turn store: one runs the embedded model, the other the `completions` engine against a
+llama.cpp server with the same model. Clients (our SDK, which resumes by itself) connect through a proxy
+that forwards each connection to either replica, and cuts some. At random moments a replica receives SIGKILL
+and is restarted; so is the server of the store, if it has one. Answers are greedy. Each is compared with the
+uninterrupted answer (text, finish reason, usage) and with the events of its log (none lost, none repeated).
+The exit status is 1 if any differs.
 """
 
 import argparse
@@ -35,9 +34,10 @@ from chaos_questions import steady_questions  # noqa: E402
 from headrace.events import Event, Finish  # noqa: E402
 from headrace.formats import FORMATS  # noqa: E402
 from headrace.parsing import OutputParser  # noqa: E402
-from headrace.turns import Interpreter, TurnSettings, open_store  # noqa: E402
+from headrace.turns import STORES, Interpreter, TurnSettings, open_store  # noqa: E402
 from headrace.wire import decode_request  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
+from store_backends import BACKENDS  # noqa: E402
 from zai import APIStreamDisconnectedError, AsyncZaiClient, ZaiError  # noqa: E402
 
 
@@ -48,7 +48,7 @@ def free_port() -> int:
 
 
 class Program:
-    """A server process that is killed and started again."""
+    """A server process that can be killed and restarted."""
 
     def __init__(self, log: Path, *arguments: str) -> None:
         self.port = free_port()
@@ -63,7 +63,7 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Returns when it accepts connections."""
+        """Start the process; return when it accepts connections."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)  # noqa: ASYNC220
         deadline = time.monotonic() + 60
@@ -96,11 +96,9 @@ class Chaos:
     def __init__(self, arguments: argparse.Namespace, directory: Path) -> None:
         self._arguments = arguments
         self._random = random.Random(arguments.seed)
-        self._redis: RedisServer | None = None
-        if arguments.store == "redis":
-            self._redis = RedisServer(directory, "--appendonly", "yes", "--appendfsync", "always")
-            self._redis.start()
-        self.store = self._redis.url if self._redis else f"sqlite:{directory}/turns.db"
+        self.store, self._store_server = BACKENDS[arguments.store](directory)
+        if self._store_server is not None:
+            self._store_server.start()
         self._upstream = Program(directory / "upstream.log", "upstream")
         common = ["--store", self.store, "--pace", str(arguments.pace), "--lease", str(arguments.lease)]
         common += ["--upstream", f"http://127.0.0.1:{self._upstream.port}/v1"]
@@ -120,15 +118,15 @@ class Chaos:
         self.differences: list[str] = []
 
     async def run(self) -> None:
-        """Everything, in its order."""
+        """Run the benchmark."""
         programs = [*self._replicas, *([self._upstream] if "completions" in self._arguments.engines else [])]
         await asyncio.gather(*(program.start() for program in programs))
         try:
             await self._proxy.start()
             self.questions = await asyncio.to_thread(steady_questions, self._arguments.questions)
-            await self._ask_in_peace()
+            await self._ask_undisturbed()
             clients = [asyncio.create_task(self._client(number)) for number in range(self._arguments.clients)]
-            await self._attack()
+            await self._inject_faults()
             self._is_over = True
             async with asyncio.timeout(120):
                 await asyncio.gather(*clients)
@@ -137,31 +135,31 @@ class Chaos:
         await self._compare_with_logs()
 
     def stop(self) -> None:
-        """Leave nothing running."""
+        """Stop all processes."""
         for program in (*self._replicas, self._upstream):
             program.kill()
-        if self._redis is not None:
-            self._redis.stop()
+        if self._store_server is not None:
+            self._store_server.stop()
 
     @property
     def connections(self) -> int:
-        """How many the proxy has passed on."""
+        """The number of connections that the proxy has forwarded."""
         return self._proxy.accepted
 
-    async def _ask_in_peace(self) -> None:
-        """The uninterrupted answers; both engines must agree on them."""
+    async def _ask_undisturbed(self) -> None:
+        """Request the uninterrupted answers; both engines must agree on them."""
         of_replicas = await asyncio.gather(*(self._ask_all(replica.port) for replica in self._replicas))
         self.expected = of_replicas[0]
         for answers in of_replicas[1:]:
             for one, other in zip(self.expected, answers, strict=True):
                 if (one.text, one.finish_reason, one.usage) != (other.text, other.finish_reason, other.usage):
-                    self.failures.append(f"the replicas do not agree: {one} {other}")
+                    self.failures.append(f"the replicas disagree: {one} {other}")
 
     async def _ask_all(self, port: int) -> list[Answer]:
         url = f"http://127.0.0.1:{port}/api/paas/v4"
         async with AsyncZaiClient(api_key="any.key", base_url=url) as client:
             asking = (
-                read(client, question, f"in-peace-{port}-{n}") for n, question in enumerate(self.questions)
+                read(client, question, f"undisturbed-{port}-{n}") for n, question in enumerate(self.questions)
             )
             return list(await asyncio.gather(*asking))
 
@@ -181,22 +179,22 @@ class Chaos:
                     self.answers.append((which, answer))
 
     async def _ask(self, client: AsyncZaiClient, which: int, request_id: str) -> Answer:
-        """Read; where the SDK gives up, after five reconnects that brought nothing, ask again."""
+        """Read an answer; repeat the request if the SDK gives up, after five reconnects without an event."""
         while True:
             try:
                 return await read(client, self.questions[which], request_id)
             except APIStreamDisconnectedError:
-                self.counts["asked again"] += 1
+                self.counts["repeated"] += 1
 
-    async def _attack(self) -> None:
+    async def _inject_faults(self) -> None:
         cutting = asyncio.create_task(self._cut())
         while self.counts["kills"] < self._arguments.kills:
             await asyncio.sleep(self._random.uniform(0.1, 1.5) * self._arguments.calm)
-            if self._redis is not None and self._random.random() < 0.15:
-                await self._restart_redis()
-            if not self._starting:  # however long that takes on this machine
-                is_total = self._random.random() < 0.2
-                for replica in self._replicas if is_total else [self._random.choice(self._replicas)]:
+            if self._store_server is not None and self._random.random() < 0.15:
+                await self._restart_store(self._store_server)
+            if not self._starting:  # restarts take different times on different machines
+                are_both = self._random.random() < 0.2
+                for replica in self._replicas if are_both else [self._random.choice(self._replicas)]:
                     self._kill(replica)
         cutting.cancel()
         await asyncio.gather(*self._starting.values())
@@ -208,12 +206,11 @@ class Chaos:
         self._starting[replica.port] = starting
         starting.add_done_callback(lambda _: self._starting.pop(replica.port))
 
-    async def _restart_redis(self) -> None:
-        assert self._redis is not None
-        self._redis.kill()
-        self.counts["redis restarts"] += 1
+    async def _restart_store(self, server: RedisServer) -> None:
+        server.kill()
+        self.counts["store restarts"] += 1
         await asyncio.sleep(self._random.uniform(0.0, 0.5))
-        await asyncio.to_thread(self._redis.start)
+        await asyncio.to_thread(server.start)
 
     async def _cut(self) -> None:
         while True:
@@ -221,7 +218,7 @@ class Chaos:
             self.counts["connections cut"] += self._proxy.cut_one()
 
     async def _compare_with_logs(self) -> None:
-        """Each answer with the uninterrupted one, and with what its log holds."""
+        """Compare each answer with the uninterrupted one, and with the events of its log."""
         store = open_store(TurnSettings(store=self.store))
         for which, answer in self.answers:
             expected = self.expected[which]
@@ -231,7 +228,7 @@ class Chaos:
             self.counts["endings that differ"] += answer.finish_reason != expected.finish_reason
             self.counts["usages that differ"] += answer.usage != expected.usage
             stored = await store.load(answer.id)
-            if stored is None or stored.gone:
+            if stored is None or stored.evicted:
                 self.failures.append(f"turn {answer.id} is not in the store")
                 continue
             request = decode_request(stored.body)
@@ -239,28 +236,28 @@ class Chaos:
             parser = OutputParser(
                 FORMATS["glm-4.6"], tools, thinking=request.wants_thinking, tool_stream=request.tool_stream
             )
-            meant = Interpreter(parser).feed(
+            interpreted = Interpreter(parser).feed(
                 [event for event in stored.tail.events if isinstance(event, Event)]
             )
-            events = [piece for event in meant for piece in pieces_of(event)]
+            events = [piece for event in interpreted for piece in pieces_of(event)]
             lost, twice = compare(events, answer.pieces)
-            self.counts["events"] += len(meant)
+            self.counts["events"] += len(interpreted)
             self.counts["events lost"] += lost
             self.counts["events twice"] += twice
-            self.counts["endings in the logs"] += sum(isinstance(event, Finish) for event in meant)
+            self.counts["endings in the logs"] += sum(isinstance(event, Finish) for event in interpreted)
             self.counts["taken over"] += stored.tail.cursor.fence - 1
         await store.close()
 
 
 def report(chaos: Chaos, seconds: float) -> int:
-    """Print the figures; the exit status."""
+    """Print the figures; return the exit status."""
     counts = chaos.counts
     turns = len(chaos.answers)
     rows = {
         "turns": turns,
-        **{name: counts[name] for name in ("kills", "redis restarts", "connections cut", "taken over")},
+        **{name: counts[name] for name in ("kills", "store restarts", "connections cut", "taken over")},
         "connections": chaos.connections,
-        "gave up, and asked again": counts["asked again"],
+        "requests repeated": counts["repeated"],
         **{name: counts[name] for name in ("events", "events lost", "events twice", "texts that differ")},
         **{name: counts[name] for name in ("endings that differ", "usages that differ")},
         "turns without exactly one ending": abs(counts["endings in the logs"] - turns),
@@ -282,17 +279,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--store", choices=["sqlite", "redis"], default="sqlite")
+    parser.add_argument(
+        "--store", choices=[name for name, kind in STORES.items() if kind.is_shared], default="sqlite"
+    )
     parser.add_argument(
         "--engines", nargs="+", choices=["llama", "completions"], default=["llama", "completions"]
     )
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--questions", type=int, default=16, help="how many different ones")
-    parser.add_argument("--pace", type=float, default=0.02, help="seconds a piece")
+    parser.add_argument("--questions", type=int, default=16, help="number of different questions")
+    parser.add_argument("--pace", type=float, default=0.02, help="seconds per token")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds")
-    parser.add_argument("--calm", type=float, default=1.0, help="stretches the time between two attacks")
+    parser.add_argument("--calm", type=float, default=1.0, help="factor for the time between faults")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="keep what is written in this directory")
+    parser.add_argument("--keep", type=Path, help="write to this directory and keep it")
     arguments = parser.parse_args()
     os.environ["NO_PROXY"] = "*"
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:

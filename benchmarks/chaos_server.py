@@ -19,7 +19,7 @@ from headrace.engines import Engine, Generation
 from headrace.events import Event
 from headrace.models.loading import load_model
 from headrace.models.settings import CompletionsSettings, LlamaSettings
-from headrace.server import App, Catalogue, Settings
+from headrace.server import App, ModelRegistry, Settings
 from headrace.server.local import listen, run
 from headrace.turns import TurnSettings
 from headrace_tiny import model_path
@@ -59,16 +59,16 @@ def serve_replica(arguments: argparse.Namespace) -> None:
     else:
         upstream = CompletionsSettings(
             url=(arguments.upstream,),
-            template=str(model_path()),
+            chat_template=str(model_path()),
             dialect="llama.cpp",
-            names=("headrace-tiny",),
+            aliases=("headrace-tiny",),
         )
         model = load_model("glm-4.6", upstream)
     model = msgspec.structs.replace(model, engine=Paced(model.engine, arguments.pace))
-    turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_patience=20.0, linger=20.0)
-    settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive=2.0)
+    turns = TurnSettings(store=arguments.store, lease=arguments.lease, store_retry_timeout=20.0, linger=20.0)
+    settings = Settings(port=arguments.port, turns=turns, shutdown_timeout=1, keep_alive_interval=2.0)
     with listen(settings.host, settings.port) as listener:
-        run(App(Catalogue([model]), settings), listener, settings)
+        run(App(ModelRegistry([model]), settings), listener, settings)
 
 
 def serve_upstream(arguments: argparse.Namespace) -> None:

@@ -27,11 +27,11 @@ import msgspec
 import uvloop
 
 from headrace.engines import Generation
-from headrace.engines.clocks import Clocked, Clocks
 from headrace.engines.http import HttpTransport
-from headrace.engines.pool import Pool
+from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Upstream
+from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import decode_request
 
@@ -131,13 +131,15 @@ def with_httpx2(client: httpx2.AsyncClient) -> Read:
     return read
 
 
-def with_engine(engines: dict[tuple[str, str], Pool], protocol: Protocol) -> Read:
+def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol) -> Read:
     """An engine for each URL, as a server has it; they land in `engines`, to be closed."""
 
     async def read(url: str) -> None:
         key = (protocol.path, url)
         if key not in engines:
-            engines[key] = Pool([Clocked(UpstreamEngine(HttpTransport(url), protocol), Clocks())])
+            engines[key] = LoadBalancer(
+                [TimeoutEngine(UpstreamEngine(HttpTransport(url), protocol), Timeouts())]
+            )
         async for _ in engines[key].generate(Generation("", REQUEST)):
             pass
 
@@ -152,8 +154,8 @@ async def cpu_a_chunk(read: Read, url: str, streams: int, count: int) -> float:
 
 
 async def measure(port: int, rounds: int, seconds: float) -> None:
-    source = Source("the benchmark")
-    engines: dict[tuple[str, str], Pool] = {}
+    source = Upstream("the benchmark")
+    engines: dict[tuple[str, str], LoadBalancer] = {}
     async with aiohttp.ClientSession() as session, httpx2.AsyncClient(trust_env=False) as client:
         ways = {
             "bytes": with_aiohttp(session, decoding=False),

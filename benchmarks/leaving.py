@@ -18,10 +18,9 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from headrace.models.embedded import embedded_model
 from headrace.models.loading import load_model
-from headrace.models.settings import ChatSettings
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.models.settings import ChatSettings, LlamaSettings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 MESSAGES = [{"role": "user", "content": "Write a poem about spring"}]
 BODY = json.dumps({"model": "glm-4.6", "messages": MESSAGES, "stream": True}).encode()
@@ -125,7 +124,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     rounds = parser.parse_args().rounds
     print(f"{'ms':>48} {'median':>8} {'p99':>8}")
-    with LocalServer(App(Catalogue([embedded_model(slots=1)]), Settings())) as server:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings(slots=1))]), Settings())) as server:
         release_of_a_slot(port_of(server))
         pairs = [release_of_a_slot(port_of(server)) for _ in range(rounds)]
     show("slot: left -> next is served", [pair[0] for pair in pairs])
@@ -134,7 +133,7 @@ def main() -> None:
         upstream = Upstream(speaks=speaks)
         with LocalServer(upstream) as behind:
             model = load_model("glm-4.6", ChatSettings(url=(f"{behind.url}/v1",)))
-            with LocalServer(App(Catalogue([model]), Settings())) as server:
+            with LocalServer(App(ModelRegistry([model]), Settings())) as server:
                 release_of_an_upstream(port_of(server), upstream, speaks=speaks)
                 times = [
                     release_of_an_upstream(port_of(server), upstream, speaks=speaks) for _ in range(rounds)

@@ -1,8 +1,8 @@
-"""What a piece of a model's output costs to parse, wherever it stands and however much came before.
+"""Measures the cost of parsing a fragment of output, in various states and after texts of various lengths.
 
     python benchmarks/parsing.py [--size 4] [--rounds 7]
 
-CPU time; the cases take turns, and each shows its best round and its median.
+Measures CPU time. The cases are interleaved; the table has the best and the median of the rounds.
 """
 
 import argparse
@@ -27,7 +27,7 @@ RECORD = {"id": 12345, "name": "an item", "tags": ["red", "green"], "price": 9.7
 LENGTHS = (2_000, 128_000, 1_000_000)
 
 Case = tuple[str, str, str, str]
-"""Title, family, what comes before, the text that is measured."""
+"""Title, format, the text before, the measured text."""
 
 
 def cases() -> Iterator[Case]:
@@ -56,7 +56,7 @@ def cases() -> Iterator[Case]:
         '<|tool_call_begin|>functions.write:0<|tool_call_argument_begin|>{"text": "',
         text,
     )
-    yield "string in an envelope", "qwen3", '<tool_call>\n{"name": "write", "arguments": {"text": "', text
+    yield "string in a call object", "qwen3", '<tool_call>\n{"name": "write", "arguments": {"text": "', text
     yield (
         "records in a JSON body",
         "kimi-k2",
@@ -70,32 +70,32 @@ def repeat(text: str, length: int) -> str:
 
 
 def measure(case: Case, size: int) -> float:
-    """µs of CPU time for a piece."""
+    """Return the CPU time per fragment, in µs."""
     _, family, before, text = case
-    pieces = [text[start : start + size] for start in range(0, len(text), size)]
-    # A short text is parsed several times, so that the clock has something to measure.
-    times = max(1, 8_000 // len(pieces))
+    fragments = [text[start : start + size] for start in range(0, len(text), size)]
+    # A short text is parsed several times, to exceed the resolution of the clock.
+    times = max(1, 8_000 // len(fragments))
     parsers = [OutputParser(FORMATS[family], TOOLS) for _ in range(times)]
     for parser in parsers:
         parser.feed(before)
     started = time.process_time()
     for parser in parsers:
         feed = parser.feed
-        for piece in pieces:
-            feed(piece)
-    return (time.process_time() - started) / times / len(pieces) * 1e6
+        for fragment in fragments:
+            feed(fragment)
+    return (time.process_time() - started) / times / len(fragments) * 1e6
 
 
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--size", type=int, default=4, help="characters in a piece")
+    options.add_argument("--size", type=int, default=4, help="characters per fragment")
     options.add_argument("--rounds", type=int, default=7)
     chosen = options.parse_args()
     all_cases = list(cases())
     rounds = [[measure(case, chosen.size) for case in all_cases] for _ in range(chosen.rounds)]
-    print(f"Python {platform.python_version()}, pieces of {chosen.size} characters, µs of CPU time a piece\n")
+    print(f"Python {platform.python_version()}, {chosen.size} characters per fragment, µs of CPU time\n")
     print(f"{'':34}{'best':>8}{'median':>8}")
     for case, times in zip(all_cases, zip(*rounds, strict=True), strict=True):
         print(f"{case[0]:34}{min(times):8.2f}{statistics.median(times):8.2f}")

@@ -1,9 +1,9 @@
-"""Runs the parser cases of vLLM, SGLang, Dynamo, LMDeploy and others under every cut.
+"""Runs the parser cases of vLLM, SGLang, Dynamo, LMDeploy and others, split in every way.
 
     python benchmarks/peer_cases.py peer_parser_cases.json
 
-Prints how many pass, by family, and why the others do not. A case passes if it gives what is
-expected whole, byte by byte, in every cut in two, and in the pieces of its source.
+Prints how many pass, by family, and why the others fail. A case passes if its text gives the expected events
+unsplit, by character, split in two at every position, and as split in its source.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
-from headrace.formats import FORMATS, Mode
+from headrace.formats import FORMATS, State
 from headrace.parsing import OutputParser
 
 _FORMATS = {
@@ -32,29 +32,29 @@ def main() -> None:
     arguments.add_argument("path", type=Path)
     cases = json.loads(arguments.parse_args().path.read_text())["cases"]
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    misses = []
+    failures = []
     for case in cases:
-        reason = miss_of(case)
+        reason = failure(case)
         counts[case["family"]][0] += not reason
         counts[case["family"]][1] += 1
         if reason:
-            misses.append(f"{case['id']}\n    {reason}")
-    for family, (passed, total) in counts.items():
-        print(f"{family:14} {passed:4} of {total}")
+            failures.append(f"{case['id']}\n    {reason}")
+    for family, (passed, number) in counts.items():
+        print(f"{family:14} {passed:4} of {number}")
     glm = [sum(column) for column in zip(*(counts[family] for family in ("glm45", "glm47")), strict=True)]
-    whole = [sum(column) for column in zip(*counts.values(), strict=True)]
+    total = [sum(column) for column in zip(*counts.values(), strict=True)]
     print(f"{'GLM':14} {glm[0]:4} of {glm[1]}")
-    print(f"{'others':14} {whole[0] - glm[0]:4} of {whole[1] - glm[1]}")
-    print("\nmissed:", *misses, sep="\n")
+    print(f"{'others':14} {total[0] - glm[0]:4} of {total[1] - glm[1]}")
+    print("\nfailed:", *failures, sep="\n")
 
 
-def miss_of(case: dict[str, Any]) -> str:
-    """Why a case does not pass; "" if it does."""
-    for pieces in cuttings(case):
-        result = parse(case, pieces)
+def failure(case: dict[str, Any]) -> str:
+    """Return why a case fails; "" if it passes."""
+    for parts in splits(case):
+        result = parse(case, parts)
         for key, wanted in expected(case).items():
             if wanted is not None and result[key] != wanted:
-                return f"{key} in {len(pieces)} pieces: {result[key]!r} instead of {wanted!r}"[:400]
+                return f"{key} in {len(parts)} parts: {result[key]!r} instead of {wanted!r}"[:400]
     return ""
 
 
@@ -69,7 +69,7 @@ def comparable(case: dict[str, Any], text: str) -> str:
     return text if case["content_match"] == "exact" else text.strip()
 
 
-def cuttings(case: dict[str, Any]) -> Iterator[list[str]]:
+def splits(case: dict[str, Any]) -> Iterator[list[str]]:
     text = case["input"]
     yield [text]
     yield list(text)
@@ -77,17 +77,17 @@ def cuttings(case: dict[str, Any]) -> Iterator[list[str]]:
     yield from (case[key] for key in ("chunks", "tokens") if key in case)
 
 
-def parse(case: dict[str, Any], pieces: list[str]) -> dict[str, Any]:
+def parse(case: dict[str, Any], parts: list[str]) -> dict[str, Any]:
     format = FORMATS[_FORMATS[case["family"]]]
     functions = [tool["function"] for tool in case["tools"] or ()]
-    # Where the prompt opens the thinking, `starts_in_reasoning` says whether this one did.
-    thinking = case["thinking"] and (case["starts_in_reasoning"] or format.thinking_starts is Mode.START)
+    # In families whose prompt opens the thinking, `starts_in_reasoning` is whether this one did.
+    thinking = case["thinking"] and (case["starts_in_reasoning"] or format.initial_state is State.START)
     parser = OutputParser(
         format, {function["name"]: function.get("parameters") for function in functions}, thinking=thinking
     )
     texts = {Reasoning: "", Content: ""}
     calls: list[list[str]] = []
-    for event in [event for piece in pieces for event in parser.feed(piece)] + parser.finish(stopped=True):
+    for event in [event for part in parts for event in parser.feed(part)] + parser.finish(stopped=True):
         match event:
             case Reasoning(text) | Content(text):
                 texts[type(event)] += text

@@ -1,17 +1,17 @@
-"""What it costs to keep a turn: CPU a piece and added latency, for each store; and a server that does it.
+"""The cost of turn stores: CPU per token and added latency, for each store; and a server that uses it.
 
     python benchmarks/turns.py [--seconds 4] [--rounds 3] [--server]
 
 Tables:
-1. `Writer.write` alone, in a tight loop: µs a piece. Nothing else happens.
-2. Turns as in a server, without HTTP: an engine that says 50 pieces a second, one reader each, 1 and 200 of
-   them. CPU is that of this process; "volatile" is a turn without a store, so that the difference is the
-   store's cost. Latency is from the engine's word to the reader's, by the clock in the piece.
-3. `--server`: a server process on one core, 200 SSE streams with event ids of 50 pieces a second over
-   loopback HTTP; its CPU, what it delivered, and how late.
+1. `Writer.write` alone, in a tight loop: µs per token.
+2. Turns as in a server, without HTTP: 1 and 200 turns with one reader each, from an engine that emits 50
+   tokens per second. CPU is that of this process; "volatile" is a turn without a store, so that the
+   difference is the cost of the store. Latency is from the engine to the reader, by a timestamp in the text.
+3. `--server`: a server process on one core, 200 SSE streams with event ids, 50 tokens per second each, over
+   loopback HTTP; its CPU, throughput and latency.
 
-Stores take turns, round by round; the medians are printed. Redis has an append-only file (everysec) and runs
-on this machine.
+The stores are measured in alternation; the medians are printed. Redis runs on this machine, with
+an append-only file (everysec).
 """
 
 import argparse
@@ -32,20 +32,20 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from metronome import Metronome
 from turns_server import measure_server
 
-from headrace.engines import Generation
 from headrace.events import Text
-from headrace.turns import MemoryLog, Turn, TurnRegistry, TurnSettings, open_store
+from headrace.turns import STORES, MemoryLog, Turn, TurnRegistry, TurnSettings, open_store
 from headrace.turns.store import TurnHeader
 from headrace.turns.writer import Writer
 from headrace.wire import decode_request
-from redis_server import RedisServer
+from plans import planner
+from store_backends import BACKENDS
 
 BODY = b'{"model":"glm-4.6","messages":[{"role":"user","content":"x"}],"stream":true}'
-PIECES_A_SECOND = 50
+TOKENS_PER_SECOND = 50
 
 
 class Paced(NamedTuple):
-    """One run: µs of CPU a piece, and milliseconds from the engine to the reader."""
+    """One run: µs of CPU per token, and milliseconds from the engine to the reader."""
 
     cpu: float
     median: float
@@ -53,7 +53,7 @@ class Paced(NamedTuple):
 
 
 async def tight(name: str, pieces: int) -> float:
-    """µs a piece of `Writer.write`, from the first to the last that is saved."""
+    """Measure `Writer.write`, until everything is saved; return µs per token."""
     store = open_store(TurnSettings(store=name))
     await store.create(TurnHeader(id=f"t{time.time_ns()}", owner="", created=0), BODY)
     id = f"tight{time.time_ns()}"
@@ -64,7 +64,7 @@ async def tight(name: str, pieces: int) -> float:
     began = time.process_time()
     for piece in said:
         writer.write(piece)
-    while log.shown < pieces:  # noqa: ASYNC110
+    while log.published < pieces:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     cpu = time.process_time() - began
     await store.close()
@@ -72,10 +72,10 @@ async def tight(name: str, pieces: int) -> float:
 
 
 async def paced(name: str, streams: int, seconds: float) -> Paced:
-    """Turns with one reader each."""
-    engine = Metronome(PIECES_A_SECOND, pieces=10**9)
+    """Measure turns with one reader each."""
+    engine = Metronome(TOKENS_PER_SECOND, pieces=10**9)
     settings = TurnSettings(store="memory" if name == "volatile" else name)
-    registry = TurnRegistry(open_store(settings), lambda request: (engine, Generation("", request)), settings)
+    registry = TurnRegistry(open_store(settings), planner(engine, ""), settings)
     request = decode_request(BODY)
     delays: list[int] = []
     is_counting = False
@@ -122,27 +122,25 @@ def main() -> None:
     parser.add_argument("--server", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turns-") as temporary:
-        redis = RedisServer(Path(temporary), "--appendonly", "yes", "--appendfsync", "everysec")
-        redis.start()
-        names = {
-            "volatile": "volatile",
-            "memory": "memory",
-            "sqlite": f"sqlite:{temporary}/t.db",
-            "redis": redis.url,
-        }
+        backends = {name: BACKENDS[name](Path(temporary), fsync=False) for name in STORES}
+        servers = [backend.server for backend in backends.values() if backend.server]
+        for server in servers:
+            server.start()
+        names = {"volatile": "volatile", **{name: backend.address for name, backend in backends.items()}}
         try:
             if arguments.server:
                 measure_server(names, arguments.seconds, arguments.rounds)
             else:
                 measure(names, arguments.seconds, arguments.rounds)
         finally:
-            redis.stop()
+            for server in servers:
+                server.stop()
 
 
 def measure(names: dict[str, str], seconds: float, rounds: int) -> None:
     """Tables 1 and 2."""
-    print(f"{'tight loop':>10} {'µs a piece':>12}")
-    for label in ("memory", "sqlite", "redis"):
+    print(f"{'tight loop':>10} {'µs per token':>12}")
+    for label in STORES:
         runs = [
             uvloop.run(tight(names[label], 100_000 if label == "memory" else 20_000)) for _ in range(rounds)
         ]
@@ -153,7 +151,7 @@ def measure(names: dict[str, str], seconds: float, rounds: int) -> None:
             for label, name in names.items():
                 results[label].append(uvloop.run(paced(name, streams, seconds)))
         base = median_of(results["volatile"])
-        print(f"\n{streams} streams, {PIECES_A_SECOND}/s")
+        print(f"\n{streams} streams, {TOKENS_PER_SECOND}/s")
         print(f"{'':>10} {'CPU µs':>9} {'store µs':>9} {'median ms':>10} {'p99 ms':>8} {'added p99':>10}")
         for label, runs in results.items():
             run = median_of(runs)

@@ -1,4 +1,4 @@
-"""Table 3 of `turns.py`: a server on one core, and the clients that it serves. Also the server itself.
+"""Table 3 of `turns.py`: a server on one core, and its clients. Also the program of that server.
 
 python benchmarks/turns_server.py --store redis://… --port 8001
 """
@@ -18,7 +18,7 @@ from metronome import Metronome
 
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, Model, Settings
+from headrace.server import App, Model, ModelRegistry, Settings
 from headrace.server.local import listen, run
 from headrace.turns import TurnSettings
 
@@ -29,11 +29,11 @@ WARM_UP = 2.0
 
 
 class Served(NamedTuple):
-    """One run: share of a core, pieces and frames a second, milliseconds of delay."""
+    """One run: share of a core, tokens and SSE events per second, milliseconds of delay."""
 
     core: float
-    pieces: float
-    frames: float
+    tokens: float
+    events: float
     median: float
     p99: float
 
@@ -45,10 +45,10 @@ def measure_server(names: dict[str, str], seconds: float, rounds: int) -> None:
         for label, name in names.items():
             results[label].append(_one_run(label, name, seconds))
     print(f"{STREAMS} SSE streams, {RATE}/s each, server on one core")
-    print(f"{'':>10} {'core %':>7} {'pieces/s':>9} {'frames/s':>9} {'median ms':>10} {'p99 ms':>8}")
+    print(f"{'':>10} {'core %':>7} {'tokens/s':>9} {'events/s':>9} {'median ms':>10} {'p99 ms':>8}")
     for label, runs in results.items():
-        core, pieces, frames, median, p99 = (statistics.median(values) for values in zip(*runs, strict=True))
-        print(f"{label:>10} {core * 100:>7.0f} {pieces:>9.0f} {frames:>9.0f} {median:>10.2f} {p99:>8.2f}")
+        core, tokens, events, median, p99 = (statistics.median(values) for values in zip(*runs, strict=True))
+        print(f"{label:>10} {core * 100:>7.0f} {tokens:>9.0f} {events:>9.0f} {median:>10.2f} {p99:>8.2f}")
 
 
 def _one_run(label: str, name: str, seconds: float) -> Served:
@@ -68,9 +68,9 @@ def _one_run(label: str, name: str, seconds: float) -> Served:
 
 def _read_streams(port: int, pid: int, seconds: float, *, resumable: bool) -> Served:
     selector = selectors.DefaultSelector()
-    asks = b"X-Headrace-Resumable: 1\r\n" if resumable else b""
+    header = b"X-Headrace-Resumable: 1\r\n" if resumable else b""
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (
-        asks,
+        header,
         len(BODY),
     )
     for _ in range(STREAMS):
@@ -81,19 +81,19 @@ def _read_streams(port: int, pid: int, seconds: float, *, resumable: bool) -> Se
     _count(selector, WARM_UP)
     before = _cpu_seconds(pid)
     began = time.perf_counter()
-    pieces, frames, delays = _count(selector, seconds)
+    tokens, events, delays = _count(selector, seconds)
     took = time.perf_counter() - began
     core = (_cpu_seconds(pid) - before) / took
     for key in list(selector.get_map().values()):
         key.fileobj.close()
     delays.sort()
     p99 = delays[int(len(delays) * 0.99)]
-    return Served(core, pieces / took, frames / took, statistics.median(delays) / 1e6, p99 / 1e6)
+    return Served(core, tokens / took, events / took, statistics.median(delays) / 1e6, p99 / 1e6)
 
 
 def _count(selector: selectors.BaseSelector, seconds: float) -> tuple[int, int, list[int]]:
-    """Pieces, frames and delays in nanoseconds, of what comes in so many seconds."""
-    pieces = frames = 0
+    """Count tokens and SSE events for so many seconds; also return their delays in nanoseconds."""
+    tokens = events = 0
     delays: list[int] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -104,12 +104,12 @@ def _count(selector: selectors.BaseSelector, seconds: float) -> tuple[int, int, 
                 msg = "the server closed a stream"
                 raise RuntimeError(msg)
             for frame in data.split(b'"content":"')[1:]:
-                said = frame.partition(b'"')[0].split()
-                frames += 1
-                pieces += len(said)
-                if said:
-                    delays.append(now - int(said[0]))
-    return pieces, frames, delays
+                stamps = frame.partition(b'"')[0].split()
+                events += 1
+                tokens += len(stamps)
+                if stamps:
+                    delays.append(now - int(stamps[0]))
+    return tokens, events, delays
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -142,7 +142,7 @@ def main() -> None:
     model = Model(("glm-4.6",), Metronome(RATE, pieces=10**9), FORMATS["glm-4.6"], ChatTemplate("x"))
     settings = Settings(port=arguments.port, turns=TurnSettings(store=arguments.store), shutdown_timeout=1)
     with listen(settings.host, settings.port) as listener:
-        run(App(Catalogue([model]), settings), listener, settings)
+        run(App(ModelRegistry([model]), settings), listener, settings)
 
 
 if __name__ == "__main__":

@@ -1,53 +1,64 @@
-"""Draws the diagrams of docs/formats.md from the tables.
+"""Writes the families' sections in docs/formats.md: the docstring of each module, and a diagram per format.
 
 python docs/draw_formats.py          writes them
-python docs/draw_formats.py --check  exits with 1 if they are not what the tables say
+python docs/draw_formats.py --check  exits with 1 if they are not up to date
 """
 
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
-from headrace.formats import ANY_TEXT, FORMATS, JSON_ENDS_IN, TEXT_LEADS_TO, Format, Mode
+from headrace.formats import ANY_TEXT, FAMILIES, NEXT_AFTER_JSON, NEXT_ON_TEXT, Format, State
 
 PAGE = Path(__file__).with_name("formats.md")
-_BLOCK = re.compile(r"(<!-- diagram: (\S+) -->\n).*?(<!-- end of diagram -->)", re.DOTALL)
+_START = "<!-- The rest of this page is written by docs/draw_formats.py. -->\n"
+
+
+def write_section(family: ModuleType) -> str:
+    """Write the section of a module in `headrace.formats`."""
+    title, _, text = (family.__doc__ or "").strip().partition(".\n")
+    parts = [f"### {title.removesuffix('.')}", text.strip("\n")]
+    for format in family.FAMILY:
+        names = ", ".join(f"`{name}`" for name in (format.name, *format.aliases))
+        parts += [f"**{names}**", draw(format)]
+    return "\n\n".join(parts) + "\n"
 
 
 def draw(format: Format) -> str:
-    """A flowchart in Mermaid: dashed where a marker counts only if what follows fits."""
-    arrows: dict[tuple[Mode, Mode, bool], list[str]] = defaultdict(list)
-    reached = [Mode.OPEN, format.thinking_starts]
-    for mode in reached:
-        for label, to, guarded in _ways(format, mode):
-            arrows[mode, to, guarded].append(label)
+    """Draw a Mermaid flowchart, with dashed arrows for transitions that have a condition."""
+    arrows: dict[tuple[State, State, bool], list[str]] = defaultdict(list)
+    reached = [State.OPEN, format.initial_state]
+    for state in reached:
+        for label, to, is_conditional in _transitions(format, state):
+            arrows[state, to, is_conditional].append(label)
             if to not in reached:
                 reached.append(to)
-    lines = ["flowchart LR", f"    begin(( )) --> {format.thinking_starts.name}"]
-    if format.thinking_starts is not Mode.OPEN:
+    lines = ["flowchart LR", f"    begin(( )) --> {format.initial_state.name}"]
+    if format.initial_state is not State.OPEN:
         lines.append("    begin -. no thinking .-> OPEN")
-    for (mode, to, guarded), labels in arrows.items():
-        arrow = "-.->" if guarded else "-->"
-        lines.append(f'    {mode.name} {arrow}|"{"<br>".join(labels)}"| {to.name}')
+    for (state, to, is_conditional), labels in arrows.items():
+        arrow = "-.->" if is_conditional else "-->"
+        lines.append(f'    {state.name} {arrow}|"{"<br>".join(labels)}"| {to.name}')
     return "\n".join(["```mermaid", *lines, "```"])
 
 
-def _ways(format: Format, mode: Mode) -> Iterator[tuple[str, Mode, bool]]:
-    """Out of a mode: label, mode, and whether there is a condition."""
-    for (where, marker), step in format.steps.items():
-        if where is mode:
-            yield _escape(marker) if marker != ANY_TEXT else "<i>text</i>", step.to, step.guard is not None
-    if mode in TEXT_LEADS_TO:
-        yield "<i>text</i>", TEXT_LEADS_TO[mode], False
-    if mode in (Mode.BODY, Mode.ENVELOPE):
-        yield "<i>end of the JSON</i>", JSON_ENDS_IN, False
+def _transitions(format: Format, state: State) -> Iterator[tuple[str, State, bool]]:
+    """Yield the label, the next state and whether there is a condition, for each transition of a state."""
+    for (source, delimiter), transition in format.transitions.items():
+        if source is state:
+            label = "<i>text</i>" if delimiter == ANY_TEXT else _escape(delimiter)
+            yield label, transition.to, transition.condition is not None
+    if state in NEXT_ON_TEXT:
+        yield "<i>text</i>", NEXT_ON_TEXT[state], False
+    if state in (State.BODY, State.CALL_OBJECT):
+        yield "<i>end of the JSON</i>", NEXT_AFTER_JSON, False
 
 
-def _escape(marker: str) -> str:
-    """What means something to Mermaid or HTML, by its name or number; white space by a sign."""
-    return marker.translate(
+def _escape(delimiter: str) -> str:
+    """Escape the characters that have a meaning in Mermaid or HTML, and make white space visible."""
+    return delimiter.translate(
         {
             ord("<"): "#lt;",
             ord(">"): "#gt;",
@@ -60,18 +71,18 @@ def _escape(marker: str) -> str:
     )
 
 
-def redraw(page: str) -> str:
-    """The page with every diagram drawn anew."""
-    return _BLOCK.sub(lambda found: found[1] + draw(FORMATS[found[2]]) + "\n" + found[3], page)
+def rewrite(page: str) -> str:
+    """Return the page with up-to-date sections."""
+    return page.partition(_START)[0] + "\n".join([_START, *map(write_section, FAMILIES)])
 
 
 def main() -> int:
     """Write the page, or check it."""
-    page = PAGE.read_text()
-    drawn = redraw(page)
+    page = PAGE.read_text(encoding="utf-8")
+    current = rewrite(page)
     if "--check" in sys.argv[1:]:
-        return int(page != drawn)
-    PAGE.write_text(drawn)
+        return int(page != current)
+    PAGE.write_text(current, encoding="utf-8")
     return 0
 
 

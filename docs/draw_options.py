@@ -1,17 +1,17 @@
-"""Draws the tables of docs/configuration.md from the tables of settings and the programs' command lines.
+"""Generate the tables of docs/configuration.md from the settings classes and the programs' arguments.
 
-python docs/draw_options.py          writes them
-python docs/draw_options.py --check  exits with 1 if they are not what the programs take
+python docs/draw_options.py          write the page
+python docs/draw_options.py --check  exit with 1 if the page is not up to date
 """
 
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from headrace.cli import parse, record
-from headrace.cli.parser import CommandParser
+from headrace.cli.main import COMMANDS, CommandParser
 from headrace.options import Option
 from headrace.server.options import OPTION_GROUPS
 
@@ -20,9 +20,9 @@ _BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options 
 
 
 def redraw(page: str) -> str:
-    """The page with every table drawn anew."""
-    tables = {"serve": _serve, "record": lambda: _other(record), "parse": lambda: _other(parse)}
-    return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3], page)
+    """Return the page with new tables."""
+    tables = {name: _serve() if name == "serve" else _other(name) for name in COMMANDS}
+    return _BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]) + "\n" + found[3], page)
 
 
 def _serve() -> Iterator[str]:
@@ -36,14 +36,14 @@ def _serve() -> Iterator[str]:
 
 
 def _names(option: Option) -> Iterator[str]:
-    """In headrace.toml, on the command line, in the environment."""
+    """Yield the names in headrace.toml, on the command line and in the environment."""
     names = {"file": option.name, "flag": f"{option.flag} {option.metavar}", "variable": option.variable}
     return (f"`{name}`" if source in option.sources else "–" for source, name in names.items())
 
 
-def _other(command: object) -> Iterator[str]:
+def _other(name: str) -> Iterator[str]:
     commands = CommandParser(prog="headrace").add_subparsers()
-    command.add_parser(commands)
+    import_module(f"headrace.cli.{name}").add_parser(commands)
     (parser,) = commands.choices.values()
     yield "| argument | default | meaning |"
     yield "|---|---|---|"
@@ -59,7 +59,7 @@ def _row(*cells: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or check it."""
+    """Write or check the page."""
     page = PAGE.read_text()
     drawn = redraw(page)
     if "--check" in sys.argv[1:]:

@@ -1,6 +1,6 @@
-"""Starts a server on the embedded model and streams two real answers: a poem, then a tool call.
+"""Start a server with the embedded model and stream two answers: a poem and a tool call.
 
-What a user's program does, in miniature: everything here goes through `import zai` and HTTP.
+The demo uses the SDK over HTTP, as a user's program does.
 """
 
 import os
@@ -31,7 +31,7 @@ WEATHER = {
 
 @contextmanager
 def running_server() -> Iterator[str]:
-    """A server of its own process on a free port; its URL."""
+    """Start a server process on a free port and yield its URL."""
     command = [sys.executable, "-m", "headrace", "serve", "--port", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
@@ -53,14 +53,14 @@ def main() -> int:
 
 
 def show(question: str, client: ZaiClient, **options: object) -> None:
-    """Ask, and print each piece as it comes; pieces of arguments are set apart by `·`."""
+    """Print the answer to a question while it is streamed, with `·` between the deltas of arguments."""
     print(f"\n{bold('> ' + question)}", end="")
     messages = [{"role": "user", "content": question}]
     shown = ""
     for chunk in client.chat.completions.create(model="glm-4.6", messages=messages, stream=True, **options):
         choice = chunk.choices[0]
         delta = choice.delta
-        for kind, text in pieces(delta):
+        for kind, text in parts(delta):
             if kind != shown:
                 print(f"\n{dim(kind)} ", end="")
                 shown = kind
@@ -74,8 +74,8 @@ def show(question: str, client: ZaiClient, **options: object) -> None:
             )
 
 
-def pieces(delta: object) -> Iterator[tuple[str, str]]:
-    """What a delta brings, with a name for the screen."""
+def parts(delta: object) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a delta, each with a label."""
     if delta.reasoning_content:
         yield "thinking", delta.reasoning_content
     if delta.content:
@@ -96,7 +96,7 @@ def dim(label: str) -> str:
 
 
 def is_styled() -> bool:
-    """A terminal that knows the codes, of a user who has nothing against them."""
+    """Return whether the terminal supports escape codes and the user has not disabled them."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not is_plain
 

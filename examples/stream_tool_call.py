@@ -1,4 +1,4 @@
-"""Stream a tool call, its arguments as the model writes them. The same program runs with PyPI's zai-sdk.
+"""Stream the arguments of a tool call. The program runs with PyPI's zai-sdk, too.
 
 ZAI_BASE_URL=http://127.0.0.1:8000/api/paas/v4 ZAI_API_KEY=… .venv/bin/python examples/stream_tool_call.py
 """

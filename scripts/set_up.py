@@ -2,10 +2,9 @@
 
     python scripts/set_up.py VENV REQUIREMENT…
 
-Each requirement is one argument of `pip install`. Nothing happens if all are installed already. An
-environment that cannot be used is created again: its creation was interrupted, it was moved, or another
-Python made it.
-The syntax is that of Python 3.6, so that an old Python can say that it is too old.
+Each requirement is one argument of `pip install`. If all are installed already, nothing happens. An
+environment is recreated if its creation was interrupted, if it was moved, or if another Python created it.
+The syntax is that of Python 3.6, so that this program can reject an older Python with a clear message.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ PYTHON = "Python {}.{}".format(*sys.version_info)
 
 
 def main(name, *wanted):
-    """Create the environment if need be, and install what is missing or has changed."""
+    """Create the environment if necessary, and install what is missing or has changed."""
     check_python()
     venv = ROOT / name
     with Path(__file__).open() as lock:
@@ -54,17 +53,17 @@ def check_python():
 
 
 def record_of(venv):
-    """Return the file that tells what made the environment, and then what was installed, a line each."""
+    """Return the path of the record: the origin of the environment, then the requirements, one a line."""
     return venv / "installed"
 
 
 def origin_of(venv):
-    """Return what an environment cannot survive a change of: the Python and the directory."""
+    """Return the Python and the directory, without which an environment does not work."""
     return f"{PYTHON} of {sys.base_prefix} in {venv}"
 
 
 def read_installed(venv):
-    """Return what was installed; None if there is no environment that this Python can use."""
+    """Return the installed requirements; None if this Python cannot use the environment."""
     try:
         origin, *installed = record_of(venv).read_text().splitlines()
     except (OSError, ValueError):
@@ -73,18 +72,18 @@ def read_installed(venv):
 
 
 def write_installed(venv, *installed):
-    """Remember what was installed."""
+    """Record the installed requirements."""
     record_of(venv).write_text("\n".join([origin_of(venv), *installed]))
 
 
 def has_changed(venv):
-    """Tell whether a version or a dependency has changed since."""
+    """Return whether a version or a dependency has changed since the last installation."""
     sources = [ROOT / "constraints.txt", *ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("tests/*.txt")]
     return max(source.stat().st_mtime for source in sources) > record_of(venv).stat().st_mtime
 
 
 def run(*command):
-    """Run a program with a dot every two seconds; exit with its output if it fails."""
+    """Run a program and print a dot every two seconds; exit with its output if it fails."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True}
     with subprocess.Popen([str(word) for word in command], cwd=str(ROOT), **options) as process:
         output = None

@@ -1,4 +1,4 @@
-"""What a model could mean to say, and how each family writes it."""
+"""Answers as values, and a writer for each family that turns them into output."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ TOOLS: dict[str, Any] = {
     },
     "write": {
         "type": "object",
-        "properties": {"text": {"type": ["string", "null"]}, "mode": {"enum": ["append", "replace"]}},
+        "properties": {"text": {"type": ["string", "null"]}, "state": {"enum": ["append", "replace"]}},
     },
     "search": {
         "type": "object",
@@ -43,8 +43,41 @@ class Answer:
 
 
 def written(value: Any) -> str:
-    """A value in markup: a string stands bare."""
+    """Return a value as in markup: a string as bare text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A format's writer, and the kinds of answers that it can write.
+
+    Args:
+        write: turns an answer into output.
+        format: by name.
+        thinks: whether an answer can have reasoning.
+        mixes: whether an answer can have both content and calls.
+    """
+
+    write: Callable[[Answer], str]
+    format: str
+    thinks: bool
+    mixes: bool
+
+
+FAMILIES: dict[str, Family] = {}
+"""By the name of the writer."""
+
+Writer = Callable[[Answer], str]
+
+
+def writes(format: str, *, thinks: bool = True, mixes: bool = True) -> Callable[[Writer], Writer]:
+    """Register the writer of a family."""
+
+    def register(write: Writer) -> Writer:
+        FAMILIES[write.__name__] = Family(write, format, thinks, mixes)
+        return write
+
+    return register
 
 
 def _json(call: Call, arguments: str = "arguments") -> str:
@@ -65,20 +98,30 @@ def _glm(answer: Answer, line_end: str) -> str:
     return text
 
 
+@writes("glm-4.6")
 def glm_4_6(answer: Answer) -> str:
     thinking = f"\n<think>{answer.reasoning}</think>" if answer.reasoning else ""
     return thinking + ("\n" if answer.content else "") + _glm(answer, "\n")
 
 
+@writes("glm-4.6v")
+def glm_4_6v(answer: Answer) -> str:
+    content = f"<|begin_of_box|>{answer.content}<|end_of_box|>" if answer.content else ""
+    return glm_4_6(Answer(answer.reasoning, content, answer.calls))
+
+
+@writes("glm-4.7")
 def glm_4_7(answer: Answer) -> str:
     return f"{answer.reasoning}</think>{_glm(answer, '')}"
 
 
+@writes("glm-4-0414", thinks=False, mixes=False)
 def glm_4_0414(answer: Answer) -> str:
     calls = (f"{call.name}\n{_arguments(call)}" for call in answer.calls)
     return answer.content + "<|assistant|>".join(calls)
 
 
+@writes("glm-z1", mixes=False)
 def glm_z1(answer: Answer) -> str:
     return f"{answer.reasoning}</think>\n{glm_4_0414(answer)}"
 
@@ -88,11 +131,13 @@ def _qwen_calls(answer: Answer, write: Callable[[Call], str]) -> str:
     return answer.content + calls
 
 
+@writes("qwen3")
 def qwen3(answer: Answer) -> str:
     thinking = f"<think>\n{answer.reasoning}\n</think>\n\n" if answer.reasoning else ""
     return thinking + _qwen_calls(answer, _json)
 
 
+@writes("qwen3-thinking")
 def qwen3_thinking(answer: Answer) -> str:
     return f"{answer.reasoning}\n</think>\n\n{_qwen_calls(answer, _json)}"
 
@@ -104,14 +149,17 @@ def _qwen_function(call: Call) -> str:
     return f"<function={call.name}>\n{arguments}</function>"
 
 
+@writes("qwen3-coder", thinks=False)
 def qwen3_coder(answer: Answer) -> str:
     return _qwen_calls(answer, _qwen_function)
 
 
+@writes("qwen3.5")
 def qwen3_5(answer: Answer) -> str:
     return f"{answer.reasoning}\n</think>\n\n{_qwen_calls(answer, _qwen_function)}"
 
 
+@writes("minimax-m2")
 def minimax_m2(answer: Answer) -> str:
     calls = ""
     for call in answer.calls:
@@ -123,6 +171,7 @@ def minimax_m2(answer: Answer) -> str:
     return f"{answer.reasoning}\n</think>\n\n{answer.content}{block}"
 
 
+@writes("deepseek-v3", thinks=False)
 def deepseek_v3(answer: Answer) -> str:
     calls = "\n".join(
         f"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{call.name}\n```json\n{_arguments(call)}\n```<｜tool▁call▁end｜>"
@@ -131,10 +180,12 @@ def deepseek_v3(answer: Answer) -> str:
     return answer.content + (f"<｜tool▁calls▁begin｜>{calls}<｜tool▁calls▁end｜>" if calls else "")
 
 
+@writes("deepseek-r1")
 def deepseek_r1(answer: Answer) -> str:
     return f"{answer.reasoning}\n</think>\n\n{deepseek_v3(answer)}"
 
 
+@writes("deepseek-v3.1")
 def deepseek_v3_1(answer: Answer) -> str:
     calls = "".join(
         f"<｜tool▁call▁begin｜>{call.name}<｜tool▁sep｜>{_arguments(call)}<｜tool▁call▁end｜>"
@@ -144,6 +195,7 @@ def deepseek_v3_1(answer: Answer) -> str:
     return f"{answer.reasoning}</think>{answer.content}{block}"
 
 
+@writes("deepseek-v3.2")
 def deepseek_v3_2(answer: Answer) -> str:
     calls = ""
     for call in answer.calls:
@@ -158,6 +210,7 @@ def deepseek_v3_2(answer: Answer) -> str:
     return f"{answer.reasoning}</think>{answer.content}{block}"
 
 
+@writes("kimi-k2", thinks=False)
 def kimi_k2(answer: Answer) -> str:
     calls = "".join(
         f"<|tool_call_begin|>functions.{call.name}:{index}<|tool_call_argument_begin|>{_arguments(call)}<|tool_call_end|>"
@@ -167,25 +220,30 @@ def kimi_k2(answer: Answer) -> str:
     return answer.content + block
 
 
+@writes("kimi-k2-thinking")
 def kimi_k2_thinking(answer: Answer) -> str:
     return f"<think>{answer.reasoning}</think>{kimi_k2(answer)}"
 
 
+@writes("llama-3", thinks=False, mixes=False)
 def llama_3(answer: Answer) -> str:
     return answer.content + "; ".join(_json(call, "parameters") for call in answer.calls)
 
 
+@writes("mistral", thinks=False)
 def mistral_nemo(answer: Answer) -> str:
     calls = ", ".join(_json(call) for call in answer.calls)
     return answer.content + (f"[TOOL_CALLS][{calls}]" if calls else "")
 
 
+@writes("mistral")
 def mistral(answer: Answer) -> str:
     thinking = f"[THINK]{answer.reasoning}[/THINK]" if answer.reasoning else ""
     calls = "".join(f"[TOOL_CALLS]{call.name}[ARGS]{_arguments(call)}" for call in answer.calls)
     return thinking + answer.content + calls
 
 
+@writes("gpt-oss")
 def gpt_oss(answer: Answer) -> str:
     messages = []
     if answer.reasoning:
@@ -200,36 +258,3 @@ def gpt_oss(answer: Answer) -> str:
         )[index % 2 if messages else 0]
         messages.append(f"{header}<|message|>{_arguments(call)}")
     return "<|end|><|start|>assistant".join(messages) + "<|call|>" * bool(answer.calls)
-
-
-@dataclass(frozen=True)
-class Family:
-    """How a family writes, and what it can say at all."""
-
-    write: Callable[[Answer], str]
-    format: str
-    thinks: bool = True
-    talks_and_calls: bool = True
-
-
-FAMILIES = {
-    "GLM-4-0414": Family(glm_4_0414, "glm-4-0414", thinks=False, talks_and_calls=False),
-    "GLM-Z1": Family(glm_z1, "glm-z1", talks_and_calls=False),
-    "GLM-4.6": Family(glm_4_6, "glm-4.6"),
-    "GLM-4.7": Family(glm_4_7, "glm-4.7"),
-    "Qwen3": Family(qwen3, "qwen3"),
-    "Qwen3-Thinking": Family(qwen3_thinking, "qwen3-thinking"),
-    "Qwen3-Coder": Family(qwen3_coder, "qwen3-coder", thinks=False),
-    "Qwen3.5": Family(qwen3_5, "qwen3.5"),
-    "DeepSeek V3": Family(deepseek_v3, "deepseek-v3", thinks=False),
-    "DeepSeek R1": Family(deepseek_r1, "deepseek-r1"),
-    "DeepSeek V3.1": Family(deepseek_v3_1, "deepseek-v3.1"),
-    "DeepSeek V3.2": Family(deepseek_v3_2, "deepseek-v3.2"),
-    "Kimi K2": Family(kimi_k2, "kimi-k2", thinks=False),
-    "Kimi K2 Thinking": Family(kimi_k2_thinking, "kimi-k2-thinking"),
-    "MiniMax M2": Family(minimax_m2, "minimax-m2"),
-    "Llama 3": Family(llama_3, "llama-3", thinks=False, talks_and_calls=False),
-    "Mistral Nemo": Family(mistral_nemo, "mistral", thinks=False),
-    "Mistral Small": Family(mistral, "mistral"),
-    "gpt-oss": Family(gpt_oss, "gpt-oss"),
-}

@@ -40,7 +40,7 @@ class ContinuingEngine:
     async def generate(self, generation):
         self.asked.append(generation)
         assert generation.prompt.endswith(ASSISTANT)
-        said = "".join(text.text for text in generation.said)
+        said = "".join(text.text for text in generation.prefix)
         assert self.script.startswith(said), said
         tokens_before = -(-len(said) // self._piece)
         rest = self.script[len(said) :]

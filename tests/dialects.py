@@ -1,4 +1,4 @@
-"""Answers of servers, as bytes: what is read from them, and what our wire makes of it."""
+"""Responses of servers, as bytes: the events read from them, and our chunks of these events."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 from headrace.chunks import ChunkEncoder, merge
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Chat, Completions
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Upstream
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.sse import SseDecoder
@@ -16,7 +16,7 @@ from headrace.turns import Interpreter
 from headrace.wire import decode_request
 
 TRACES = Path(__file__).parent / "traces" / "wire"
-SOURCE = Source("the server", "SERVER_KEY")
+UPSTREAM = Upstream("the server", "SERVER_KEY")
 
 
 def tool(name, **properties):
@@ -37,7 +37,7 @@ def ask(prompt="", **fields):
 
 
 def parser(kind, request):
-    """As the server makes it, for an engine of this kind."""
+    """The parser of an engine of this kind."""
     return OutputParser(
         FORMATS["glm-4.6"],
         request.schemas,
@@ -48,25 +48,25 @@ def parser(kind, request):
 
 def protocol(kind, dialect="openai", **options):
     if kind == "chat":
-        return Chat(DIALECTS[dialect], SOURCE, model="theirs", **options)
-    return Completions(DIALECTS["llama.cpp" if dialect == "openai" else dialect], SOURCE, **options)
+        return Chat(DIALECTS[dialect], UPSTREAM, model="theirs", **options)
+    return Completions(DIALECTS[dialect], UPSTREAM, **options)
 
 
-def read(kind, pieces, generation):
-    """What is said, from the bytes of a stream in pieces."""
+def read(kind, fragments, generation):
+    """The events of a stream."""
     reader = protocol(kind).reader(generation)
-    frames = SseDecoder()
-    said = []
-    for piece in pieces:
-        for frame in frames.feed(piece):
-            said += reader.feed(frame.data)
-    frames.finish()
-    return said + reader.finish()
+    decoder = SseDecoder()
+    events = []
+    for fragment in fragments:
+        for event in decoder.feed(fragment):
+            events += reader.feed(event.data)
+    decoder.finish()
+    return events + reader.finish()
 
 
-def on_the_wire(kind, said, generation):
-    """Our chunks, as JSON."""
+def chunks_of(kind, events, generation):
+    """Our chunks of an engine's events, as JSON."""
     interpreter = Interpreter(parser(kind, generation.request))
     chunks = ChunkEncoder("turn", 1, "m")
-    encoded = [chunks.encode(event) for event in merge(interpreter.feed(said))]
+    encoded = [chunks.encode(event) for event in merge(interpreter.feed(events))]
     return [json.loads(msgspec.json.encode(chunk)) for chunk in encoded if chunk is not None]

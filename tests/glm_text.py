@@ -1,12 +1,12 @@
-"""GLM's markup for tests."""
+"""GLM output for tests."""
 
 from typing import Any
 
 import pytest
 
-from reading import Said, read
+from reading import Parsed, read
 
-both_dialects = pytest.mark.parametrize(
+both_variants = pytest.mark.parametrize(
     ("name", "line_end"), [("glm-4.6", "\n"), ("glm-4.7", "")], ids=["4.6", "4.7"]
 )
 
@@ -25,18 +25,18 @@ TOOLS = {
 
 
 def argument(key: str, value: object, line_end: str = "") -> str:
-    """A key and the bare text of its value."""
+    """Write an argument."""
     return f"<arg_key>{key}</arg_key>{line_end}<arg_value>{value}</arg_value>{line_end}"
 
 
 def call(name: str, *arguments: tuple[str, object], line_end: str = "") -> str:
-    """A call; each argument is a key and the bare text of its value."""
+    """Write a call; each argument is a key and its value."""
     body = "".join(argument(*pair, line_end) for pair in arguments)
     return f"<tool_call>{name}{line_end}{body}</tool_call>"
 
 
-def said(
+def parsed(
     text: str, *, name: str = "glm-4.7", thinking: bool = False, tools: Any = TOOLS, **options: Any
-) -> Said:
-    """What a text says under every cut; by default, after the thinking."""
+) -> Parsed:
+    """Parse a text, split in every way; by default, after the thinking."""
     return read(name, text, tools=tools, thinking=thinking, **options)

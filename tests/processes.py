@@ -1,32 +1,31 @@
-"""Several processes over one store, in one: each registry is what one process has of the turns."""
+"""Several server processes over one store, simulated in one process: each has a registry of its own."""
 
 import asyncio
 
 import pytest
 
-from continuing_engine import ASSISTANT
-from headrace.engines import Generation
 from headrace.events import Finish, Text
 from headrace.turns import TurnRegistry
 from headrace.wire import decode_request
+from plans import planner
 from turn_stores import settings
 
-__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "shared", "start", "until"]
+__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "start", "until"]
 
 SCRIPT = "It was the best of times, it was the worst of times."
 BODY = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
-shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
 
 
 @pytest.fixture
 async def open_registry(open_stores):
-    """A process: its registry, over the shared store, with an engine of its own."""
+    """Opens the registry of another process over the shared store, with an engine of its own."""
     opened = []
 
-    def open_one(engine, **limits):
+    def open_one(engine, observers=(), **limits):
         chosen = settings(**limits)
-        store = open_stores(lease=chosen.lease, patience=chosen.store_patience)
-        registry = TurnRegistry(store, lambda request: (engine, Generation(f"q{ASSISTANT}", request)), chosen)
+        limits_of_store = ("lease", "retention", "store_retry_timeout")
+        store = open_stores(**{name: getattr(chosen, name) for name in limits_of_store})
+        registry = TurnRegistry(store, planner(engine), chosen, observers)
         opened.append(registry)
         return registry
 
@@ -40,7 +39,7 @@ async def start(registry, body=BODY, owner="me", **kind):
 
 
 async def read(turn):
-    """Everything, to the end: texts joined, and the ending."""
+    """Read to the end; return the joined texts and the ending."""
     reader = turn.reader(idle=20)
     events = []
     async with asyncio.timeout(20):
@@ -57,9 +56,9 @@ async def until(condition):
 
 
 def die(registry):
-    """As SIGKILL would: nothing is said, nothing is written any more."""
-    if registry._heart:
-        registry._heart.cancel()
+    """Simulate SIGKILL: no more heartbeats, no more writes."""
+    if registry._heartbeat:
+        registry._heartbeat.cancel()
     for turn in registry._turns.values():
         turn.is_closed = True
         turn._writer._is_busy = True

@@ -1,4 +1,4 @@
-"""Parsing in tests: under every cut, and summed up."""
+"""Parses output in tests, split in every way, and collects the events."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from headrace.parsing import OutputParser
 
 
 @dataclass
-class Said:
-    """What events add up to: texts, and of each call its name and the JSON text of its arguments."""
+class Parsed:
+    """The sum of events: texts, and for each call its name and the JSON text of its arguments."""
 
     reasoning: str = ""
     content: str = ""
@@ -24,50 +24,50 @@ class Said:
 
     @property
     def decoded(self) -> list[tuple[str, Any]]:
-        """The calls, with their arguments as values."""
+        """The calls, with decoded arguments."""
         return [(name, json.loads(arguments)) for name, arguments in self.calls]
 
 
 def parse(
-    name: str, pieces: Iterable[str], *, tools: Any = TOOLS, stopped: bool = False, **options: Any
+    name: str, parts: Iterable[str], *, tools: Any = TOOLS, stopped: bool = False, **options: Any
 ) -> list[Event]:
-    """The events for a text in pieces, neighbours merged."""
+    """Parse a text in parts; return its events, with adjacent ones merged."""
     parser = OutputParser(FORMATS[name], tools, **options)
-    events = [event for piece in pieces for event in parser.feed(piece)]
+    events = [event for part in parts for event in parser.feed(part)]
     return merge(events + parser.finish(stopped=stopped))
 
 
-def cuttings(text: str) -> Iterator[list[str]]:
-    """Character by character, and every cut in two."""
+def splits(text: str) -> Iterator[list[str]]:
+    """Split a text into characters, and into two parts at every position."""
     yield list(text)
     for place in range(len(text)):
         yield [text[:place], text[place:]]
 
 
-def read(name: str, text: str, **options: Any) -> Said:
-    """What a text says, having made sure that no cut changes it."""
+def read(name: str, text: str, **options: Any) -> Parsed:
+    """Parse a text; assert that no split changes the events."""
     events = parse(name, [text], **options)
-    for pieces in cuttings(text):
-        assert parse(name, pieces, **options) == events, pieces
-    return said(events)
+    for parts in splits(text):
+        assert parse(name, parts, **options) == events, parts
+    return collect(events)
 
 
-def said(events: Iterable[Event]) -> Said:
-    """The sum of the events."""
-    sum_ = Said()
+def collect(events: Iterable[Event]) -> Parsed:
+    """Add up events."""
+    parsed = Parsed()
     for event in events:
         match event:
             case Reasoning(text):
-                sum_.reasoning += text
+                parsed.reasoning += text
             case Content(text):
-                sum_.content += text
+                parsed.content += text
             case ToolCallStart(index, name, id, arguments):
-                assert index == len(sum_.calls)
-                sum_.calls.append((name, arguments))
-                sum_.ids.append(id)
+                assert index == len(parsed.calls)
+                parsed.calls.append((name, arguments))
+                parsed.ids.append(id)
             case ToolCallArguments(index, text):
-                name, before = sum_.calls[index]
-                sum_.calls[index] = (name, before + text)
+                name, before = parsed.calls[index]
+                parsed.calls[index] = (name, before + text)
             case ToolCallEnd(index):
-                sum_.ended.append(index)
-    return sum_
+                parsed.ended.append(index)
+    return parsed

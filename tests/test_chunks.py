@@ -24,14 +24,14 @@ def wire(encoder, event):
     return encode_chunk(encoder.encode(event)).decode()
 
 
-def test_a_text_chunk_is_byte_for_byte_the_services(encoder):
+def test_a_text_chunk_is_byte_for_byte_that_of_zai(encoder):
     assert wire(encoder, Reasoning("The")) == (
         '{"id":"20260313050448e162ecc8207a4c47","created":1773349488,"object":"chat.completion.chunk",'
         '"model":"glm-4.6","choices":[{"index":0,"delta":{"role":"assistant","reasoning_content":"The"}}]}'
     )
 
 
-def test_the_finish_chunk_carries_the_usage_and_every_field_of_it(encoder):
+def test_the_finish_chunk_has_the_usage_with_every_field(encoder):
     text = wire(
         encoder, Finish("tool_calls", TokenUsage(prompt=275, completion=112, cached=43, reasoning=64))
     )
@@ -50,7 +50,7 @@ def test_no_usage_is_zero_not_absent(encoder):
     assert usage["total_tokens"] == 0
 
 
-def test_id_and_name_come_once_and_tool_deltas_have_no_role(encoder):
+def test_id_and_name_are_sent_once_and_tool_deltas_have_no_role(encoder):
     start = json.loads(wire(encoder, ToolCallStart(0, "add")))["choices"][0]["delta"]
     more = json.loads(wire(encoder, ToolCallArguments(0, '{"a"')))["choices"][0]["delta"]
 
@@ -67,7 +67,7 @@ def test_where_the_role_is_not_repeated_only_the_first_delta_has_it(event):
     assert encoder.encode(event).choices[0].delta.role is None
 
 
-def test_a_call_that_leaves_whole_is_one_chunk(encoder):
+def test_a_complete_call_is_one_chunk(encoder):
     start = ToolCallStart(0, "add", "call_1", '{"a":1}')
 
     assert json.loads(wire(encoder, start))["choices"][0]["delta"]["tool_calls"] == [
@@ -84,14 +84,14 @@ def test_a_calls_id_is_24_hex_digits_and_the_same_in_a_replay(encoder):
     assert len(bytes.fromhex(first[5:])) == 12
 
 
-def test_an_id_that_the_model_wrote_is_kept(encoder):
+def test_an_id_that_the_model_generated_is_kept(encoder):
     assert encoder.encode(ToolCallStart(0, "add", "functions.add:0")).choices[0].delta.tool_calls[0].id == (
         "functions.add:0"
     )
 
 
 @pytest.mark.parametrize("char", ["\u0085", "\u2028", "\u2029", *map(chr, range(0x20))])
-def test_whatever_a_client_could_take_for_a_line_end_is_escaped(encoder, char):
+def test_every_kind_of_line_end_is_escaped(encoder, char):
     text = wire(encoder, Content(f"a{char}b"))
 
     assert len(text.splitlines()) == 1
@@ -99,11 +99,11 @@ def test_whatever_a_client_could_take_for_a_line_end_is_escaped(encoder, char):
 
 
 @pytest.mark.parametrize("event", [ToolCallEnd(0), Progress(1, 2)])
-def test_what_does_not_show_on_the_wire_has_no_chunk(encoder, event):
+def test_events_that_clients_do_not_receive_have_no_chunk(encoder, event):
     assert encoder.encode(event) is None
 
 
-def test_merge_joins_neighbours_of_one_kind_and_of_one_call_only():
+def test_merge_joins_adjacent_events_of_one_kind_and_one_call_only():
     events = [
         Reasoning("a"),
         Reasoning("b"),

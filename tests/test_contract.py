@@ -1,6 +1,6 @@
 import pytest
 
-from headrace.contract import Contract
+from contract import Contract
 from headrace.events import (
     Content,
     Finish,
@@ -35,7 +35,7 @@ def violations(*events):
         ],
         [
             ToolCallStart(0, "f"),
-            Content("stray"),
+            Content("late"),
             ToolCallArguments(0, "{}"),
             ToolCallEnd(0),
             Finish("tool_calls"),
@@ -51,22 +51,22 @@ def test_a_correct_stream_has_no_violation(events):
 
 
 @pytest.mark.parametrize(
-    ("events", "named"),
+    ("events", "expected"),
     [
         ([], "without a finish"),
         ([Finish("stop"), Content("a")], "after the finish"),
         ([Finish("stop"), Finish("stop")], "after the finish"),
         ([Text("<think>"), Finish("stop")], "not parsed"),
-        ([Content("a"), Progress(1, 2), Finish("stop")], "after the first words"),
+        ([Content("a"), Progress(1, 2), Finish("stop")], "after output"),
         ([Content(""), Finish("stop")], "is empty"),
         ([Reasoning(""), Finish("stop")], "is empty"),
         ([*CALL[:2], ToolCallArguments(0, ""), *CALL[2:], Finish("tool_calls")], "is empty"),
-        ([ToolCallStart(1, "f"), Finish("length")], "should have the number 0"),
+        ([ToolCallStart(1, "f"), Finish("length")], "should have the index 0"),
         ([ToolCallStart(0, ""), Finish("length")], "has no name"),
-        ([*CALL, ToolCallStart(0, "f"), Finish("length")], "should have the number 1"),
+        ([*CALL, ToolCallStart(0, "f"), Finish("length")], "should have the index 1"),
         (
             [ToolCallStart(0, "f", "x"), *CALL[1:], ToolCallStart(1, "f", "x"), Finish("length")],
-            "the id of another",
+            "the id of another call",
         ),
         ([ToolCallStart(0, "f"), ToolCallStart(1, "g"), Finish("length")], "before call 0 has ended"),
         ([ToolCallStart(0, "f"), ToolCallEnd(0), Finish("tool_calls")], "without arguments"),
@@ -75,11 +75,11 @@ def test_a_correct_stream_has_no_violation(events):
         ([*CALL[:1], ToolCallArguments(1, "x"), *CALL[1:], Finish("tool_calls")], "no open call"),
         ([ToolCallArguments(0, "x"), Finish("stop")], "no open call"),
         ([*CALL[:2], Finish("tool_calls")], "has no end"),
-        ([*CALL, Finish("stop")], "the reason is stop"),
-        ([Finish("tool_calls")], "the reason is tool_calls"),
+        ([*CALL, Finish("stop")], "finish reason is stop"),
+        ([Finish("tool_calls")], "finish reason is tool_calls"),
     ],
 )
-def test_a_violation_is_named_once(events, named):
+def test_a_violation_is_reported_once(events, expected):
     [wrong] = violations(*events)
 
-    assert named in wrong
+    assert expected in wrong

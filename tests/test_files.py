@@ -1,4 +1,4 @@
-"""What the operating system refuses is told with the file, its role and a remedy."""
+"""The message for an unreadable file has its path, its role and a remedy."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from headrace.files import reading
 
 
 @pytest.mark.parametrize(
-    ("refusal", "remedy"),
+    ("error", "remedy"),
     [
         (FileNotFoundError(2, "No such file"), "no such file or directory; correct the path"),
-        (IsADirectoryError(21, "Is a directory"), "it is a directory; name the file"),
+        (IsADirectoryError(21, "Is a directory"), "it is a directory; set the path of a file"),
         (PermissionError(13, "Permission denied"), "permission denied; make it readable"),
         (
             OSError(40, "Too many levels of symbolic links"),
@@ -20,13 +20,13 @@ from headrace.files import reading
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_a_remedy(refusal, remedy):
+def test_the_message_for_an_unreadable_file_names_it_and_the_remedy(error, remedy):
     with pytest.raises(EngineError, match=f"cannot read the model file a/b.gguf: {remedy}"):
         with reading("the model file", Path("a/b.gguf")):
-            raise refusal
+            raise error
 
 
-def test_whose_fault_it_is_can_be_chosen():
+def test_the_type_of_the_error_can_be_set():
     with pytest.raises(RequestError, match="cannot read --tools nowhere"):
         with reading("--tools", Path("nowhere"), RequestError):
             Path("nowhere").read_bytes()

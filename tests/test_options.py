@@ -1,4 +1,4 @@
-"""Every option says what it is, in its own annotation."""
+"""Every option is described in the annotation of its field."""
 
 from typing import Annotated, Literal
 
@@ -12,13 +12,13 @@ from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
 TABLES = [CommandLine, Settings, TurnSettings, ModelSettings, *ENGINES.values()]
-REQUIRED = {"url", "path"}  # of a model behind a server, and of a trace
+REQUIRED = {"url", "path"}  # of a model behind a server, and of a recording
 
 
 class Example(msgspec.Struct, kw_only=True):
-    """With an option of each kind, and a field that is none."""
+    """Options of every kind, and a field that is not an option."""
 
-    pause: Annotated[Seconds, describe("pause between two rounds; 0 means none")] = 2.0
+    pause: Annotated[Seconds, describe("pause between two rounds; 0 means no pause")] = 2.0
     color: Annotated[Literal["", "red", "blue"], describe("color of the ball", default="any")] = ""
     name: Annotated[str, describe("what it is called", "NAME", sources=("file",))]
     inner: int = 0
@@ -28,7 +28,7 @@ def test_an_option_is_read_from_the_annotation_of_its_field():
     everywhere = ("flag", "variable", "file")
 
     assert list(options_of(Example).values()) == [
-        Option("pause", "SECONDS", "pause between two rounds; 0 means none", "2", everywhere),
+        Option("pause", "SECONDS", "pause between two rounds; 0 means no pause", "2", everywhere),
         Option("color", "{red,blue}", "color of the ball", "any", everywhere),
         Option("name", "NAME", "what it is called", "", ("file",)),
     ]

@@ -1,4 +1,4 @@
-"""Server-Sent Events, against the standard's rules and in every cut."""
+"""Server-Sent Events against the rules of the standard, with every boundary between reads."""
 
 from itertools import pairwise
 
@@ -12,9 +12,9 @@ from headrace.sse import SseDecoder, SseEvent, encode_comment, encode_event
 BOM = b"\xef\xbb\xbf"
 
 
-def decode(*pieces):
+def decode(*fragments):
     decoder = SseDecoder()
-    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.finish()
+    return [event for fragment in fragments for event in decoder.feed(fragment)] + decoder.finish()
 
 
 def cuts(data):
@@ -54,26 +54,26 @@ CASES = {
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES.keys())
 def test_every_cut_gives_the_same_data(data, expected):
-    for pieces in cuts(data):
-        assert [event.data.decode() for event in decode(*pieces)] == expected, pieces
+    for fragments in cuts(data):
+        assert [event.data.decode() for event in decode(*fragments)] == expected, fragments
 
 
 def test_event_types_belong_to_one_event():
     data = b"event: ping\ndata: a\n\ndata: b\n\nevent: x\n\ndata: c\n\n"
 
-    for pieces in cuts(data):
-        assert [(event.event, event.data) for event in decode(*pieces)] == [
+    for fragments in cuts(data):
+        assert [(event.event, event.data) for event in decode(*fragments)] == [
             ("ping", b"a"),
             ("", b"b"),
             ("", b"c"),
         ]
 
 
-def test_an_id_stays_until_another_comes_and_may_be_set_empty():
+def test_an_id_stays_until_the_next_one_and_may_be_empty():
     data = b"id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid\ndata: d\n\n"
 
-    for pieces in cuts(data):
-        assert [(event.id, event.data) for event in decode(*pieces)] == [
+    for fragments in cuts(data):
+        assert [(event.id, event.data) for event in decode(*fragments)] == [
             ("1", b"a"),
             ("1", b"b"),
             ("2", b"c"),
@@ -82,22 +82,22 @@ def test_an_id_stays_until_another_comes_and_may_be_set_empty():
 
 
 def test_an_id_with_a_null_is_ignored():
-    for pieces in cuts(b"id: 1\ndata: a\n\nid: 2\x003\ndata: b\n\n"):
-        assert [event.id for event in decode(*pieces)] == ["1", "1"]
+    for fragments in cuts(b"id: 1\ndata: a\n\nid: 2\x003\ndata: b\n\n"):
+        assert [event.id for event in decode(*fragments)] == ["1", "1"]
 
 
-def test_the_id_of_an_event_that_was_cut_off_does_not_count():
+def test_the_id_of_a_truncated_event_does_not_count():
     data = b"id: 1\ndata: a\n\nid: 2\ndata: b\n"
 
-    for pieces in cuts(data):
+    for fragments in cuts(data):
         decoder = SseDecoder()
-        for piece in pieces:
-            decoder.feed(piece)
+        for fragment in fragments:
+            decoder.feed(fragment)
         decoder.finish()
         assert decoder.last_event_id == "1"
 
 
-def test_retry_takes_digits_only():
+def test_retry_accepts_digits_only():
     decoder = SseDecoder()
     for text in (b"x", b"-5", b"1_000", b"", b"9" * 5000, "１".encode()):
         decoder.feed(b"retry: " + text + b"\n\n")
@@ -106,48 +106,48 @@ def test_retry_takes_digits_only():
     assert decoder.retry_ms == 1500
 
 
-def test_a_broken_character_does_not_stop_the_stream():
-    for pieces in cuts(b"data: a\xffb\n\nid: \xff\nevent: \xfe\ndata: c\n\n"):
-        assert decode(*pieces) == [SseEvent(b"a\xffb"), SseEvent(b"c", "\ufffd", "\ufffd")]
+def test_invalid_utf_8_does_not_stop_the_stream():
+    for fragments in cuts(b"data: a\xffb\n\nid: \xff\nevent: \xfe\ndata: c\n\n"):
+        assert decode(*fragments) == [SseEvent(b"a\xffb"), SseEvent(b"c", "\ufffd", "\ufffd")]
 
 
-def test_an_event_that_was_cut_off_can_be_looked_at():
-    for pieces in cuts(b"id: 7\ndata: a\n\nevent: x\nid: 8\ndata: b"):
+def test_a_truncated_event_is_available_as_unfinished():
+    for fragments in cuts(b"id: 7\ndata: a\n\nevent: x\nid: 8\ndata: b"):
         decoder = SseDecoder()
-        for piece in pieces:
-            decoder.feed(piece)
+        for fragment in fragments:
+            decoder.feed(fragment)
         assert decoder.finish() == []
         assert decoder.unfinished == SseEvent(b"b", "x", "8")
 
 
-def test_lines_of_a_peer_that_does_not_speak_sse_are_kept():
+def test_lines_that_are_not_sse_are_kept():
     body = b'{\n  "error": {\n    "code": "1302"\n  }\n}'
 
-    for pieces in cuts(body):
+    for fragments in cuts(body):
         decoder = SseDecoder()
-        for piece in pieces:
-            decoder.feed(piece)
+        for fragment in fragments:
+            decoder.feed(fragment)
         decoder.finish()
-        assert decoder.stray == body
+        assert decoder.unparsed == body
 
 
-def test_stray_lines_are_bounded():
+def test_unparsed_lines_are_bounded():
     decoder = SseDecoder()
     for _ in range(1000):
         decoder.feed(b"<p>" + b"x" * 1000 + b"\n\n")
-    assert len(decoder.stray) < 70_000
+    assert len(decoder.unparsed) < 70_000
 
 
 @pytest.mark.parametrize(
     "data",
     [b"data: " + b"x" * 100, b": " + b"x" * 100, b"data: x\n" * 20, b"x" * 101, b"event: " + b"x" * 100],
 )
-def test_an_event_beyond_the_limit_raises_however_it_is_cut(data):
-    for pieces in cuts(data + b"\n\n"):
+def test_an_event_beyond_the_limit_raises_in_every_cut(data):
+    for fragments in cuts(data + b"\n\n"):
         decoder = SseDecoder(max_event_bytes=100)
         with pytest.raises(DecodeError, match="longer than 100 bytes"):
-            for piece in pieces:
-                decoder.feed(piece)
+            for fragment in fragments:
+                decoder.feed(fragment)
 
 
 def test_many_events_together_may_exceed_the_limit():
@@ -155,11 +155,11 @@ def test_many_events_together_may_exceed_the_limit():
     assert len(decoder.feed(b"data: 0123456789\n\n" * 10)) == 10
 
 
-def test_a_long_event_is_held_in_pieces_until_its_end_so_that_it_costs_its_length_once():
+def test_a_long_event_is_buffered_in_fragments_so_that_each_byte_is_copied_once():
     decoder = SseDecoder()
-    pieces = [b"data: ", *[b"x" * 10] * 5_000]
-    for count, piece in enumerate(pieces, 1):
-        assert decoder.feed(piece) == []
+    fragments = [b"data: ", *[b"x" * 10] * 5_000]
+    for count, fragment in enumerate(fragments, 1):
+        assert decoder.feed(fragment) == []
         assert len(decoder._rest) == count
     assert decoder.feed(b"\n") == []
     (event,) = decoder.feed(b"\n")
@@ -174,7 +174,7 @@ line_end = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r"])
 
 
 def reference(data):
-    """The standard's algorithm, line by line over the whole."""
+    """The algorithm of the standard, line by line over all bytes."""
     text = data.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     *lines, _ = text.split(b"\n")
     events, fields, kind, last_id = [], [], "", ""
@@ -195,16 +195,16 @@ def reference(data):
 
 
 @given(st.booleans(), st.lists(st.tuples(line, line_end)), st.lists(st.integers(0, 200), max_size=6))
-def test_any_stream_in_any_cut_is_what_the_standard_says(bom, lines, places):
+def test_any_stream_in_any_cut_is_decoded_as_by_the_standard(bom, lines, places):
     data = BOM * bom + b"".join(text + end for text, end in lines)
     places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
-    pieces = [data[start:end] for start, end in pairwise(places)]
+    fragments = [data[start:end] for start, end in pairwise(places)]
 
-    assert decode(*pieces) == reference(data)
+    assert decode(*fragments) == reference(data)
 
 
 @given(st.lists(st.binary().filter(lambda data: b"\n" not in data and b"\r" not in data)), st.integers(0, 9))
-def test_encoding_is_undone_by_decoding(texts, first):
+def test_decoding_inverts_encoding(texts, first):
     frames = b"".join(
         encode_event(data, id=number, event="e" if number % 2 else "")
         for number, data in enumerate(texts, first)
@@ -215,7 +215,7 @@ def test_encoding_is_undone_by_decoding(texts, first):
     ]
 
 
-def test_a_keep_alive_has_one_line_end_and_is_no_event():
+def test_a_keep_alive_has_one_line_end_and_is_not_an_event():
     comment = encode_comment("ping")
 
     assert comment == b": ping\n"

@@ -1,47 +1,59 @@
-"""The three stores, for tests that hold for each of them."""
+"""Fixtures for the turn stores; tests are parametrised from the registry, `headrace.turns.STORES`."""
 
 import asyncio
 
 import pytest
 
 from headrace.events import Progress
+from headrace.turns import STORES, TurnSettings, open_store
 from headrace.turns.memory import MemoryStore
-from headrace.turns.settings import TurnSettings
-from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import Append, Cursor, TurnHeader
-from redis_server import RedisServer, is_installed
+from redis_server import is_installed
+from store_backends import BACKENDS
 
-__all__ = ["append", "evict", "header", "open_stores", "redis_server", "store_kind", "store_name"]
+__all__ = [
+    "SHARED",
+    "append",
+    "header",
+    "memory",
+    "needs_redis",
+    "open_stores",
+    "redis_server",
+    "settings",
+    "shared",
+    "store_kind",
+    "store_name",
+]
 
-KINDS = ["memory", "sqlite", "redis"]
+SHARED = [name for name, kind in STORES.items() if kind.is_shared]
+needs_redis = pytest.mark.skipif(not is_installed(), reason="no Redis or Valkey server is installed")
+shared = pytest.mark.parametrize("store_kind", SHARED, indirect=True)
+memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
-    """A Redis with an append-only file that is written before it answers; skips where there is none."""
-    if not is_installed():
-        pytest.skip("redis-server is not installed")
-    server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "yes", "--appendfsync", "always")
+    server = BACKENDS["redis"](tmp_path_factory.mktemp("redis")).server
     server.start()
     yield server
     server.stop()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=STORES)
 def store_kind(request):
     if request.param == "redis" and not is_installed():
-        pytest.skip("redis-server is not installed")
+        pytest.skip("no Redis or Valkey server is installed")
     return request.param
 
 
 @pytest.fixture
 def store_name(store_kind, tmp_path, request):
-    """The store as an operator names it; empty."""
+    """The address of an empty store."""
     if store_kind != "redis":
-        return {"memory": "memory", "sqlite": f"sqlite:{tmp_path}/turns.db"}[store_kind]
+        return BACKENDS[store_kind](tmp_path).address
     from redis import Redis
 
-    server = request.getfixturevalue("redis_server")
+    server = request.getfixturevalue("redis_server")  # started only once
     with Redis.from_url(server.url) as client:
         client.flushall()
     return server.url
@@ -49,20 +61,15 @@ def store_name(store_kind, tmp_path, request):
 
 @pytest.fixture
 async def open_stores(store_kind, store_name):
-    """Opens a store over the same turns, as often as it is called: each is another process's."""
+    """Opens stores over the same turns; each call is another process's."""
     opened = []
 
     def open_one(**limits):
-        if store_kind == "memory":
-            limits.pop("patience", None)
-            store = MemoryStore(**limits, beside=opened[0] if opened else None)
-        elif store_kind == "sqlite":
-            store = SqliteStore(store_name.partition(":")[2], **limits)
+        chosen = TurnSettings(store=store_name, **limits)
+        if opened and not STORES[store_kind].is_shared:
+            store = MemoryStore(chosen, beside=opened[0])
         else:
-            from headrace.turns.redis import RedisStore
-
-            limits.pop("size", None)
-            store = RedisStore(store_name, **limits)
+            store = open_store(chosen)
         opened.append(store)
         return store
 
@@ -76,24 +83,13 @@ def header(id="t1", **fields):
 
 
 async def append(store, id, after, events):
-    """Save; the outcome."""
-    outcome = asyncio.get_running_loop().create_future()
+    """Append events and return the result."""
+    result = asyncio.get_running_loop().create_future()
     size = sum(not isinstance(event, Progress) for event in events)
     end = Cursor(after[0], after[1] + size)
-    store.append(Append(id, Cursor(*after), end, events, outcome.set_result))
-    return await asyncio.wait_for(outcome, 20)
-
-
-async def evict(store, id):
-    """As age or lack of room would."""
-    if hasattr(store, "_redis"):
-        await store._redis.delete(f"headrace:log:{id}")
-        return
-    holder = getattr(store, "_file", store)
-    holder._retention, kept = -1.0, holder._retention
-    await store.beat()
-    holder._retention = kept
+    store.append(Append(id, Cursor(*after), end, events, result.set_result))
+    return await asyncio.wait_for(result, 20)
 
 
 def settings(**fields):
-    return TurnSettings(**{"lease": 2.0, "linger": 20.0, "store_patience": 2.0, **fields})
+    return TurnSettings(**{"lease": 2.0, "linger": 20.0, "store_retry_timeout": 2.0, **fields})

@@ -1,6 +1,6 @@
-"""A clock for asyncio that never waits: where nothing else is to be done, the next timer is due.
+"""A virtual clock for asyncio: when the event loop is idle, the clock advances to the next timer.
 
-For code that waits by the event loop alone. What it measures does not depend on how busy the machine is.
+For code that waits only with the event loop. Durations then do not depend on how busy the machine is.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import pytest
 
 __all__ = ["virtual_time"]
 
-_TICK = 1e-6  # seconds: time never stands still
+_TICK = 1e-6  # seconds; the clock always advances
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How the server's tests speak with it: plain HTTP, and our own decoder."""
+"""A client for tests of the server: plain HTTP and the SSE decoder."""
 
 import json
 
@@ -26,14 +26,14 @@ def events_of(body):
 
 
 def chunks_of(body):
-    """The chunks of a stream that must end with [DONE]."""
+    """Decode the chunks of a stream, which must end with [DONE]."""
     *chunks, done = [event.data for event in events_of(body)]
     assert done == DONE
     return [json.loads(chunk) for chunk in chunks]
 
 
 def stream(client, path=CHAT, **fields):
-    """A whole stream, as chunks."""
+    """Request a stream and return its chunks."""
     response = client.post(path, json={**HELLO, "stream": True, **fields})
     assert response.status_code == 200, response.text
     return chunks_of(response.content)

@@ -1,4 +1,4 @@
-"""The program with only a part of its packages, and used wrongly."""
+"""The program without some of its packages, and with wrong arguments."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ URL = "http://127.0.0.1:9/v1"
 
 
 def without(packages, *arguments, text=""):
-    """Run the program where these packages are not installed."""
+    """Run the program as if these packages were not installed."""
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({packages!r}))
@@ -26,7 +26,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["parse", "--help"]])
-def test_the_base_install_can_tell_what_it_is(arguments):
+def test_the_base_install_has_version_and_help(arguments):
     done = without(OPTIONAL, *arguments)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -48,8 +48,8 @@ def test_the_base_install_can_parse():
         ("uvicorn", "server", ["serve"]),
         ("httptools", "server", ["serve"]),
         ("prometheus_client", "server", ["serve"]),
-        ("uvicorn", "server,upstream", ["record", "--to", "x", URL]),
-        ("aiohttp", "server,upstream", ["record", "--to", "x", URL]),
+        ("uvicorn", "server,upstream", ["record", "--output-dir", "x", URL]),
+        ("aiohttp", "server,upstream", ["record", "--output-dir", "x", URL]),
         ("aiohttp", "upstream", ["serve", "--port", "0", "--upstream", URL]),
         ("aiohttp", "upstream", ["serve", "--port", "0", "--config", "chat.toml"]),
         ("redis", "redis", ["serve", "--port", "0", "--store", "redis://127.0.0.1:9"]),
@@ -57,9 +57,7 @@ def test_the_base_install_can_parse():
         ("headrace_tiny", "tiny", ["serve", "--port", "0"]),
     ],
 )
-def test_a_missing_package_is_one_sentence_that_names_the_extra(
-    missing, extra, arguments, tmp_path, monkeypatch
-):
+def test_the_message_for_a_missing_package_names_the_extra(missing, extra, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "chat.toml").write_text(f'[models.m]\nengine = "chat"\nurl = "{URL}"\n')
     done = without([missing], *arguments)
@@ -77,7 +75,7 @@ def test_python_m_headrace_is_the_program():
 
 
 @pytest.mark.parametrize("arguments", [[], ["--"], ["nonsense"]])
-def test_the_commands_are_named_to_who_asks_for_none(arguments, capsys):
+def test_an_error_without_a_command_shows_that_one_is_needed(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "COMMAND" in capsys.readouterr().err

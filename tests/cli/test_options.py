@@ -1,4 +1,4 @@
-"""The options of every program: its --help, docs/configuration.md, and a command line that is wrong."""
+"""The options of every program: --help, docs/configuration.md, and errors of the command line."""
 
 import re
 import subprocess
@@ -8,21 +8,20 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from headrace.cli.main import main
+from headrace.cli.main import COMMANDS, main
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.server.options import OPTION_GROUPS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
-PROGRAMS = ["serve", "record", "parse"]
 OTHER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.fixture
 def help_of(capsys, monkeypatch):
-    """What `--help` prints, on lines that are as long as they need to be."""
+    """The output of `--help`, without line breaks in descriptions."""
     monkeypatch.setenv("COLUMNS", "2000")
 
     def help_of(program):
@@ -46,14 +45,14 @@ def test_help_shows_each_option_with_its_value_and_default(help_of):
         assert f"{option.flag} {option.metavar} {option.description} (default: {option.default})" in shown
 
 
-@pytest.mark.parametrize("program", ["record", "parse"])
+@pytest.mark.parametrize("program", [name for name in COMMANDS if name != "serve"])
 def test_an_option_is_required_or_has_a_default(help_of, program):
     usage, _, described = help_of(program).partition("\n\n")
     for flag, text in re.findall(r"^  (--[a-z-]+)(?: [A-Z]+)?\s+(.*)$", described, re.MULTILINE):
         assert ("(default: " in text) == (f"[{flag}" in usage)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_help_does_not_need_docstrings(program):
     def printed(*switches):
         return subprocess.check_output([sys.executable, *switches, "-m", "headrace", program, "--help"])
@@ -64,11 +63,11 @@ def test_help_does_not_need_docstrings(program):
 # --- docs -----------------------------------------------------------------------------------------
 
 
-def test_the_tables_of_the_page_are_what_the_programs_take():
+def test_the_tables_of_the_page_are_up_to_date():
     subprocess.run([sys.executable, ROOT / "docs" / "draw_options.py", "--check"], check=True)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", COMMANDS)
 def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
     (table,) = re.findall(rf"<!-- options: {program} -->\n(.*?)<!-- end", PAGE, re.DOTALL)
     rows = "\n".join(re.findall(r"`(--[a-z-]+)[^|`]*` \|", table))
@@ -78,29 +77,29 @@ def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
 
 @pytest.mark.parametrize("page", OTHER_PAGES, ids=lambda page: page.name)
 def test_a_flag_in_an_example_exists(help_of, page):
-    for program, rest in re.findall(r"\bheadrace (serve|record|parse)\b([^\n`#]*)", page.read_text()):
+    for program, rest in re.findall(rf"\bheadrace ({'|'.join(COMMANDS)})\b([^\n`#]*)", page.read_text()):
         assert flags(rest.partition(" -- ")[0]) - flags(help_of(program)) == set()
 
 
-def test_the_flags_that_the_page_on_resuming_names_exist(help_of):
+def test_the_flags_in_the_page_on_resuming_exist(help_of):
     assert flags((ROOT / "docs" / "resume.md").read_text()) - flags(help_of("serve")) == set()
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)", PAGE))
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     assert (ROOT / "docs" / path).exists()
 
 
 def test_health_needs_no_key():
     model = Model(("m",), ScriptedEngine(""), FORMATS["glm-4.6"], None)
     settings = Settings(api_keys=("id.secret",))
-    with LocalServer(App(Catalogue([model]), settings)) as server:
+    with LocalServer(App(ModelRegistry([model]), settings)) as server:
         assert httpx2.get(f"{server.url}/health", trust_env=False).status_code == 200
 
 
-# --- wrong command lines --------------------------------------------------------------------------
+# --- errors of the command line --------------------------------------------------------------------
 
-NEEDED = {"serve": [], "record": ["--to", "x", "http://x/v1"], "parse": ["--format", "glm-4.6"]}
+NEEDED = {"serve": [], "record": ["--output-dir", "x", "http://x/v1"], "parse": ["--format", "glm-4.6"]}
 
 
 @pytest.mark.parametrize(
@@ -111,10 +110,12 @@ NEEDED = {"serve": [], "record": ["--to", "x", "http://x/v1"], "parse": ["--form
         ("record", "--prot", "--port"),
         ("record", "--hos", "--host"),
         ("parse", "--no-thinkin", "--no-thinking"),
-        ("parse", "--evry", "--every"),
+        ("parse", "--chunk-sise", "--chunk-size"),
     ],
 )
-def test_an_unknown_option_shows_the_usage_of_its_program_and_what_was_meant(capsys, program, wrong, meant):
+def test_an_unknown_option_shows_the_usage_of_its_program_and_the_closest_option(
+    capsys, program, wrong, meant
+):
     with pytest.raises(SystemExit, match="2"):
         main([program, *NEEDED[program], wrong])
     shown = capsys.readouterr().err
@@ -123,8 +124,8 @@ def test_an_unknown_option_shows_the_usage_of_its_program_and_what_was_meant(cap
     assert shown.endswith(f"unknown argument {wrong.partition('=')[0]}; did you mean {meant}?\n")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_an_argument_that_is_like_no_option_is_named(capsys, program):
+@pytest.mark.parametrize("program", COMMANDS)
+def test_an_unexpected_argument_is_named(capsys, program):
     with pytest.raises(SystemExit, match="2"):
         main([program, *NEEDED[program], "superfluous"])
 

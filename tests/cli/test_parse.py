@@ -38,37 +38,41 @@ def test_each_event_is_a_line(parse):
     ]
 
 
-def test_pieces_show_when_each_event_leaves(parse):
-    lines = parse("--format", "glm-4.7", "--every", "1")
+def test_chunks_show_when_each_event_is_emitted(parse):
+    lines = parse("--format", "glm-4.7", "--chunk-size", "1")
 
     assert [line["text"] for line in lines if line["event"] == "Reasoning"] == ["h", "m"]
     assert [line["text"] for line in lines if line["event"] == "Content"] == ["你", "好"]
 
 
-def test_the_options_of_a_request_are_options_here(parse):
-    lines = parse("--format", "glm-4.7", "--no-thinking", "--no-tool-stream", "--every", "1")
+def test_thinking_and_tool_stream_can_be_disabled(parse):
+    lines = parse("--format", "glm-4.7", "--no-thinking", "--no-tool-stream", "--chunk-size", "1")
 
     assert "".join(line["text"] for line in lines if line["event"] == "Content") == "hm</think>你好"
     assert [line["arguments"] for line in lines if line["event"] == "ToolCallStart"] == ['{"limit":3}']
 
 
-def test_an_unknown_family_is_answered_with_those_that_there_are(parse, capsys):
+def test_the_message_for_an_unknown_family_lists_the_known_ones(parse, capsys):
     with pytest.raises(SystemExit, match="2"):
         parse("--format", "nonsense")
     assert "glm-4.6" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("every", ["0", "-1", "x"])
-def test_pieces_have_at_least_one_character(parse, every):
+@pytest.mark.parametrize("size", ["0", "-1", "x"])
+def test_a_chunk_has_at_least_one_character(parse, size):
     with pytest.raises(SystemExit, match="2"):
-        parse("--format", "glm-4.7", "--every", every)
+        parse("--format", "glm-4.7", "--chunk-size", size)
 
 
 @pytest.mark.parametrize(
     ("content", "wrong"),
-    [("{}", "a list as in a request"), ("no json", "a list as in a request"), (None, "no such file")],
+    [
+        ("{}", "expected the list `tools` of a request"),
+        ("no json", "expected the list `tools` of a request"),
+        (None, "no such file"),
+    ],
 )
-def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content, wrong):
+def test_invalid_tools_are_one_line_and_status_1(tmp_path, capsys, content, wrong):
     path = tmp_path / "broken.json"
     if content is not None:
         path.write_text(content)
@@ -79,8 +83,8 @@ def test_tools_that_are_none_are_one_line_and_status_1(tmp_path, capsys, content
     assert wrong in line
 
 
-def test_a_reader_that_has_seen_enough_may_leave():
-    command = [sys.executable, "-m", "headrace", "parse", "--format", "glm-4.6", "--every", "1"]
+def test_a_reader_may_close_the_pipe():
+    command = [sys.executable, "-m", "headrace", "parse", "--format", "glm-4.6", "--chunk-size", "1"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:

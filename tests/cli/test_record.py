@@ -1,4 +1,4 @@
-"""`headrace record`, and `headrace serve --engine recorded` of what it wrote: in processes of their own."""
+"""`headrace record`, and `headrace serve --engine recorded` on its recordings, each in its own process."""
 
 import signal
 import subprocess
@@ -24,38 +24,38 @@ def program(*arguments):
             process.kill()
 
 
-def ask(url):
+def post(url):
     return chunks_of(
         httpx2.post(f"{url}/chat/completions", json={**HELLO, "stream": True}, trust_env=False).content
     )
 
 
-def test_what_is_recorded_can_be_served(tmp_path):
+def test_a_recording_can_be_served(tmp_path):
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
-        with program("record", "--to", str(tmp_path), "--port", "0", "--", server.url) as between:
-            lines = [between.stdout.readline() for _ in range(3)]
-            first = ask(lines[1].split()[1].strip(","))
+        with program("record", "--output-dir", str(tmp_path), "--port", "0", "--", server.url) as recorder:
+            lines = [recorder.stdout.readline() for _ in range(3)]
+            first = post(lines[1].split()[1].strip(","))
     with program(
         "serve", "--port", "0", "--engine", "recorded", "--model", str(tmp_path), "--speed", "0"
     ) as replay:
-        again = ask(replay.stdout.readline().split()[2])
+        again = post(replay.stdout.readline().split()[2])
 
     assert server.url in lines[0]
     assert str(tmp_path) in lines[2]
     assert "".join(deltas(first, "content")) == "".join(deltas(again, "content")).strip() == "Hello"
 
 
-def test_a_directory_without_traces_is_one_line_and_status_1(tmp_path, capsys):
+def test_a_directory_without_recordings_is_one_line_and_status_1(tmp_path, capsys):
     assert main(["serve", "--port", "0", "--engine", "recorded", "--model", str(tmp_path)]) == 1
     assert "headrace record" in capsys.readouterr().err
 
 
-def test_a_directory_that_cannot_be_made_is_one_line_and_status_1(tmp_path, capsys):
+def test_a_directory_that_cannot_be_created_is_one_line_and_status_1(tmp_path, capsys):
     (tmp_path / "file").touch()
     arguments = [
         "record",
-        "--to",
-        str(tmp_path / "file" / "traces"),
+        "--output-dir",
+        str(tmp_path / "file" / "recordings"),
         "--port",
         "0",
         "--",
@@ -63,7 +63,7 @@ def test_a_directory_that_cannot_be_made_is_one_line_and_status_1(tmp_path, caps
     ]
 
     assert main(arguments) == 1
-    assert "cannot write traces to" in capsys.readouterr().err
+    assert "cannot write recordings to" in capsys.readouterr().err
 
 
 def test_a_key_that_is_not_set_is_named(tmp_path, capsys, monkeypatch):
@@ -73,11 +73,11 @@ def test_a_key_that_is_not_set_is_named(tmp_path, capsys, monkeypatch):
         main(
             [
                 "record",
-                "--to",
+                "--output-dir",
                 str(tmp_path),
                 "--port",
                 "0",
-                "--key",
+                "--upstream-key-env",
                 "THE_KEY",
                 "--",
                 "http://127.0.0.1:9/v1",

@@ -1,5 +1,6 @@
-"""The program as a user runs it: in a process of its own."""
+"""`headrace serve` as a user runs it: in its own process."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -22,9 +23,12 @@ def run(*arguments, **options):
         signal.signal(signal.SIGINT, handler)
 
 
-def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
-    with run("serve", "--port", "0", "--store", "unix:///redis.sock?password=sesame") as server:
-        banner = [server.stdout.readline() for _ in range(8)]
+def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
+    environment = {**os.environ, "HEADRACE_LINGERR": "9"}
+    with run(
+        "serve", "--port", "0", "--store", "unix:///redis.sock?password=sesame", env=environment
+    ) as server:
+        banner = [server.stdout.readline() for _ in range(9)]
         url = banner[0].split()[2]
         listed = httpx2.get(f"{url}/models", trust_env=False).json()["data"]
         server.send_signal(signal.SIGTERM)
@@ -33,14 +37,15 @@ def test_serve_says_plainly_what_it_serves_and_stops_on_sigterm():
     assert "glm-4.6" in [model["id"] for model in listed]
     assert "It is not GLM" in "".join(banner)
     assert banner[4:] == [
-        "  turns   unix:///redis.sock\n",
-        "  keys    none: anyone on this machine\n",
-        "  WARNING the turn store unix:///redis.sock cannot be used: no such file or directory\n",
-        "          Until it can, requests for resumable turns get status 503.\n",
+        "  store     unix:///redis.sock\n",
+        "  API keys  none: any program on this machine can call\n",
+        "  WARNING   the turn store unix:///redis.sock is unavailable: no such file or directory\n",
+        "            Until it is available, requests for resumable turns get status 503.\n",
+        "  WARNING   HEADRACE_LINGERR is not a variable of Headrace; did you mean HEADRACE_LINGER?\n",
     ]
 
 
-def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
+def test_a_second_signal_closes_the_streams_and_unloads_the_model():
     with run("serve", "--port", "0") as server:
         url = server.stdout.readline().split()[2]
         endless = {
@@ -51,13 +56,13 @@ def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
         }
         with httpx2.Client(trust_env=False) as client:
             with client.stream("POST", f"{url}/chat/completions", json=endless) as response:
-                pieces = response.iter_raw()
-                next(pieces)
+                chunks = response.iter_raw()
+                next(chunks)
                 for _ in range(2):
                     server.send_signal(signal.SIGINT)
                     time.sleep(0.3)
                 with pytest.raises(httpx2.RemoteProtocolError):
-                    list(pieces)
+                    list(chunks)
         assert server.wait(60) == 130
 
 
@@ -66,15 +71,18 @@ def test_told_to_stop_twice_it_cuts_the_streams_and_unloads_the_model():
     [
         (["serve", "--port", "0", "--model", "nowhere.gguf"], "nowhere.gguf"),
         (["serve", "--port", "0", "--host", "0.0.0.0"], "HEADRACE_API_KEYS"),
-        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "does not answer"),
-        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--key", "NOT_SET"], "NOT_SET"),
+        (["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1"], "is unreachable"),
+        (
+            ["serve", "--port", "0", "--upstream", "http://127.0.0.1:9/v1", "--upstream-key-env", "NOT_SET"],
+            "NOT_SET",
+        ),
         (["serve", "--port", "0", "--slots", "none"], "--slots"),
         (["serve", "--port", "0", "--upstream", "gpu1:8000"], "http://gpu1:8000/v1"),
-        (["record", "--to", "x", "--port", "99999", "--", "http://127.0.0.1:9"], "99999"),
+        (["record", "--output-dir", "x", "--port", "99999", "--", "http://127.0.0.1:9"], "99999"),
         (["serve", "--port", "0", "--config", "nowhere.toml"], "nowhere.toml"),
     ],
 )
-def test_what_cannot_work_is_one_line_and_status_1(arguments, named, capsys, monkeypatch):
+def test_an_error_at_start_is_one_line_and_status_1(arguments, named, capsys, monkeypatch):
     monkeypatch.delenv("HEADRACE_API_KEYS", raising=False)
 
     assert main(arguments) == 1
@@ -85,7 +93,7 @@ def test_what_cannot_work_is_one_line_and_status_1(arguments, named, capsys, mon
 
 @pytest.fixture
 def failing(tmp_path, monkeypatch, capsys):
-    """Runs a program that must fail, in an empty directory; gives its one line on stderr."""
+    """Run the program in an empty directory and return the one line on stderr."""
     monkeypatch.chdir(tmp_path)
 
     def failing(*arguments, toml="", **environment):
@@ -104,12 +112,12 @@ def failing(tmp_path, monkeypatch, capsys):
     ("engine", "option", "role"),
     [
         ("llama", "path", "the model file"),
-        ("llama", "template", "the chat template"),
-        ("completions", "template", "the chat template"),
-        ("recorded", "path", "the trace"),
+        ("llama", "chat_template", "the chat template"),
+        ("completions", "chat_template", "the chat template"),
+        ("recorded", "path", "the recording"),
     ],
 )
-def test_a_missing_file_is_named_with_file_table_option_and_remedy(failing, engine, option, role):
+def test_the_message_for_a_missing_file_names_file_table_option_and_remedy(failing, engine, option, role):
     url = 'url = "http://127.0.0.1:9/v1"' if engine == "completions" else ""
     line = failing(toml=f'[models."my.model"]\nengine = "{engine}"\n{url}\n{option} = "files/missing"\n')
 
@@ -119,24 +127,27 @@ def test_a_missing_file_is_named_with_file_table_option_and_remedy(failing, engi
     )
 
 
-def test_a_missing_file_of_a_flag_or_a_variable_is_named_with_that(failing):
+def test_the_message_for_a_missing_file_names_the_flag_or_the_variable(failing):
     reason = "missing: no such file or directory; correct the path"
 
     assert failing("--model", "missing") == f"headrace: --model: cannot read the model file {reason}"
-    assert failing("--template", "missing") == f"headrace: --template: cannot read the chat template {reason}"
+    assert (
+        failing("--chat-template", "missing")
+        == f"headrace: --chat-template: cannot read the chat template {reason}"
+    )
     assert failing("--config", "missing") == f"headrace: cannot read --config {reason}"
     assert failing(CONFIG="missing") == f"headrace: cannot read HEADRACE_CONFIG {reason}"
 
 
-def test_a_model_of_a_variable_is_named_with_it(failing):
+def test_the_message_for_a_missing_model_names_the_variable(failing):
     assert failing(MODEL="missing").startswith(
         "headrace: HEADRACE_MODEL: cannot read the model file missing: "
     )
 
 
-def test_an_upstream_that_is_not_there_is_named_with_its_option(failing):
+def test_the_message_for_an_unreachable_upstream_names_the_option(failing):
     url = "http://127.0.0.1:9/v1"
-    reason = f"{url} does not answer: connection refused; check the URL, and that the server runs"
+    reason = f"{url} is unreachable: connection refused; check the URL, and that the server is running"
 
     assert failing("--upstream", url) == f"headrace: --upstream: {reason}"
     assert (

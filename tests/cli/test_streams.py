@@ -1,4 +1,4 @@
-"""Programs whose output goes nowhere, is read in part, or has another encoding than UTF-8."""
+"""Programs whose output is closed, read in part, or in another encoding than UTF-8."""
 
 import os
 import runpy
@@ -14,12 +14,12 @@ import pytest
 
 HEADRACE = f"{sys.executable} -m headrace"
 DEMO = f"{sys.executable} {Path(__file__).parents[2] / 'examples' / 'demo.py'}"
-PARSE = f"yes Hello | head -n 50000 | {HEADRACE} parse --format glm-4.6 --every 1"
+PARSE = f"yes Hello | head -n 50000 | {HEADRACE} parse --format glm-4.6 --chunk-size 1"
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 
 
 def shell(script, **environment):
-    """The status and what came on the standard error, by a shell whose pipes report any failure."""
+    """Run a script in a shell with `pipefail`."""
     command = ["bash", "-o", "pipefail", "-c", script]
     return subprocess.run(
         command,
@@ -31,14 +31,14 @@ def shell(script, **environment):
 
 
 @pytest.mark.parametrize("program", [f"{HEADRACE} --help", f"{HEADRACE} serve --help", DEMO])
-def test_a_closed_output_is_no_error(program):
+def test_a_closed_output_is_not_an_error(program):
     done = shell(f"{program} >&-")
 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("program", [f"{HEADRACE} --help", f"{HEADRACE} serve --help", PARSE, DEMO])
-def test_a_reader_that_has_seen_enough_may_leave(program):
+def test_a_reader_may_close_the_pipe(program):
     done = shell(f"{program} | true")
 
     assert done.stderr == b""
@@ -60,7 +60,7 @@ def test_a_closed_input_is_empty():
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "printed"),
     [
         (">&-", b""),
         ("| true", b""),
@@ -71,21 +71,21 @@ def test_a_closed_input_is_empty():
         ),
     ],
 )
-def test_the_server_serves_though_nobody_can_read_its_banner(output, said):
+def test_the_server_serves_even_if_its_banner_cannot_be_printed(output, printed):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = ["bash", "-c", f"{HEADRACE} serve --port {port} {output}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as server:
-        assert answer(f"http://127.0.0.1:{port}/health") == {"status": "ok"}
+        assert get_when_ready(f"http://127.0.0.1:{port}/health") == {"status": "ok"}
         os.killpg(server.pid, signal.SIGTERM)
-        assert server.communicate(timeout=20)[1] == said
+        assert server.communicate(timeout=20)[1] == printed
 
 
-def test_a_program_of_ones_own_serves_though_its_output_is_closed():
+def test_a_local_server_serves_even_if_the_output_is_closed():
     program = """
 import urllib.request
-from headrace.server import App, Catalogue, LocalServer, Settings
-with LocalServer(App(Catalogue([]), Settings())) as server:
+from headrace.server import App, ModelRegistry, LocalServer, Settings
+with LocalServer(App(ModelRegistry([]), Settings())) as server:
     assert urllib.request.urlopen(f"{server.url}/health").status == 200
 """
     done = shell(f"{sys.executable} -c '{program}' >&-")
@@ -93,8 +93,8 @@ with LocalServer(App(Catalogue([]), Settings())) as server:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def answer(url):
-    """What a server says as soon as it is up."""
+def get_when_ready(url):
+    """Get a JSON document from a server, retrying until it accepts connections."""
     while True:
         try:
             return httpx2.get(url, trust_env=False).json()
@@ -111,20 +111,20 @@ def answer(url):
     ],
     ids=" ".join,
 )
-def test_json_is_utf_8_whatever_the_encoding_of_the_output(environment):
+def test_json_is_utf_8_in_every_encoding_of_the_output(environment):
     done = shell(f"echo -n 你好 | {HEADRACE} parse --format glm-4.6", **environment)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode() == '{"event":"Content","text":"你好"}\n'
 
 
-def test_the_demo_ends_though_its_first_line_cannot_be_written():
+def test_the_demo_ends_if_its_first_line_cannot_be_written():
     done = shell(f"{DEMO} | true", PYTHONUNBUFFERED="1")
 
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_the_demo_runs_where_the_output_has_no_chinese_and_proxies_are_named():
+def test_the_demo_runs_with_an_encoding_without_chinese_and_with_proxies():
     proxy = "socks5://127.0.0.1:9"
     done = shell(DEMO, PYTHONIOENCODING="latin-1", ALL_PROXY=proxy, HTTP_PROXY="http://127.0.0.1:9")
 
@@ -143,7 +143,7 @@ def test_the_demo_runs_where_the_output_has_no_chinese_and_proxies_are_named():
         ({"TERM": "dumb"}, "Hello"),
     ],
 )
-def test_the_demo_is_bold_where_the_terminal_and_its_user_let_it(environment, shown, monkeypatch):
+def test_the_demo_uses_bold_type_unless_the_terminal_or_the_user_disables_it(environment, shown, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -12,9 +12,10 @@ import pytest
 
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
-from headrace.models.embedded import embedded_model
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -67,7 +68,8 @@ CALLS = (
 def run():
     settings = Settings(api_keys=(KEY,))
     scripted = Model(("calls",), ScriptedEngine(CALLS, piece=3), FORMATS["glm-4.6"], ChatTemplate("Hi"))
-    with LocalServer(App(Catalogue([embedded_model(), scripted]), settings)) as server:
+    models = ModelRegistry([load_model("", LlamaSettings()), scripted])
+    with LocalServer(App(models, settings)) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "ZAI_BASE_URL": f"{server.url}/api/paas/v4",

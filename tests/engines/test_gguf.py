@@ -24,7 +24,7 @@ WHOLE = gguf(
 )
 
 
-def test_scalars_and_short_arrays_are_read_and_long_ones_counted(tmp_path):
+def test_scalars_and_short_arrays_are_read_and_long_arrays_counted(tmp_path):
     path = tmp_path / "a.gguf"
     path.write_bytes(WHOLE)
 
@@ -38,7 +38,7 @@ def test_scalars_and_short_arrays_are_read_and_long_ones_counted(tmp_path):
 
 
 @pytest.mark.parametrize("length", range(0, 120, 7))
-def test_a_file_that_is_cut_off_is_named(tmp_path, length):
+def test_a_truncated_file_is_named(tmp_path, length):
     path = tmp_path / "cut.gguf"
     path.write_bytes(WHOLE[:length])
 
@@ -62,7 +62,7 @@ def test_a_missing_file_is_named(tmp_path):
         gguf(text("a") + struct.pack("<I", 9) + struct.pack("<IQ", 10, 2**63 - 1)),
     ],
 )
-def test_another_kind_of_file_is_refused(tmp_path, content):
+def test_a_file_of_another_format_is_rejected(tmp_path, content):
     path = tmp_path / "page.gguf"
     path.write_bytes(content)
 
@@ -72,21 +72,21 @@ def test_another_kind_of_file_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("key", ["layer_norm_epsilon", "layer_norm_rms_epsilon", "group_norm_epsilon"])
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
-def test_an_epsilon_that_is_none_is_refused(tmp_path, key, value):
+def test_an_invalid_epsilon_is_rejected(tmp_path, key, value):
     metadata = {"general.architecture": "glm4moe", f"glm4moe.attention.{key}": value}
 
     with pytest.raises(EngineError, match=f"inconsistent: glm4moe.attention.{key} is"):
         check_metadata(tmp_path / "a.gguf", metadata)
 
 
-def test_a_context_beyond_any_models_is_refused(tmp_path):
+def test_an_absurd_context_is_rejected(tmp_path):
     metadata = {"general.architecture": "llama", "llama.context_length": 2**31 - 1}
 
     with pytest.raises(EngineError, match="inconsistent: llama.context_length is 2147483647"):
         check_metadata(tmp_path / "a.gguf", metadata)
 
 
-def test_an_epsilon_as_models_have_it_is_none_to_refuse(tmp_path):
+def test_a_usual_epsilon_is_accepted(tmp_path):
     metadata = {"general.architecture": "glm4moe", "glm4moe.attention.layer_norm_rms_epsilon": 1e-5}
 
     check_metadata(tmp_path / "a.gguf", metadata)

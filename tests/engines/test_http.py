@@ -1,4 +1,4 @@
-"""What a server does that is no server, in words that are ours."""
+"""Connection errors are reported with a reason and a remedy, without the library's terms."""
 
 import asyncio
 import re
@@ -9,45 +9,45 @@ from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError
 
 
-async def answering(data):
-    """A server that reads a little, writes `data` and closes."""
+async def start_server(data):
+    """Start a server that responds to anything with `data`, and closes the connection."""
 
-    async def answer(reader, writer):
+    async def respond(reader, writer):
         await reader.read(100)
         writer.write(data)
         await writer.drain()
         writer.close()
 
-    return await asyncio.start_server(answer, "127.0.0.1", 0)
+    return await asyncio.start_server(respond, "127.0.0.1", 0)
 
 
 @pytest.mark.parametrize(
     ("scheme", "data", "reason"),
     [
         ("http", b"", "(the connection was closed|connection reset by peer)"),
-        ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "it does not speak HTTP"),
+        ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not HTTP"),
         ("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "the TLS handshake failed; an http:// URL has none"),
     ],
 )
-async def test_an_answer_that_is_none_has_a_reason_and_a_remedy(scheme, data, reason):
-    async with await answering(data) as server:
+async def test_an_invalid_response_is_an_error_with_reason_and_remedy(scheme, data, reason):
+    async with await start_server(data) as server:
         url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         transport = HttpTransport(url)
         with pytest.raises(EngineError) as caught:
             await transport.get("models")
         await transport.close()
 
-    remedy = "; check the URL, and that the server runs"
-    assert re.fullmatch(f"{re.escape(url)} does not answer: {reason}{remedy}", caught.value.message)
+    remedy = "; check the URL, and that the server is running"
+    assert re.fullmatch(f"{re.escape(url)} is unreachable: {reason}{remedy}", caught.value.message)
 
 
-async def test_nobody_there_is_said_without_a_word_of_the_library():
+async def test_a_refused_connection_is_an_error_with_a_remedy():
     transport = HttpTransport("http://127.0.0.1:9/v1")
     with pytest.raises(EngineError) as caught:
         await transport.get("models")
     await transport.close()
 
     assert caught.value.message == (
-        "http://127.0.0.1:9/v1 does not answer: connection refused; check the URL, and that the server runs"
+        "http://127.0.0.1:9/v1 is unreachable: connection refused; check the URL, and that the server is running"
     )
     assert caught.value.code == "1221"

@@ -12,7 +12,7 @@ from headrace.errors import RequestError
 from headrace.events import Finish, Progress, Text
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate, render_request
-from headrace.prompts.markup import Cutter
+from headrace.prompts.escaping import PromptEncoder
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 
@@ -34,7 +34,7 @@ def ask(engine, question="Write a poem about spring", **fields):
     )
 
 
-async def said(engine, generation):
+async def events_of(engine, generation):
     return [event async for events in engine.generate(generation) for event in events]
 
 
@@ -42,8 +42,8 @@ def text_of(events):
     return "".join(event.text for event in events if isinstance(event, Text))
 
 
-async def test_it_says_progress_then_text_then_one_finish(engine):
-    events = await said(engine, ask(engine))
+async def test_the_events_are_progress_then_text_then_one_finish(engine):
+    events = await events_of(engine, ask(engine))
     kinds = [type(event) for event in events]
 
     assert kinds[0] is Progress
@@ -54,34 +54,34 @@ async def test_it_says_progress_then_text_then_one_finish(engine):
 
 
 async def test_the_tokens_of_the_text_add_up_to_the_usage(engine):
-    events = await said(engine, ask(engine))
+    events = await events_of(engine, ask(engine))
     counted = sum(event.tokens for event in events if isinstance(event, Text))
 
     # The token that ends the answer counts and has no text.
     assert events[-1].usage.completion - counted in (0, 1)
 
 
-async def test_the_same_seed_says_the_same_and_a_prompt_seen_before_is_cached(engine):
-    first, again = [await said(engine, ask(engine)) for _ in range(2)]
+async def test_the_same_seed_gives_the_same_text_and_a_known_prompt_is_cached(engine):
+    first, again = [await events_of(engine, ask(engine)) for _ in range(2)]
 
     assert text_of(first) == text_of(again)
     assert again[-1].usage.cached > 0
 
 
 async def test_max_tokens_is_the_length(engine):
-    events = await said(engine, ask(engine, max_tokens=7))
+    events = await events_of(engine, ask(engine, max_tokens=7))
 
     assert (events[-1].reason, events[-1].usage.completion) == ("length", 7)
 
 
 async def test_a_stop_string_ends_the_answer_before_it(engine):
-    events = await said(engine, ask(engine, stop=["</think>"]))
+    events = await events_of(engine, ask(engine, stop=["</think>"]))
 
     assert events[-1].reason == "stop"
     assert "</think>" not in text_of(events)
 
 
-async def test_streams_at_once_make_progress_together(engine):
+async def test_concurrent_generations_make_progress_together(engine):
     order = []
     poem = ask(engine)
 
@@ -95,23 +95,23 @@ async def test_streams_at_once_make_progress_together(engine):
     assert {name for name, kind in order[:first_end] if kind is Text} == set(range(5))
 
 
-async def test_more_than_there_are_slots_wait_their_turn(engine):
-    answers = await asyncio.gather(*(said(engine, ask(engine, max_tokens=5)) for _ in range(12)))
+async def test_generations_beyond_the_slots_are_queued(engine):
+    answers = await asyncio.gather(*(events_of(engine, ask(engine, max_tokens=5)) for _ in range(12)))
 
     assert [answer[-1].reason for answer in answers] == ["length"] * 12
 
 
-async def test_leaving_frees_the_slot(engine):
+async def test_a_cancel_frees_the_slot(engine):
     for _ in range(20):  # four times as often as there are slots
-        generation = engine.generate(ask(engine, max_tokens=900, stop=["never said"]))
+        generation = engine.generate(ask(engine, max_tokens=900, stop=["never generated"]))
         await anext(generation)
         await generation.aclose()
 
-    assert (await asyncio.wait_for(said(engine, ask(engine, max_tokens=5)), 60))[-1].reason == "length"
+    assert (await asyncio.wait_for(events_of(engine, ask(engine, max_tokens=5)), 60))[-1].reason == "length"
 
 
-async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):
-    tasks = [asyncio.create_task(said(engine, ask(engine, max_tokens=40))) for _ in range(15)]
+async def test_cancelling_queued_generations_does_not_affect_others(engine):
+    tasks = [asyncio.create_task(events_of(engine, ask(engine, max_tokens=40))) for _ in range(15)]
     await asyncio.sleep(0.01)
     for task in tasks[::2]:
         task.cancel()
@@ -121,63 +121,51 @@ async def test_cancelling_those_that_wait_leaves_the_others_alone(engine):
     assert not any(isinstance(end, asyncio.CancelledError) for end in ended[1::2])
 
 
-async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(engine):
+async def test_a_prompt_longer_than_the_context_is_rejected_with_both_numbers(engine):
     with pytest.raises(RequestError, match="1024") as caught:
-        await said(engine, ask(engine, "x " * 5000))
+        await events_of(engine, ask(engine, "x " * 5000))
 
     assert (caught.value.code, caught.value.status) == ("1261", 400)
 
 
-async def test_who_leaves_is_counted_and_who_is_refused_is_not(engine):
-    before = engine.cancel_latency.count
-    with pytest.raises(RequestError):
-        await said(engine, ask(engine, "x " * 5000))
-    assert engine.cancel_latency.count == before
-
-    generation = engine.generate(ask(engine))
-    await anext(generation)
-    await generation.aclose()
-    assert engine.cancel_latency.count == before + 1
-
-
-async def test_an_answer_that_fills_the_context_says_so(engine):
+async def test_an_answer_that_fills_the_context_has_a_finish_reason_of_its_own(engine):
     generation = ask(engine, "x " * 480)
-    events = await said(
+    events = await events_of(
         engine, msgspec.structs.replace(generation, prompt=generation.prompt + "\n<think>" + "a " * 20)
     )
 
     assert events[-1].reason in ("stop", "model_context_window_exceeded")
 
 
-async def test_characters_of_several_tokens_come_whole(engine):
-    text = text_of(await said(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
+async def test_a_character_of_several_tokens_is_one_text(engine):
+    text = text_of(await events_of(engine, ask(engine, "🦜🧊꧁龘", max_tokens=200)))
 
     assert "\ufffd" not in text
 
 
 @pytest.mark.parametrize("name", ["<|user|>", "<|observation|>", "</think>", "<tool_call>"])
-async def test_a_token_s_name_that_a_user_wrote_is_text(engine, name):
+async def test_the_name_of_a_special_token_in_a_users_text_is_text(engine, name):
     """One token if it is markup; at least one more for the `<`, and one for what follows it, if it is text."""
     template = ChatTemplate(engine.metadata["tokenizer.chat_template"])
     request = ask(engine, f"Who are you? {name}", max_tokens=1).request
     used = []
     for format in (None, FORMATS["glm-4.6"]):
-        *_, finish = await said(engine, Generation(render_request(template, request, format), request))
+        *_, finish = await events_of(engine, Generation(render_request(template, request, format), request))
         used.append(finish.usage.prompt)
 
     assert used[1] >= used[0] + 2
 
 
-async def test_a_prompt_that_is_cut_between_special_tokens_has_the_same_tokens(engine):
+async def test_a_prompt_split_between_special_tokens_has_the_same_tokens(engine):
     turns = [
         {"role": role, "content": f"{role} 说 {n}\n"} for n in range(30) for role in ("user", "assistant")
     ]
     cut = ask(engine, messages=[*turns, {"role": "user", "content": "hello"}], max_tokens=8, temperature=0)
     ways = {}
-    assert len(engine._protocol._cutter.cut(cut.prompt)) > 3
-    for name, cutter in (("cut", engine._protocol._cutter), ("whole", Cutter())):
-        engine._protocol._cutter = cutter
-        events = await said(engine, cut)
+    assert len(engine._protocol._prompt_encoder.encode(cut.prompt)) > 3
+    for name, prompt_encoder in (("cut", engine._protocol._prompt_encoder), ("whole", PromptEncoder())):
+        engine._protocol._prompt_encoder = prompt_encoder
+        events = await events_of(engine, cut)
         ways[name] = events[-1].usage.prompt, text_of(events)
 
     assert ways["cut"] == ways["whole"]

@@ -21,29 +21,29 @@ def engine():
     return LlamaEngine(model_path(), slots=3)
 
 
-async def heard(engine, events):
+async def collect(engine, events):
     try:
-        async for said in engine.generate(ENDLESS):
-            events += said
+        async for new in engine.generate(ENDLESS):
+            events += new
     except EngineError as error:
         return error
     return None
 
 
-async def test_streams_and_those_that_wait_end_with_an_error(engine):
-    said = [[] for _ in range(8)]
-    tasks = [asyncio.create_task(heard(engine, events)) for events in said]
-    while sum(any(isinstance(event, Text) for event in events) for events in said) < 3:
+async def test_closing_ends_running_and_queued_generations_with_an_error(engine):
+    received = [[] for _ in range(8)]
+    tasks = [asyncio.create_task(collect(engine, events)) for events in received]
+    while sum(any(isinstance(event, Text) for event in events) for events in received) < 3:
         await asyncio.sleep(0.01)
     await asyncio.wait_for(engine.close(), 60)
     errors = await asyncio.wait_for(asyncio.gather(*tasks), 60)
 
     assert all(isinstance(error, EngineError) for error in errors)
-    assert not any(isinstance(event, Finish) for events in said for event in events)
+    assert not any(isinstance(event, Finish) for events in received for event in events)
     assert engine.running == 0
 
 
-async def test_a_closed_engine_says_so(engine):
+async def test_a_closed_engine_raises(engine):
     await engine.check()
     await engine.close()
     for check in (engine.check(), anext(engine.generate(ENDLESS))):
@@ -52,7 +52,7 @@ async def test_a_closed_engine_says_so(engine):
         assert caught.value.status == 503
 
 
-async def test_a_prompt_that_is_being_read_can_be_left(engine):
+async def test_a_generation_can_be_cancelled_while_its_prompt_is_processed(engine):
     long = ask(PROMPT * 250, max_tokens=1)
     generation = engine.generate(long)
     first = await anext(generation)
@@ -63,10 +63,10 @@ async def test_a_prompt_that_is_being_read_can_be_left(engine):
     await engine.close()
 
 
-async def test_slots_are_free_when_their_calls_have_returned_however_often_their_readers_are_cancelled(
+async def test_a_slot_is_free_once_its_call_returned_however_often_its_reader_is_cancelled(
     engine,
 ):
-    tasks = [asyncio.create_task(heard(engine, [])) for _ in range(3)]
+    tasks = [asyncio.create_task(collect(engine, [])) for _ in range(3)]
     while engine.running < 3:
         await asyncio.sleep(0.01)
     for _ in range(2):
@@ -81,7 +81,6 @@ async def test_slots_are_free_when_their_calls_have_returned_however_often_their
     async with asyncio.timeout(60):
         while engine.running:
             await asyncio.sleep(0.01)
-    assert engine.cancel_latency.count == 3
     await asyncio.wait_for(engine.close(), 60)
 
 

@@ -1,4 +1,4 @@
-"""From wherever an answer was cut, the embedded model says the same: the tokens are its own."""
+"""Continued from any position, the embedded model generates the same answer, since the prefix has its token ids."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def model():
 
 
 async def answer(model, generation):
-    events = [event async for said in model.engine.generate(generation) for event in said]
+    events = [event async for new in model.engine.generate(generation) for event in new]
     return [event for event in events if isinstance(event, Text)], events[-1]
 
 
@@ -34,15 +34,15 @@ async def test_every_cut_gives_the_same_answer_and_the_same_count(model, questio
         **fields,
     }
     generation = model.generation(decode_request(msgspec.json.encode(body)))
-    generation = msgspec.structs.replace(generation, is_kept=True)
+    generation = msgspec.structs.replace(generation, needs_token_ids=True)
     whole, ending = await answer(model, generation)
     assert isinstance(ending, Finish)
 
     assert sum(bool(text.ids) for text in whole) >= len(whole) - 1
     for cut in range(1, len(whole), 3):
-        said = (*whole[:cut],)
-        rest, finish = await answer(model, msgspec.structs.replace(generation, said=said))
-        tokens = sum(text.tokens for text in said)
-        assert "".join(text.text for text in (*said, *rest)) == "".join(text.text for text in whole)
+        prefix = (*whole[:cut],)
+        rest, finish = await answer(model, msgspec.structs.replace(generation, prefix=prefix))
+        tokens = sum(text.tokens for text in prefix)
+        assert "".join(text.text for text in (*prefix, *rest)) == "".join(text.text for text in whole)
         assert finish.usage.completion + tokens == ending.usage.completion
         assert finish.usage.prompt - tokens == ending.usage.prompt

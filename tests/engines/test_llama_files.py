@@ -39,12 +39,12 @@ def refuse(path, content, named, *, names_file=True):
 
 
 @pytest.mark.parametrize("length", [0, 3, 24, 5_000, 100_000, len(MODEL) // 2, len(MODEL) - 1])
-def test_a_file_that_is_cut_off_is_refused(tmp_path, length):
+def test_a_truncated_file_is_rejected(tmp_path, length):
     refuse(tmp_path / "cut.gguf", MODEL[:length], "GGUF|llama.cpp cannot run")
 
 
 @pytest.mark.parametrize("content", [b"<html>404</html>" * 99, bytes(100_000), b"GGUF" + b"\xff" * 1000])
-def test_another_kind_of_file_is_refused(tmp_path, content):
+def test_a_file_of_another_format_is_rejected(tmp_path, content):
     refuse(tmp_path / "page.gguf", content, "not a usable GGUF")
 
 
@@ -72,12 +72,12 @@ def test_a_directory_and_a_missing_file_are_named(tmp_path):
         ("glm4moe.expert_gating_func", 77),
     ],
 )
-def test_what_llama_cpp_would_abort_over_is_refused_before(tmp_path, key, value):
+def test_metadata_on_which_llama_cpp_aborts_is_rejected(tmp_path, key, value):
     refuse(tmp_path / "odd.gguf", with_number(key, value), f"inconsistent: .*{key.rpartition('.')[2]}")
 
 
 @pytest.mark.parametrize("key", ["glm4moe.expert_count", "glm4moe.expert_used_count"])
-def test_a_missing_number_of_experts_is_refused_before(tmp_path, key):
+def test_a_missing_number_of_experts_is_rejected(tmp_path, key):
     refuse(tmp_path / "odd.gguf", without(key), "inconsistent")
 
 
@@ -90,21 +90,23 @@ def test_a_missing_number_of_experts_is_refused_before(tmp_path, key):
         with_number("glm4moe.attention.head_count", 1_000_000),
     ],
 )
-def test_what_llama_cpp_cannot_run_is_refused(tmp_path, content):
+def test_a_file_that_llama_cpp_cannot_load_is_rejected(tmp_path, content):
     refuse(tmp_path / "foreign.gguf", content, "llama.cpp cannot run")
 
 
-def test_what_is_no_language_model_is_refused(tmp_path):
-    refuse(tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is no model but 'mmpro'")
+def test_a_file_that_is_not_a_language_model_is_rejected(tmp_path):
+    refuse(
+        tmp_path / "adapter.gguf", with_text("general.type", "model", "mmpro"), "is not a model but 'mmpro'"
+    )
 
 
-def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+def test_a_missing_package_is_reported_with_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
 
     refuse(tmp_path / "model.gguf", MODEL, r"install headrace\[llama\]", names_file=False)
 
 
-def test_a_library_that_the_system_lacks_is_named_and_nothing_that_is_installed(tmp_path, monkeypatch):
+def test_a_missing_system_library_is_reported_without_asking_for_an_installed_package(tmp_path, monkeypatch):
     (tmp_path / "xllamacpp.py").write_text(
         "raise ImportError('libgomp.so.1: cannot open shared object file')"
     )

@@ -74,7 +74,7 @@ def ask(engine, question, **fields):
 
 
 async def text_of(engine, generation):
-    events = [event async for said in engine.generate(generation) for event in said]
+    events = [event async for new in engine.generate(generation) for event in new]
     return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
 
 
@@ -95,7 +95,7 @@ async def calls(engine, question, **fields):
 
 @pytest.mark.parametrize("thinking", ["enabled", "disabled"])
 @pytest.mark.parametrize("question", ["hello", "Write a poem about spring"])
-async def test_required_makes_a_call_of_what_would_be_talk(engine, question, thinking):
+async def test_tool_choice_required_forces_a_call(engine, question, thinking):
     names, arguments, text = await calls(
         engine, question, tool_choice="required", thinking={"type": thinking}
     )
@@ -122,7 +122,7 @@ async def test_a_named_tool_is_called_once_with_valid_arguments(engine, name):
 
 
 @pytest.mark.parametrize("thinking", ["enabled", "disabled"])
-async def test_json_object_is_an_object_and_thinking_passes_first(engine, thinking):
+async def test_json_object_is_an_object_after_unconstrained_thinking(engine, thinking):
     fields = {"response_format": {"type": "json_object"}, "thinking": {"type": thinking}, "temperature": 0.3}
     text, finish = await text_of(engine, ask(engine, "Write a poem about spring", **fields))
 
@@ -178,7 +178,7 @@ def is_valid(value, schema, root):
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: json.dumps(schema)[:40])
-async def test_a_json_schema_is_kept(engine, schema):
+async def test_the_output_is_valid_against_its_json_schema(engine, schema):
     kept = 0
     for seed in range(3):
         response_format = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
@@ -216,14 +216,14 @@ async def test_a_json_schema_is_kept(engine, schema):
         True,
     ],
 )
-async def test_llama_cpp_takes_every_grammar_that_is_made(engine, schema):
+async def test_llama_cpp_accepts_every_grammar(engine, schema):
     response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
     _, finish = await text_of(engine, ask(engine, "hello", response_format=response_format, max_tokens=3))
 
     assert finish.reason in ("length", "stop")
 
 
-async def test_what_a_grammar_cannot_say_is_refused_with_its_place(engine):
+async def test_a_keyword_that_a_grammar_cannot_express_is_rejected_with_its_path(engine):
     schema = {
         "type": "object",
         "properties": {"a": {"type": "array", "items": {"type": "string", "pattern": "^x"}}},
@@ -254,7 +254,7 @@ async def test_what_a_grammar_cannot_say_is_refused_with_its_place(engine):
         ({"$ref": "#/$defs/nothing"}, '$ref is "#/$defs/nothing"'),
     ],
 )
-async def test_a_schema_that_is_none_is_refused_with_its_place(engine, schema, place):
+async def test_an_invalid_schema_is_rejected_with_its_path(engine, schema, place):
     """llama.cpp would compute without end on some of them, and take all memory."""
     whole = {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
     of_a_tool = {
@@ -288,7 +288,7 @@ for _ in range(330):
     ],
     ids=["endless", "left recursive", "deep", "large"],
 )
-async def test_a_schema_that_no_grammar_could_hold_is_refused(engine, schema):
+async def test_a_schema_that_is_too_large_or_recursive_is_rejected(engine, schema):
     response_format = {"type": "json_schema", "json_schema": {"schema": schema}}
     with pytest.raises(RequestError, match="response_format") as caught:
         await text_of(engine, ask(engine, "hello", response_format=response_format))
@@ -296,7 +296,7 @@ async def test_a_schema_that_no_grammar_could_hold_is_refused(engine, schema):
     assert caught.value.code == "1212"
 
 
-async def test_a_family_whose_calls_are_not_known_refuses_to_force_one(engine_of_no_family):
+async def test_a_format_without_a_syntax_of_calls_rejects_tool_choice(engine_of_no_family):
     generation = ask(engine_of_no_family, "hello", tools=OFFERED, tool_choice="required")
     with pytest.raises(RequestError, match="tool_choice") as caught:
         await text_of(engine_of_no_family, generation)

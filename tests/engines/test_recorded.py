@@ -1,4 +1,4 @@
-"""Traces: written, read, played, with their timing and with faults."""
+"""Recordings: written, read and replayed, with their timing and with faults."""
 
 import asyncio
 import time
@@ -7,87 +7,88 @@ import pytest
 
 from dialects import TRACES, ask, protocol
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.trace import Piece, Trace, read_trace, write_trace
+from headrace.engines.recording import RecordedRead, Recording, read_recording, write_recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]
-PIECES = [Piece(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
-TRACE = Trace(path="chat/completions", request={"model": "m"}, pieces=PIECES, ended_at=0.12)
-SAID = [Reasoning("Hm"), Reasoning("m."), Content("你"), Content("好")]
+READS = [RecordedRead(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
+RECORDING = Recording(path="chat/completions", request={"model": "m"}, reads=READS, ended_at=0.12)
+EVENTS = [Reasoning("Hm"), Reasoning("m."), Content("你"), Content("好")]
 
 
-def play(trace=TRACE, **options):
-    transport = ReplayTransport([trace], **{"speed": 0, **options})
+def replay(recording=RECORDING, **options):
+    transport = ReplayTransport([recording], **{"speed": 0, **options})
     return UpstreamEngine(transport, protocol("chat"))
 
 
-async def heard(engine):
+async def run(engine):
     events = []
     try:
-        async for said in engine.generate(ask()):
-            events += said
+        async for new in engine.generate(ask()):
+            events += new
     except HeadraceError as error:
         return events, error
     return events, None
 
 
-async def test_a_trace_is_played_as_it_was_said():
-    events, error = await heard(play())
+async def test_a_recording_gives_the_recorded_events():
+    events, error = await run(replay())
 
     assert error is None
-    assert events[:-1] == SAID
+    assert events[:-1] == EVENTS
     assert isinstance(events[-1], Finish)
 
 
-async def test_it_takes_its_time():
-    began = time.perf_counter()
-    await heard(play(speed=1))
+async def test_the_timing_is_the_recorded_one():
+    started_at = time.perf_counter()
+    await run(replay(speed=1))
 
-    assert time.perf_counter() - began >= 0.1
+    assert time.perf_counter() - started_at >= 0.1
 
 
-async def test_a_minute_is_over_in_no_time_at_a_great_speed():
-    began = time.perf_counter()
-    await heard(
-        play(
-            Trace(
-                path="chat/completions", pieces=[Piece(30, PIECES[0].data), Piece(60, FRAMES[4] + b"\n\n")]
+async def test_a_high_speed_shortens_the_delays():
+    started_at = time.perf_counter()
+    await run(
+        replay(
+            Recording(
+                path="chat/completions",
+                reads=[RecordedRead(30, READS[0].data), RecordedRead(60, FRAMES[4] + b"\n\n")],
             ),
             speed=6000,
         )
     )
 
-    assert time.perf_counter() - began < 30
+    assert time.perf_counter() - started_at < 30
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize(
     ("kind", "error", "message"),
     [
-        ("cut", EngineError, "broke off"),
-        ("garbage", DecodeError, "cannot be read"),
-        ("error", EngineError, "a fault, as asked for"),
+        ("cut", EngineError, "lost"),
+        ("garbage", DecodeError, "cannot be decoded"),
+        ("error", EngineError, "injected fault"),
     ],
 )
-async def test_a_fault_happens_where_it_shall(kind, error, message, after):
-    events, raised = await heard(play(fault=Fault(kind, after)))
+async def test_a_fault_is_injected_after_the_given_number_of_reads(kind, error, message, after):
+    events, raised = await run(replay(fault=Fault(kind, after)))
 
-    assert events == SAID[:after]
+    assert events == EVENTS[:after]
     assert isinstance(raised, error)
     assert message in raised.message
 
 
-async def test_an_error_as_the_first_thing_is_a_status():
-    events, raised = await heard(play(fault=Fault("error")))
+async def test_an_error_before_the_first_read_is_a_status():
+    events, raised = await run(replay(fault=Fault("error")))
 
     assert events == []
     assert "status 500" in raised.message
 
 
-async def test_a_stall_lasts_until_somebody_leaves():
-    task = asyncio.create_task(heard(play(fault=Fault("stall", 2))))
+async def test_a_stall_lasts_until_a_cancel():
+    task = asyncio.create_task(run(replay(fault=Fault("stall", 2))))
     await asyncio.sleep(0.05)
 
     assert not task.done()
@@ -96,36 +97,39 @@ async def test_a_stall_lasts_until_somebody_leaves():
         await task
 
 
-async def test_several_traces_are_played_in_turn():
-    other = Trace(
-        path="chat/completions", status=429, content_type="application/json", pieces=[Piece(0, b"{}")]
+async def test_several_recordings_are_replayed_in_turn():
+    other = Recording(
+        path="chat/completions", status=429, content_type="application/json", reads=[RecordedRead(0, b"{}")]
     )
-    engine = UpstreamEngine(ReplayTransport([TRACE, other], speed=0), protocol("chat"))
-    errors = [(await heard(engine))[1] for _ in range(4)]
+    engine = UpstreamEngine(ReplayTransport([RECORDING, other], speed=0), protocol("chat"))
+    errors = [(await run(engine))[1] for _ in range(4)]
 
     assert [error is None for error in errors] == [True, False, True, False]
 
 
 @pytest.mark.parametrize("cut", range(1, len(FRAMES[2])))
-def test_a_trace_is_kept_byte_for_byte_wherever_it_was_cut(tmp_path, cut):
+def test_a_recording_is_stored_byte_for_byte_in_any_cut(tmp_path, cut):
     data = FRAMES[2] + b"\n\n"
-    pieces = [Piece(0.5, data[:cut]), Piece(0.75, data[cut:])]
-    trace = Trace(path="completions", status=429, retry_after="3", pieces=pieces, end="cut", ended_at=1.5)
-    write_trace(tmp_path / "a.jsonl", trace)
+    reads = [RecordedRead(0.5, data[:cut]), RecordedRead(0.75, data[cut:])]
+    recording = Recording(
+        path="completions", status=429, retry_after="3", reads=reads, end="cut", ended_at=1.5
+    )
+    write_recording(tmp_path / "a.jsonl", recording)
 
-    assert read_trace(tmp_path / "a.jsonl") == trace
+    assert read_recording(tmp_path / "a.jsonl") == recording
 
 
 @pytest.mark.parametrize(
-    ("content", "named"), [("{}", "no trace"), ("no JSON", "no trace"), ("", "no trace")]
+    ("content", "message"),
+    [("{}", "not a recording"), ("no JSON", "not a recording"), ("", "not a recording")],
 )
-def test_another_file_is_named(tmp_path, content, named):
+def test_a_file_that_is_not_a_recording_is_named(tmp_path, content, message):
     path = tmp_path / "a.jsonl"
     path.write_text(content)
-    with pytest.raises(EngineError, match=named):
-        read_trace(path)
+    with pytest.raises(EngineError, match=message):
+        read_recording(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(EngineError, match=r"nowhere.jsonl"):
-        read_trace(tmp_path / "nowhere.jsonl")
+        read_recording(tmp_path / "nowhere.jsonl")

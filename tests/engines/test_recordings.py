@@ -1,4 +1,4 @@
-"""api.z.ai as it was recorded, played by the engine: what comes out of our wire is what came in."""
+"""Recordings of api.z.ai, replayed by the engine: our chunks are equivalent to theirs."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dialects import ask, on_the_wire, protocol
+from dialects import ask, chunks_of, protocol
 from headrace.engines.recorded import ReplayTransport
-from headrace.engines.trace import Piece, Trace
+from headrace.engines.recording import RecordedRead, Recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
@@ -25,9 +25,9 @@ def exchanges():
     for path in sorted(RECORDINGS.glob("*.yaml")):
         cassette = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for number, exchange in enumerate(cassette["interactions"]):
-            asked, answered = exchange["request"], exchange["response"]
-            body = asked.get("parsed_body") or json.loads(asked["body"])
-            answer = answered.get("parsed_body") or answered["body"]
+            request, response = exchange["request"], exchange["response"]
+            body = request.get("parsed_body") or json.loads(request["body"])
+            answer = response.get("parsed_body") or response["body"]
             answer = answer.get("string", answer) if isinstance(answer, dict) else answer
             text = answer if isinstance(answer, str) else json.dumps(answer)
             yield f"{path.stem}/{number}", body, text
@@ -40,33 +40,33 @@ def has_images(body):
     return any(isinstance(message["content"], list) for message in body["messages"] if message.get("content"))
 
 
-def trace_of(body, text):
+def recording_of(body, text):
     is_stream = text.startswith("data:")
     frames = (
         [f"{frame}\n\n".encode() for frame in text.strip().split("\n\n")] if is_stream else [text.encode()]
     )
     content_type = "text/event-stream" if is_stream else "application/json"
-    return Trace(
+    return Recording(
         path="chat/completions",
         request=body,
         content_type=content_type,
-        pieces=[Piece(0, frame) for frame in frames],
+        reads=[RecordedRead(0, frame) for frame in frames],
     )
 
 
 async def played(body, text):
     """Our chunks."""
     if has_images(body):
-        pytest.skip("an image: refused before it reaches an engine")
+        pytest.skip("an image: rejected before the engine")
     generation = ask(**{**body, "stream": True, "tool_stream": False})
-    transport = ReplayTransport([trace_of(body, text)], speed=0)
+    transport = ReplayTransport([recording_of(body, text)], speed=0)
     engine = UpstreamEngine(transport, protocol("chat", "zai"))
-    events = [event async for said in engine.generate(generation) for event in said]
-    return on_the_wire("chat", events, generation)
+    events = [event async for new in engine.generate(generation) for event in new]
+    return chunks_of("chat", events, generation)
 
 
 @pytest.mark.parametrize(("body", "text"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-async def test_what_zai_said_is_what_we_say(body, text):
+async def test_our_chunks_fold_to_zais_answer(body, text):
     ours = fold(decode_chunk(json.dumps(chunk).encode()) for chunk in await played(body, text))
     if text.startswith("data:"):
         datas = [frame.removeprefix("data: ") for frame in text.strip().split("\n\n")]

@@ -1,4 +1,4 @@
-"""A server behind an engine: what it says, how it fails, and that it is left at once."""
+"""An engine of a server: its events, its failures, and its aborts."""
 
 import asyncio
 import time
@@ -7,6 +7,8 @@ import pytest
 
 from dialects import TOOLS, ask, protocol
 from headrace.engines.http import HttpTransport
+from headrace.engines.protocols import DIALECTS
+from headrace.engines.protocols.dialects import AbortEndpoint
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
 from headrace.events import Content, Finish
@@ -15,7 +17,7 @@ from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 HELLO = [Content("Hel"), Content("lo")]
 
 
-async def said(engine, generation=None):
+async def events_of(engine, generation=None):
     return [event async for events in engine.generate(generation or ask()) for event in events]
 
 
@@ -37,9 +39,9 @@ async def behind():
         await asyncio.to_thread(server.__exit__, None, None, None)
 
 
-async def test_what_a_server_streams_is_said_and_its_key_is_sent(behind):
+async def test_a_stream_becomes_events_and_the_key_is_sent(behind):
     server, engine = behind(Reply(stream("Hel", "lo")))
-    events = await said(engine)
+    events = await events_of(engine)
 
     assert events[:2] == HELLO
     assert events[-1].reason == "stop"
@@ -48,13 +50,13 @@ async def test_what_a_server_streams_is_said_and_its_key_is_sent(behind):
     assert server.asked[0].headers["accept-encoding"] == "identity"
 
 
-async def test_chunks_of_one_read_leave_together(behind):
+async def test_the_events_of_one_read_are_one_list(behind):
     _, engine = behind(Reply([b"".join(stream("Hel", "lo"))]))
 
     assert [len(events) async for events in engine.generate(ask())] == [3]
 
 
-async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind):
+async def test_a_call_that_is_buffered_until_it_is_complete_has_heartbeats(behind):
     start = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": '{"a":"'}}]}
     more = {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]}
     pieces = [sse(chunk(delta=delta)) for delta in (start, more, more)]
@@ -64,52 +66,52 @@ async def test_a_call_that_is_held_until_it_is_whole_gives_signs_of_life(behind)
         Reply([b": waiting\n\n", 0.02, *(part for piece in pieces for part in (piece, 0.02)), end])
     )
 
-    *signs, end = [events async for events in engine.generate(ask(tools=TOOLS))]
-    assert len(signs) > 1
-    assert not any(signs)
+    *heartbeats, end = [events async for events in engine.generate(ask(tools=TOOLS))]
+    assert len(heartbeats) > 1
+    assert not any(heartbeats)
     assert [type(event).__name__ for event in end] == ["ToolCallStart", "ToolCallEnd", "Finish"]
 
 
 @pytest.mark.parametrize("status", [200, 401, 404, 405])
-async def test_a_server_that_answers_a_look_is_well_although_it_knows_no_models(behind, status):
+async def test_a_check_succeeds_if_the_server_responds_even_if_it_lists_no_models(behind, status):
     _, engine = behind(Reply(b"{}", status))
 
     await engine.check()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-async def test_a_server_that_fails_at_a_look_is_not(behind, status):
+async def test_a_check_fails_on_a_server_error(behind, status):
     _, engine = behind(Reply(b"{}", status))
 
     with pytest.raises(EngineError):
         await engine.check()
 
 
-async def test_a_connection_is_used_again(behind):
+async def test_a_connection_is_reused(behind):
     server, engine = behind(Reply(stream("Hi")))
     for _ in range(3):
-        await said(engine)
+        await events_of(engine)
 
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-async def test_a_connection_is_used_again_although_its_end_comes_late(behind):
+async def test_a_connection_is_reused_even_if_the_end_of_the_body_is_late(behind):
     server, engine = behind(Reply([*stream("Hi"), 0.05]))
     for _ in range(2):
-        await said(engine)
+        await events_of(engine)
 
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-async def test_two_answers_at_once_have_two_connections(behind):
+async def test_two_concurrent_requests_have_two_connections(behind):
     server, engine = behind(Reply([*stream("Hel"), 0.05]))
-    await asyncio.gather(said(engine), said(engine))
+    await asyncio.gather(events_of(engine), events_of(engine))
 
     assert len({asked.connection for asked in server.asked}) == 2
 
 
 @pytest.mark.parametrize(
-    ("reply", "expected", "named"),
+    ("reply", "expected", "message"),
     [
         (Reply(b'{"error":{"code":"1302","message":"slow down"}}', 429, {"retry-after": "7"}), (LimitError, "1302", 429), "slow down"),
         (Reply(b"{}", 429), (LimitError, "1305", 429), "busy"),
@@ -127,28 +129,28 @@ async def test_two_answers_at_once_have_two_connections(behind):
         (Reply(b'{"code":500,"msg":"404 NOT_FOUND","success":false}', 200), (EngineError, "1234", 500), "404 NOT_FOUND"),
         (Reply(b'[{"error":{"code":400,"message":"top_k is odd"}}]', 400), (RequestError, "1214", 400), "request: top_k is odd"),
         (Reply(b"[" * 50_000, 500), (EngineError, "1234", 500), "status 500"),
-        (Reply([b'data: {"error":' + b"[" * 50_000 + b"]" * 50_000 + b"}\n\n"]), (DecodeError, "1234", 500), "cannot be read"),
+        (Reply([b'data: {"error":' + b"[" * 50_000 + b"]" * 50_000 + b"}\n\n"]), (DecodeError, "1234", 500), "cannot be decoded"),
         (Reply(b"", 200), (EngineError, "1234", 500), "no reason given"),
         (Reply([sse({"error": {"code": 503, "message": "engine died"}})]), (EngineError, "1221", 503), "engine died"),
         (Reply([sse({"message": "too late"}, event="error")]), (EngineError, "1234", 500), "too late"),
         (Reply([b'{"error":{"message":"no prefix"}}\n']), (EngineError, "1234", 500), "no prefix"),
         (Reply([sse("not JSON")]), (DecodeError, "1234", 500), "not JSON"),
-        (Reply([sse("[DONE]")]), (EngineError, "1234", 500), "without an ending"),
-        (Reply([b""]), (EngineError, "1234", 500), "without an ending"),
+        (Reply([sse("[DONE]")]), (EngineError, "1234", 500), "without a finish reason"),
+        (Reply([b""]), (EngineError, "1234", 500), "without a finish reason"),
         (Reply(b"", 307, {"location": "http://elsewhere/"}), (EngineError, "1234", 500), "307"),
     ],
 )  # fmt: skip
-async def test_a_refusal_becomes_our_error_and_the_next_request_works(behind, reply, expected, named):
+async def test_an_error_response_is_mapped_and_the_next_request_succeeds(behind, reply, expected, message):
     _, engine = behind(reply, Reply(stream("Hel", "lo")))
-    with pytest.raises(HeadraceError, match=named) as caught:
-        await said(engine)
+    with pytest.raises(HeadraceError, match=message) as caught:
+        await events_of(engine)
 
     assert (type(caught.value), caught.value.code, caught.value.status) == expected
-    assert (await said(engine))[:2] == HELLO
+    assert (await events_of(engine))[:2] == HELLO
     assert engine.running == 0
 
 
-async def test_retry_after_is_carried_up_to_a_day(behind):
+async def test_retry_after_is_passed_on_up_to_a_day(behind):
     _, engine = behind(
         Reply(b"{}", 429, {"retry-after": "7"}),
         Reply(b"{}", 429, {"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}),
@@ -159,24 +161,24 @@ async def test_retry_after_is_carried_up_to_a_day(behind):
     waits = []
     for _ in range(5):
         with pytest.raises(LimitError) as caught:
-            await said(engine)
+            await events_of(engine)
         waits.append(caught.value.retry_after)
 
     assert waits == [7, 86_400, 0, 86_400, 1]
 
 
 @pytest.mark.parametrize("url", ["", "gpu1", "gpu1:8000", "http://", "ftp://gpu1/v1", "http://gpu1:99999/v1"])
-def test_what_is_no_url_is_told_with_an_example(url):
+def test_an_invalid_url_is_rejected_with_an_example(url):
     with pytest.raises(RequestError, match="http://gpu1:8000/v1") as caught:
         HttpTransport(url)
 
     assert f'"{url}"' in caught.value.message
 
 
-async def test_nobody_there_is_an_error_that_names_the_url():
+async def test_an_unreachable_server_is_an_error_that_names_the_url():
     engine = UpstreamEngine(HttpTransport("http://user:secret@127.0.0.1:9/v1"), protocol("chat"))
-    with pytest.raises(EngineError, match=r"http://127.0.0.1:9/v1 does not answer") as caught:
-        await said(engine)
+    with pytest.raises(EngineError, match=r"http://127.0.0.1:9/v1 is unreachable") as caught:
+        await events_of(engine)
     await engine.close()
 
     assert (caught.value.code, caught.value.status) == ("1221", 503)
@@ -186,44 +188,44 @@ async def test_nobody_there_is_an_error_that_names_the_url():
 @pytest.mark.parametrize(
     ("broken", "error"),
     [
-        (Reply(stream("Hel", "lo")[:2], end="cut"), "broke off"),
-        (Reply(stream("Hel", "lo")[:2]), "without an ending"),
-        (Reply([*stream("Hel", "lo")[:2], sse("\x00{")]), "cannot be read"),
-        (Reply([*stream("Hel", "lo")[:2], b"data: {\xff}\n\n"]), "cannot be read"),
+        (Reply(stream("Hel", "lo")[:2], end="cut"), "lost"),
+        (Reply(stream("Hel", "lo")[:2]), "without a finish reason"),
+        (Reply([*stream("Hel", "lo")[:2], sse("\x00{")]), "cannot be decoded"),
+        (Reply([*stream("Hel", "lo")[:2], b"data: {\xff}\n\n"]), "cannot be decoded"),
         (Reply([*stream("Hel", "lo")[:2], sse({"error": {"message": "lost the GPU"}})]), "lost the GPU"),
         (Reply([b"".join(stream("Hel", "lo")[:2]) + sse({"error": "lost the GPU"})]), "lost the GPU"),
     ],
 )
-async def test_what_was_said_before_a_failure_is_said(behind, broken, error):
+async def test_the_events_before_a_failure_are_emitted(behind, broken, error):
     _, engine = behind(broken, Reply(stream("Hel", "lo")))
-    heard = []
+    received = []
     with pytest.raises((EngineError, DecodeError), match=error):
         async for events in engine.generate(ask()):
-            heard += events
+            received += events
 
-    assert heard == HELLO
-    assert (await said(engine))[:2] == HELLO
+    assert received == HELLO
+    assert (await events_of(engine))[:2] == HELLO
 
 
-async def test_a_connection_that_breaks_after_the_finish_breaks_nothing(behind):
+async def test_a_connection_lost_after_the_finish_reason_is_no_error(behind):
     _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop"))], end="cut"))
 
-    assert [type(event) for event in await said(engine)] == [Content, Finish]
+    assert [type(event) for event in await events_of(engine)] == [Content, Finish]
 
 
-async def test_a_server_that_says_nothing_after_the_finish_is_not_waited_for(behind, monkeypatch):
-    monkeypatch.setattr("headrace.engines.upstream._LAST_WORDS", 0.1)
+async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeypatch):
+    monkeypatch.setattr("headrace.engines.upstream._TRAILER_SECONDS", 0.1)
     _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop")), 60.0]))
     began = time.perf_counter()
 
-    assert (await said(engine))[-1].reason == "stop"
+    assert (await events_of(engine))[-1].reason == "stop"
     assert time.perf_counter() - began < 30
 
 
 @pytest.mark.parametrize("reply", [Reply([sse(chunk("Hi"))], end="hold"), Reply([b": on\n\n"], end="hold")])
-async def test_who_leaves_closes_the_connection(behind, reply):
+async def test_a_cancel_closes_the_connection(behind, reply):
     server, engine = behind(reply)
-    task = asyncio.create_task(said(engine))
+    task = asyncio.create_task(events_of(engine))
     while not server.asked:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
@@ -232,30 +234,67 @@ async def test_who_leaves_closes_the_connection(behind, reply):
 
     assert await asyncio.to_thread(server.gone.wait, 5)
     assert engine.running == 0
-    assert engine.cancel_latency.count == 1
 
 
-async def test_who_closes_the_generator_closes_the_connection(behind):
+async def test_closing_the_generator_closes_the_connection(behind):
     server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"))
     generation = engine.generate(ask())
     await anext(generation)
     await generation.aclose()
 
     assert await asyncio.to_thread(server.gone.wait, 5)
-    assert engine.cancel_latency.count == 1
 
 
-async def test_a_finished_answer_is_no_cancel(behind):
-    _, engine = behind(Reply(stream("Hi")))
-    await said(engine)
+@pytest.mark.parametrize("kind", ["chat", "completions"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_cancel_is_sent_to_the_abort_endpoint_of_the_dialect(behind, dialect, kind):
+    endpoint = DIALECTS[dialect].abort
+    hello = chunk("Hi") | {"choices": [{"index": 0, "text": "Hi", "delta": {"content": "Hi"}}]}
+    server, engine = behind(Reply([sse(hello)], end="hold"), Reply(b""), kind=kind, dialect=dialect)
+    generation = engine.generate(ask())
+    await anext(generation)
+    await generation.aclose()
+    request, *aborts = server.asked
 
-    assert engine.cancel_latency.count == 0
+    assert await asyncio.to_thread(server.gone.wait, 5)
+    if endpoint is None:
+        assert aborts == []
+    else:
+        (abort,) = aborts
+        assert abort.path == endpoint.path
+        assert abort.body == {endpoint.id_field: request.body[endpoint.id_field]}
+        assert abort.body[endpoint.id_field]
 
 
-async def test_calls_come_from_a_server_that_parses_itself(behind):
+def test_sglang_alone_has_an_abort_endpoint():
+    assert {name: dialect.abort for name, dialect in DIALECTS.items() if dialect.abort} == {
+        "sglang": AbortEndpoint("/abort_request", "rid")
+    }
+
+
+@pytest.mark.parametrize("reply", [Reply(b"", 401), Reply(b"", end="cut"), Reply([60.0])])
+async def test_an_abort_that_fails_does_not_keep_the_connection_open(behind, monkeypatch, reply):
+    monkeypatch.setattr("headrace.engines.upstream._ABORT_SECONDS", 0.1)
+    server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"), reply, dialect="sglang")
+    generation = engine.generate(ask())
+    await anext(generation)
+    await generation.aclose()
+
+    assert await asyncio.to_thread(server.gone.wait, 5)
+    assert engine.running == 0
+
+
+async def test_a_finished_generation_is_not_aborted(behind):
+    server, engine = behind(Reply(stream("Hi")), dialect="sglang")
+    await events_of(engine)
+
+    assert len(server.asked) == 1
+
+
+async def test_calls_of_a_server_that_parses_are_events(behind):
     call = {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "get_time", "arguments": "{}"}}]}
     _, engine = behind(Reply([sse(chunk(delta=call)), sse(chunk(finish_reason="tool_calls")), sse("[DONE]")]))
-    events = await said(engine, ask(tools=TOOLS))
+    events = await events_of(engine, ask(tools=TOOLS))
 
     assert [type(event).__name__ for event in events] == [
         "ToolCallStart",
@@ -264,7 +303,7 @@ async def test_calls_come_from_a_server_that_parses_itself(behind):
     ]
 
 
-async def test_a_kept_connection_that_the_server_is_tired_of_is_replaced():
+async def test_an_idle_connection_that_the_server_closed_is_replaced():
     connections = 0
 
     async def answer_once(reader, writer):
@@ -281,7 +320,7 @@ async def test_a_kept_connection_that_the_server_is_tired_of_is_replaced():
     server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
     transport = HttpTransport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     engine = UpstreamEngine(transport, protocol("chat"))
-    answers = [(await said(engine))[0] for _ in range(4)]
+    answers = [(await events_of(engine))[0] for _ in range(4)]
     await engine.close()
     server.close()
 

@@ -1,24 +1,17 @@
-"""docs/formats.md says what the tables and the parser do."""
+"""docs/formats.md agrees with the tables and the parser."""
 
 import doctest
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-from headrace.formats import FORMATS
-
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_diagrams_are_what_the_tables_say():
-    subprocess.run([sys.executable, DOCS / "draw_formats.py", "--check"], check=True)
+def test_the_sections_of_the_families_are_up_to_date():
+    check = subprocess.run([sys.executable, DOCS / "draw_formats.py", "--check"], check=False)
 
-
-def test_every_family_has_a_diagram():
-    drawn = re.findall(r"<!-- diagram: (\S+) -->\n```mermaid", (DOCS / "formats.md").read_text())
-
-    assert sorted(drawn) == sorted({format.name for format in FORMATS.values()})
+    assert check.returncode == 0, "run python docs/draw_formats.py"
 
 
 def test_the_example_runs():

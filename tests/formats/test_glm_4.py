@@ -5,18 +5,18 @@ from reading import read
 TOOLS = {"get": None, "get_time": None, "find": {"properties": {"text": {"type": "string"}}}}
 
 
-def said(text, name="glm-4-0414", **options):
+def parsed(text, name="glm-4-0414", **options):
     return read(name, text, tools=TOOLS, **options)
 
 
-def test_a_first_line_that_is_a_tools_name_and_json_after_it_is_a_call():
-    result = said('\nfind\n{"text": "a}"}<|observation|>')
+def test_the_name_of_a_tool_on_the_first_line_and_json_after_it_are_a_call():
+    result = parsed('\nfind\n{"text": "a}"}<|observation|>')
 
     assert (result.decoded, result.ended, result.content) == ([("find", {"text": "a}"})], [0], "")
 
 
-def test_several_calls_are_several_turns():
-    result = said('get\n{}<|assistant|>get_time\n {"a": 1}\n<|assistant|>find\n{}')
+def test_several_calls_are_several_messages():
+    result = parsed('get\n{}<|assistant|>get_time\n {"a": 1}\n<|assistant|>find\n{}')
 
     assert result.decoded == [("get", {}), ("get_time", {"a": 1}), ("find", {})]
 
@@ -37,18 +37,18 @@ def test_several_calls_are_several_turns():
     ],
 )
 def test_any_other_first_line_is_the_answer(text):
-    result = said(text)
+    result = parsed(text)
 
     assert (result.content, result.calls) == (text, [])
 
 
-def test_a_call_may_follow_text_in_a_turn_of_its_own():
-    result = said("Let me see.\n<|assistant|>get\n{}")
+def test_a_call_may_follow_text_in_a_message_of_its_own():
+    result = parsed("Let me see.\n<|assistant|>get\n{}")
 
     assert (result.content, result.decoded) == ("Let me see.", [("get", {})])
 
 
 def test_z1_thinks_before_it_calls():
-    result = said("hm</think>\nget\n{}", name="glm-z1")
+    result = parsed("hm</think>\nget\n{}", name="glm-z1")
 
     assert (result.reasoning, result.content, result.decoded) == ("hm", "", [("get", {})])

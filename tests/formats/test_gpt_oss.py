@@ -5,16 +5,16 @@ from reading import read
 TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}}}}
 
 
-def said(text, **options):
+def parsed(text, **options):
     return read("gpt-oss", text, tools=options.pop("tools", TOOLS), **options)
 
 
-def test_the_channel_tells_what_a_message_is():
+def test_the_channel_determines_the_kind_of_a_message():
     text = (
         "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>b<|end|>"
         "<|start|>assistant<|channel|>final<|message|>c<|return|>"
     )
-    result = said(text)
+    result = parsed(text)
 
     assert (result.reasoning, result.content, result.calls) == ("a", "bc", [])
 
@@ -30,51 +30,51 @@ def test_the_channel_tells_what_a_message_is():
     ],
 )
 @pytest.mark.parametrize("end", ["<|call|>", "<|end|>", ""])
-def test_the_recipient_tells_which_tool_is_called(header, end):
-    result = said(f'{header}<|message|>{{"text": "a<|end|>"}}{end}')
+def test_the_recipient_is_the_name_of_the_tool(header, end):
+    result = parsed(f'{header}<|message|>{{"text": "a<|end|>"}}{end}')
 
     assert (result.decoded, result.ended, result.content) == ([("find", {"text": "a<|end|>"})], [0], "")
 
 
-def test_calls_may_follow_one_another():
+def test_several_calls_may_follow_each_other():
     call = "<|channel|>commentary to=functions.get<|message|>{}"
 
     assert (
-        said(f"{call}<|call|><|start|>assistant{call}<|end|><|start|>assistant{call}").calls
+        parsed(f"{call}<|call|><|start|>assistant{call}<|end|><|start|>assistant{call}").calls
         == [("get", "{}")] * 3
     )
 
 
 def test_a_call_without_json_has_no_arguments():
-    assert said("<|channel|>commentary to=functions.get<|message|><|end|>").calls == [("get", "{}")]
+    assert parsed("<|channel|>commentary to=functions.get<|message|><|end|>").calls == [("get", "{}")]
 
 
-def test_a_call_whose_braces_do_not_close_ends_with_its_message():
+def test_unclosed_json_ends_with_its_message():
     text = '<|channel|>commentary to=functions.find<|message|>{"text": 1<|end|><|start|>assistant<|channel|>final<|message|>b'
 
-    assert (said(text).calls, said(text).content) == ([("find", '{"text": 1')], "b")
+    assert (parsed(text).calls, parsed(text).content) == ([("find", '{"text": 1')], "b")
 
 
 def test_a_token_within_a_message_is_text():
     text = "The <|end|> token, <|channel|>."
 
-    assert said(f"<|channel|>final<|message|>{text}").content == text
+    assert parsed(f"<|channel|>final<|message|>{text}").content == text
 
 
-def test_a_channel_that_there_is_not_holds_the_answer():
-    assert said("<|channel|>comment<|message|>a").content == "a"
+def test_a_message_on_an_unknown_channel_is_content():
+    assert parsed("<|channel|>comment<|message|>a").content == "a"
 
 
 @pytest.mark.parametrize("text", ["<|channel|> is a token", "<|start|>user<|message|>a", "<|channel|>none"])
 def test_a_token_without_a_header_is_text(text):
-    assert said(text).content == text
+    assert parsed(text).content == text
 
 
 def test_without_tools_a_call_is_text():
-    result = said("<|channel|>commentary to=functions.get<|message|>{}<|call|>", tools={})
+    result = parsed("<|channel|>commentary to=functions.get<|message|>{}<|call|>", tools={})
 
     assert (result.content, result.calls) == ("{}", [])
 
 
 def test_text_without_a_channel_is_the_answer():
-    assert said("Hello").content == "Hello"
+    assert parsed("Hello").content == "Hello"

@@ -5,7 +5,7 @@ from reading import read
 TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}, "limit": {"type": "integer"}}}}
 
 
-def said(text, **options):
+def parsed(text, **options):
     return read("minimax-m2", text, tools=TOOLS, **{"thinking": False, **options})
 
 
@@ -18,8 +18,8 @@ def block(*calls):
     return f"<minimax:tool_call>\n{''.join(calls)}</minimax:tool_call>"
 
 
-def test_one_block_holds_all_calls():
-    result = said("Well.\n" + block(invoke(("text", "7"), ("limit", 7)), invoke(name="get")) + " Done.")
+def test_one_block_contains_all_calls():
+    result = parsed("Well.\n" + block(invoke(("text", "7"), ("limit", 7)), invoke(name="get")) + " Done.")
 
     assert (result.content, result.decoded) == (
         "Well. Done.",
@@ -31,7 +31,7 @@ def test_one_block_holds_all_calls():
     "value", [" a\n", "</parameter> b", "</invoke>", '<invoke name="get">', "<minimax:tool_call>"]
 )
 def test_strings_are_verbatim(value):
-    assert said(block(invoke(("text", value)))).decoded == [("find", {"text": value})]
+    assert parsed(block(invoke(("text", value)))).decoded == [("find", {"text": value})]
 
 
 @pytest.mark.parametrize(
@@ -39,25 +39,25 @@ def test_strings_are_verbatim(value):
     [block(invoke(("limit", 7), close="")), block('<invoke name="find"><parameter name="limit">7</invoke>')],
 )
 def test_a_tag_may_be_missing(text):
-    assert said(text).decoded == [("find", {"limit": 7})]
+    assert parsed(text).decoded == [("find", {"limit": 7})]
 
 
-def test_an_empty_block_is_nothing_and_a_mention_is_text():
-    assert said(f"a{block()}b").content == "ab"
-    assert said("a <minimax:tool_call> b").content == "a <minimax:tool_call> b"
+def test_an_empty_block_is_dropped_and_a_mention_is_text():
+    assert parsed(f"a{block()}b").content == "ab"
+    assert parsed("a <minimax:tool_call> b").content == "a <minimax:tool_call> b"
 
 
 def test_text_in_a_block_is_content():
-    assert said("<minimax:tool_call></minimax:tool_call>a").content == "a"
-    assert said(block(invoke(("limit", 7))).replace("<parameter", "oh <parameter", 1)).content == "oh "
+    assert parsed("<minimax:tool_call></minimax:tool_call>a").content == "a"
+    assert parsed(block(invoke(("limit", 7))).replace("<parameter", "oh <parameter", 1)).content == "oh "
 
 
-def test_the_thinking_need_not_be_opened():
-    result = said(f"a\n</think>\n\n{block(invoke(name='get'))}", thinking=True)
+def test_the_opening_thinking_tag_may_be_missing():
+    result = parsed(f"a\n</think>\n\n{block(invoke(name='get'))}", thinking=True)
 
     assert (result.reasoning, result.content, result.calls) == ("a", "", [("get", "{}")])
 
 
-def test_in_the_thinking_only_a_known_tool_is_called():
-    assert said(f"hm {block(invoke(name='get'))}", thinking=True).calls == [("get", "{}")]
-    assert said(f"hm {block(invoke(name='set'))}", thinking=True).calls == []
+def test_in_the_thinking_only_known_tools_are_called():
+    assert parsed(f"hm {block(invoke(name='get'))}", thinking=True).calls == [("get", "{}")]
+    assert parsed(f"hm {block(invoke(name='set'))}", thinking=True).calls == []

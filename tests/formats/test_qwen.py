@@ -5,7 +5,7 @@ from reading import parse, read
 TOOLS = {"get": None, "find": {"properties": {"text": {"type": "string"}, "limit": {"type": "integer"}}}}
 
 
-def said(text, name="qwen3", **options):
+def parsed(text, name="qwen3", **options):
     return read(name, text, tools=TOOLS, **options)
 
 
@@ -23,8 +23,8 @@ def said(text, name="qwen3", **options):
         '{"name":"find","arguments":{"text":"a"}}}',
     ],
 )
-def test_a_call_is_an_object_with_a_name_and_arguments_in_any_order(body):
-    result = said(f"Well.\n<tool_call>\n{body}\n</tool_call>")
+def test_a_call_is_an_object_with_name_and_arguments_in_any_order(body):
+    result = parsed(f"Well.\n<tool_call>\n{body}\n</tool_call>")
 
     assert (result.content, result.decoded, result.ended) == ("Well.", [("find", {"text": "a"})], [0])
 
@@ -32,25 +32,25 @@ def test_a_call_is_an_object_with_a_name_and_arguments_in_any_order(body):
 @pytest.mark.parametrize(
     "body", ['{"name": "get"}', '{"name": "get", "arguments": null}', '{"name": "get", "arguments": {}}']
 )
-def test_no_arguments_are_an_empty_object(body):
-    assert said(f"<tool_call>\n{body}\n</tool_call>").calls == [("get", "{}")]
+def test_missing_arguments_are_an_empty_object(body):
+    assert parsed(f"<tool_call>\n{body}\n</tool_call>").calls == [("get", "{}")]
 
 
-def test_arguments_stream_inside_strings_too():
-    pieces = [
+def test_arguments_are_streamed_even_inside_strings():
+    parts = [
         '<tool_call>{"name": "find", "arguments": {"text": "on',
         "ce upon",
         ' a time"}',
         "}</tool_call>",
     ]
-    events = parse("qwen3", pieces, tools=TOOLS)
+    events = parse("qwen3", parts, tools=TOOLS)
 
     assert [event.text for event in events[1:-1]] == ['{"text": "once upon a time"}']
 
 
 @pytest.mark.parametrize("text", ["</tool_call>", "<tool_call>", "</think>", "{", "}", '\\"', "<|im_end|>"])
 def test_a_literal_tag_inside_a_string_is_text(text):
-    result = said(f'<tool_call>\n{{"name": "find", "arguments": {{"text": "a {text} b"}}}}\n</tool_call>')
+    result = parsed(f'<tool_call>\n{{"name": "find", "arguments": {{"text": "a {text} b"}}}}\n</tool_call>')
 
     assert result.decoded == [("find", {"text": f"a {text} b".replace("\\", "")})]
 
@@ -65,46 +65,46 @@ def test_a_literal_tag_inside_a_string_is_text(text):
     ],
 )
 def test_a_mention_is_text(text):
-    result = said(f"So: {text}")
+    result = parsed(f"So: {text}")
 
     assert (result.content, result.calls) == (f"So: {text}", [])
 
 
-def test_a_call_whose_braces_do_not_close_ends_at_its_tag():
-    result = said(
+def test_unclosed_json_ends_at_its_tag():
+    result = parsed(
         '<tool_call>\n{"name": "find", "arguments": {"text": "a"\n</tool_call>\n<tool_call>{"name": "get"}</tool_call>'
     )
 
     assert result.calls == [("find", '{"text": "a"\n'), ("get", "{}")]
 
 
-def test_a_call_whose_string_does_not_close_ends_before_the_next_call():
-    result = said(
+def test_an_unclosed_string_ends_before_the_next_call():
+    result = parsed(
         '<tool_call>{"name": "find", "arguments": {"text": "a}}\n</tool_call>\n<tool_call>{"name": "get"}</tool_call>'
     )
 
     assert [name for name, _ in result.calls] == ["find", "get"]
 
 
-def test_what_a_call_without_a_name_says_is_not_lost():
-    result = said('<tool_call>{"arguments": {"a": 1}}</tool_call> Done.')
+def test_a_call_without_a_name_is_content():
+    result = parsed('<tool_call>{"arguments": {"a": 1}}</tool_call> Done.')
 
     assert (result.content, result.calls) == ('{"arguments": {"a": 1}} Done.', [])
 
 
-def test_the_line_ends_around_the_thinking_are_protocol():
-    result = said("<think>\na\n\nb\n</think>\n\nHello")
+def test_the_line_ends_around_the_thinking_are_markup():
+    result = parsed("<think>\na\n\nb\n</think>\n\nHello")
 
     assert (result.reasoning, result.content) == ("a\n\nb", "Hello")
 
 
-def test_the_thinking_models_do_not_open_it():
-    assert said("a\n</think>\n\nHello", name="qwen3-thinking").reasoning == "a"
+def test_the_thinking_models_omit_the_opening_tag():
+    assert parsed("a\n</think>\n\nHello", name="qwen3-thinking").reasoning == "a"
 
 
-def test_a_call_in_the_thinking_is_a_call_if_the_tool_is_known():
-    assert said('<think>a <tool_call>{"name": "get"}</tool_call>').calls == [("get", "{}")]
-    assert said('<think>a <tool_call>{"name": "set"}</tool_call>').calls == []
+def test_in_the_thinking_only_known_tools_are_called():
+    assert parsed('<think>a <tool_call>{"name": "get"}</tool_call>').calls == [("get", "{}")]
+    assert parsed('<think>a <tool_call>{"name": "set"}</tool_call>').calls == []
 
 
 # XML
@@ -118,14 +118,14 @@ def xml(*arguments, name="find"):
 @pytest.mark.parametrize(
     "value", ["a", "", "\n", "  a\n  b\n", "</parameter> c", "<function=get>", "</function>", "7", '{"a": 1}']
 )
-def test_one_line_end_on_each_side_of_a_value_is_protocol(value):
-    assert said(xml(("text", value)), name="qwen3-coder").decoded == [("find", {"text": value})]
+def test_one_line_end_on_each_side_of_a_value_is_markup(value):
+    assert parsed(xml(("text", value)), name="qwen3-coder").decoded == [("find", {"text": value})]
 
 
-def test_a_value_need_not_stand_on_its_own_line():
+def test_a_value_may_be_on_the_line_of_its_tags():
     text = "<tool_call><function=find><parameter=text>a</parameter><parameter=limit>3</parameter></function></tool_call>"
 
-    assert said(text, name="qwen3-coder").decoded == [("find", {"text": "a", "limit": 3})]
+    assert parsed(text, name="qwen3-coder").decoded == [("find", {"text": "a", "limit": 3})]
 
 
 @pytest.mark.parametrize(
@@ -138,24 +138,24 @@ def test_a_value_need_not_stand_on_its_own_line():
     ],
 )
 def test_a_tag_may_be_missing(text):
-    result = said(text, name="qwen3-coder")
+    result = parsed(text, name="qwen3-coder")
 
     assert (result.decoded, result.content) == ([("find", {"limit": 3})], "Well." if "Well" in text else "")
 
 
 def test_several_functions_may_share_a_tag():
     text = "<tool_call>\n<function=get>\n</function>\n<function=get>\n</function>\n</tool_call>\nDone."
-    result = said(text, name="qwen3-coder")
+    result = parsed(text, name="qwen3-coder")
 
     assert (result.decoded, result.content) == ([("get", {}), ("get", {})], "\nDone.")
 
 
-def test_a_function_that_was_not_offered_is_called_all_the_same():
-    assert said(xml(("a", "1"), name="set"), name="qwen3-coder").decoded == [("set", {"a": 1})]
-    assert said("I use <function=set> here", name="qwen3-coder").content == "I use <function=set> here"
+def test_a_function_that_was_not_offered_is_called():
+    assert parsed(xml(("a", "1"), name="set"), name="qwen3-coder").decoded == [("set", {"a": 1})]
+    assert parsed("I use <function=set> here", name="qwen3-coder").content == "I use <function=set> here"
 
 
 def test_3_5_thinks_before_it_calls():
-    result = said(f"a\n</think>\n\n{xml(('limit', 3))}", name="qwen3.5")
+    result = parsed(f"a\n</think>\n\n{xml(('limit', 3))}", name="qwen3.5")
 
     assert (result.reasoning, result.decoded) == ("a", [("find", {"limit": 3})])

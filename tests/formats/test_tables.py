@@ -1,77 +1,140 @@
-"""What every table keeps to, so that the parser can walk it without knowing it."""
+"""The rules for every table, so that the parser can walk it without knowing the family."""
 
 import re
-from itertools import pairwise
+from enum import Enum
+from inspect import isfunction
+from itertools import pairwise, permutations
 
 import pytest
 
-from headrace.formats import ANY_TEXT, FORMATS, TEXT_LEADS_TO, Look, Mode
+from headrace.formats import ANY_TEXT, FORMATS, NEXT_ON_TEXT, Encoding, Lookahead, State
 
 families = pytest.mark.parametrize("format", set(FORMATS.values()), ids=lambda family: family.name)
-NAMING = (Mode.BEFORE_NAME, Mode.NAME)
+BEFORE_ARGUMENTS = (State.BEFORE_NAME, State.NAME)
+THINKING = (State.THINKING, State.REASONING)
+JSON = (State.BODY, State.CALL_OBJECT)
+NAMES = {Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY}
 
 
-def test_every_family_has_the_name_that_it_is_found_by():
-    assert {format.name for format in FORMATS.values()} <= set(FORMATS)
-
-
-@families
-def test_every_mode_can_be_reached_and_left(format):
-    reached = {Mode.START, Mode.THINKING, Mode.OPEN, Mode.CALLS}
-    reached |= {step.to for step in format.steps.values()}
-    reached |= {TEXT_LEADS_TO[mode] for mode in reached if mode in TEXT_LEADS_TO}
-
-    assert {mode for mode, _ in format.steps} <= reached
-    assert all(len(stop) > 0 for stop in format.stops)
-    assert format.stops
+def sequences(format):
+    """Every alternative of every condition, with the states of its transition."""
+    return [
+        (source, transition.to, sequence)
+        for (source, _), transition in format.transitions.items()
+        for sequence in transition.condition or ()
+    ]
 
 
 @families
-def test_only_a_mode_that_text_leaves_has_a_row_for_any_text(format):
-    assert {mode for mode, marker in format.steps if marker == ANY_TEXT} <= set(TEXT_LEADS_TO)
+def test_every_state_with_transitions_can_be_reached(format):
+    reached = {State.START, State.THINKING, State.OPEN, State.CALLS}
+    reached |= {transition.to for transition in format.transitions.values()}
+    reached |= {NEXT_ON_TEXT[state] for state in reached if state in NEXT_ON_TEXT}
+
+    assert {state for state, _ in format.transitions} <= reached
 
 
 @families
-def test_no_row_for_any_text_is_without_a_condition(format):
-    assert all(step.guard for (_, marker), step in format.steps.items() if marker == ANY_TEXT)
+def test_every_format_has_stop_tokens(format):
+    assert format.stop_tokens
+    assert all(format.stop_tokens)
 
 
 @families
-def test_a_name_is_only_read_where_one_follows(format):
-    """So a call never begins without a name."""
-    for (mode, _), step in format.steps.items():
-        if step.to in NAMING and mode is not Mode.CALL_HEADER:
-            assert all({Look.KNOWN_NAME, Look.ANY_NAME} & set(path) for path in step.guard)
+def test_the_thinking_tags_lead_into_the_thinking_and_out_of_it(format):
+    if format.thinking_tags:
+        opening, closing = format.thinking_tags
+        assert format.transitions[State.START, opening].to is State.REASONING
+        assert format.transitions[State.REASONING, closing].to is State.OPEN
 
 
 @families
-def test_in_the_thinking_only_a_known_tool_is_called(format):
-    for (mode, _), step in format.steps.items():
-        if (
-            mode in (Mode.THINKING, Mode.REASONING)
-            and step.to is not Mode.OPEN
-            and step.to is not Mode.REASONING
-        ):
-            assert all(Look.KNOWN_NAME in path for path in step.guard)
+def test_only_states_in_which_text_has_no_meaning_have_a_transition_on_any_text(format):
+    assert {state for state, delimiter in format.transitions if delimiter == ANY_TEXT} <= set(NEXT_ON_TEXT)
 
 
 @families
-def test_a_guard_has_at_most_one_name_in_a_row_and_begins_no_marker_with_white_space(format):
-    for step in format.steps.values():
-        for path in step.guard or ():
-            assert sum(item in (Look.KNOWN_NAME, Look.ANY_NAME) for item in path) <= 1
-            for item, following in pairwise(path):
-                assert item is not Look.SPACE or not (isinstance(following, str) and following[:1].isspace())
+def test_every_transition_on_any_text_has_a_condition(format):
+    assert all(
+        transition.condition
+        for (_, delimiter), transition in format.transitions.items()
+        if delimiter == ANY_TEXT
+    )
 
 
 @families
-def test_the_end_of_a_value_or_body_is_never_taken_on_trust(format):
-    """Their text may hold the very marker that ends them."""
-    for (mode, marker), step in format.steps.items():
-        if mode in (Mode.VALUE, Mode.BODY, Mode.ENVELOPE):
-            assert step.guard, marker
+def test_every_transition_to_a_name_looks_ahead_for_one(format):
+    """So every call has a name."""
+    for (state, _), transition in format.transitions.items():
+        if transition.to in BEFORE_ARGUMENTS and state is not State.CALL_HEADER:
+            assert all(
+                {Lookahead.KNOWN_NAME, Lookahead.ANY_NAME} & set(sequence)
+                for sequence in transition.condition
+            )
 
 
 @families
-def test_the_pattern_of_a_name_finds_it(format):
+def test_a_call_in_the_thinking_needs_the_name_of_a_known_tool(format):
+    for (state, _), transition in format.transitions.items():
+        if state in THINKING and transition.to not in (State.OPEN, State.REASONING):
+            assert all(Lookahead.KNOWN_NAME in sequence for sequence in transition.condition)
+
+
+@families
+def test_a_sequence_has_at_most_one_name_and_no_white_space_after_white_space(format):
+    for _, _, sequence in sequences(format):
+        assert sum(item in NAMES for item in sequence) <= 1
+        for item, following in pairwise(sequence):
+            starts_with_space = isinstance(following, str) and following[:1].isspace()
+            assert item is not Lookahead.SPACE or not starts_with_space
+
+
+@families
+def test_every_transition_out_of_a_value_or_json_has_a_condition(format):
+    """The text of either may contain the delimiter that ends it."""
+    for (state, delimiter), transition in format.transitions.items():
+        if state in (State.VALUE, *JSON):
+            assert transition.condition, delimiter
+
+
+@families
+def test_no_condition_is_always_or_never_true(format):
+    for state, to, sequence in sequences(format):
+        assert sequence, "an empty sequence always follows"
+        if Lookahead.OUTSIDE_STRING in sequence:
+            assert state in JSON, "no other state tracks strings"
+            assert sequence == (Lookahead.OUTSIDE_STRING,), "nothing after it is matched"
+        assert Lookahead.KEY not in sequence or to in (State.ARGUMENTS, State.KEY)
+        assert Lookahead.END not in sequence[:-1], "nothing follows the end"
+
+
+@families
+def test_no_sequence_of_a_condition_makes_another_one_redundant(format):
+    for transition in format.transitions.values():
+        for one, other in permutations(transition.condition or (), 2):
+            assert other[: len(one)] != one, "whatever matches the longer sequence matches the shorter one"
+
+
+@families
+def test_only_transitions_to_a_value_have_an_encoding(format):
+    for transition in format.transitions.values():
+        assert transition.to is State.VALUE or transition.encoding is Encoding.BY_SCHEMA
+
+
+@families
+def test_the_syntax_uses_the_delimiters_of_the_table(format):
+    if format.syntax:
+        delimiters = {delimiter.strip() for _, delimiter in format.transitions}
+        templates = format.syntax.call + format.syntax.argument + format.syntax.text
+        assert set(re.findall(r"<[^>]+>", templates)) <= delimiters
+
+
+@families
+def test_the_name_pattern_finds_the_name(format):
     assert not format.name_pattern or re.fullmatch(format.name_pattern, "functions.f:0")["name"] == "f"
+
+
+def test_states_are_hashed_in_c():
+    """`State.__hash__` is only worth its line while Enum's own is a function in Python."""
+    assert isfunction(Enum.__hash__)
+    assert not isfunction(State.__hash__)

@@ -1,11 +1,11 @@
-"""Settings become a model, or an error that says what to do."""
+"""Settings become a model, or an error with a remedy."""
 
 import pytest
 
-from headrace.engines.protocols.parsed_elsewhere import PARSED_ELSEWHERE
+from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import RequestError
-from headrace.models.catalogue import Catalogue
 from headrace.models.loading import load_model
+from headrace.models.registry import ModelRegistry
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
 from headrace.options import OptionError
 
@@ -14,37 +14,43 @@ TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
 def test_a_chat_upstream_needs_neither_template_nor_format():
-    model = load_model("m", ChatSettings(url=URL, names=("n",)))
+    model = load_model("m", ChatSettings(url=URL, aliases=("n",)))
 
-    assert (model.names, model.template, model.format) == (["m", "n"], None, PARSED_ELSEWHERE)
+    assert (model.names, model.template, model.format) == (["m", "n"], None, UPSTREAM_PARSED)
     assert not model.engine.continues
 
 
-def test_raw_text_can_be_continued_and_has_a_template():
-    model = load_model("m", CompletionsSettings(url=URL, template=TEMPLATE, format="glm-4.7"))
+def test_a_completions_upstream_has_a_template_and_can_continue():
+    model = load_model("m", CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-4.7"))
 
     assert model.format.name == "glm-4.7"
     assert model.engine.continues
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "message"),
     [
         (
             CompletionsSettings(url=URL),
-            'template: engine = "completions" needs .* engine = "chat" needs none',
+            'chat_template: engine = "completions" needs .* engine = "chat" needs none',
         ),
         (
-            CompletionsSettings(url=URL, template=TEMPLATE),
-            "format: the family of m cannot be guessed; it must be one of",
+            CompletionsSettings(url=URL, chat_template=TEMPLATE),
+            "format: the family of m cannot be detected; it must be one of",
         ),
-        (CompletionsSettings(url=URL, template=TEMPLATE, format="glm-9"), "format: 'glm-9' is not known"),
+        (
+            CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-9"),
+            "format: 'glm-9' is not known",
+        ),
         (ChatSettings(url=URL, format="glm-9"), "format: 'glm-9' is not known"),
-        (ChatSettings(url=URL, key="NOT_THERE"), "key: the environment variable NOT_THERE is not set"),
+        (
+            ChatSettings(url=URL, upstream_key_env="NOT_THERE"),
+            "upstream_key_env: the environment variable NOT_THERE is not set",
+        ),
     ],
 )
-def test_what_does_not_fit_together_is_named(settings, named):
-    with pytest.raises(RequestError, match=named):
+def test_inconsistent_settings_are_an_error(settings, message):
+    with pytest.raises(RequestError, match=message):
         load_model("m", settings, {})
 
 
@@ -52,8 +58,8 @@ def test_what_does_not_fit_together_is_named(settings, named):
     ("kind", "option"),
     [
         (LlamaSettings, "path"),
-        (LlamaSettings, "template"),
-        (CompletionsSettings, "template"),
+        (LlamaSettings, "chat_template"),
+        (CompletionsSettings, "chat_template"),
         (RecordedSettings, "path"),
     ],
 )
@@ -63,14 +69,14 @@ def test_what_does_not_fit_together_is_named(settings, named):
         ("missing.gguf", "no such file or directory; correct the path"),
         ("missing", "no such file or directory; correct the path"),
         ("file/beneath", "Not a directory; correct the path"),
-        ("text", "is not a usable GGUF file|is no trace|not valid Jinja: line 1"),
-        ("text.gguf", "is not a usable GGUF file|is no trace|not valid Jinja"),
-        ("text.json", "is not a usable GGUF file|is no trace|is not valid JSON"),
-        ("folder.gguf", "it is a directory; name the file|holds no traces"),
-        ("folder", "it is a directory; name the file|has no chat template|holds no traces"),
+        ("text", "is not a usable GGUF file|is not a recording|not valid Jinja: line 1"),
+        ("text.gguf", "is not a usable GGUF file|is not a recording|not valid Jinja"),
+        ("text.json", "is not a usable GGUF file|is not a recording|is not valid JSON"),
+        ("folder.gguf", "it is a directory; set the path of a file|contains no recordings"),
+        ("folder", "it is a directory; set the path of a file|has no chat template|contains no recordings"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, option, file, reason):
+def test_an_error_names_an_unusable_file_and_its_option(tmp_path, kind, option, file, reason):
     for text in ("file", "text", "text.gguf", "text.json"):
         (tmp_path / text).write_text("{% text")
     for folder in ("folder", "folder.gguf"):
@@ -85,16 +91,16 @@ def test_a_file_that_cannot_be_used_is_named_with_its_option(tmp_path, kind, opt
     assert str(place) in caught.value.message
 
 
-def test_a_recording_can_be_played_with_a_fault(tmp_path):
+def test_a_recording_can_be_replayed_with_a_fault(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"path":"chat/completions"}\n{"at":0,"end":"whole"}\n')
     model = load_model("m", RecordedSettings(path=tmp_path / "a.jsonl", fault="stall", fault_after=2))
 
     assert model.names == ["m"]
 
 
-def test_the_first_of_two_models_with_one_name_has_it():
-    first, second = (load_model(name, ChatSettings(url=URL, names=("same",))) for name in ("a", "b"))
-    catalogue = Catalogue([first, second])
+def test_the_first_model_wins_a_shared_name():
+    first, second = (load_model(name, ChatSettings(url=URL, aliases=("same",))) for name in ("a", "b"))
+    models = ModelRegistry([first, second])
 
-    assert catalogue.find("SAME") is first
-    assert catalogue.names == ["a", "same", "b"]
+    assert models.find("SAME") is first
+    assert models.names == ["a", "same", "b"]

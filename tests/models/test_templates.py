@@ -1,4 +1,4 @@
-"""A chat template is found wherever a model comes with one."""
+"""A chat template is found in every kind of file that comes with a model."""
 
 import json
 
@@ -22,33 +22,33 @@ def render(place, *, writes_bos=True):
     return find_template(str(place)).compile(writes_bos=writes_bos).render(HELLO)
 
 
-def test_a_gguf_has_it():
+def test_a_gguf_file_has_a_template():
     assert render(model_path()).startswith("[gMASK]<sop>")
 
 
-def test_a_model_has_its_own_whatever_its_file_is_called(tmp_path):
+def test_a_gguf_file_is_read_regardless_of_its_suffix(tmp_path):
     (tmp_path / "model.bin").symlink_to(model_path())
 
     assert model_template(tmp_path / "model.bin").text == find_template(str(model_path())).text
 
 
-def test_a_jinja_file_is_it(tmp_path):
+def test_a_jinja_file_is_a_template(tmp_path):
     assert render(write(tmp_path / "t.jinja", JINJA)) == "Hi"
 
 
-def test_it_may_be_given_itself():
+def test_jinja_source_is_a_template():
     assert render(JINJA) == "Hi"
 
 
 @pytest.mark.parametrize("token", ["<s>", {"content": "<s>", "lstrip": False}])
-def test_tokens_come_from_the_configuration_beside_it(tmp_path, token):
+def test_special_tokens_come_from_the_tokenizer_configuration(tmp_path, token):
     write(tmp_path / "tokenizer_config.json", {"bos_token": token, "eos_token": "</s>"})
     write(tmp_path / "chat_template.jinja", JINJA)
 
     assert render(tmp_path) == render(tmp_path / "chat_template.jinja") == "<s>Hi</s>"
 
 
-def test_a_server_that_writes_the_first_token_itself_gets_none(tmp_path):
+def test_the_first_token_is_omitted_for_a_server_that_adds_it(tmp_path):
     write(tmp_path / "tokenizer_config.json", {"bos_token": "<s>", "chat_template": JINJA})
 
     assert render(tmp_path, writes_bos=True) == "<s>Hi"
@@ -63,13 +63,13 @@ def test_a_server_that_writes_the_first_token_itself_gets_none(tmp_path):
         [{"name": "default", "template": "no"}, {"name": "tool_use", "template": JINJA}],
     ],
 )
-def test_a_configuration_has_it_in_one_of_its_shapes(tmp_path, template):
+def test_a_configuration_has_one_template_or_several(tmp_path, template):
     write(tmp_path / "tokenizer_config.json", {"bos_token": "<s>", "chat_template": template})
 
     assert render(tmp_path) == render(tmp_path / "tokenizer_config.json") == "<s>Hi"
 
 
-def test_a_jinja_file_in_a_directory_counts_more_than_the_configuration(tmp_path):
+def test_a_jinja_file_takes_precedence_over_the_configuration(tmp_path):
     write(tmp_path / "tokenizer_config.json", {"bos_token": "<s>", "chat_template": "old"})
     write(tmp_path / "chat_template.jinja", JINJA)
 
@@ -77,7 +77,7 @@ def test_a_jinja_file_in_a_directory_counts_more_than_the_configuration(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "named"),
+    ("name", "content", "message"),
     [
         ("nowhere.jinja", None, "cannot read"),
         ("tokenizer_config.json", "{", "not valid JSON"),
@@ -86,18 +86,18 @@ def test_a_jinja_file_in_a_directory_counts_more_than_the_configuration(tmp_path
         ("t.jinja", "{% for %}", "line 1"),
     ],
 )
-def test_what_has_none_is_named(tmp_path, name, content, named):
+def test_an_error_names_the_file_without_a_template(tmp_path, name, content, message):
     if content is not None:
         write(tmp_path / name, content)
-    with pytest.raises(EngineError, match=named):
+    with pytest.raises(EngineError, match=message):
         render(tmp_path / name)
 
 
-def test_both_names_of_the_switch_reach_it():
+def test_both_names_of_the_thinking_switch_are_variables():
     template = find_template("{{ enable_thinking }} {{ thinking }}").compile(writes_bos=False)
 
     assert template.render(HELLO, thinking=False) == "False False"
 
 
-def test_a_date_can_be_asked_for():
+def test_a_template_can_format_the_date():
     assert find_template("{{ strftime_now('%Y') }}").compile(writes_bos=False).render(HELLO).isdigit()

@@ -1,15 +1,15 @@
-"""The switches of thinking reach the template, and earlier reasoning with its message."""
+"""The thinking options reach the template, and so does the reasoning of earlier messages."""
 
 import msgspec
 import pytest
 
 from headrace.formats import FORMATS
-from headrace.models.catalogue import Model
+from headrace.models.registry import Model
 from headrace.models.templates import find_template
 from headrace.wire import decode_request
 from headrace_tiny import model_path
 
-SWITCHES = "{{ enable_thinking }} {{ clear_thinking }} {{ reasoning_effort | default('-') }}"
+OPTIONS = "{{ enable_thinking }} {{ clear_thinking }} {{ reasoning_effort | default('-') }}"
 REASONED = "{% for m in messages %}[{{ m.reasoning_content | default('') }}]{% endfor %}"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -32,24 +32,24 @@ def prompt(template, messages=(), **fields):
         ({"reasoning_effort": "minimal"}, "False True minimal"),
     ],
 )
-def test_each_switch_is_a_variable(fields, expected):
-    assert prompt(SWITCHES, **fields) == expected
+def test_each_option_is_a_variable(fields, expected):
+    assert prompt(OPTIONS, **fields) == expected
 
 
-def test_glm_4_6_is_told_in_its_own_way():
+def test_glm_4_6_disables_thinking_in_its_own_way():
     assert prompt(str(model_path())).endswith("<|assistant|>")
     assert prompt(str(model_path()), thinking={"type": "disabled"}).endswith(
         "/nothink<|assistant|>\n<think></think>"
     )
 
 
-def test_earlier_reasoning_goes_along_with_its_message():
+def test_a_message_keeps_its_reasoning():
     earlier = {"role": "assistant", "content": "A", "reasoning_content": "I thought."}
 
     assert prompt(REASONED, [earlier, {"role": "user", "content": "B"}]) == "[][I thought.][]"
 
 
-def test_glm_4_6_keeps_the_reasoning_of_the_running_tool_loop_and_drops_that_of_earlier_turns():
+def test_glm_4_6_keeps_the_reasoning_of_the_current_tool_loop_only():
     earlier = {"role": "assistant", "content": "A", "reasoning_content": "Long ago."}
     running = {"role": "assistant", "content": "", "reasoning_content": "I look.", "tool_calls": [CALL]}
     result = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}

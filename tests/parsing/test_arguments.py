@@ -4,19 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.formats import Encoding
 from headrace.parsing.arguments import ArgumentsWriter
 from headrace.parsing.schema import ParametersSchema
-from strategies import FRAGMENTS, cut, json_values
+from strategies import FRAGMENTS, json_values, splits
 
 KINDS = ["string", "integer", "number", "boolean", "null", "object", "array"]
 
 
-def write(schema, *arguments, kind="by schema"):
-    """The JSON text of arguments, each a key and the pieces of its value."""
+def write(schema, *arguments, encoding=Encoding.BY_SCHEMA):
+    """Write arguments, each a key and the parts of its value, as JSON text."""
     writer = ArgumentsWriter(ParametersSchema({"properties": {"x": schema}}))
     text = ""
-    for key, pieces in arguments:
-        text += writer.begin(key, kind) + "".join(map(writer.feed, pieces)) + writer.end()
+    for key, parts in arguments:
+        text += writer.begin(key, encoding) + "".join(map(writer.feed, parts)) + writer.end()
     return text + writer.finish()
 
 
@@ -68,7 +69,7 @@ def test_a_string_is_verbatim(text):
         ({}, "", ""),
     ],
 )
-def test_the_schema_decides_the_type(schema, text, value):
+def test_the_schema_determines_the_type(schema, text, value):
     result = value_of(schema, text)
 
     assert (result, type(result)) == (value, type(value))
@@ -95,23 +96,39 @@ def test_the_schema_decides_the_type(schema, text, value):
         ({"type": ["string", "null"]}, " " * 65 + "null"),
     ],
 )
-def test_what_has_no_type_that_is_allowed_is_a_string(schema, text):
+def test_a_value_of_no_allowed_type_is_a_string(schema, text):
     assert value_of(schema, text) == text
 
 
 @pytest.mark.parametrize("text", ['"42"', ' "42"\n'])
-def test_a_number_in_quotes_is_a_number_where_no_string_is_allowed(text):
+def test_a_number_in_quotes_is_a_number_if_strings_are_not_allowed(text):
     assert value_of({"type": "integer"}, text) == 42
 
 
-def test_the_type_may_stand_in_the_markup():
-    assert value_of({"type": "integer"}, "7", kind="string") == "7"
-    assert value_of({"type": "string"}, "7", kind="json") == 7
-    assert value_of({"type": "string"}, "no json", kind="json") == "no json"
+@pytest.mark.parametrize(
+    ("encoding", "text", "value"),
+    [
+        (Encoding.TEXT, "7", "7"),
+        (Encoding.TEXT, '"quoted"', '"quoted"'),
+        (Encoding.JSON, "7", 7),
+        (Encoding.JSON, '"7"', "7"),
+        (Encoding.JSON, ' "a\\n\\"b\\""', 'a\n"b"'),
+        (Encoding.JSON, '""', ""),
+        (Encoding.JSON, "[1]", [1]),
+        (Encoding.JSON, "not JSON", "not JSON"),
+        (Encoding.JSON_EXCEPT_STRING, "7", 7),
+        (Encoding.JSON_EXCEPT_STRING, '"quoted"', '"quoted"'),
+        (Encoding.JSON_EXCEPT_STRING, "not JSON", "not JSON"),
+    ],
+)
+@pytest.mark.parametrize("schema", [{"type": "string"}, {"type": "integer"}, {}])
+def test_an_encoding_in_the_markup_takes_precedence_over_the_schema(encoding, text, value, schema):
+    assert value_of(schema, text, encoding=encoding) == value
+    assert json.loads(write(schema, ("x", text), encoding=encoding)) == {"x": value}
 
 
 @pytest.mark.parametrize(
-    ("schema", "pieces", "leaves"),
+    ("schema", "parts", "emitted"),
     [
         ({"type": "string"}, ["a", 'b"'], ["a", 'b\\"']),
         ({"type": "array"}, ["[", "1", ", 2"], ["", "[1", ", 2"]),
@@ -121,18 +138,18 @@ def test_the_type_may_stand_in_the_markup():
         ({}, ["he", "llo"], ['"he', "llo"]),
     ],
 )
-def test_a_value_leaves_as_soon_as_its_type_is_certain(schema, pieces, leaves):
+def test_a_value_is_emitted_as_soon_as_its_type_is_certain(schema, parts, emitted):
     writer = ArgumentsWriter(ParametersSchema({"properties": {"x": schema}}))
     writer.begin("x")
 
-    assert [writer.feed(piece) for piece in pieces] == leaves
+    assert [writer.feed(part) for part in parts] == emitted
 
 
 def test_no_arguments_are_an_empty_object():
     assert write({}) == "{}"
 
 
-def test_of_two_arguments_with_one_name_the_last_one_counts():
+def test_the_last_of_two_arguments_with_the_same_name_counts():
     assert json.loads(write({"type": "string"}, ("x", "a"), ("x", "b"))) == {"x": "b"}
 
 
@@ -140,7 +157,7 @@ def test_the_name_of_an_argument_is_escaped():
     assert json.loads(write({}, ('a"\n', "1"))) == {'a"\n': 1}
 
 
-def test_a_call_that_ends_within_a_value_closes_it():
+def test_the_end_of_a_call_closes_an_open_value():
     writer = ArgumentsWriter(ParametersSchema({"properties": {"x": {"type": "string"}}}))
 
     assert writer.begin("x") + writer.feed("a") + writer.finish() == '{"x":"a"}'
@@ -155,11 +172,11 @@ values = json_values.map(json.dumps) | st.lists(
 
 
 @given(st.data(), schemas, values)
-def test_no_cut_changes_what_leaves(data, schema, text):
-    whole = write(schema, ("x", [text]))
+def test_no_split_changes_the_output(data, schema, text):
+    expected = write(schema, ("x", [text]))
 
-    assert write(schema, ("x", text)) == whole
-    assert write(schema, ("x", data.draw(cut(text)))) == whole
+    assert write(schema, ("x", text)) == expected
+    assert write(schema, ("x", data.draw(splits(text)))) == expected
 
 
 @given(st.data(), schemas)

@@ -1,4 +1,4 @@
-"""The cost of a piece is bounded by the piece, whatever came before: counted in characters, not in time."""
+"""The cost of `feed` depends on its text alone, not on earlier text: counted in characters, not in time."""
 
 import pytest
 
@@ -10,19 +10,19 @@ TOOLS = {
     "get_weather": None,
 }
 SIZE = 8_000
-# A marker, a look ahead of white space, a name of 128 characters and another marker.
+# A delimiter, a lookahead of white space, a name of 128 characters and another delimiter.
 MAX_HELD = 2 * MAX_SPACE + 256
 
 
 class CountingParser(OutputParser):
-    """Counts the characters that it looks at."""
+    """Counts the characters that it scans."""
 
-    seen = 0
+    scanned = 0
     most_at_once = 0
     most_held = 0
 
     def _scan(self, text, *, at_end):
-        self.seen += len(text)
+        self.scanned += len(text)
         self.most_at_once = max(self.most_at_once, len(text))
         super()._scan(text, at_end=at_end)
         self.most_held = max(self.most_held, len(self._held), len(self._space))
@@ -50,7 +50,7 @@ PLACES = {
     "key": ("glm-4.6", "<tool_call>find\n<arg_key>"),
     "after a call": ("glm-4.6", "<tool_call>find\n</tool_call>"),
     "first line": ("glm-4-0414", ""),
-    "envelope": ("qwen3", '<tool_call>{"name": "find", "arguments": {"text": "'),
+    "call object": ("qwen3", '<tool_call>{"name": "find", "arguments": {"text": "'),
     "arguments first": ("qwen3", '<tool_call>{"arguments": {"text": "'),
     "braces": ("llama-3", ""),
     "header": ("gpt-oss", "<|channel|>"),
@@ -65,32 +65,32 @@ UNITS = [
 
 @pytest.mark.parametrize(("name", "before"), PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("unit", UNITS, ids=repr)
-def test_nothing_makes_the_parser_look_back_or_hold_back_without_bound(name, before, unit):
+def test_no_text_makes_the_parser_rescan_or_hold_back_without_bound(name, before, unit):
     text = (unit * SIZE)[:SIZE]
     small, large = (count(name, before, text, size) for size in (4, SIZE))
 
     assert small.most_held <= MAX_HELD
-    # Each piece is looked at once, and what is held is looked at again with each piece until it is decided.
-    assert small.seen <= SIZE * (1 + MAX_HELD / 4)
-    assert large.seen <= 2 * SIZE + len(before)
+    # Each text is scanned once, and what is held back is scanned again with each text until it is decided.
+    assert small.scanned <= SIZE * (1 + MAX_HELD / 4)
+    assert large.scanned <= 2 * SIZE + len(before)
 
 
 @pytest.mark.parametrize(("name", "before"), PLACES.values(), ids=PLACES)
-def test_plain_text_is_looked_at_once(name, before):
+def test_plain_text_is_scanned_once(name, before):
     parser = count(name, before, "word " * (SIZE // 5), 4)
 
-    assert parser.seen <= SIZE + len(before) + MAX_HELD
+    assert parser.scanned <= SIZE + len(before) + MAX_HELD
 
 
-def test_a_long_piece_is_read_in_shorter_ones():
-    """Else each of its calls would be looked for a marker in all that follows."""
+def test_a_long_text_is_scanned_in_parts():
+    """Otherwise, each of its calls would scan all of the remaining text for a delimiter."""
     parser = count("llama-3", "", '{"name": "find", "parameters": {}}; ' * 4_000, 1_000_000)
 
     assert parser.most_at_once <= 16_384 + MAX_HELD
     assert parser.called_tools
 
 
-def test_a_value_that_no_scalar_is_so_long_as_is_not_held():
+def test_a_value_longer_than_any_scalar_is_not_buffered():
     parser = OutputParser(FORMATS["glm-4.6"], TOOLS)
     parser.feed(VALUE.format("any"))
 

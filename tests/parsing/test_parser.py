@@ -1,4 +1,4 @@
-"""The laws: they hold for every family, whatever is said and however it is cut."""
+"""The properties of every family, for any output and any split of it."""
 
 import json
 
@@ -7,39 +7,45 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from answers import FAMILIES
+from contract import Contract
 from headrace.chunks import ChunkEncoder
-from headrace.contract import Contract
 from headrace.events import Finish, ToolCallStart
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.wire.completion import fold
-from reading import parse, said
-from strategies import answers, cut, markers_of, soups
+from reading import collect, parse
+from strategies import answers, delimiters_of, soups, splits
 
 families = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 
 
+def test_every_table_has_a_writer():
+    covered = [FORMATS[family.format].transitions for family in FAMILIES.values()]
+
+    assert [format.name for format in FORMATS.values() if format.transitions not in covered] == []
+
+
 def texts(family):
-    """Answers, and what no model should say."""
+    """Outputs of answers, and outputs that no model should write."""
     return soups(family.format) | answers(family).map(family.write)
 
 
 @families
 @given(data=st.data())
-def test_every_cut_gives_the_same_events(family, data):
+def test_every_split_gives_the_same_events(family, data):
     text = data.draw(texts(family))
     options = {"tool_stream": data.draw(st.booleans()), "stopped": data.draw(st.booleans())}
-    whole = parse(family.format, [text], **options)
+    events = parse(family.format, [text], **options)
 
-    for pieces in (list(text), data.draw(cut(text))):
-        assert parse(family.format, pieces, **options) == whole
+    for parts in (list(text), data.draw(splits(text))):
+        assert parse(family.format, parts, **options) == events
 
 
 @families
 @given(data=st.data())
-def test_what_was_meant_is_what_is_read(family, data):
+def test_the_parser_inverts_the_writer(family, data):
     answer = data.draw(answers(family))
-    result = said(parse(family.format, data.draw(cut(family.write(answer)))))
+    result = collect(parse(family.format, data.draw(splits(family.write(answer)))))
 
     assert (result.reasoning, result.content) == (answer.reasoning, answer.content)
     assert result.decoded == [(call.name, call.arguments) for call in answer.calls]
@@ -48,9 +54,9 @@ def test_what_was_meant_is_what_is_read(family, data):
 
 @families
 @given(data=st.data())
-def test_the_chunks_of_the_events_fold_to_what_was_meant(family, data):
+def test_the_chunks_of_an_answer_fold_to_it(family, data):
     answer = data.draw(answers(family))
-    events = parse(family.format, data.draw(cut(family.write(answer))))
+    events = parse(family.format, data.draw(splits(family.write(answer))))
     encoder = ChunkEncoder("20260313050448e162ecc8207a4c47", 1773349488, "glm-4.6")
 
     chunks = [encoder.encode(event) for event in [*events, Finish("stop")]]
@@ -62,7 +68,7 @@ def test_the_chunks_of_the_events_fold_to_what_was_meant(family, data):
 
 
 def _decoded(call):
-    """A call with its arguments as a value, if they are JSON."""
+    """Decode the arguments of a call, if they are JSON."""
     name, arguments = call
     try:
         return name, json.loads(arguments)
@@ -72,22 +78,24 @@ def _decoded(call):
 
 @families
 @given(data=st.data())
-def test_whole_calls_say_the_same_as_streamed_ones(family, data):
+def test_buffered_calls_equal_streamed_ones(family, data):
     text = data.draw(texts(family))
 
-    streamed, whole = (said(parse(family.format, [text], tool_stream=stream)) for stream in (True, False))
-    assert (streamed.reasoning, streamed.content) == (whole.reasoning, whole.content)
-    assert list(map(_decoded, streamed.calls)) == list(map(_decoded, whole.calls))
+    streamed, buffered = (
+        collect(parse(family.format, [text], tool_stream=stream)) for stream in (True, False)
+    )
+    assert (streamed.reasoning, streamed.content) == (buffered.reasoning, buffered.content)
+    assert list(map(_decoded, streamed.calls)) == list(map(_decoded, buffered.calls))
 
 
 @families
 @given(data=st.data())
-def test_every_stream_keeps_the_contract(family, data):
+def test_every_stream_fulfils_the_contract(family, data):
     text, tool_stream, stopped = (data.draw(drawn) for drawn in (texts(family), st.booleans(), st.booleans()))
     contract = Contract()
     parser = OutputParser(FORMATS[family.format], {"get_time": None}, tool_stream=tool_stream)
 
-    events = [event for piece in data.draw(cut(text)) for event in parser.feed(piece)]
+    events = [event for part in data.draw(splits(text)) for event in parser.feed(part)]
     events += parser.finish(stopped=stopped)
     reason = ("tool_calls" if parser.called_tools else "stop") if stopped else "length"
     assert [wrong for event in [*events, Finish(reason)] for wrong in contract.feed(event)] == []
@@ -96,36 +104,37 @@ def test_every_stream_keeps_the_contract(family, data):
 
 @families
 @given(data=st.data())
-def test_without_tools_nothing_is_a_call(family, data):
+def test_without_tools_there_are_no_calls(family, data):
     text = data.draw(texts(family))
 
     assert not any(isinstance(event, ToolCallStart) for event in parse(family.format, [text], tools={}))
 
 
-def _ends_in(text, marker):
-    return any(text.endswith(marker[:size]) for size in range(1, len(marker) + 1))
+def _ends_in(text, delimiter):
+    return any(text.endswith(delimiter[:size]) for size in range(1, len(delimiter) + 1))
 
 
 @families
 @given(data=st.data())
-def test_an_answer_that_was_cut_off_says_a_beginning_of_it(family, data):
+def test_an_answer_that_is_cut_off_gives_a_beginning_of_it(family, data):
     text = family.write(data.draw(answers(family)))
     beginning = text[: data.draw(st.integers(0, len(text)))]
-    # A marker at the end, or a part of one, may still turn out to be text; a line end, protocol.
-    assume(not any(_ends_in(beginning.rstrip(), marker) for marker in markers_of(family.format)))
+    # A delimiter at the end, or a part of one, may still turn out to be text, and a line end markup.
+    while any(_ends_in(beginning.rstrip(), delimiter) for delimiter in delimiters_of(family.format)):
+        beginning = beginning[:-1]
 
-    whole, part = (said(parse(family.format, [piece])) for piece in (text, beginning))
-    assert whole.reasoning.startswith(part.reasoning.rstrip("\n"))
-    # Without a marker, a call that was cut off in its first words is text.
-    assert whole.content.startswith(part.content.rstrip("\n")) or not family.talks_and_calls
-    for (name, arguments), (some_name, some_arguments) in zip(whole.calls, part.calls, strict=False):
+    full, part = (collect(parse(family.format, [output])) for output in (text, beginning))
+    assert full.reasoning.startswith(part.reasoning.rstrip("\n"))
+    # In families without a delimiter before calls, a call that is cut off in its name is text.
+    assert full.content.startswith(part.content.rstrip("\n")) or not family.mixes
+    for (name, arguments), (some_name, some_arguments) in zip(full.calls, part.calls, strict=False):
         assert some_name == name
         assert arguments.startswith(some_arguments.removesuffix("\\n").rstrip("\n"))
-    assert len(part.calls) <= len(whole.calls)
+    assert len(part.calls) <= len(full.calls)
 
 
 def _has_no_header(text):
-    """The words of a header are no text."""
+    """The words of a header are dropped."""
     return "<|channel|>" not in text and "<|start|>" not in text
 
 
@@ -133,45 +142,45 @@ def _has_no_header(text):
 @given(data=st.data())
 def test_no_text_is_lost_outside_of_calls(family, data):
     text = data.draw(soups(family.format).filter(_has_no_header))
-    result = said(parse(family.format, [text], tools={}))
+    result = collect(parse(family.format, [text], tools={}))
 
     left = iter(text)
-    assert all(char in left for char in result.reasoning + result.content), "not said, or not in this order"
+    assert all(char in left for char in result.reasoning + result.content), "invented or reordered text"
     dropped = len(text) - len(result.reasoning + result.content)
-    protocol = sum(text.count(marker) * len(marker) for marker in markers_of(family.format))
+    markup = sum(text.count(delimiter) * len(delimiter) for delimiter in delimiters_of(family.format))
     space = sum(map(str.isspace, text))
-    # After a stop token there is silence, even if a part of another one follows.
-    silence = max(map(len, FORMATS[family.format].stops)) if dropped else 0
-    assert dropped <= protocol + space + silence
+    # Text after a stop token is dropped, even the beginning of another one.
+    after_stop = max(map(len, FORMATS[family.format].stop_tokens)) if dropped else 0
+    assert dropped <= markup + space + after_stop
 
 
 @families
 @given(data=st.data())
-def test_no_word_is_lost_of_what_the_model_ended_itself(family, data):
-    """Not even inside of calls, whatever is wrong with their markup."""
+def test_no_text_is_lost_of_an_output_that_the_model_ended(family, data):
+    """Not even inside calls, however broken their markup."""
     words = ("一", "二", "三", "四")
     text = "".join(word + data.draw(soups(family.format)) for word in words)
     assume(_has_no_header(text))
-    result = repr(said(parse(family.format, [text], stopped=True)))
+    result = repr(collect(parse(family.format, [text], stopped=True)))
 
     assert [word for word in words if word not in result] == []
 
 
 @given(st.text(max_size=200))
-def test_text_without_a_marker_is_the_answer_verbatim(text):
+def test_text_without_delimiters_is_the_answer_verbatim(text):
     assume("<" not in text)
-    result = said(parse("glm-4.7", ["x</think>", *text]))
+    result = collect(parse("glm-4.7", ["x</think>", *text]))
 
     assert (result.reasoning, result.content) == ("x", text.strip(" \t\r\n") and text)
 
 
-def test_whether_the_model_thinks_is_known_at_every_moment():
+def test_is_reasoning_is_true_while_the_model_thinks():
     parser = OutputParser(FORMATS["glm-4.7"])
 
-    assert [parser.feed(piece) and parser.is_reasoning for piece in ("hm", "m</think>Hello")] == [True, False]
+    assert [parser.feed(text) and parser.is_reasoning for text in ("hm", "m</think>Hello")] == [True, False]
     assert OutputParser(FORMATS["glm-4.7"]).is_reasoning
     assert not OutputParser(FORMATS["glm-4.7"], thinking=False).is_reasoning
 
 
-def test_a_parser_needs_no_tools():
-    assert said(OutputParser(FORMATS["glm-4.6"]).feed("Hello")).content == "Hello"
+def test_tools_are_optional():
+    assert collect(OutputParser(FORMATS["glm-4.6"]).feed("Hello")).content == "Hello"

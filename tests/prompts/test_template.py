@@ -26,17 +26,17 @@ def render(template, messages, **fields):
     return render_request(template, decode_request(json.dumps(body).encode()))
 
 
-def test_a_question_ends_with_the_assistants_opening(template):
+def test_the_prompt_ends_with_the_start_of_the_assistants_message(template):
     assert render(template, [USER]) == "[gMASK]<sop><|user|>\nHi<|assistant|>"
 
 
-def test_thinking_off_is_said_to_the_model_twice(template):
+def test_disabled_thinking_is_in_the_prompt_twice(template):
     prompt = render(template, [USER], thinking={"type": "disabled"})
 
     assert prompt == "[gMASK]<sop><|user|>\nHi/nothink<|assistant|>\n<think></think>"
 
 
-def test_tools_stand_before_the_conversation_as_they_were_sent(template):
+def test_tools_come_before_the_conversation_unchanged(template):
     tool = {"type": "function", "function": {"parameters": {"type": "object"}, "name": "f"}}
     prompt = render(template, [USER], tools=[tool])
 
@@ -49,7 +49,7 @@ def test_tool_choice_none_hides_the_tools(template):
     assert "<tools>" not in render(template, [USER], tools=[tool], tool_choice="none")
 
 
-def test_a_call_and_its_result_are_written_as_the_model_wrote_them(template):
+def test_a_call_and_its_result_are_rendered_as_the_model_generated_them(template):
     loop = [
         USER,
         {"role": "assistant", "reasoning_content": "Look.", "tool_calls": [CALL]},
@@ -63,14 +63,14 @@ def test_a_call_and_its_result_are_written_as_the_model_wrote_them(template):
     )
 
 
-def test_the_reasoning_of_earlier_turns_is_dropped_unless_it_is_to_be_kept(template):
+def test_earlier_reasoning_is_dropped_unless_clear_thinking_is_false(template):
     history = [USER, {"role": "assistant", "content": "Yes", "reasoning_content": "Old."}, USER]
 
     assert "Old." not in render(template, history)
     assert "<think>Old.</think>" in render(template, history, thinking={"clear_thinking": False})
 
 
-def test_a_template_that_refuses_says_why():
+def test_the_reason_of_a_rejection_is_reported():
     template = ChatTemplate("{{ raise_exception('roles must alternate') }}")
 
     with pytest.raises(RequestError, match="roles must alternate"):
@@ -81,7 +81,7 @@ def test_a_template_that_refuses_says_why():
     "jinja",
     ["{{ messages + 1 }}", "{{ 1 / 0 }}", "{{ messages.x.y }}", "{{ 5 | tojson(indent='x') | int + {} }}"],
 )
-def test_a_template_that_fails_is_a_refusal(jinja):
+def test_a_failure_of_the_template_is_a_request_error(jinja):
     with pytest.raises(RequestError, match="the model's chat template"):
         render(ChatTemplate(jinja), [USER])
 

@@ -1,4 +1,4 @@
-"""`make` sets up its environment by itself, again if it must, and says what is missing."""
+"""`make` creates its environment, recreates one that cannot be used, and reports what is missing."""
 
 import importlib.util
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts/set_up.py"
-NOTHING_NEW = "pip"  # is there in every environment, so nothing is downloaded
+NOTHING_NEW = "pip"  # installed in every environment, so nothing is downloaded
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def set_up():
 
 @pytest.fixture
 def venv(set_up, tmp_path):
-    """What an environment looks like to the script."""
+    """A directory that the script takes for an environment."""
     directory = tmp_path / "venv"
     (directory / "bin").mkdir(parents=True)
     (directory / "bin/python").touch()
@@ -37,7 +37,7 @@ def run(*arguments, before="pass"):
     )
 
 
-def test_an_environment_is_created_with_one_line_and_the_next_time_nothing_happens(tmp_path):
+def test_an_environment_is_created_once_and_prints_one_line(tmp_path):
     first, again = run(tmp_path / "venv", NOTHING_NEW), run(tmp_path / "venv", NOTHING_NEW)
 
     assert (first.returncode, first.stderr) == (0, "")
@@ -46,7 +46,7 @@ def test_an_environment_is_created_with_one_line_and_the_next_time_nothing_happe
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
-def test_one_whose_creation_was_interrupted_is_created_again(tmp_path):
+def test_an_environment_is_recreated_if_its_creation_was_interrupted(tmp_path):
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/python").symlink_to(sys.executable)
 
@@ -54,15 +54,15 @@ def test_one_whose_creation_was_interrupted_is_created_again(tmp_path):
     assert subprocess.run([tmp_path / "venv/bin/python", "-m", "pip", "--version"], check=True)
 
 
-def test_one_that_fits_is_used(set_up, venv):
+def test_a_usable_environment_is_kept(set_up, venv):
     assert set_up.read_installed(venv) == [NOTHING_NEW]
 
 
-def test_one_that_was_moved_is_not(set_up, venv):
+def test_a_moved_environment_is_not_used(set_up, venv):
     assert set_up.read_installed(venv.rename(venv.with_name("elsewhere"))) is None
 
 
-def test_one_whose_python_is_gone_is_not(set_up, venv):
+def test_an_environment_without_its_python_is_not_used(set_up, venv):
     (venv / "bin/python").unlink()
     (venv / "bin/python").symlink_to(venv / "nowhere")
 
@@ -70,7 +70,7 @@ def test_one_whose_python_is_gone_is_not(set_up, venv):
 
 
 @pytest.mark.parametrize(("name", "value"), [("PYTHON", "Python 3.99"), ("sys.base_prefix", "/opt/other")])
-def test_one_of_another_python_is_not(set_up, venv, monkeypatch, name, value):
+def test_an_environment_of_another_python_is_not_used(set_up, venv, monkeypatch, name, value):
     owner = sys if name.startswith("sys.") else set_up
     monkeypatch.setattr(owner, name.removeprefix("sys."), value)
 
@@ -83,7 +83,7 @@ def test_a_changed_dependency_is_installed(set_up, venv):
     assert set_up.has_changed(venv)
 
 
-def test_what_failed_is_shown_and_tried_again(tmp_path):
+def test_an_installation_error_is_shown_and_retried_the_next_time(tmp_path):
     for _ in range(2):
         failed = run(tmp_path / "venv", "./nowhere")
 
@@ -91,19 +91,19 @@ def test_what_failed_is_shown_and_tried_again(tmp_path):
         assert "nowhere" in failed.stderr
 
 
-def test_an_old_python_is_refused_before_anything_is_created(tmp_path):
-    refused = run(tmp_path / "venv", NOTHING_NEW, before="sys.version_info = (3, 9, 2)")
+def test_an_old_python_is_rejected_before_anything_is_created(tmp_path):
+    rejected = run(tmp_path / "venv", NOTHING_NEW, before="sys.version_info = (3, 9, 2)")
 
-    assert refused.returncode == 1
-    assert "needs Python 3.11 or later" in refused.stderr
-    assert "is Python 3.9." in refused.stderr
-    assert "PYTHON=" in refused.stderr
+    assert rejected.returncode == 1
+    assert "needs Python 3.11 or later" in rejected.stderr
+    assert "is Python 3.9." in rejected.stderr
+    assert "PYTHON=" in rejected.stderr
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_system_without_ensurepip_is_told_which_package_has_it(tmp_path):
-    refused = run(tmp_path / "venv", NOTHING_NEW, before="sys.modules['ensurepip'] = None")
+def test_a_missing_ensurepip_is_reported_with_the_package_to_install(tmp_path):
+    rejected = run(tmp_path / "venv", NOTHING_NEW, before="sys.modules['ensurepip'] = None")
 
-    assert refused.returncode == 1
-    assert f"apt install python{sys.version_info.major}.{sys.version_info.minor}-venv" in refused.stderr
+    assert rejected.returncode == 1
+    assert f"apt install python{sys.version_info.major}.{sys.version_info.minor}-venv" in rejected.stderr
     assert not (tmp_path / "venv").exists()

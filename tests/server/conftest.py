@@ -5,19 +5,19 @@ import pytest
 
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 
 TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
 
 
 @pytest.fixture
 def serve():
-    """Serves an engine under the name glm-4.6; gives a client for it."""
+    """Serve an engine as glm-4.6, and return a client."""
     with ExitStack() as open_until_the_end:
 
         def start(engine, **settings):
             model = Model(("glm-4.6", "headrace-tiny"), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
-            app = App(Catalogue([model]), Settings(**settings))
+            app = App(ModelRegistry([model]), Settings(**settings))
             server = open_until_the_end.enter_context(LocalServer(app))
             return open_until_the_end.enter_context(httpx2.Client(base_url=server.url, trust_env=False))
 

@@ -1,7 +1,8 @@
-"""What a wrong request gets: the documented status and code, and a message that names field and value."""
+"""Errors for invalid requests: the documented status and code, and a message with field and value."""
 
 import gzip
 import json
+import re
 from contextlib import contextmanager
 
 import httpx2
@@ -10,13 +11,13 @@ import pytest
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from wire_client import CHAT, HELLO
 
 
 @pytest.fixture
 def client(serve):
-    return serve(ScriptedEngine("Hi"), api_keys=("id.secret",), max_body=10_000)
+    return serve(ScriptedEngine("Hi"), api_keys=("id.secret",), max_body_size=10_000)
 
 
 def post(client, key="id.secret", **request):
@@ -47,14 +48,14 @@ CASES = [
     ),
     ("no key", {"json": HELLO, "key": ""}, 401, "1001", ["Authorization"]),
     ("a wrong key", {"json": HELLO, "key": "id.wrong"}, 401, "1002", ["id.w"]),
-    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY"]),
+    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY_SIZE"]),
 ]
 
 
 @pytest.mark.parametrize(
     ("request_", "status", "code", "named"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
-def test_what_is_wrong_is_named(client, request_, status, code, named):
+def test_an_error_names_the_field_and_the_value(client, request_, status, code, named):
     response = post(client, **request_)
 
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
@@ -62,11 +63,11 @@ def test_what_is_wrong_is_named(client, request_, status, code, named):
         assert word in response.json()["error"]["message"]
 
 
-def test_a_wrong_key_is_not_told_back_whole(client):
+def test_an_error_does_not_repeat_the_whole_key(client):
     assert "very-long-secret" not in post(client, key="id.very-long-secret", json=HELLO).text
 
 
-def test_another_method_is_refused(client):
+def test_another_method_is_405_with_the_allowed_ones(client):
     response = client.get(CHAT)
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
@@ -74,7 +75,7 @@ def test_another_method_is_refused(client):
     assert sorted(client.post("/v1/models").headers["allow"].split(", ")) == ["GET", "HEAD"]
 
 
-def test_another_path_is_refused_in_the_same_form(client):
+def test_another_path_is_404_with_a_json_error(client):
     response = client.get("/api/paas/v4/nothing")
 
     assert (response.status_code, response.json()["error"]["code"]) == (404, "1222")
@@ -86,7 +87,7 @@ def test_models_need_a_key_too(client, path):
     assert client.get(path, headers={"x-api-key": "id.secret"}).status_code == 200
 
 
-def test_a_compressed_body_is_refused_as_such(client):
+def test_a_compressed_body_is_415(client):
     packed = gzip.compress(json.dumps(HELLO).encode())
     response = client.post(
         CHAT, content=packed, headers={"x-api-key": "id.secret", "content-encoding": "gzip"}
@@ -108,34 +109,39 @@ class DefectiveModel(Model, frozen=True):
 
 
 @contextmanager
-def serve_defective(said):
+def serve_defective(text):
     model = DefectiveModel(
-        ("glm-4.6", b"no text"), ScriptedEngine(said, piece=1, delay=0.01), FORMATS["glm-4.6"], None
+        ("glm-4.6", b"no text"), ScriptedEngine(text, piece=1, delay=0.01), FORMATS["glm-4.6"], None
     )
-    app = App(Catalogue([model]), Settings())
+    app = App(ModelRegistry([model]), Settings())
     with LocalServer(app) as server, httpx2.Client(base_url=server.url, trust_env=False) as client:
         yield client
 
 
 @pytest.mark.parametrize(
-    ("asked", "defect"),
+    ("request_", "defect"),
     [
         (("POST", CHAT, {**HELLO, "stream": True}), "AssertionError"),
         (("POST", CHAT, HELLO), "AssertionError"),
         (("GET", "/v1/models", None), "TypeError"),
     ],
 )
-def test_a_defect_is_logged_and_answered_in_the_same_form(asked, defect, capsys):
-    method, path, body = asked
+def test_a_defect_is_logged_with_the_request_id_that_the_client_gets(request_, defect, capsys):
+    method, path, body = request_
     with serve_defective("!") as client:
         response = client.request(method, path, json=body)
 
-    assert (response.status_code, response.json()["error"]["code"]) == (500, "500")
-    assert defect not in response.text
-    assert defect in capsys.readouterr().err
+    error = response.json()["error"]
+    message = re.fullmatch(
+        r"internal server error; see the server log, (request id \w{16})", error["message"]
+    )
+    log = capsys.readouterr().err
+    assert (response.status_code, error["code"]) == (500, "500")
+    assert defect in log
+    assert message[1] in log
 
 
-def test_a_defect_in_the_midst_of_a_stream_cuts_it(capsys):
+def test_a_defect_during_a_stream_closes_the_connection(capsys):
     with serve_defective("Hi!") as client, pytest.raises(httpx2.RemoteProtocolError, match="incomplete"):
         client.post(CHAT, json={**HELLO, "stream": True})
 

@@ -20,7 +20,7 @@ from wire_client import (
 )
 
 
-def test_a_stream_has_the_services_headers(serve):
+def test_a_stream_has_the_headers_of_zais_service(serve):
     response = serve(ScriptedEngine("Hi")).post(CHAT, json={**HELLO, "stream": True})
 
     assert response.headers["content-type"] == "text/event-stream;charset=UTF-8"
@@ -47,7 +47,7 @@ def test_id_created_and_model_stay_the_same(serve):
     assert len({(chunk["id"], chunk["created"], chunk["model"]) for chunk in chunks}) == 1
 
 
-def test_arguments_flow_with_tool_stream_and_come_whole_without(serve):
+def test_arguments_are_incremental_with_tool_stream_and_complete_without(serve):
     client = serve(ScriptedEngine(CALL, piece=2))
     flowing = deltas(stream(client, tools=[WEATHER], tool_stream=True), "tool_calls")
     whole = deltas(stream(client, tools=[WEATHER]), "tool_calls")
@@ -60,7 +60,7 @@ def test_arguments_flow_with_tool_stream_and_come_whole_without(serve):
 
 
 @pytest.mark.parametrize("tool_stream", [True, False])
-def test_the_whole_answer_is_the_stream_folded(serve, tool_stream):
+def test_a_completion_is_the_folded_stream(serve, tool_stream):
     client = serve(ScriptedEngine(CALL, piece=3))
     chunks = stream(client, tools=[WEATHER], tool_stream=tool_stream)
     answer = client.post(CHAT, json={**HELLO, "tools": [WEATHER]}).json()
@@ -73,7 +73,7 @@ def test_the_whole_answer_is_the_stream_folded(serve, tool_stream):
     assert answer["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_the_keys_of_a_whole_answer_are_alphabetical(serve):
+def test_the_keys_of_a_completion_are_sorted(serve):
     answer = serve(ScriptedEngine("<think>a</think>b")).post(CHAT, json=HELLO).json()
 
     assert list(answer) == ["choices", "created", "id", "model", "object", "request_id", "usage"]
@@ -89,7 +89,7 @@ def test_a_request_id_is_echoed(serve):
 
 
 @pytest.mark.parametrize("path", [CHAT, CODING_CHAT, OPENAI_CHAT])
-def test_three_paths_lead_to_it(serve, path):
+def test_every_prefix_serves_the_endpoint(serve, path):
     assert serve(ScriptedEngine("Hi")).post(path, json=HELLO).status_code == 200
 
 
@@ -120,7 +120,7 @@ def test_models_are_listed_in_openais_form(serve):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_model_can_be_looked_up_under_every_prefix(serve, prefix):
+def test_a_model_can_be_retrieved_under_every_prefix(serve, prefix):
     client = serve(ScriptedEngine(""))
     listed = client.get(f"{prefix}/models").json()["data"]
     unknown = client.get(f"{prefix}/models/zai-org/GLM-9")
@@ -132,7 +132,7 @@ def test_a_model_can_be_looked_up_under_every_prefix(serve, prefix):
     )
 
 
-def test_thinking_off_is_in_the_prompt_of_the_model_and_its_text_is_content(serve):
+def test_with_thinking_disabled_the_prompt_disables_it_and_the_text_is_content(serve):
     chunks = stream(serve(ScriptedEngine("\nHi")), thinking={"type": "disabled"})
 
     assert "".join(deltas(chunks, "content")) == "Hi"
@@ -141,20 +141,20 @@ def test_thinking_off_is_in_the_prompt_of_the_model_and_its_text_is_content(serv
 # --- every way in which a stream ends ------------------------------------------------------------
 
 
-def test_length_is_the_ending_of_an_answer_that_was_cut_off(serve):
+def test_an_answer_that_reaches_max_tokens_ends_with_length(serve):
     assert (
         stream(serve(ScriptedEngine("Hi", finish_reason="length")))[-1]["choices"][0]["finish_reason"]
         == "length"
     )
 
 
-def test_an_engine_that_fails_at_once_gives_a_status_not_a_stream(serve):
+def test_an_engine_failure_before_the_first_event_is_a_status(serve):
     response = serve(ScriptedEngine([EngineError("no GPU")])).post(CHAT, json={**HELLO, "stream": True})
 
     assert (response.status_code, response.json()) == (500, {"error": {"code": "1234", "message": "no GPU"}})
 
 
-def test_an_engine_that_fails_later_ends_the_stream_with_network_error_and_usage(serve):
+def test_an_engine_failure_during_a_stream_ends_it_with_network_error_and_usage(serve):
     chunks = stream(serve(ScriptedEngine(["Hi", " there", EngineError("lost")])))
 
     assert "".join(deltas(chunks, "content")) == "Hi there"
@@ -162,24 +162,24 @@ def test_an_engine_that_fails_later_ends_the_stream_with_network_error_and_usage
     assert chunks[-1]["usage"]["completion_tokens"] == 2
 
 
-def test_an_engine_that_fails_later_is_an_error_where_nothing_was_sent_yet(serve):
+def test_an_engine_failure_before_a_completion_is_sent_is_an_error(serve):
     response = serve(ScriptedEngine(["Hi", EngineError("lost")])).post(CHAT, json=HELLO)
 
     assert (response.status_code, response.json()["error"]["message"]) == (500, "lost")
 
 
-def test_an_engine_that_stops_without_an_ending_is_a_network_error(serve):
+def test_an_engine_that_ends_without_a_finish_is_a_network_error(serve):
     class Endless(ScriptedEngine):
         async def generate(self, generation):
-            async for said in super().generate(generation):
-                if not isinstance(said[0], Finish):
-                    yield said
+            async for events in super().generate(generation):
+                if not isinstance(events[0], Finish):
+                    yield events
 
     assert stream(serve(Endless("Hi")))[-1]["choices"][0]["finish_reason"] == "network_error"
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_client_that_leaves_stops_the_engine(serve, streaming):
+def test_a_client_that_disconnects_stops_the_engine(serve, streaming):
     engine = ScriptedEngine("x" * 4000, delay=0.01)
     client = serve(engine)
     with pytest.raises(httpx2.TimeoutException if not streaming else StopIteration):
@@ -196,8 +196,8 @@ def test_a_client_that_leaves_stops_the_engine(serve, streaming):
     assert engine.running == 0
 
 
-def test_silence_is_filled_with_comments_of_a_single_line_end(serve):
-    client = serve(ScriptedEngine(["Hi", "!"], delay=0.3), keep_alive=0.05)
+def test_comments_with_a_single_line_end_fill_silence(serve):
+    client = serve(ScriptedEngine(["Hi", "!"], delay=0.3), keep_alive_interval=0.05)
     body = client.post(CHAT, json={**HELLO, "stream": True}).content
 
     assert body.count(b": keep-alive\n") >= 2
@@ -205,7 +205,7 @@ def test_silence_is_filled_with_comments_of_a_single_line_end(serve):
     assert "".join(deltas(chunks_of(body), "content")) == "Hi!"
 
 
-def test_usage_is_the_engines(serve):
+def test_usage_is_that_of_the_engine(serve):
     usage = TokenUsage(prompt=9, completion=5, cached=4, reasoning=2)
     chunks = stream(serve(ScriptedEngine(["Hi", Finish("stop", usage)])))
 
@@ -218,7 +218,7 @@ def test_usage_is_the_engines(serve):
     }
 
 
-def test_streams_at_once_make_progress_together(serve):
+def test_concurrent_streams_progress_together(serve):
     client = serve(ScriptedEngine("word " * 50, piece=5, delay=0.01))
     open_streams = [client.stream("POST", CHAT, json={**HELLO, "stream": True}) for _ in range(5)]
     readers = [stream.__enter__().iter_raw() for stream in open_streams]

@@ -1,7 +1,8 @@
-"""Flags over the environment over headrace.toml over defaults; a mistake is named where it stands."""
+"""Flags override environment variables, these headrace.toml, and this the defaults; errors name the place."""
 
 import pytest
 
+from headrace.engines.protocols import DIALECTS
 from headrace.errors import RequestError
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server.configuration import configure
@@ -9,7 +10,7 @@ from headrace.server.configuration import configure
 WHOLE = """
 [server]
 port = 9000
-keep_alive = 5
+keep_alive_interval = 5
 
 [turns]
 linger = 7.5
@@ -18,11 +19,11 @@ linger = 7.5
 engine = "completions"
 url = ["http://gpu1:8000/v1", "http://gpu2:8000/v1"]
 upstream_model = "zai-org/GLM-4.6"
-key = "VLLM_KEY"
+upstream_key_env = "VLLM_KEY"
 dialect = "vllm"
-template = "templates/glm.jinja"
-names = ["glm"]
-first_token = 60
+chat_template = "templates/glm.jinja"
+aliases = ["glm"]
+first_token_timeout = 60
 
 [models.air]
 engine = "chat"
@@ -33,7 +34,7 @@ dialect = "zai"
 
 @pytest.fixture
 def read(tmp_path, monkeypatch):
-    """Reads a headrace.toml in the working directory, or none."""
+    """Read the configuration, with `text` as headrace.toml in the working directory."""
     monkeypatch.chdir(tmp_path)
 
     def read(text="", environment=(), **flags):
@@ -44,16 +45,21 @@ def read(tmp_path, monkeypatch):
     return read
 
 
-def test_a_file_says_everything(read):
+def test_a_file_can_set_every_option(read):
     configuration = read(WHOLE)
     glm, air = (options.settings() for options in configuration.models)
 
     assert [options.name for options in configuration.models] == ["glm-4.6", "air"]
-    assert (configuration.settings.port, configuration.settings.keep_alive) == (9000, 5)
+    assert (configuration.settings.port, configuration.settings.keep_alive_interval) == (9000, 5)
     assert configuration.settings.turns.linger == 7.5
     assert isinstance(glm, CompletionsSettings)
     assert glm.url == ("http://gpu1:8000/v1", "http://gpu2:8000/v1")
-    assert (glm.key, glm.dialect, glm.names, glm.first_token) == ("VLLM_KEY", "vllm", ("glm",), 60)
+    assert (glm.upstream_key_env, glm.dialect, glm.aliases, glm.first_token_timeout) == (
+        "VLLM_KEY",
+        "vllm",
+        ("glm",),
+        60,
+    )
     assert isinstance(air, ChatSettings)
     assert air.url == ("https://api.z.ai/api/paas/v4",)
 
@@ -66,27 +72,29 @@ def test_paths_are_relative_to_the_file_and_inline_templates_are_not_paths(read,
     configuration = read(config=str(tmp_path / "etc" / "my.toml"))
     inline = read(WHOLE.replace("templates/glm.jinja", "{{ messages }}"))
 
-    assert configuration.models[0].settings().template == str(tmp_path / "etc" / "templates" / "glm.jinja")
+    assert configuration.models[0].settings().chat_template == str(
+        tmp_path / "etc" / "templates" / "glm.jinja"
+    )
     assert configuration.models[1].settings().path == tmp_path / "etc" / "m.gguf"
-    assert inline.models[0].settings().template == "{{ messages }}"
+    assert inline.models[0].settings().chat_template == "{{ messages }}"
 
 
-def test_a_flag_overrules_a_variable_and_a_variable_the_file(read):
-    environment = {"HEADRACE_PORT": "1", "HEADRACE_KEEP_ALIVE": "2.5", "HEADRACE_LINGER": "3"}
+def test_a_flag_overrides_a_variable_and_a_variable_the_file(read):
+    environment = {"HEADRACE_PORT": "1", "HEADRACE_KEEP_ALIVE_INTERVAL": "2.5", "HEADRACE_LINGER": "3"}
     settings = read(WHOLE, environment, port="7").settings
 
-    assert (settings.port, settings.keep_alive, settings.turns.linger) == (7, 2.5, 3)
+    assert (settings.port, settings.keep_alive_interval, settings.turns.linger) == (7, 2.5, 3)
 
 
-def test_a_variable_for_models_holds_for_each_that_knows_the_option(read):
-    models = read(WHOLE, {"HEADRACE_IDLE": "9", "HEADRACE_MAX_TOKENS": "5"}).models
+def test_a_variable_for_models_applies_to_each_model_that_has_the_option(read):
+    models = read(WHOLE, {"HEADRACE_IDLE_TIMEOUT": "9", "HEADRACE_DEFAULT_MAX_TOKENS": "5"}).models
     glm, air = (options.settings() for options in models)
 
-    assert (glm.idle, air.idle) == (9, 9)
-    assert glm.max_tokens == 5
+    assert (glm.idle_timeout, air.idle_timeout) == (9, 9)
+    assert glm.default_max_tokens == 5
 
 
-def test_without_anything_it_is_the_embedded_model(read):
+def test_the_default_is_the_embedded_model(read):
     configuration = read(environment={"HEADRACE_SLOTS": "2", "HEADRACE_API_KEYS": "a.b, c.d"})
     (options,) = configuration.models
 
@@ -94,23 +102,23 @@ def test_without_anything_it_is_the_embedded_model(read):
     assert options.settings() == LlamaSettings(slots=2)
 
 
-def test_a_model_file_keeps_zais_names(read):
+def test_a_model_file_gets_zais_names(read):
     (options,) = read(model="/models/My-GLM.gguf", threads="8").models
     settings = options.settings()
 
     assert options.name == "my-glm"
     assert (str(settings.path), settings.threads) == ("/models/My-GLM.gguf", 8)
-    assert "glm-4.6" in settings.names
+    assert "glm-4.6" in settings.aliases
 
 
-def test_the_command_line_names_the_only_model(read):
+def test_a_model_on_the_command_line_replaces_the_models_of_the_file(read):
     (options,) = read(WHOLE, upstream="http://x:1/v1,http://y:1/v1").models
 
     assert options.settings(ChatSettings).url == ("http://x:1/v1", "http://y:1/v1")
     assert options.name == ""
 
 
-MISTAKES = [
+ERRORS = [
     ("[server]\nport = 'high'", ["headrace.toml: [server]", "port is 'high'", "int"]),
     ("[server]\nporte = 1", ["[server]", "porte", "did you mean port?"]),
     ("[serve]\nport = 1", ["[serve]", "did you mean server?"]),
@@ -125,29 +133,29 @@ MISTAKES = [
     ('[models.m]\nengine = "magic"', ['[models."m"]', "engine is 'magic'", "llama, completions, chat, recorded"]),
     ('[models.m]\nengine = ["llama"]', ['[models."m"]', "engine is ['llama']", "llama, completions"]),
     ('[models.glm-4.6]\nengine = "llama"', ["[models.glm-4.6]", "quotes", '[models."glm-4.6"]']),
-    ('[models.m]\nengine = "llama"\n[models.o]\nnames = ["M"]', ['[models."o"]', "M", '[models."m"]', "one name"]),
+    ('[models.m]\nengine = "llama"\n[models.o]\naliases = ["M"]', ['[models."o"]', "name M", '[models."m"]', "remove it"]),
     ('[models.m]\nengine = "chat"', ['[models."m"]', "url is missing", "http://gpu1:8000/v1"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\nslots = 3', ["slots is no option here"]),
-    ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "generations at once"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", "{openai,zai,vllm,sglang,llama.cpp}"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\nkey = "sk-1.2"', ["key must be the NAME"]),
-    ('[models.m]\nengine = "recorded"', ["path is missing", "directory of traces"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\nslots = 3', ["unknown option slots"]),
+    ('[models.m]\nengine = "llama"\nslots = "many"', ['[models."m"]', "slots is 'many'", "concurrent generations"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\ndialect = "vlm"', ["dialect is 'vlm'", f"{{{','.join(DIALECTS)}}}"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\nupstream_key_env = "sk-1.2"', ["upstream_key_env must be the NAME"]),
+    ('[models.m]\nengine = "recorded"', ["path is missing", "directory of recordings"]),
     ("[server]\nport = 99999", ["port is 99999", "65535"]),
-    ("[server]\nkeep_alive = 0", ["keep_alive is 0", "SECONDS: silence"]),
-    ("[server]\nkeep_alive = inf", ["keep_alive is inf"]),
+    ("[server]\nkeep_alive_interval = 0", ["keep_alive_interval is 0", "SECONDS: how long"]),
+    ("[server]\nkeep_alive_interval = inf", ["keep_alive_interval is inf"]),
     ("[server]\nshutdown_timeout = -1", ["shutdown_timeout is -1"]),
     ('[models.m]\nengine = "llama"\nslots = 0', ["slots is 0", ">= 1"]),
     ('[models.m]\nengine = "llama"\ncontext = -5', ["context is -5"]),
     ('[models.m]\nengine = "llama"\ncontext = 2000000000', ["context", "slots", "2147483647"]),
     ('[models.m]\nengine = "llama"\nthreads = 1000', ["threads is 1000", "512"]),
-    ('[models.m]\nengine = "llama"\nidle = nan', ["idle is nan"]),
-    ('[models.m]\nengine = "chat"\nurl = "u"\ntotal = -1', ["total is -1"]),
-    ('[models.m]\nengine = "completions"\nurl = "u"\nmax_tokens = 0', ["max_tokens is 0"]),
+    ('[models.m]\nengine = "llama"\nidle_timeout = nan', ["idle_timeout is nan"]),
+    ('[models.m]\nengine = "chat"\nurl = "u"\ntotal_timeout = -1', ["total_timeout is -1"]),
+    ('[models.m]\nengine = "completions"\nurl = "u"\ndefault_max_tokens = 0', ["default_max_tokens is 0"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "named"), MISTAKES, ids=[text.splitlines()[-1] for text, _ in MISTAKES])
-def test_a_mistake_names_file_table_key_value_and_way_out(read, text, named):
+@pytest.mark.parametrize(("text", "named"), ERRORS, ids=[text.splitlines()[-1] for text, _ in ERRORS])
+def test_an_error_names_the_file_the_table_the_option_the_value_and_the_remedy(read, text, named):
     with pytest.raises(RequestError) as caught:
         for options in read(text).models:
             options.settings()
@@ -156,25 +164,75 @@ def test_a_mistake_names_file_table_key_value_and_way_out(read, text, named):
         assert part in caught.value.message
 
 
-def test_a_mistake_in_a_variable_or_a_flag_names_that(read):
+def test_an_error_in_a_variable_or_a_flag_names_it(read):
     with pytest.raises(RequestError, match="HEADRACE_PORT is 'high'"):
         read(environment={"HEADRACE_PORT": "high"})
     with pytest.raises(RequestError, match="HEADRACE_ENGINE is 'magic'"):
         read(environment={"HEADRACE_ENGINE": "magic"}).models[0].settings()
-    with pytest.raises(RequestError, match="--keep-alive is 'x'"):
-        read(keep_alive="x")
+    with pytest.raises(RequestError, match="--keep-alive-interval is 'x'"):
+        read(keep_alive_interval="x")
 
 
-def test_a_flag_that_changes_nothing_is_a_mistake(read):
+def test_a_flag_without_effect_is_an_error(read):
     with pytest.raises(RequestError, match="--slots"):
         read(upstream="http://x/v1", slots="3")
 
 
-def test_a_file_that_was_named_must_be_there(read):
+def test_a_file_that_is_named_must_exist(read):
     with pytest.raises(RequestError, match=r"nowhere.toml"):
         read(config="nowhere.toml")
 
 
-def test_model_and_upstream_exclude_each_other(read):
-    with pytest.raises(RequestError, match="exclude each other"):
+def test_model_and_upstream_cannot_be_combined(read):
+    with pytest.raises(RequestError, match="cannot be combined"):
         read(model="x.gguf", upstream="http://x/v1")
+
+
+# --- variables without effect ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "warning"),
+    [
+        ("HEADRACE_IDEL_TIMEOUT", "is not a variable of Headrace; did you mean HEADRACE_IDLE_TIMEOUT?"),
+        ("HEADRACE_API_KEY", "is not a variable of Headrace; did you mean HEADRACE_API_KEYS?"),
+        ("HEADRACE_XYZZY", "is not a variable of Headrace; docs/configuration.md lists all"),
+        ("HEADRACE_DIALECT", "has no effect: none of the served models has this option"),
+    ],
+)
+def test_a_variable_without_effect_is_a_warning(read, variable, warning):
+    assert read(environment={variable: "vllm"}).warnings == [f"{variable} {warning}"]
+
+
+def test_variables_with_effect_and_those_of_other_programs_are_no_warning(read):
+    environment = {
+        "HEADRACE_STORE": "memory",
+        "HEADRACE_API_KEYS": "a.b",
+        "HEADRACE_ENGINE": "llama",
+        "PATH": "/",
+    }
+
+    assert read(environment=environment).warnings == []
+
+
+def test_the_variable_of_an_upstream_key_is_no_warning(read):
+    text = '[models.m]\nengine = "chat"\nurl = "http://x/v1"\nupstream_key_env = "HEADRACE_GPU1_KEY"'
+
+    assert read(text, {"HEADRACE_GPU1_KEY": "secret"}).warnings == []
+
+
+def test_the_variables_that_kubernetes_sets_for_a_service_are_ignored(read):
+    configuration = read(
+        environment={
+            "HEADRACE_PORT": "tcp://10.0.0.1:8000",
+            "HEADRACE_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+            "HEADRACE_PORT_8000_TCP_ADDR": "10.0.0.1",
+            "HEADRACE_SERVICE_HOST": "10.0.0.1",
+            "HEADRACE_SERVICE_PORT": "8000",
+            "HEADRACE_SERVICE_PORT_HTTP": "8000",
+            "HEADRACE_REDIS_SERVICE_HOST": "10.0.0.2",
+            "HEADRACE_REDIS_PORT": "tcp://10.0.0.2:6379",
+        }
+    )
+
+    assert (configuration.settings.port, configuration.warnings) == (8000, [])

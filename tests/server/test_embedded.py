@@ -1,12 +1,13 @@
-"""The main job on real input: the embedded model behind the real server, over HTTP."""
+"""The server with the embedded model, over HTTP."""
 
 import json
 
 import httpx2
 import pytest
 
-from headrace.models.embedded import embedded_model
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from wire_client import CHAT, chunks_of, deltas
 
 MARKUP = ["<think>", "<tool_call>", "<arg_key>", "\ufffd"]
@@ -31,7 +32,7 @@ SEED_TOOL = {
 def client():
     settings = Settings()
     with (
-        LocalServer(App(Catalogue([embedded_model()]), settings)) as server,
+        LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), settings)) as server,
         httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as client,
     ):
         yield client
@@ -70,7 +71,7 @@ def test_the_call_of_the_tool_stream_page(client, thinking):
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_the_whole_answer_is_the_stream_folded_for_the_same_seed(client):
+def test_a_completion_is_the_folded_stream_for_the_same_seed(client):
     chunks = stream(client, "Write a poem about autumn")
     message = ask(client, "Write a poem about autumn").json()["choices"][0]["message"]
 
@@ -78,7 +79,7 @@ def test_the_whole_answer_is_the_stream_folded_for_the_same_seed(client):
     assert message["reasoning_content"] == "".join(deltas(chunks, "reasoning_content"))
 
 
-def test_after_a_tools_result_it_answers_with_it(client):
+def test_the_answer_to_a_tool_result_contains_it(client):
     arguments = '{"location": "北京"}'
     call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
     history = [
@@ -97,14 +98,14 @@ def test_after_a_tools_result_it_answers_with_it(client):
     "question", ["你好", "写一首关于月亮的诗", "🦜🧊 龘꧁꧂ 是什么？", "What is a 🪆?", "北京天气怎么样"]
 )
 @pytest.mark.parametrize("limit", [None, 3, 11, 25])
-def test_no_markup_and_no_broken_character_is_ever_shown(client, question, limit):
+def test_no_markup_and_no_incomplete_character_is_sent(client, question, limit):
     chunks = stream(client, question, tools=[SEED_TOOL], tool_stream=True, max_tokens=limit, temperature=1.0)
     shown = deltas(chunks, "content") + deltas(chunks, "reasoning_content")
 
     assert not [mark for mark in MARKUP if mark in "".join(shown)]
 
 
-def test_a_prompt_of_two_megabytes_is_refused_with_its_length(client):
+def test_the_error_for_a_prompt_of_two_megabytes_has_its_length(client):
     body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "x " * 1_000_000}], "stream": True}
     response = client.post(CHAT, json=body)
 

@@ -17,12 +17,17 @@ from headrace.turns import Interpreter, MemoryLog
 from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
 
 TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
-SAID = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
+EVENTS = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
 
 
 def encoder(**how):
     interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
     return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6"), **how)
+
+
+def publish(log, events):
+    log.append(events)
+    log.publish()
 
 
 def test_each_event_is_a_frame_and_done_is_the_last():
@@ -33,11 +38,11 @@ def test_each_event_is_a_frame_and_done_is_the_last():
     assert len(chunks_of(body)) == 3
 
 
-def test_what_shows_nothing_is_no_bytes():
+def test_events_without_frames_are_no_bytes():
     assert encoder().encode([Text("<think>")]) == b""
 
 
-async def test_what_was_said_while_a_client_did_not_read_leaves_in_one_frame():
+async def test_events_during_backpressure_are_sent_in_one_frame():
     log = MemoryLog()
     sent = []
     may_go_on = asyncio.Event()
@@ -47,15 +52,15 @@ async def test_what_was_said_while_a_client_did_not_read_leaves_in_one_frame():
         if len(sent) == 2:  # the first frame: from here on the client does not read
             await may_go_on.wait()
 
-    log.append([Text("A")])
+    publish(log, [Text("A")])
     reader, frames = log.reader(idle=9), encoder()
     first = frames.encode(await reader.read())
     sending = asyncio.create_task(send_stream(reader, frames, send, first))
     await asyncio.sleep(0)
     words = [f" word{number}" for number in range(1000)]
     for word in words:
-        log.append([Text(word)])
-    log.append([Finish("stop")])
+        publish(log, [Text(word)])
+    publish(log, [Finish("stop")])
     may_go_on.set()
     await sending
 
@@ -63,13 +68,13 @@ async def test_what_was_said_while_a_client_did_not_read_leaves_in_one_frame():
     assert "".join(deltas(chunks_of(b"".join(sent)), "content")) == "A" + "".join(words)
 
 
-async def test_a_client_that_does_not_read_costs_no_memory_beyond_the_log():
+async def test_a_client_that_does_not_read_uses_no_memory_besides_the_log():
     async def never(_):
         await asyncio.Event().wait()
 
     async def grown(*, stalled):
         log = MemoryLog()
-        log.append([Text("A")])
+        publish(log, [Text("A")])
         sending = []
         for _ in range(stalled):
             reader, frames = log.reader(idle=9), encoder()
@@ -78,7 +83,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_beyond_the_log():
         await asyncio.sleep(0)
         tracemalloc.start()
         for number in range(5000):
-            log.append([Text(f" word{number}")])
+            publish(log, [Text(f" word{number}")])
         await asyncio.sleep(0)
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
@@ -99,33 +104,33 @@ def ids(body):
     return [int(event.id) for event in events_of(body) if event.data != DONE]
 
 
-def test_without_being_asked_there_are_no_numbers():
-    assert b"id:" not in encoder().encode(SAID)
+def test_frames_have_no_id_by_default():
+    assert b"id:" not in encoder().encode(EVENTS)
 
 
-def test_a_frame_has_the_number_of_its_last_event():
+def test_the_id_of_a_frame_is_the_ordinal_of_its_last_event():
     apart = encoder(numbered=True)
-    bodies = [apart.encode([event]) for event in SAID]
+    bodies = [apart.encode([event]) for event in EVENTS]
     together = encoder(numbered=True)
-    merged = together.encode(SAID)
+    merged = together.encode(EVENTS)
 
     assert ids(b"".join(bodies)) == sorted(set(ids(b"".join(bodies))))
     assert set(ids(merged)) < set(ids(b"".join(bodies)))
     assert (apart.ordinal, together.ordinal) == (ids(merged)[-1],) * 2
 
 
-def test_done_has_no_number_of_its_own():
-    assert encoder(numbered=True).encode(SAID).endswith(b"}\n\ndata: [DONE]\n\n")
+def test_done_has_no_id():
+    assert encoder(numbered=True).encode(EVENTS).endswith(b"}\n\ndata: [DONE]\n\n")
 
 
-MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(SAID)
+MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(EVENTS)
 
 
-@given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(SAID)), max_size=6))
-def test_after_a_number_comes_what_was_said_after_it_however_it_is_cut(after, cuts):
+@given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(EVENTS)), max_size=6))
+def test_after_an_ordinal_the_later_events_follow_in_every_split(after, cuts):
     frames = encoder(numbered=True, after=after)
-    places = sorted({0, *cuts, len(SAID)})
-    body = b"".join(frames.encode(SAID[start:end]) for start, end in pairwise(places))
+    places = sorted({0, *cuts, len(EVENTS)})
+    body = b"".join(frames.encode(EVENTS[start:end]) for start, end in pairwise(places))
 
     assert texts_of(body) == "".join(getattr(event, "text", "") for event in MEANT[after:])
     assert all(number > after for number in ids(body))
@@ -133,53 +138,55 @@ def test_after_a_number_comes_what_was_said_after_it_however_it_is_cut(after, cu
     assert frames.ordinal == len(MEANT)
 
 
-def test_a_number_beyond_the_end_leaves_nothing_and_can_be_told():
+def test_an_ordinal_beyond_the_end_encodes_nothing_and_is_detectable():
     frames = encoder(numbered=True, after=1000)
 
-    assert frames.encode(SAID[:3]) == b""
+    assert frames.encode(EVENTS[:3]) == b""
     assert frames.ordinal < 1000
 
 
-def test_what_is_not_in_the_store_has_no_number():
+def test_events_that_are_not_stored_have_no_id():
     frames = encoder(numbered=True)
-    body = frames.encode(SAID[:8]) + frames.encode(SAID[8:12], is_saved=False) + frames.encode(SAID[12:])
+    body = (
+        frames.encode(EVENTS[:8]) + frames.encode(EVENTS[8:12], is_saved=False) + frames.encode(EVENTS[12:])
+    )
     numbers = [event.id for event in events_of(body)]
 
     assert b'"}}]}\n\ndata: {' in body  # a frame without a number, within
     assert numbers[-1] == str(len(MEANT))
 
 
-def test_progress_is_no_event():
+def test_progress_is_not_an_event():
     frames = encoder(numbered=True)
 
     assert (frames.encode([Progress(1, 2)]), frames.ordinal) == (b"", 0)
 
 
-@pytest.mark.parametrize("tells", [True, False])
-def test_why_an_answer_broke_off_stands_before_its_last_chunk_if_that_was_asked_for(tells):
-    body = encoder(tells_errors=tells).encode([Text("a"), Finish("network_error", error="lost")])
+@pytest.mark.parametrize("emits", [True, False])
+def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(emits):
+    body = encoder(emits_errors=emits).encode([Text("a"), Finish("network_error", error="lost")])
     *_, error, finish, done = events_of(b"data: {}\n\n" + body)
 
-    assert (error.event == "error") == tells
-    assert not tells or json.loads(error.data) == {"error": {"code": "1234", "message": "lost"}}
+    assert (error.event == "error") == emits
+    assert not emits or json.loads(error.data) == {"error": {"code": "1234", "message": "lost"}}
     assert json.loads(finish.data)["choices"][0]["finish_reason"] == "network_error"
     assert done.data == DONE
 
 
 def texts_of(body):
-    said = ""
+    text = ""
     for event in events_of(body):
         if event.data != DONE:
             delta = json.loads(event.data)["choices"][0]["delta"]
-            said += delta.get("reasoning_content", "") + delta.get("content", "")
-            said += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
-    return said
+            text += delta.get("reasoning_content", "") + delta.get("content", "")
+            text += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
+    return text
 
 
 @pytest.mark.parametrize(
-    "said", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
+    "event", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
 )
-async def test_what_shows_nothing_is_silence_for_who_reads(said):
+async def test_events_without_frames_are_silence_for_the_client(event):
     log = MemoryLog()
     sent = []
 
@@ -189,9 +196,9 @@ async def test_what_shows_nothing_is_silence_for_who_reads(said):
     reader = log.reader(idle=0.05)
     sending = asyncio.create_task(send_stream(reader, encoder(), send, b""))
     for number in range(30):
-        log.append([Progress(number, 30)] if isinstance(said, Progress) else [said])
+        publish(log, [Progress(number, 30)] if isinstance(event, Progress) else [event])
         await asyncio.sleep(0.01)
-    log.append([Finish("stop")])
+    publish(log, [Finish("stop")])
     await sending
 
     assert sent.count(b": keep-alive\n") >= 2
@@ -199,7 +206,7 @@ async def test_what_shows_nothing_is_silence_for_who_reads(said):
 
 def test_without_tool_stream_a_call_is_one_frame():
     interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=False))
-    body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(SAID)
+    body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(EVENTS)
 
     ((call,),) = deltas(chunks_of(body), "tool_calls")
     assert call["id"].startswith("call_")

@@ -1,4 +1,4 @@
-"""HTTP as clients really speak it."""
+"""HTTP as real clients send it."""
 
 import json
 import socket
@@ -12,8 +12,8 @@ from wire_client import CHAT, HELLO
 BODY = json.dumps(HELLO).encode()
 
 
-def answer(client, *parts):
-    """Of a connection that is closed after one request."""
+def send(client, *parts):
+    """The response of a connection that is closed after one request."""
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
         for part in parts:
             connection.sendall(part)
@@ -31,32 +31,32 @@ LENGTH = f"Content-Length: {len(BODY)}"
 
 
 @pytest.mark.parametrize("upgrade", [HTTP_2, ["Connection: Upgrade", "upgrade:websocket"]])
-def test_an_offer_of_another_protocol_is_passed_over_wherever_it_is_cut(serve, upgrade):
+def test_an_upgrade_offer_is_ignored_in_every_split(serve, upgrade):
     client = serve(ScriptedEngine("Hi"))
     request = head(*upgrade, LENGTH) + BODY
     for cut in [0, 7, *range(60, len(request), 9)]:
-        said = answer(client, request[:cut], request[cut:])
+        responses = send(client, request[:cut], request[cut:])
 
-        assert b" 200 " in said.splitlines()[0], request[:cut]
+        assert b" 200 " in responses.splitlines()[0], request[:cut]
 
 
-def test_a_connection_goes_on_after_an_offer(serve):
+def test_a_connection_continues_after_an_upgrade_offer(serve):
     client = serve(ScriptedEngine("Hi"))
     offer = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n".encode()
     whole = offer + LENGTH.encode() + b"\r\n\r\n" + BODY
     chunked = offer + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
-    said = answer(client, (whole + chunked) * 200 + head(LENGTH) + BODY)
+    responses = send(client, (whole + chunked) * 200 + head(LENGTH) + BODY)
 
-    assert said.count(b"HTTP/1.1 200") == 401
+    assert responses.count(b"HTTP/1.1 200") == 401
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_body_may_come_in_chunks(serve, size):
+def test_a_body_may_have_chunked_encoding(serve, size):
     pieces = [BODY[at : at + size] for at in range(0, len(BODY), size)]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
-    said = answer(serve(ScriptedEngine("Hi")), head("Transfer-Encoding: chunked"), chunks, b"0\r\n\r\n")
+    responses = send(serve(ScriptedEngine("Hi")), head("Transfer-Encoding: chunked"), chunks, b"0\r\n\r\n")
 
-    assert b" 200 " in said.splitlines()[0]
+    assert b" 200 " in responses.splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ def test_a_body_may_come_in_chunks(serve, size):
         ("POST", CHAT, b"x" * 20_000, 400),
     ],
 )
-def test_a_connection_goes_on_after_an_error(serve, method, path, body, status):
-    client = serve(ScriptedEngine("Hi"), max_body=10_000)
+def test_a_connection_continues_after_an_error(serve, method, path, body, status):
+    client = serve(ScriptedEngine("Hi"), max_body_size=10_000)
     wrong = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    said = answer(client, wrong + head(f"Content-Length: {len(BODY)}") + BODY)
+    responses = send(client, wrong + head(f"Content-Length: {len(BODY)}") + BODY)
 
-    assert f" {status} ".encode() in said.splitlines()[0]
-    assert said.count(b"HTTP/1.1 200") == 1
+    assert f" {status} ".encode() in responses.splitlines()[0]
+    assert responses.count(b"HTTP/1.1 200") == 1
 
 
-def test_no_content_type_is_needed(serve):
+def test_a_content_type_is_optional(serve):
     client = serve(ScriptedEngine("Hi"))
 
     assert client.post(CHAT, content=BODY).status_code == 200

@@ -7,9 +7,9 @@ from base64 import urlsafe_b64encode
 import pytest
 
 from headrace.errors import AccessError
-from headrace.server.keys import KeyRing
+from headrace.server.keys import ApiKeys
 
-RING = KeyRing(["id.secret", "other.thing"])
+RING = ApiKeys(["id.secret", "other.thing"])
 
 
 def base64(value):
@@ -17,7 +17,7 @@ def base64(value):
 
 
 def token(api_key="id", secret="secret", expires_in=60, algorithm="HS256"):
-    """As PyPI's zai-sdk signs it: times in milliseconds."""
+    """Sign a token as PyPI's zai-sdk does: times in milliseconds."""
     now = int(time.time() * 1000)
     claims = {"api_key": api_key, "exp": now + expires_in * 1000, "timestamp": now}
     head = base64(json.dumps({"alg": algorithm, "sign_type": "SIGN"}).encode())
@@ -29,22 +29,22 @@ def bearer(value):
     return {"authorization": f"Bearer {value}"}
 
 
-def test_without_keys_everybody_may_call():
-    assert KeyRing([]).check({}) == ""
+def test_without_keys_every_caller_is_accepted():
+    assert ApiKeys([]).check({}) == ""
 
 
 @pytest.mark.parametrize(
     "headers", [bearer("id.secret"), {"authorization": "bearer id.secret"}, {"x-api-key": "id.secret"}]
 )
-def test_a_raw_key_is_known_by_its_id(headers):
+def test_a_raw_key_returns_its_id(headers):
     assert RING.check(headers) == "id"
 
 
-def test_a_signed_token_is_known_by_its_id():
+def test_a_signed_token_returns_its_id():
     assert RING.check(bearer(token())) == "id"
 
 
-def test_no_key():
+def test_a_missing_key_is_1001():
     with pytest.raises(AccessError, match="Authorization") as caught:
         RING.check({})
 
@@ -56,7 +56,7 @@ WRONG = [
     "id",
     "secret",
     token(secret="wrong"),
-    token(api_key="nobody"),
+    token(api_key="unknown"),
     token(algorithm="none"),
     "a.b.c",
     "..",
@@ -66,14 +66,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize("key", WRONG)
-def test_a_wrong_key(key):
+def test_a_wrong_key_is_1002(key):
     with pytest.raises(AccessError) as caught:
         RING.check(bearer(key))
 
     assert (caught.value.code, caught.value.status) == ("1002", 401)
 
 
-def test_an_expired_token():
+def test_an_expired_token_is_1003():
     with pytest.raises(AccessError, match="milliseconds") as caught:
         RING.check(bearer(token(expires_in=-1)))
 

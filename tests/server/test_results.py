@@ -1,4 +1,4 @@
-"""Asynchronous completions: begun by one request, asked for by others."""
+"""Asynchronous completions: started by one request and polled by others."""
 
 import time
 
@@ -8,15 +8,13 @@ from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from replicas import replica
-from turn_stores import redis_server, store_kind, store_name
+from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, WEATHER
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
 
 BEGIN = "/api/paas/v4/async/chat/completions"
 RESULT = "/api/paas/v4/async-result"
-memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
-shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
 
 
 def begin(client, **fields):
@@ -26,7 +24,7 @@ def begin(client, **fields):
 
 
 def result(client, id):
-    """The result, when it is there."""
+    """Poll until the turn has ended."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         response = client.get(f"{RESULT}/{id}")
@@ -37,11 +35,11 @@ def result(client, id):
     pytest.fail("no result within 30 s")
 
 
-def test_the_answer_is_that_of_a_whole_completion(replica):
+def test_a_result_is_the_completion(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
     begun = begin(client, tools=[WEATHER])
-    there = result(client, begun["id"])
-    whole = client.post(CHAT, json={**HELLO, "tools": [WEATHER]}).json()
+    done = result(client, begun["id"])
+    complete = client.post(CHAT, json={**HELLO, "tools": [WEATHER]}).json()
 
     assert list(begun) == ["id", "request_id", "model", "task_status"]
     assert (begun["task_status"], begun["request_id"], begun["model"]) == (
@@ -49,15 +47,15 @@ def test_the_answer_is_that_of_a_whole_completion(replica):
         begun["id"],
         "glm-4.6",
     )
-    assert there["task_status"] == "SUCCESS"
-    assert there["usage"] == whole["usage"]
-    message, other = there["choices"][0]["message"], whole["choices"][0]["message"]
+    assert done["task_status"] == "SUCCESS"
+    assert done["usage"] == complete["usage"]
+    message, other = done["choices"][0]["message"], complete["choices"][0]["message"]
     assert message["tool_calls"][0].pop("id") != other["tool_calls"][0].pop("id")
     assert message == other
 
 
 @memory
-def test_until_then_it_is_processing(replica):
+def test_a_running_turn_is_processing(replica):
     engine = ContinuingEngine("Hi there")
     engine.pause_after(2)
     client = replica(engine)
@@ -70,7 +68,7 @@ def test_until_then_it_is_processing(replica):
 
 
 @memory
-def test_nobody_needs_to_ask_for_it(replica):
+def test_a_turn_runs_without_readers(replica):
     engine = ContinuingEngine("Hi there, and so on", delay=0.03)
     client = replica(engine, linger=0.05)
     id = begin(client)["id"]
@@ -82,7 +80,7 @@ def test_nobody_needs_to_ask_for_it(replica):
 
 
 @pytest.mark.parametrize("script", [[EngineError("no GPU")], ["Hi", EngineError("no GPU")]])
-def test_a_failure_is_told_as_such(replica, script):
+def test_a_failed_turn_has_the_status_fail(replica, script):
     client = replica(ScriptedEngine(script))
     failed = result(client, begin(client)["id"])
 
@@ -92,7 +90,7 @@ def test_a_failure_is_told_as_such(replica, script):
 
 
 @shared
-def test_any_replica_knows_it(replica):
+def test_every_replica_returns_the_result(replica):
     here, there = replica(ScriptedEngine("Hi there")), replica(ScriptedEngine("no"))
     id = begin(here)["id"]
 
@@ -100,7 +98,7 @@ def test_any_replica_knows_it(replica):
 
 
 @memory
-def test_it_can_be_read_as_a_stream_too_and_the_other_way_round(replica):
+def test_an_asynchronous_turn_can_be_streamed_and_a_streamed_turn_polled(replica):
     client = replica(ScriptedEngine("Hi there"))
     begun = begin(client)["id"]
     streamed = client.post(CHAT, json={**HELLO, "stream": True}, headers={"x-headrace-resumable": "1"})
@@ -111,7 +109,7 @@ def test_it_can_be_read_as_a_stream_too_and_the_other_way_round(replica):
 
 @memory
 @pytest.mark.parametrize("prefix", ["/api/paas/v4", "/api/coding/paas/v4", "/v1"])
-def test_three_paths_lead_to_it(replica, prefix):
+def test_every_prefix_serves_the_endpoint(replica, prefix):
     client = replica(ScriptedEngine("Hi"))
     begun = client.post(f"{prefix}/async/chat/completions", json=HELLO).json()
 
@@ -119,7 +117,7 @@ def test_three_paths_lead_to_it(replica, prefix):
 
 
 @memory
-def test_what_is_wrong_is_told_at_once(replica):
+def test_an_invalid_request_is_an_error_immediately(replica):
     client = replica(ScriptedEngine("Hi"), api_keys=("me.secret", "you.secret"))
     mine, yours = ({"x-api-key": f"{name}.secret"} for name in ("me", "you"))
     id = client.post(BEGIN, json=HELLO, headers=mine).json()["id"]

@@ -1,4 +1,4 @@
-"""Reading a turn again: by another connection, another client, another replica."""
+"""Resuming a turn: from another connection, another client, another replica."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.sse import DONE
 from replicas import RESUMABLE, events_after, replica
-from turn_stores import redis_server, store_kind, store_name
+from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, OPENAI_CHAT, WEATHER, chunks_of, deltas, events_of
 from zai.http.auth import generate_token
 
@@ -21,13 +21,11 @@ __all__ = ["redis_server", "replica", "store_kind", "store_name"]
 
 SCRIPT = "\n<think>I count.</think>\n" + " ".join(str(number) for number in range(60))
 ANSWER = " ".join(str(number) for number in range(60))
-memory = pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
-shared = pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
 IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 def begin(client, **fields):
-    """Ask for a resumable stream, read its first bytes and leave; the turn's id, and the events that came."""
+    """Read the first bytes of a resumable stream and disconnect; return the turn id and the events received."""
     headers = {**RESUMABLE, **fields.pop("headers", {})}
     with client.stream("POST", CHAT, json={**HELLO, "stream": True, **fields}, headers=headers) as response:
         assert response.status_code == 200, response.read()
@@ -45,23 +43,23 @@ def ids(events):
     return [int(event.id) for event in events if event.data != DONE]
 
 
-# --- who asks gets numbers --------------------------------------------------------------------------
+# --- event ids -------------------------------------------------------------------------------------
 
 
 @memory
-def test_events_are_numbered_for_clients_that_ask_and_for_no_others(replica):
+def test_events_have_ids_only_for_clients_that_request_them(replica):
     client = replica(ScriptedEngine("Hi there"))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
-    asked = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
+    resumable = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
 
     assert b"id: " not in plain.content
-    assert ids(events_of(asked.content)) == [1, 2, 3]
-    assert chunks_of(plain.content)[0].keys() == chunks_of(asked.content)[0].keys()
-    assert "x-headrace-resume" not in asked.headers
+    assert ids(events_of(resumable.content)) == [1, 2, 3]
+    assert chunks_of(plain.content)[0].keys() == chunks_of(resumable.content)[0].keys()
+    assert "x-headrace-resume" not in resumable.headers
 
 
 @memory
-def test_by_configuration_all_events_are_numbered(replica):
+def test_with_resume_always_all_events_have_ids(replica):
     client = replica(ScriptedEngine("Hi there"), resume="always")
     response = client.post(CHAT, json={**HELLO, "stream": True})
 
@@ -69,10 +67,10 @@ def test_by_configuration_all_events_are_numbered(replica):
     assert content(events_after(client, response.headers["x-request-id"])) == "Hi there"
 
 
-def test_a_stream_can_be_taken_up_after_each_of_its_events(replica):
+def test_a_stream_can_be_resumed_after_each_event(replica):
     client = replica(ScriptedEngine(CALL, piece=3))
-    asked = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
-    response = client.post(CHAT, json=asked, headers=RESUMABLE)
+    request = {**HELLO, "tools": [WEATHER], "tool_stream": True, "stream": True}
+    response = client.post(CHAT, json=request, headers=RESUMABLE)
     whole = events_of(response.content)
     id = response.headers["x-request-id"]
 
@@ -84,7 +82,7 @@ def test_a_stream_can_be_taken_up_after_each_of_its_events(replica):
         )
 
 
-def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
+def test_at_openais_path_a_resumed_stream_does_not_repeat_the_role(replica):
     client = replica(ScriptedEngine("one two three", piece=3))
     response = client.post(OPENAI_CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
     turn = f"{OPENAI_CHAT}/{response.headers['x-request-id']}"
@@ -95,7 +93,7 @@ def test_at_openais_path_who_reads_on_does_not_get_the_role_again(replica):
 
 
 def joined(events):
-    """All text by its kind, and what follows after the calls: merging makes no difference."""
+    """Return all text by kind, and what follows the calls, independently of how events were merged."""
     texts = {"content": "", "reasoning_content": "", "arguments": "", "names": [], "ending": []}
     for event in events:
         if event.data == DONE:
@@ -111,14 +109,14 @@ def joined(events):
     return texts
 
 
-# --- readers that leave and come back ---------------------------------------------------------------
+# --- readers that disconnect and reconnect ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "away",
     [0.0, 1.0, pytest.param(30.0, marks=pytest.mark.skipif(not IS_NIGHTLY, reason="takes half a minute"))],
 )
-def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
+def test_a_client_that_reconnects_gets_the_rest(replica, away):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     client = replica(engine, linger=60.0)
     id, first = begin(client)
@@ -131,7 +129,7 @@ def test_a_reader_that_left_comes_back_and_gets_the_rest(replica, away):
 
 
 @memory
-def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
+def test_a_turn_without_readers_continues_for_linger(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
@@ -146,7 +144,7 @@ def test_an_answer_goes_on_while_nobody_reads_but_not_for_ever(replica):
 
 
 @memory
-def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(replica):
+def test_a_turn_that_is_not_resumable_stops_when_its_client_disconnects(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
@@ -160,7 +158,7 @@ def test_an_answer_that_nobody_may_resume_is_stopped_when_its_client_leaves(repl
     assert (response.status_code, "X-Headrace-Resumable: 1" in response.text) == (404, True)
 
 
-def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, store_name):
+def test_an_evicted_turn_is_410_with_the_reason(replica, store_kind, store_name):
     client = replica(ScriptedEngine("Hi there"), retention=2.0, lease=0.3)
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     assert client.get(f"{CHAT}/{id}").status_code == 200
@@ -169,17 +167,19 @@ def test_after_eviction_a_turn_is_gone_with_the_reason(replica, store_kind, stor
         time.sleep(0.1)
 
     assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
-    assert f"turn {id} cannot be read any more: its log was kept" in response.json()["error"]["message"]
+    assert (
+        f"turn {id} is no longer available: its retention time is over" in response.json()["error"]["message"]
+    )
     assert client.delete(f"{CHAT}/{id}").status_code == 410
 
 
-def test_a_turn_that_never_was_is_not_found(replica):
+def test_an_unknown_turn_is_404(replica):
     response = replica(ScriptedEngine("Hi")).get(f"{CHAT}/20260313050448e162ecc8207a4c47")
 
     assert (response.status_code, response.json()["error"]["code"]) == (404, "1214")
 
 
-def test_two_readers_at_once_get_the_same(replica):
+def test_concurrent_readers_get_the_same_stream(replica):
     client = replica(ContinuingEngine(SCRIPT, piece=3, delay=0.01))
     id, first = begin(client)
     read = {}
@@ -197,7 +197,7 @@ def test_two_readers_at_once_get_the_same(replica):
     assert ids(read[0])[-1] == ids(read[1])[-1]
 
 
-def test_with_another_key_a_turn_is_not_found(replica):
+def test_a_turn_of_another_key_is_404(replica):
     client = replica(ScriptedEngine("Hi there"), api_keys=("me.secret", "you.secret"))
     mine, yours = ({"authorization": f"Bearer {name}.secret"} for name in ("me", "you"))
     id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, **mine}).json()["id"]
@@ -211,7 +211,7 @@ def test_with_another_key_a_turn_is_not_found(replica):
 
 @memory
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("4", "Last-Event-ID is 4, but turn {id} has only 3 events"),
         ("-1", 'Last-Event-ID is "-1"; it must be'),
@@ -222,21 +222,21 @@ def test_with_another_key_a_turn_is_not_found(replica):
     ],
 )
 @pytest.mark.parametrize("by", ["header", "query"])
-def test_a_position_that_is_none_is_refused_by_its_name_and_value(replica, value, said, by):
+def test_the_error_for_an_invalid_position_has_its_name_and_value(replica, value, message, by):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_header = {"headers": {"last-event-id": value.encode()}}
     response = client.get(f"{CHAT}/{id}", **(by_header if by == "header" else {"params": {"after": value}}))
-    message = response.json()["error"]["message"]
+    received = response.json()["error"]["message"]
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, "1214")
-    assert message.startswith(
-        (said if by == "header" else said.replace("Last-Event-ID", "after")).format(id=id)
+    assert received.startswith(
+        (message if by == "header" else message.replace("Last-Event-ID", "after")).format(id=id)
     )
 
 
 @memory
-def test_after_the_last_event_there_is_only_done(replica):
+def test_after_the_last_event_only_done_is_left(replica):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
 
@@ -244,7 +244,7 @@ def test_after_the_last_event_there_is_only_done(replica):
 
 
 @memory
-def test_a_position_in_a_turn_that_has_hardly_begun_is_beyond_its_end(replica):
+def test_a_position_beyond_the_last_event_of_a_running_turn_is_an_error(replica):
     engine = ContinuingEngine(SCRIPT, piece=3)
     engine.pause_after(8)
     client = replica(engine)
@@ -259,7 +259,7 @@ def test_a_position_in_a_turn_that_has_hardly_begun_is_beyond_its_end(replica):
 
 
 @memory
-def test_an_event_source_begins_by_query_and_reconnects_by_header(replica):
+def test_an_event_source_starts_with_a_query_and_reconnects_with_a_header(replica):
     client = replica(ScriptedEngine("Hi there"))
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     by_query = client.get(f"{CHAT}/{id}", params={"after": "1"}, headers={"accept": "text/event-stream"})
@@ -271,7 +271,7 @@ def test_an_event_source_begins_by_query_and_reconnects_by_header(replica):
 
 
 @memory
-def test_an_event_source_may_bring_a_signed_token_in_the_query_but_no_key(replica):
+def test_a_query_may_contain_a_signed_token_but_no_key(replica):
     client = replica(ScriptedEngine("Hi there"), api_keys=("id.secret",))
     id = client.post(CHAT, json=HELLO, headers={**RESUMABLE, "x-api-key": "id.secret"}).json()["id"]
     signed = generate_token("id.secret")
@@ -285,7 +285,7 @@ def test_an_event_source_may_bring_a_signed_token_in_the_query_but_no_key(replic
 
 
 @shared
-def test_a_stream_goes_on_at_another_replica(replica):
+def test_a_stream_can_be_resumed_at_another_replica(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     id, first = begin(here)
@@ -296,8 +296,8 @@ def test_a_stream_goes_on_at_another_replica(replica):
 
 
 @shared
-def test_what_one_replica_has_shown_another_that_reads_along_accepts_at_once(replica):
-    """A reader that changes replicas is ahead of what the other has heard of so far."""
+def test_a_replica_that_follows_a_turn_accepts_a_position_it_has_not_reached(replica):
+    """A client that changes replicas is ahead of what the other replica has read from the store."""
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.01)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -315,10 +315,10 @@ def test_what_one_replica_has_shown_another_that_reads_along_accepts_at_once(rep
     assert content(events) == ANSWER
 
 
-# --- stopping -------------------------------------------------------------------------------------
+# --- cancelling -----------------------------------------------------------------------------------
 
 
-def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
+def test_delete_stops_the_engine_and_ends_every_stream(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     client = replica(engine)
     stopped = {}
@@ -342,7 +342,7 @@ def test_delete_stops_the_engine_and_ends_the_stream_for_every_reader(replica):
 
 
 @shared
-def test_delete_at_another_replica_stops_it_too(replica):
+def test_delete_at_another_replica_stops_the_engine(replica):
     engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
     here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
     with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
@@ -361,7 +361,7 @@ def test_delete_at_another_replica_stops_it_too(replica):
 
 
 @memory
-def test_other_methods_are_refused(replica):
+def test_other_methods_are_405(replica):
     response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
@@ -373,7 +373,7 @@ def test_other_methods_are_refused(replica):
 
 
 @memory
-def test_why_an_answer_broke_off_is_told_to_clients_of_ours_only(replica):
+def test_only_clients_that_request_it_get_the_reason_of_a_failure(replica):
     client = replica(ScriptedEngine(["Hi", EngineError("the GPU is gone")]))
     plain = client.post(CHAT, json={**HELLO, "stream": True})
     ours = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
@@ -387,7 +387,7 @@ def test_why_an_answer_broke_off_is_told_to_clients_of_ours_only(replica):
 
 
 @memory
-def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(replica):
+def test_an_unreachable_store_is_503_for_resumable_turns_only(replica):
     client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0")
     refused = client.post(CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE)
 
@@ -399,8 +399,8 @@ def test_an_unreachable_store_is_503_for_who_needs_it_and_nothing_to_others(repl
 
 @memory
 @pytest.mark.parametrize("streaming", [True, False])
-def test_by_configuration_a_turn_begins_without_the_store_and_a_header_says_so(replica, streaming):
-    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", store_failure="go-on")
+def test_with_on_store_error_continue_a_turn_starts_without_the_store_and_has_a_header(replica, streaming):
+    client = replica(ScriptedEngine("Hi"), store="redis://127.0.0.1:1/0", on_store_error="continue")
     response = client.post(CHAT, json={**HELLO, "stream": streaming}, headers=RESUMABLE)
 
     assert (response.status_code, response.headers["x-headrace-resume"]) == (200, "off")

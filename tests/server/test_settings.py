@@ -6,12 +6,12 @@ from headrace.server.settings import Settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
-def test_loopback_may_be_open(host):
+def test_loopback_addresses_need_no_keys(host):
     assert Settings(host=host).api_keys == ()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
-def test_everywhere_else_needs_keys(host):
+def test_other_addresses_need_keys(host):
     with pytest.raises(RequestError, match="HEADRACE_API_KEYS"):
         Settings(host=host)
 
@@ -19,8 +19,8 @@ def test_everywhere_else_needs_keys(host):
 
 
 @pytest.mark.parametrize("key", ["sk-1234", "a.b", "my key", "lower_case"])
-def test_a_key_in_the_place_of_a_name_is_refused_and_not_shown(key):
+def test_a_key_instead_of_a_name_is_an_error_that_does_not_contain_it(key):
     with pytest.raises(ValueError, match="NAME") as caught:
-        CompletionsSettings(url=("http://x/v1",), key=key)
+        CompletionsSettings(url=("http://x/v1",), upstream_key_env=key)
 
     assert key not in str(caught.value)

@@ -8,17 +8,17 @@ from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Catalogue, LocalServer, Model, Settings
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.turns import TurnSettings
 from wire_client import CHAT, HELLO, chunks_of, deltas, events_of
 
 
 def serving(engine, **turns):
     model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate("x" + ASSISTANT))
-    return LocalServer(App(Catalogue([model]), Settings(turns=TurnSettings(**turns))))
+    return LocalServer(App(ModelRegistry([model]), Settings(turns=TurnSettings(**turns))))
 
 
-def test_open_streams_end_when_the_server_is_told_to_stop():
+def test_open_streams_end_before_the_server_stops():
     bodies = []
 
     def read(url):
@@ -35,7 +35,7 @@ def test_open_streams_end_when_the_server_is_told_to_stop():
     assert "".join(deltas(chunks_of(bodies[0]), "content")) == "Hello, world!"
 
 
-def test_a_stream_that_does_not_end_in_time_is_cut_and_its_engine_stopped():
+def test_a_stream_is_closed_after_the_shutdown_timeout_and_its_engine_stopped():
     engine = ScriptedEngine("x" * 1000, piece=1, delay=0.05)
     with serving(engine) as server, httpx2.Client(trust_env=False) as client:
         opened = client.stream("POST", f"{server.url}{CHAT}", json={**HELLO, "stream": True})
@@ -49,16 +49,16 @@ def test_a_stream_that_does_not_end_in_time_is_cut_and_its_engine_stopped():
     assert engine.running == 0
 
 
-def test_a_server_that_stops_leaves_its_resumable_turns_to_the_next_one(tmp_path):
-    """A deploy: no lease has to run out, and nothing is said twice."""
+def test_a_server_that_stops_releases_its_resumable_turns(tmp_path):
+    """In a deployment no lease has to expire, and no event is sent twice."""
     script = " ".join(str(number) for number in range(100))
     stopping, next_one = ContinuingEngine(script), ContinuingEngine(script)
     stopping.pause_after(60)
     kept = {"store": f"sqlite:{tmp_path}/turns.db", "lease": 60.0}
     body = b""
     with serving(stopping, **kept) as server, httpx2.Client(trust_env=False) as client:
-        asked = {"json": {**HELLO, "stream": True}, "headers": {"x-headrace-resumable": "1"}}
-        with client.stream("POST", f"{server.url}{CHAT}", **asked) as response:
+        request = {"json": {**HELLO, "stream": True}, "headers": {"x-headrace-resumable": "1"}}
+        with client.stream("POST", f"{server.url}{CHAT}", **request) as response:
             pieces = response.iter_raw()
             body += next(pieces)
             while b"29" not in body:

@@ -1,4 +1,4 @@
-"""A client that stops reading costs no memory but the log's, and loses nothing."""
+"""A client that stops reading uses no memory besides the log, and loses no event."""
 
 import time
 
@@ -18,7 +18,7 @@ ANSWER = "word " * PIECES
 
 @pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
 @pytest.mark.parametrize("headers", [{}, RESUMABLE], ids=["volatile", "resumable"])
-def test_what_a_client_does_not_read_waits_in_the_log_and_leaves_merged(replica, headers):
+def test_events_wait_in_the_log_for_a_slow_client_and_are_merged(replica, headers):
     engine = ScriptedEngine(ANSWER, piece=5)
     url = str(replica(engine).base_url)
     with (
@@ -26,7 +26,7 @@ def test_what_a_client_does_not_read_waits_in_the_log_and_leaves_merged(replica,
         client.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=headers) as response,
     ):
         deadline = time.monotonic() + 60
-        while engine.running and time.monotonic() < deadline:  # it waits for nobody
+        while engine.running and time.monotonic() < deadline:  # it does not wait for readers
             time.sleep(0.01)
         assert engine.running == 0
         chunks = chunks_of(b"".join(response.iter_raw()))

@@ -8,12 +8,11 @@ import sys
 import httpx2
 import pytest
 
-from headrace.models.embedded import embedded_model
 from headrace.models.loading import load_model
-from headrace.models.settings import ChatSettings, CompletionsSettings
-from headrace.server import App, Catalogue, LocalServer, Settings
+from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.configuration import ModelOptions
-from headrace.server.guessing import guess_models
+from headrace.server.discovery import discover_models
 from headrace_tiny import model_path
 from llama_cpp_server import LlamaCppServer
 from wire_client import CHAT, WEATHER, chunks_of, deltas
@@ -41,16 +40,16 @@ def llama_cpp():
 
 
 def front(name, settings):
-    return App(Catalogue([load_model(name, settings)]), Settings())
+    return App(ModelRegistry([load_model(name, settings)]), Settings())
 
 
 @pytest.fixture(scope="module")
 def clients(llama_cpp):
     """A client for each way to the same weights."""
     url = (f"{llama_cpp.url}/v1",)
-    completions = CompletionsSettings(url=url, dialect="llama.cpp", template=str(model_path()))
+    completions = CompletionsSettings(url=url, dialect="llama.cpp", chat_template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")
-    with LocalServer(App(Catalogue([embedded_model()]), Settings())) as embedded:
+    with LocalServer(App(ModelRegistry([load_model("", LlamaSettings())]), Settings())) as embedded:
         second = ChatSettings(url=(f"{embedded.url}/v1",), dialect="zai")
         apps = {
             "completions": front("glm-4.6", completions),
@@ -81,8 +80,8 @@ def ask(client, question, **fields):
     return response
 
 
-def said(client, question, **fields):
-    """Reasoning, content, calls, finish_reason and usage of a stream."""
+def stream_of(client, question, **fields):
+    """Return reasoning, content, names and arguments of the calls, finish reason and usage of a stream."""
     chunks = chunks_of(ask(client, question, stream=True, **fields).content)
     calls = [call for calls in deltas(chunks, "tool_calls") for call in calls]
     return (
@@ -97,12 +96,12 @@ def said(client, question, **fields):
 
 @pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
 @pytest.mark.parametrize("thinking", ["enabled", "disabled"])
-def test_the_same_weights_say_the_same_whichever_way_they_are_reached(clients, way, thinking):
+def test_the_same_weights_give_the_same_answer_through_every_engine(clients, way, thinking):
     fields = {"thinking": {"type": thinking}}
-    expected = said(clients["embedded"], POEM, **fields)
-    got = said(clients[way], POEM, **fields)
+    expected = stream_of(clients["embedded"], POEM, **fields)
+    got = stream_of(clients[way], POEM, **fields)
 
-    # llama.cpp's own parser drops a line end around the thinking, ours does not.
+    # llama.cpp's own parser drops a line end around the thinking, Headrace's does not.
     assert [text.strip() for text in got[:2]] == [text.strip() for text in expected[:2]]
     assert bool(got[0]) == (thinking == "enabled")
     assert got[4] == expected[4] == "stop"
@@ -111,17 +110,17 @@ def test_the_same_weights_say_the_same_whichever_way_they_are_reached(clients, w
 
 
 @pytest.mark.parametrize("way", ["completions", "headrace"])
-def test_a_call_comes_in_pieces(clients, way):
+def test_a_call_is_streamed(clients, way):
     fields = {"tools": [SEED_TOOL], "tool_stream": True}
-    _, _, names, arguments, reason, usage = said(clients[way], "北京天气怎么样", **fields)
+    _, _, names, arguments, reason, usage = stream_of(clients[way], "北京天气怎么样", **fields)
 
     assert names == ["get_weather"]
     assert json.loads(arguments) == {"location": "北京"}
-    assert (reason, usage) == said(clients["embedded"], "北京天气怎么样", **fields)[4:]
+    assert (reason, usage) == stream_of(clients["embedded"], "北京天气怎么样", **fields)[4:]
 
 
-def test_a_call_that_llama_cpp_parsed_is_ours_on_the_wire(clients):
-    _, _, names, arguments, reason, _ = said(clients["chat"], "北京天气怎么样", **CALL)
+def test_a_call_that_llama_cpp_parsed_is_streamed_in_the_format_of_the_api(clients):
+    _, _, names, arguments, reason, _ = stream_of(clients["chat"], "北京天气怎么样", **CALL)
 
     assert names == ["get_weather"]
     assert json.loads(arguments)["location"] == "北京"
@@ -129,20 +128,20 @@ def test_a_call_that_llama_cpp_parsed_is_ours_on_the_wire(clients):
 
 
 @pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
-def test_a_whole_answer_is_its_stream_folded(clients, way):
+def test_a_completion_is_the_fold_of_its_stream(clients, way):
     message = ask(clients[way], POEM).json()["choices"][0]["message"]
-    reasoning, content, *_ = said(clients[way], POEM)
+    reasoning, content, *_ = stream_of(clients[way], POEM)
 
     assert (message["reasoning_content"], message["content"]) == (reasoning, content)
 
 
-def test_the_length_is_counted_alike(clients):
+def test_every_engine_counts_the_same_tokens(clients):
     for way in clients:
-        *_, reason, usage = said(clients[way], POEM, max_tokens=9)
+        *_, reason, usage = stream_of(clients[way], POEM, max_tokens=9)
         assert (reason, usage["completion_tokens"]) == ("length", 9)
 
 
-def test_a_grammar_holds_through_llama_servers_raw_text(clients):
+def test_a_grammar_constrains_the_raw_text_of_llama_server(clients):
     call = ask(clients["completions"], "hello", tools=[WEATHER], tool_choice="required").json()["choices"][0]
 
     assert call["finish_reason"] == "tool_calls"
@@ -150,7 +149,7 @@ def test_a_grammar_holds_through_llama_servers_raw_text(clients):
 
 
 @pytest.mark.parametrize("way", ["completions", "chat", "headrace"])
-def test_a_prompt_that_is_too_long_is_told_with_its_code(clients, way):
+def test_a_prompt_that_is_too_long_is_an_error_with_its_code(clients, way):
     body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "x " * 9000}], "stream": True}
     response = clients[way].post(CHAT, json=body)
 
@@ -158,15 +157,15 @@ def test_a_prompt_that_is_too_long_is_told_with_its_code(clients, way):
     assert "4096" in response.json()["error"]["message"]
 
 
-def test_llama_server_is_recognised_and_our_parser_is_used(llama_cpp):
-    (guessed,) = guess_models(ModelOptions("", "here", {"url": llama_cpp.url}), {})
+def test_llama_server_is_detected_and_headrace_parses_its_output(llama_cpp):
+    (found,) = discover_models(ModelOptions("", "here", {"url": llama_cpp.url}), {})
 
-    assert guessed.options.values["engine"] == "completions"
-    assert guessed.options.settings().format == "glm-4.6"
-    assert guessed.options.name == "model"
+    assert found.options.values["engine"] == "completions"
+    assert found.options.settings().format == "glm-4.6"
+    assert found.options.name == "model"
 
 
-def test_serve_upstream_guesses_says_so_and_serves(llama_cpp):
+def test_serve_upstream_prints_what_it_detected_and_serves(llama_cpp):
     command = [sys.executable, "-m", "headrace", "serve", "--port", "0", "--upstream", llama_cpp.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         banner = [server.stdout.readline() for _ in range(5)]

@@ -5,7 +5,7 @@ from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import Generation
 from headrace.errors import EngineError
 from headrace.events import Content, Finish, Text, TokenUsage
-from headrace.turns.continuation import continue_answer, seed_of
+from headrace.turns.continuation import continue_answer, derive_seed
 from headrace.wire import decode_request
 
 SCRIPT = "one two three four"
@@ -16,68 +16,70 @@ def generation(**fields):
     return Generation(f"q{ASSISTANT}", decode_request(msgspec.json.encode(request)))
 
 
-async def continued(engine, generation, said, prompt_tokens=7):
+async def continued(engine, generation, logged, prompt_tokens=7):
     return [
-        event async for events in continue_answer(engine, generation, said, prompt_tokens) for event in events
+        event
+        async for events in continue_answer(engine, generation, logged, prompt_tokens)
+        for event in events
     ]
 
 
-def pieces(text):
+def fragments(text):
     return [Text(text[at : at + 2]) for at in range(0, len(text), 2)]
 
 
 @pytest.mark.parametrize("cut", range(1, len(SCRIPT) // 2 + 1))
-async def test_from_wherever_it_is_the_rest_is_said_and_everything_counted(cut):
-    events = await continued(ContinuingEngine(SCRIPT), generation(), pieces(SCRIPT)[:cut])
+async def test_from_every_position_the_rest_is_generated_and_everything_counted(cut):
+    events = await continued(ContinuingEngine(SCRIPT), generation(), fragments(SCRIPT)[:cut])
 
-    assert events == [*pieces(SCRIPT)[cut:], Finish("stop", TokenUsage(7, 10))]
+    assert events == [*fragments(SCRIPT)[cut:], Finish("stop", TokenUsage(7, 10))]
 
 
-async def test_the_prompt_is_counted_without_the_text_so_far_even_if_its_length_is_not_known():
-    events = await continued(ContinuingEngine(SCRIPT), generation(), pieces(SCRIPT)[:4], prompt_tokens=0)
+async def test_the_prompt_is_counted_without_the_text_so_far_even_if_its_length_is_unknown():
+    events = await continued(ContinuingEngine(SCRIPT), generation(), fragments(SCRIPT)[:4], prompt_tokens=0)
 
     assert events[-1].usage == TokenUsage(7, 10)
 
 
-@pytest.mark.parametrize(("limit", "said", "more"), [(5, 3, 2), (9, 3, 6), (5, 5, 0), (3, 5, 0)])
-async def test_max_tokens_is_for_the_whole_answer(limit, said, more):
+@pytest.mark.parametrize(("limit", "before", "more"), [(5, 3, 2), (9, 3, 6), (5, 5, 0), (3, 5, 0)])
+async def test_max_tokens_limits_the_complete_answer(limit, before, more):
     engine = ContinuingEngine(SCRIPT)
-    events = await continued(engine, generation(max_tokens=limit), pieces(SCRIPT)[:said])
+    events = await continued(engine, generation(max_tokens=limit), fragments(SCRIPT)[:before])
     is_cut = limit < 9
 
     assert len(events) - 1 == more
-    assert events[-1] == Finish("length" if is_cut else "stop", TokenUsage(7, said + more + (not is_cut)))
+    assert events[-1] == Finish("length" if is_cut else "stop", TokenUsage(7, before + more + (not is_cut)))
     assert len(engine.asked) == (more > 0)
 
 
-async def test_an_engine_that_cannot_go_on_is_not_asked():
+async def test_an_engine_that_cannot_continue_is_not_started():
     engine = ContinuingEngine(SCRIPT)
     engine.continues = False
-    with pytest.raises(EngineError, match="cannot go on from within an answer"):
-        await continued(engine, generation(), pieces("one "))
+    with pytest.raises(EngineError, match="cannot continue a partial answer"):
+        await continued(engine, generation(), fragments("one "))
 
     assert engine.asked == []
 
 
-async def test_what_another_kind_of_engine_parsed_cannot_be_continued_as_text():
-    with pytest.raises(EngineError, match="cannot go on"):
+async def test_an_answer_that_arrived_parsed_cannot_be_continued_as_text():
+    with pytest.raises(EngineError, match="cannot continue"):
         await continued(ContinuingEngine(SCRIPT), generation(), [Content("one")])
 
 
 @pytest.mark.parametrize(
-    "form",
+    "fields",
     [
         {"response_format": {"type": "json_object"}},
         {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
     ],
 )
-async def test_an_answer_of_a_prescribed_form_is_not_continued(form):
-    """A grammar begins at its beginning, which is not where the text is."""
-    with pytest.raises(EngineError, match="prescribed form"):
-        await continued(ContinuingEngine(SCRIPT), generation(**form), pieces("one "))
+async def test_structured_output_is_not_continued(fields):
+    """A grammar would start from its initial state, not at the position of the text."""
+    with pytest.raises(EngineError, match="structured output"):
+        await continued(ContinuingEngine(SCRIPT), generation(**fields), fragments("one "))
 
 
-def test_a_seed_depends_on_the_turn_and_the_place():
-    assert seed_of("a", 3) == seed_of("a", 3)
-    assert len({seed_of("a", 3), seed_of("a", 4), seed_of("b", 3)}) == 3
-    assert all(0 <= seed_of(str(number), 0) < 2**31 for number in range(100))
+def test_a_seed_depends_on_the_turn_and_the_position():
+    assert derive_seed("a", 3) == derive_seed("a", 3)
+    assert len({derive_seed("a", 3), derive_seed("a", 4), derive_seed("b", 3)}) == 3
+    assert all(0 <= derive_seed(str(number), 0) < 2**31 for number in range(100))

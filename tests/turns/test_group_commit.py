@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
 class Disk:
-    """Writes when it is told to; fails as long as it is told to."""
+    """A disk whose writes wait for `go`, and fail while `failing`."""
 
     def __init__(self):
         self.batches = []
@@ -36,24 +36,24 @@ def disk():
 
 
 def append_to(commit, *names):
-    """What becomes of each, as it becomes known."""
-    outcomes = {}
+    """Add appends; return their results, as they arrive."""
+    results = {}
     for name in names:
-        commit.add(Append(name, Cursor(1, 0), Cursor(1, 1), [Text("a")], partial(outcomes.__setitem__, name)))
-    return outcomes
+        commit.add(Append(name, Cursor(1, 0), Cursor(1, 1), [Text("a")], partial(results.__setitem__, name)))
+    return results
 
 
-async def test_what_comes_in_one_tick_is_one_write(disk):
-    commit = GroupCommit(disk.write, patience=1)
-    outcomes = append_to(commit, "a", "b", "c")
+async def test_appends_of_one_tick_are_one_write(disk):
+    commit = GroupCommit(disk.write, retry_timeout=1)
+    results = append_to(commit, "a", "b", "c")
     await commit.drain()
 
     assert disk.batches == [["a", "b", "c"]]
-    assert outcomes == {"a": None, "b": None, "c": None}
+    assert results == {"a": None, "b": None, "c": None}
 
 
-async def test_what_comes_while_a_write_is_under_way_is_the_next_one(disk):
-    commit = GroupCommit(disk.write, patience=1)
+async def test_appends_during_a_write_are_the_next_write(disk):
+    commit = GroupCommit(disk.write, retry_timeout=1)
     disk.go.clear()
     append_to(commit, "a")
     await asyncio.sleep(0.01)
@@ -66,58 +66,58 @@ async def test_what_comes_while_a_write_is_under_way_is_the_next_one(disk):
     assert disk.batches == [["a"], ["b", "c", "d"]]
 
 
-async def test_each_append_learns_its_own_outcome():
+async def test_each_append_receives_its_own_result():
     async def write(batch):
         return [Fenced() if append.id == "b" else None for append in batch]
 
-    commit = GroupCommit(write, patience=1)
-    outcomes = append_to(commit, "a", "b")
+    commit = GroupCommit(write, retry_timeout=1)
+    results = append_to(commit, "a", "b")
     await commit.drain()
 
-    assert outcomes["a"] is None
-    assert isinstance(outcomes["b"], Fenced)
+    assert results["a"] is None
+    assert isinstance(results["b"], Fenced)
 
 
-async def test_a_write_that_fails_is_tried_again_with_what_has_come_since(disk):
-    commit = GroupCommit(disk.write, patience=5)
+async def test_a_failed_write_is_retried_with_the_appends_added_since(disk):
+    commit = GroupCommit(disk.write, retry_timeout=5)
     disk.failing = True
-    outcomes = append_to(commit, "a")
+    results = append_to(commit, "a")
     await asyncio.sleep(0.03)
     append_to(commit, "b")
     await asyncio.sleep(0.1)
-    assert outcomes == {}
+    assert results == {}
     disk.failing = False
     await commit.drain()
 
     assert disk.batches == [["a", "b"]]
-    assert outcomes == {"a": None}
+    assert results == {"a": None}
 
 
-async def test_after_its_patience_it_says_what_is_wrong_and_then_asks_only_once_until_it_works_again(disk):
-    commit = GroupCommit(disk.write, patience=0.1)
+async def test_after_the_retry_timeout_appends_fail_at_once_until_a_write_succeeds(disk):
+    commit = GroupCommit(disk.write, retry_timeout=0.1)
     disk.failing = True
-    outcomes = append_to(commit, "a")
+    results = append_to(commit, "a")
     await commit.drain()
-    assert outcomes["a"].message == "disk full"
+    assert results["a"].message == "disk full"
     before = asyncio.get_running_loop().time()
-    outcomes = append_to(commit, "b")
+    results = append_to(commit, "b")
     await commit.drain()
 
-    assert isinstance(outcomes["b"], StoreError)
+    assert isinstance(results["b"], StoreError)
     assert asyncio.get_running_loop().time() - before < 0.001
     disk.failing = False
-    outcomes = append_to(commit, "c")
+    results = append_to(commit, "c")
     await commit.drain()
-    assert outcomes == {"c": None}
+    assert results == {"c": None}
 
 
-async def test_a_defect_in_a_store_fails_the_appends_and_is_logged(caplog):
+async def test_an_unexpected_error_fails_the_appends_and_is_logged(caplog):
     async def write(batch):
         raise ZeroDivisionError
 
-    commit = GroupCommit(write, patience=1)
-    outcomes = append_to(commit, "a")
+    commit = GroupCommit(write, retry_timeout=1)
+    results = append_to(commit, "a")
     await commit.drain()
 
-    assert isinstance(outcomes["a"], StoreError)
+    assert isinstance(results["a"], StoreError)
     assert "ZeroDivisionError" in caplog.text

@@ -18,20 +18,31 @@ from headrace.turns import MemoryLog
 from headrace.turns.log import Failure
 
 
-async def test_a_reader_gets_everything_that_was_said_before_it_came():
+def log_of(*events):
+    """A log with published events."""
     log = MemoryLog()
-    log.append([Text("a")])
-    log.append([Text("b")])
+    publish(log, *events)
+    return log
+
+
+def publish(log, *events):
+    log.append(events)
+    log.publish()
+
+
+async def test_a_reader_receives_everything_that_was_published_before_it_attached():
+    log = log_of(Text("a"))
+    publish(log, Text("b"))
 
     assert await log.reader(idle=9).read() == [Text("a"), Text("b")]
 
 
-async def test_a_waiting_reader_wakes_for_what_is_appended():
+async def test_a_waiting_reader_wakes_up_when_events_are_published():
     log = MemoryLog()
     reader = log.reader(idle=9)
     reading = asyncio.create_task(reader.read())
     await asyncio.sleep(0)
-    log.append([Text("a")])
+    publish(log, Text("a"))
 
     assert await reading == [Text("a")]
 
@@ -39,56 +50,55 @@ async def test_a_waiting_reader_wakes_for_what_is_appended():
 async def test_several_readers_each_read_everything_at_their_own_pace():
     log = MemoryLog()
     fast, slow = log.reader(idle=9), log.reader(idle=9)
-    log.append([Text("a")])
+    publish(log, Text("a"))
     first = await fast.read()
-    log.append([Text("b")])
+    publish(log, Text("b"))
 
     assert (first, await fast.read()) == ([Text("a")], [Text("b")])
     assert await slow.read() == [Text("a"), Text("b")]
 
 
-async def test_what_is_held_is_seen_by_nobody_until_it_is_shown():
+async def test_appended_events_are_readable_once_they_are_published():
     log = MemoryLog()
     reader = log.reader(idle=9)
-    log.hold([Text("a"), Text("b"), Finish("stop")])
+    log.append([Text("a"), Text("b"), Finish("stop")])
 
     assert (list(reader.take()), log.has_ending, log.is_finished) == ([], True, False)
-    log.show(2)
+    log.publish(2)
     assert await reader.read() == [Text("a"), Text("b")]
-    log.show(3)
+    log.publish(3)
     assert (await reader.read(), log.is_finished) == ([Finish("stop")], True)
 
 
-async def test_what_was_held_and_not_shown_can_be_dropped():
-    log = MemoryLog()
-    log.append([Text("a")])
-    log.hold([Text("b")])
-    log.drop_held()
-    log.append([Text("c")])
+async def test_unpublished_events_can_be_dropped():
+    log = log_of(Text("a"))
+    log.append([Text("b")])
+    log.drop_unpublished()
+    publish(log, Text("c"))
 
     assert await log.reader(idle=9).read() == [Text("a"), Text("c")]
 
 
-async def test_silence_ends_a_read_with_nothing_again_and_again():
+async def test_a_read_returns_nothing_after_each_idle_period():
     reader = MemoryLog().reader(idle=0.02)
 
     assert await reader.read() == []
     assert await reader.read() == []
 
 
-async def test_progress_is_news_but_not_history():
+async def test_progress_is_received_but_not_kept():
     log = MemoryLog()
     early = log.reader(idle=9)
-    log.append([Progress(1, 4)])
+    publish(log, Progress(1, 4))
 
     assert await early.read() == [Progress(1, 4)]
     assert log.events == []
 
 
-async def test_progress_is_told_although_what_follows_is_held():
+async def test_progress_is_received_before_the_events_after_it_are_published():
     log = MemoryLog()
     reader = log.reader(idle=9)
-    log.hold([Progress(1, 4), Text("a")])
+    log.append([Progress(1, 4), Text("a")])
 
     assert await reader.read() == [Progress(1, 4)]
 
@@ -102,9 +112,9 @@ async def test_progress_is_told_although_what_follows_is_held():
         LimitError("busy", retry_after=0),
     ],
 )
-async def test_a_turn_that_fails_before_its_first_word_raises_what_failed_for_every_reader(error):
+async def test_a_failure_before_the_first_event_is_raised_for_every_reader(error):
     log = MemoryLog()
-    log.append([log.ending(error)])
+    publish(log, log.ending(error))
 
     assert log.is_finished
     for reader in (log.reader(idle=9), log.reader(idle=9)):
@@ -115,54 +125,52 @@ async def test_a_turn_that_fails_before_its_first_word_raises_what_failed_for_ev
         assert getattr(raised.value, "retry_after", None) == getattr(error, "retry_after", None)
 
 
-async def test_a_turn_that_fails_later_ends_with_the_usage_so_far():
-    log = MemoryLog()
-    log.append([Progress(7, 7), Text("a", 2), Text("b")])
+async def test_a_later_failure_ends_the_turn_with_the_usage_so_far():
+    log = log_of(Progress(7, 7), Text("a", 2), Text("b"))
 
     assert log.ending(EngineError("lost")) == Finish(
         "network_error", TokenUsage(prompt=7, completion=3), "lost"
     )
 
 
-async def test_of_an_answer_that_came_parsed_the_pieces_are_counted():
-    log = MemoryLog()
-    log.append([Reasoning("a"), Reasoning("b"), Content("c")])
-    log.append([ToolCallStart(0, "f"), ToolCallArguments(0, "{}"), ToolCallEnd(0)])
+async def test_each_fragment_of_an_answer_that_arrived_parsed_counts_as_a_token():
+    log = log_of(Reasoning("a"), Reasoning("b"), Content("c"))
+    publish(log, ToolCallStart(0, "f"), ToolCallArguments(0, "{}"), ToolCallEnd(0))
 
     assert log.finish("network_error").usage == TokenUsage(completion=5, reasoning=2)
 
 
-async def test_a_failure_says_how_it_is_stored():
+async def test_a_failure_keeps_code_status_and_retry_after():
     log = MemoryLog()
 
     assert log.ending(LimitError("busy", retry_after=7)) == Failure("1305", "busy", 429, 7)
 
 
-async def test_the_end_is_told_once_and_not_before_it_can_be_read():
-    told = []
-    log = MemoryLog(on_end=lambda: told.append("end"))
-    log.hold([Text("a"), Finish("stop")])
-    log.show(1)
-    assert told == []
-    log.show(2)
-    log.show(2)
+async def test_on_end_is_called_once_when_the_ending_is_readable():
+    calls = []
+    log = MemoryLog(on_end=lambda: calls.append("end"))
+    log.append([Text("a"), Finish("stop")])
+    log.publish(1)
+    assert calls == []
+    log.publish(2)
+    log.publish(2)
 
-    assert told == ["end"]
+    assert calls == ["end"]
 
 
-async def test_the_last_reader_that_leaves_is_told_of():
-    told = []
-    log = MemoryLog(on_deserted=lambda: told.append("deserted"))
+async def test_on_orphaned_is_called_when_the_last_reader_is_closed():
+    calls = []
+    log = MemoryLog(on_orphaned=lambda: calls.append("orphaned"))
     one, two = log.reader(idle=9), log.reader(idle=9)
     one.close()
     one.close()
-    assert (told, log.is_deserted) == ([], False)
+    assert (calls, log.is_orphaned) == ([], False)
     two.close()
 
-    assert (told, log.is_deserted) == (["deserted"], True)
+    assert (calls, log.is_orphaned) == (["orphaned"], True)
 
 
-async def test_a_reader_that_is_closed_while_it_waits_returns_with_nothing():
+async def test_a_reader_that_is_closed_while_it_waits_returns_nothing():
     log = MemoryLog()
     reader = log.reader(idle=9)
     reading = asyncio.create_task(reader.read())

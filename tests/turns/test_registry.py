@@ -1,4 +1,4 @@
-"""Several processes, one store: each registry here is what one process has of it."""
+"""Turns in one store, and in several processes: each registry is a process."""
 
 import asyncio
 import time
@@ -6,14 +6,15 @@ import time
 import msgspec
 import pytest
 
-from continuing_engine import ASSISTANT, ContinuingEngine
-from headrace.engines import Generation, ScriptedEngine
+from continuing_engine import ContinuingEngine
+from headrace.engines import ScriptedEngine
 from headrace.errors import RequestError
 from headrace.events import CANCELLED, Finish, TokenUsage
 from headrace.turns import TurnRegistry
 from headrace.turns.store import GoneError
-from processes import BODY, SCRIPT, die, open_registry, read, shared, start, until
-from turn_stores import header, settings
+from plans import planner
+from processes import BODY, SCRIPT, die, open_registry, read, start, until
+from turn_stores import header, settings, shared
 
 __all__ = ["open_registry"]
 
@@ -28,18 +29,18 @@ async def test_a_turn_is_found_again_and_read_from_its_beginning(open_registry):
     assert again is not turn
 
 
-async def test_only_its_owner_finds_it(open_registry):
+async def test_only_its_owner_finds_a_turn(open_registry):
     registry = open_registry(ContinuingEngine(SCRIPT))
     turn = await start(registry)
     for when in ("while it runs", "when it has ended"):
-        with pytest.raises(RequestError) as refused:
+        with pytest.raises(RequestError) as rejected:
             await registry.find(turn.id, "you")
 
-        assert refused.value.status == 404, when
+        assert rejected.value.status == 404, when
         await read(turn)
 
 
-async def test_a_turn_that_nobody_may_read_again_is_not_kept(open_registry):
+async def test_a_turn_that_is_not_resumable_is_not_kept(open_registry):
     registry = open_registry(ContinuingEngine(SCRIPT))
     turn = await start(registry, resumable=False)
     await read(turn)
@@ -49,12 +50,12 @@ async def test_a_turn_that_nobody_may_read_again_is_not_kept(open_registry):
         await registry.find(turn.id, "me")
 
 
-async def test_a_request_that_cannot_be_served_leaves_nothing_behind(open_stores):
-    def refuse(_):
+async def test_a_rejected_request_stores_nothing(open_stores):
+    def reject(_):
         raise RequestError("no such model", code="1211")
 
     store = open_stores()
-    registry = TurnRegistry(store, refuse, settings())
+    registry = TurnRegistry(store, reject, settings())
     with pytest.raises(RequestError, match="no such model"):
         await start(registry, msgspec.json.encode({**msgspec.json.decode(BODY), "request_id": "request-1"}))
 
@@ -66,7 +67,7 @@ async def test_a_prompt_is_rendered_once(open_stores):
 
     def plan(request):
         planned.append(request)
-        return ContinuingEngine(SCRIPT), Generation(ASSISTANT, request)
+        return planner(ContinuingEngine(SCRIPT))(request)
 
     registry = TurnRegistry(open_stores(), plan, settings())
     await read(await start(registry))
@@ -75,7 +76,7 @@ async def test_a_prompt_is_rendered_once(open_stores):
 
 
 @shared
-async def test_another_process_reads_along(open_registry):
+async def test_a_turn_can_be_read_in_another_process_while_it_runs(open_registry):
     engine = ContinuingEngine(SCRIPT, delay=0.002)
     here, there = open_registry(engine), open_registry(ContinuingEngine(SCRIPT))
     turn = await start(here)
@@ -86,45 +87,45 @@ async def test_another_process_reads_along(open_registry):
 
 
 @shared
-@pytest.mark.parametrize("said", [0, 1, 5, 25])
-async def test_a_turn_whose_process_died_is_continued_and_its_usage_counted_once(open_registry, said):
+@pytest.mark.parametrize("tokens", [0, 1, 5, 25])
+async def test_a_turn_whose_process_died_is_continued_and_its_usage_counted_once(open_registry, tokens):
     dying, living = ContinuingEngine(SCRIPT), ContinuingEngine(SCRIPT)
-    dying.pause_after(said)
+    dying.pause_after(tokens)
     here, there = open_registry(dying), open_registry(living)
     turn = await start(here, BODY.replace(b'"model"', b'"max_tokens":40,"model"'))
-    await until(lambda: len(turn.log.events) == said and turn.log.shown == said)
+    await until(lambda: len(turn.log.events) == tokens == turn.log.published)
     die(here)
     away = await there.find(turn.id, "me")
 
     assert await read(away) == (SCRIPT, Finish("stop", TokenUsage(7, 27)))
-    assert "".join(text.text for text in living.asked[0].said) == SCRIPT[: 2 * said]
-    assert living.asked[0].request.max_tokens == 40 - said
+    assert "".join(text.text for text in living.asked[0].prefix) == SCRIPT[: 2 * tokens]
+    assert living.asked[0].request.max_tokens == 40 - tokens
 
 
 @shared
-async def test_a_process_that_leaves_hands_its_turns_over_at_once(open_registry):
+async def test_the_turns_of_a_process_that_shuts_down_are_taken_over_at_once(open_registry):
     leaving = ContinuingEngine(SCRIPT)
     leaving.pause_after(3)
     here, there = open_registry(leaving, lease=30), open_registry(ContinuingEngine(SCRIPT), lease=30)
     turn = await start(here)
-    await until(lambda: turn.log.shown == 3)
+    await until(lambda: turn.log.published == 3)
     await here.close()
     before = time.monotonic()
 
     assert (await read(await there.find(turn.id, "me")))[0] == SCRIPT
     assert leaving.running == 0
-    assert time.monotonic() - before < 5  # and not a third of a lease, or a whole one
+    assert time.monotonic() - before < 5  # neither a third of a lease nor a full one
 
 
 @shared
-async def test_a_process_that_wakes_after_its_lease_is_fenced_and_its_readers_notice_nothing(open_registry):
+async def test_a_process_that_resumes_after_its_lease_is_fenced_and_its_readers_continue(open_registry):
     asleep, awake = ContinuingEngine(SCRIPT), ContinuingEngine(SCRIPT)
     asleep.pause_after(4)
     here, there = open_registry(asleep), open_registry(awake)
     turn = await start(here)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.shown == 4)
-    here._heart.cancel()  # no sign of life, but the turn is still there
+    await until(lambda: turn.log.published == 4)
+    here._heartbeat.cancel()  # no heartbeat, but the turn still runs
     away = await there.find(turn.id, "me")
 
     assert (await read(away))[0] == SCRIPT
@@ -136,13 +137,13 @@ async def test_a_process_that_wakes_after_its_lease_is_fenced_and_its_readers_no
 
 @shared
 @pytest.mark.parametrize("where", ["here", "there"])
-async def test_a_turn_can_be_stopped_from_anywhere(open_registry, where):
+async def test_a_turn_can_be_cancelled_in_any_process(open_registry, where):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(3)
     registries = {"here": open_registry(engine), "there": open_registry(ContinuingEngine(SCRIPT))}
     turn = await start(registries["here"])
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.shown == 3)
+    await until(lambda: turn.log.published == 3)
     stopped = await registries[where].find(turn.id, "me")
     stopped.stop()
 
@@ -155,7 +156,7 @@ async def test_a_turn_can_be_stopped_from_anywhere(open_registry, where):
 
 
 @shared
-async def test_a_turn_that_says_nothing_is_stopped_from_elsewhere_too(open_registry):
+async def test_a_silent_turn_can_be_cancelled_in_another_process(open_registry):
     silent = ContinuingEngine(SCRIPT)
     silent.pause_after(0)
     here, there = open_registry(silent), open_registry(ContinuingEngine(SCRIPT))
@@ -169,13 +170,13 @@ async def test_a_turn_that_says_nothing_is_stopped_from_elsewhere_too(open_regis
 
 
 @shared
-async def test_an_engine_that_cannot_go_on_ends_the_turn_with_what_there_is(open_registry):
+async def test_an_engine_that_cannot_continue_ends_the_turn_with_the_output_so_far(open_registry):
     dying, other = ContinuingEngine(SCRIPT), ContinuingEngine(SCRIPT)
     dying.pause_after(5)
     other.continues = False
     here, there = open_registry(dying), open_registry(other)
     turn = await start(here)
-    await until(lambda: turn.log.shown == 5)
+    await until(lambda: turn.log.published == 5)
     die(here)
     text, ending = await read(await there.find(turn.id, "me"))
 
@@ -184,7 +185,7 @@ async def test_an_engine_that_cannot_go_on_ends_the_turn_with_what_there_is(open
     assert other.asked == []
 
 
-async def test_a_turn_that_nobody_reads_goes_on_for_a_while_and_is_stopped_then(open_registry):
+async def test_an_orphaned_turn_is_cancelled_after_the_linger_time(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(3)
     registry = open_registry(engine, linger=2)
@@ -198,11 +199,11 @@ async def test_a_turn_that_nobody_reads_goes_on_for_a_while_and_is_stopped_then(
     await until(lambda: engine.running == 0)
 
     ending = (await read(await registry.find(turn.id, "me")))[1]
-    assert (ending.reason, ending.error) == ("network_error", "nobody read it for 2 s")
+    assert (ending.reason, ending.error) == ("network_error", "no reader for 2 s")
 
 
 @shared
-async def test_a_turn_that_is_read_elsewhere_is_not_stopped(open_registry):
+async def test_a_turn_with_a_reader_in_another_process_is_not_cancelled(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(3)
     here, there = (open_registry(e, linger=0.1, lease=2) for e in (engine, ContinuingEngine(SCRIPT)))
@@ -215,7 +216,7 @@ async def test_a_turn_that_is_read_elsewhere_is_not_stopped(open_registry):
     assert (await reading)[0] == SCRIPT
 
 
-async def test_a_detached_turn_is_never_stopped_for_lack_of_readers(open_registry):
+async def test_a_detached_turn_is_never_cancelled_for_lack_of_readers(open_registry):
     engine = ContinuingEngine(SCRIPT, delay=0.01)
     registry = open_registry(engine, linger=0.05)
     turn = await start(registry, resumable=False, detached=True)
@@ -228,18 +229,18 @@ async def test_a_detached_turn_is_never_stopped_for_lack_of_readers(open_registr
 async def test_an_evicted_turn_is_gone_with_the_reason(open_stores):
     engine = ContinuingEngine(SCRIPT)
     store = open_stores(retention=0.1)
-    registry = TurnRegistry(store, lambda request: (engine, Generation(f"q{ASSISTANT}", request)), settings())
+    registry = TurnRegistry(store, planner(engine), settings())
     turn = await start(registry)
     await read(turn)
     await asyncio.sleep(0.15)
-    await store.beat()
+    await store.heartbeat()
 
-    with pytest.raises(GoneError, match="its log was kept as long"):
+    with pytest.raises(GoneError, match="its retention time is over"):
         await registry.find(turn.id, "me")
     await registry.close()
 
 
-async def test_an_engine_that_fails_at_once_fails_in_the_same_way_for_a_later_reader(open_registry):
+async def test_an_immediate_failure_is_the_same_for_a_later_reader(open_registry):
     registry = open_registry(ScriptedEngine([RequestError("too long", code="1261")]))
     turn = await start(registry)
     for found in (turn, await registry.find(turn.id, "me")):
@@ -251,7 +252,7 @@ async def test_an_engine_that_fails_at_once_fails_in_the_same_way_for_a_later_re
         assert (raised.value.code, raised.value.status) == ("1261", 400)
 
 
-async def test_a_durable_turn_has_a_seed_and_going_on_has_another(open_registry):
+async def test_a_durable_turn_has_a_derived_seed(open_registry):
     engine = ContinuingEngine(SCRIPT)
     registry = open_registry(engine)
     await read(await start(registry))

@@ -8,8 +8,9 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.errors import LimitError, RequestError
 from headrace.events import Text
-from processes import BODY, SCRIPT, open_registry, read, shared, start, until
-from turn_stores import evict
+from headrace.turns.store import GoneError
+from processes import BODY, SCRIPT, open_registry, read, start, until
+from turn_stores import shared
 
 __all__ = ["open_registry"]
 
@@ -29,7 +30,7 @@ async def test_the_same_request_while_it_runs_is_the_same_turn(open_registry):
     assert len(engine.asked) == 1
 
 
-async def test_the_same_request_when_it_has_ended_is_the_same_answer(open_registry):
+async def test_the_same_request_after_its_end_is_the_same_answer(open_registry):
     engine = ContinuingEngine(SCRIPT)
     registry = open_registry(engine)
     first = await start(registry, body())
@@ -51,15 +52,15 @@ async def test_the_same_request_to_several_processes_at_once_is_one_turn(open_re
     assert sum(len(engine.asked) for engine in engines) == 1
 
 
-async def test_another_request_with_that_id_is_refused_while_the_first_runs(open_registry):
+async def test_another_request_with_that_id_is_rejected_while_the_first_runs(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(2)
     registry = open_registry(engine)
     first = await start(registry, body())
-    with pytest.raises(RequestError, match='another request is running as "request-1"') as refused:
+    with pytest.raises(RequestError, match='another request is running as "request-1"') as rejected:
         await start(registry, body(temperature=0.5))
 
-    assert refused.value.code == "1231"
+    assert rejected.value.code == "1231"
     engine.go_on()
     await read(first)
     second = await start(registry, body(temperature=0.5))
@@ -68,26 +69,26 @@ async def test_another_request_with_that_id_is_refused_while_the_first_runs(open
     assert (await start(registry, body(temperature=0.5))).id == second.id
 
 
-async def test_by_configuration_a_duplicate_is_refused_while_it_runs(open_registry):
+async def test_with_duplicates_reject_the_same_request_is_rejected_while_it_runs(open_registry):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(2)
-    registry = open_registry(engine, duplicates="refuse")
+    registry = open_registry(engine, duplicates="reject")
     first = await start(registry, body())
-    with pytest.raises(RequestError, match='this request is running as "request-1"') as refused:
+    with pytest.raises(RequestError, match='this request is running as "request-1"') as rejected:
         await start(registry, body())
 
-    assert refused.value.code == "1231"
+    assert rejected.value.code == "1231"
     engine.go_on()
     await read(first)
     assert (await start(registry, body())).id != first.id
 
 
-@pytest.mark.parametrize("said", [0, 2], ids=["at once", "later"])
-async def test_a_request_that_failed_may_be_asked_again(open_registry, said):
+@pytest.mark.parametrize("length", [0, 2], ids=["at once", "later"])
+async def test_a_failed_request_may_be_sent_again(open_registry, length):
     class Failing(ContinuingEngine):
         async def generate(self, generation):
             self.asked.append(generation)
-            yield [Text(SCRIPT[:said])] if said else []
+            yield [Text(SCRIPT[:length])] if length else []
             raise LimitError("too many")
 
     engine = Failing(SCRIPT)
@@ -100,7 +101,7 @@ async def test_a_request_that_failed_may_be_asked_again(open_registry, said):
     await until(lambda: len(engine.asked) == 2)
 
 
-async def test_a_call_that_was_streamed_is_the_same_asked_whole(open_registry):
+async def test_a_streamed_request_and_a_complete_one_are_the_same(open_registry):
     registry = open_registry(ContinuingEngine(SCRIPT))
     streamed = await start(registry, body(stream=True, tool_stream=True))
 
@@ -114,11 +115,14 @@ async def test_another_owners_request_with_that_id_is_another_turn(open_registry
     assert mine.id != yours.id
 
 
-async def test_when_the_log_is_gone_the_id_begins_a_new_turn(open_registry):
-    registry = open_registry(ContinuingEngine(SCRIPT))
+async def test_after_eviction_the_request_id_starts_a_new_turn(open_registry):
+    registry = open_registry(ContinuingEngine(SCRIPT), retention=0.2)
     first = await start(registry, body())
     await read(first)
-    await evict(registry._store, first.id)
+    async with asyncio.timeout(10):
+        with pytest.raises(GoneError):
+            while await registry.find(first.id, "me"):
+                await asyncio.sleep(0.02)
     second = await start(registry, body())
 
     assert second.id != first.id

@@ -1,4 +1,4 @@
-"""What holds for every store. `open_stores()` twice gives the stores of two processes over the same turns."""
+"""The contract of `TurnStore`, for every store of the registry. Each `open_stores()` is another process."""
 
 import asyncio
 import time
@@ -17,10 +17,10 @@ from headrace.events import (
     ToolCallStart,
 )
 from headrace.turns.log import Failure
-from headrace.turns.store import Behind, Cursor, Fenced, GoneError, Life
-from turn_stores import append, header
+from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Liveness
+from turn_stores import append, header, shared
 
-EVERY_KIND = [
+EVERY_TYPE = [
     Text("<think>北京\u2028\x00🦜", 3),
     Reasoning("r"),
     Content("c"),
@@ -35,7 +35,7 @@ async def texts(store, id):
     return [event.text for event in (await store.load(id)).tail.events if isinstance(event, Text)]
 
 
-async def test_a_new_turn_is_there_with_its_request_and_an_empty_log(open_stores):
+async def test_a_new_turn_has_its_request_and_an_empty_log(open_stores):
     store = open_stores()
     await store.create(header(request_id="r1", detached=True), b'{"a": "\xff"}')
     stored = await open_stores().load("t1")
@@ -45,20 +45,20 @@ async def test_a_new_turn_is_there_with_its_request_and_an_empty_log(open_stores
     assert stored.tail == ([], Cursor(1, 0), store.process)
 
 
-async def test_what_never_was_is_none(open_stores):
+async def test_an_unknown_turn_is_none(open_stores):
     assert await open_stores().load("t9") is None
 
 
-async def test_what_is_appended_is_loaded_in_its_order_whatever_kind_it_is(open_stores):
+async def test_appended_events_of_every_type_are_loaded_in_order(open_stores):
     store = open_stores()
     await store.create(header(), b"")
 
-    assert await append(store, "t1", (1, 0), EVERY_KIND[:3]) is None
-    assert await append(store, "t1", (1, 3), EVERY_KIND[3:]) is None
-    assert (await open_stores().load("t1")).tail == (EVERY_KIND, Cursor(1, 7), store.process)
+    assert await append(store, "t1", (1, 0), EVERY_TYPE[:3]) is None
+    assert await append(store, "t1", (1, 3), EVERY_TYPE[3:]) is None
+    assert (await open_stores().load("t1")).tail == (EVERY_TYPE, Cursor(1, 7), store.process)
 
 
-async def test_progress_and_failures_are_kept_and_progress_does_not_count(open_stores):
+async def test_progress_and_failures_are_stored_and_progress_does_not_count(open_stores):
     store = open_stores()
     await store.create(header(), b"")
 
@@ -67,7 +67,7 @@ async def test_progress_and_failures_are_kept_and_progress_does_not_count(open_s
     assert (await store.load("t1")).tail.cursor == Cursor(1, 1)
 
 
-async def test_an_append_that_is_repeated_counts_once(open_stores):
+async def test_a_repeated_append_counts_once(open_stores):
     store = open_stores()
     await store.create(header(), b"")
 
@@ -87,7 +87,7 @@ async def test_an_append_cannot_leave_a_gap(open_stores):
     assert await texts(store, "t1") == ["a"]
 
 
-async def test_who_was_taken_over_cannot_write_any_more(open_stores):
+async def test_a_producer_that_was_taken_over_is_fenced(open_stores):
     old, new = open_stores(), open_stores()
     await old.create(header(), b"")
     await append(old, "t1", (1, 0), [Text("a")])
@@ -99,7 +99,7 @@ async def test_who_was_taken_over_cannot_write_any_more(open_stores):
     assert (await old.load("t1")).tail == ([Text("a"), Text("b")], Cursor(2, 2), new.process)
 
 
-async def test_an_append_that_follows_on_nothing_only_tells_who_may_write(open_stores):
+async def test_an_append_after_no_position_only_checks_the_fence(open_stores):
     old, new = open_stores(), open_stores()
     await old.create(header(), b"")
 
@@ -111,18 +111,18 @@ async def test_an_append_that_follows_on_nothing_only_tells_who_may_write(open_s
     assert isinstance(await append(old, "t1", (1, -1), [Text("never"), Text("never")]), Fenced)
 
 
-async def test_of_several_that_take_over_one_does(open_stores):
+async def test_of_several_concurrent_takeovers_one_succeeds(open_stores):
     first = open_stores()
     await first.create(header(), b"")
     others = [open_stores() for _ in range(4)]
     taken = await asyncio.gather(*(store.take_over("t1", 2) for store in others))
 
     assert sorted(taken) == [False, False, False, True]
-    assert await others[taken.index(True)].take_over("t1", 2)  # asked again: nothing has changed
-    assert not await first.take_over("t1", 4)  # not the next one
+    assert await others[taken.index(True)].take_over("t1", 2)  # repeated: no effect
+    assert not await first.take_over("t1", 4)  # not the next fence
 
 
-async def test_a_follower_gets_what_comes_and_learns_who_produces(open_stores):
+async def test_a_follower_receives_new_events_and_the_producer(open_stores):
     producer, follower = open_stores(), open_stores()
     await producer.create(header(), b"")
     following = asyncio.create_task(follower.follow("t1", Cursor(1, 0), 5))
@@ -136,7 +136,7 @@ async def test_a_follower_gets_what_comes_and_learns_who_produces(open_stores):
     assert await producer.follow("t1", Cursor(1, 2), 5) == ([], Cursor(2, 2), follower.process)
 
 
-async def test_a_follower_that_waits_for_nothing_gets_nothing_in_time(open_stores):
+async def test_following_a_silent_log_returns_nothing_after_the_wait(open_stores):
     store = open_stores()
     await store.create(header(), b"")
     before = time.monotonic()
@@ -146,7 +146,7 @@ async def test_a_follower_that_waits_for_nothing_gets_nothing_in_time(open_store
     assert time.monotonic() - before < 10
 
 
-async def test_without_waiting_a_follower_has_everything_that_was_saved_before(open_stores):
+async def test_following_without_a_wait_returns_everything_saved_before(open_stores):
     producer, follower = open_stores(), open_stores()
     await producer.create(header(), b"")
     for position in range(20):
@@ -155,7 +155,7 @@ async def test_without_waiting_a_follower_has_everything_that_was_saved_before(o
         assert (await follower.follow("t1", Cursor(1, position), 0)).events == [Text(str(position))]
 
 
-async def test_many_turns_are_followed_at_once(open_stores):
+async def test_many_turns_can_be_followed_at_once(open_stores):
     producer, follower = open_stores(), open_stores()
     ids = [f"t{number}" for number in range(50)]
     for id in ids:
@@ -188,7 +188,7 @@ async def test_the_same_request_id_of_the_same_owner_is_the_same_turn(open_store
     assert await store.load("t2") is None
 
 
-async def test_of_several_that_begin_with_the_same_request_id_one_does(open_stores):
+async def test_of_several_concurrent_creations_with_the_same_request_id_one_succeeds(open_stores):
     stores = [open_stores() for _ in range(4)]
     made = await asyncio.gather(
         *(store.create(header(f"t{number}", request_id="r"), b"") for number, store in enumerate(stores))
@@ -198,7 +198,7 @@ async def test_of_several_that_begin_with_the_same_request_id_one_does(open_stor
     assert [await stores[0].load(f"t{number}") is not None for number in range(4)].count(True) == 1
 
 
-async def test_a_request_id_can_be_given_to_a_new_turn_by_who_knows_the_old_one(open_stores):
+async def test_a_request_id_can_be_moved_from_a_known_turn_to_a_new_one(open_stores):
     store = open_stores()
     await store.create(header("t1", request_id="r"), b"")
 
@@ -207,49 +207,49 @@ async def test_a_request_id_can_be_given_to_a_new_turn_by_who_knows_the_old_one(
     assert await store.create(header("t4", request_id="r"), b"") == "t2"
 
 
-async def test_a_process_lives_as_long_as_it_beats_and_says_when_it_leaves(open_stores):
+async def test_a_process_is_alive_while_it_has_heartbeats_until_it_leaves(open_stores):
     store, other = open_stores(lease=2), open_stores(lease=2)
-    await other.beat()
+    await other.heartbeat()
 
-    assert await store.life(other.process) is Life.ALIVE
+    assert await store.liveness(other.process) is Liveness.ALIVE
     await asyncio.sleep(2.2)
-    assert await store.life(other.process) is Life.SILENT
-    await other.beat()
+    assert await store.liveness(other.process) is Liveness.EXPIRED
+    await other.heartbeat()
     await other.close()
-    assert await store.life(other.process) is Life.LEFT
+    assert await store.liveness(other.process) is Liveness.LEFT
 
 
-async def test_a_reader_elsewhere_is_known_for_the_length_of_a_lease(open_stores):
+async def test_a_reader_in_another_process_is_known_for_one_lease(open_stores):
     store, other = open_stores(lease=2), open_stores(lease=2)
     await store.create(header(), b"")
 
-    assert not await store.is_read("t1")
-    await other.mark_read("t1")
-    assert await store.is_read("t1")
+    assert not await store.has_reader("t1")
+    await other.touch_reader("t1")
+    assert await store.has_reader("t1")
     await asyncio.sleep(2.2)
-    assert not await store.is_read("t1")
+    assert not await store.has_reader("t1")
 
 
-async def test_what_is_added_to_a_log_keeps_it(open_stores):
+async def test_an_append_extends_the_retention_of_a_log(open_stores):
     store = open_stores(retention=2.5)
     await store.create(header(), b"")
     for position in range(4):
         assert await append(store, "t1", (1, position), [Text("a")]) is None
         await asyncio.sleep(0.7)
-        await store.beat()
+        await store.heartbeat()
 
-    assert not (await store.load("t1")).gone
+    assert not (await store.load("t1")).evicted
 
 
-async def test_a_log_is_evicted_when_nothing_was_added_for_a_while_and_its_turn_is_remembered(open_stores):
+async def test_a_log_is_evicted_after_its_retention_time_and_leaves_a_tombstone(open_stores):
     store = open_stores(retention=0.1)
     await store.create(header(), b"body")
     await asyncio.sleep(0.2)
-    await store.beat()
+    await store.heartbeat()
     stored = await store.load("t1")
 
     assert stored.header == header()
-    assert "its log was kept as long as the server keeps logs" in stored.gone
+    assert "its retention time is over" in stored.evicted
     assert (stored.body, stored.tail.events) == (b"", [])
     assert isinstance(await append(store, "t1", (1, 0), [Text("a")]), GoneError)
     with pytest.raises(GoneError):
@@ -258,44 +258,65 @@ async def test_a_log_is_evicted_when_nothing_was_added_for_a_while_and_its_turn_
         await store.follow("t1", Cursor(1, 0), 0.05)
 
 
-async def test_a_turn_is_remembered_as_long_as_its_log_is_kept(open_stores):
-    store = open_stores(remembrance=0)
+async def test_a_turn_is_known_as_long_as_its_log_is_kept(open_stores):
+    store = open_stores(tombstone_ttl=0)
     await store.create(header(request_id="r"), b"")
     await asyncio.sleep(0.05)
-    await store.beat()
+    await store.heartbeat()
 
     assert (await store.load("t1")).header == header(request_id="r")
     assert await store.create(header("t2", request_id="r"), b"") == "t1"
 
 
-async def test_a_turn_whose_log_is_gone_is_forgotten_at_last(open_stores):
-    store = open_stores(retention=0.1, remembrance=0.3)
+async def test_a_tombstone_expires(open_stores):
+    store = open_stores(retention=0.1, tombstone_ttl=0.3)
     await store.create(header(request_id="r"), b"")
     await asyncio.sleep(0.5)
-    await store.beat()
+    await store.heartbeat()
     await asyncio.sleep(0.03)
-    await store.beat()
+    await store.heartbeat()
 
     assert await store.load("t1") is None
     assert await store.create(header("t2", request_id="r"), b"") == "t2"
 
 
-@pytest.mark.parametrize("store_kind", ["sqlite", "redis"], indirect=True)
-async def test_the_turns_that_are_ready_together_are_written_together(open_stores):
+@shared
+async def test_appends_of_one_tick_are_one_write_with_one_reply(open_stores):
     store = open_stores()
     ids = [f"t{number}" for number in range(100)]
     for id in ids:
         await store.create(header(id), b"")
-    writes = []
-    write = store._commit._write
+    loop = asyncio.get_running_loop()
+    ticks = 0
 
-    async def counted(batch):
-        writes.append(len(batch))
-        return await write(batch)
+    def tick():
+        nonlocal ticks, clock
+        ticks += 1
+        clock = loop.call_soon(tick)
 
-    store._commit._write = counted
+    async def append_in_tick(id, position):
+        result = loop.create_future()
+        after, end = Cursor(1, position), Cursor(1, position + 1)
+        store.append(Append(id, after, end, [Text("a")], lambda reply: result.set_result((reply, ticks))))
+        return await result
+
+    clock = loop.call_soon(tick)
     for position in range(5):
-        outcomes = await asyncio.gather(*(append(store, id, (1, position), [Text("a")]) for id in ids))
-        assert outcomes == [None] * 100
+        replies = await asyncio.gather(*(append_in_tick(id, position) for id in ids))
+        assert len(set(replies)) == 1
+        assert replies[0][0] is None
+    clock.cancel()
 
-    assert writes == [100] * 5
+
+@pytest.mark.parametrize("id", ["t9", "", ".", "..", "../t1", "t1/../t1", "t1\0", "%2e%2e", "*", "T1"])
+async def test_only_the_exact_id_names_a_turn(open_stores, id):
+    store = open_stores()
+    await store.create(header("t1"), b"")
+
+    assert await store.load(id) is None
+    assert isinstance(await append(store, id, (1, 0), [Text("a")]), GoneError)
+    with pytest.raises(GoneError):
+        await store.take_over(id, 2)
+    with pytest.raises(GoneError):
+        await store.follow(id, Cursor(1, 0), 0)
+    assert (await store.load("t1")).tail == ([], Cursor(1, 0), store.process)

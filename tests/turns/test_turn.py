@@ -1,16 +1,17 @@
-"""A turn that is kept nowhere: what it says, how it ends. (With a store: test_registry.py.)"""
+"""A turn without a store: its log and its endings. (With a store: test_registry.py.)"""
 
 import asyncio
 import re
 
 import pytest
 
-from headrace.engines import Generation, ScriptedEngine
+from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.events import CANCELLED, Finish, Text, TokenUsage
 from headrace.turns import Turn, new_turn_id
 from headrace.turns.store import TurnHeader
 from headrace.wire import decode_request
+from plans import planner
 from turn_stores import settings
 
 REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
@@ -18,7 +19,7 @@ REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"
 
 def begin(engine):
     header = TurnHeader(id=new_turn_id(0), owner="", created=0)
-    turn = Turn(header, REQUEST, lambda request: (engine, Generation("a b", request)), settings())
+    turn = Turn(header, REQUEST, planner(engine, "a b"), settings())
     turn.produce()
     return turn
 
@@ -34,7 +35,7 @@ def test_an_id_is_the_time_in_beijing_and_16_hex_digits():
     assert new_turn_id(0) != new_turn_id(0)
 
 
-async def test_the_log_holds_what_the_engine_said():
+async def test_the_log_holds_the_events_of_the_engine():
     assert await ended(begin(ScriptedEngine("abcdef", piece=4))) == [
         Text("abcd"),
         Text("ef"),
@@ -42,7 +43,7 @@ async def test_the_log_holds_what_the_engine_said():
     ]
 
 
-async def test_a_turn_that_is_stopped_stops_its_engine_and_ends_as_it_is():
+async def test_a_cancelled_turn_stops_its_engine_and_keeps_its_output():
     engine = ScriptedEngine("abc" * 100, delay=0.01)
     turn = begin(engine)
     while not turn.log.events:
@@ -54,7 +55,7 @@ async def test_a_turn_that_is_stopped_stops_its_engine_and_ends_as_it_is():
     assert engine.running == 0
 
 
-async def test_a_turn_that_has_ended_cannot_be_stopped():
+async def test_a_finished_turn_cannot_be_cancelled():
     turn = begin(ScriptedEngine("ab", finish_reason="length"))
     events = list(await ended(turn))
     turn.stop()
@@ -63,7 +64,7 @@ async def test_a_turn_that_has_ended_cannot_be_stopped():
     assert turn.log.events == events
 
 
-async def test_when_its_last_reader_leaves_it_is_stopped_at_once():
+async def test_without_readers_it_is_cancelled_at_once():
     engine = ScriptedEngine("abc" * 100, delay=0.01)
     turn = begin(engine)
     one, two = turn.reader(idle=9), turn.reader(idle=9)
@@ -73,11 +74,11 @@ async def test_when_its_last_reader_leaves_it_is_stopped_at_once():
     assert engine.running == 1
     two.close()
 
-    assert (await ended(turn))[-1].error == "its client left"
+    assert (await ended(turn))[-1].error == "the client disconnected"
     assert engine.running == 0
 
 
-async def test_an_engines_error_in_mid_stream_is_the_ending():
+async def test_an_engine_error_in_mid_stream_is_the_ending():
     events = await ended(begin(ScriptedEngine(["ab", EngineError("gone")])))
 
     assert (events[-1].reason, events[-1].error) == ("network_error", "gone")
@@ -105,7 +106,7 @@ async def test_a_defect_is_logged_and_ends_the_turn(caplog):
 
 
 @pytest.mark.parametrize("moment", range(4))
-async def test_stopping_at_any_moment_leaves_nothing_running(moment):
+async def test_cancelling_at_any_moment_leaves_nothing_running(moment):
     engine = ScriptedEngine("abcdefgh" * 9)
     turn = begin(engine)
     for _ in range(moment):

@@ -1,4 +1,4 @@
-"""Append before send: nothing can be read that is not saved, unless the store has failed for good."""
+"""Save before publish: no reader receives an event that is not saved, unless the store has failed."""
 
 import asyncio
 
@@ -15,8 +15,8 @@ __all__ = ["virtual_time"]
 pytestmark = pytest.mark.usefixtures("virtual_time")
 
 
-class Pending:
-    """A store that answers when the test does."""
+class PendingStore:
+    """A store that completes an append when the test calls `complete`."""
 
     def __init__(self):
         self.appends = []
@@ -24,61 +24,61 @@ class Pending:
     def append(self, append):
         self.appends.append(append)
 
-    def answer(self, outcome=None):
-        self.appends.pop(0).done(outcome)
+    def complete(self, result=None):
+        self.appends.pop(0).done(result)
 
 
 @pytest.fixture
 async def parts():
-    store, log, told = Pending(), MemoryLog(), []
+    store, log, calls = PendingStore(), MemoryLog(), []
     writer = Writer(
         store,
         "t1",
         1,
         log,
-        on_fenced=lambda: told.append("fenced"),
-        on_failure=lambda error: told.append(error.message),
-        on_settled=lambda: told.append("settled"),
-        retry=0.01,
+        on_fenced=lambda: calls.append("fenced"),
+        on_failure=lambda error: calls.append(error.message),
+        on_settled=lambda: calls.append("settled"),
+        retry_delay=0.01,
     )
-    yield writer, store, log, told
+    yield writer, store, log, calls
     await writer.close(0)
 
 
-async def test_what_is_said_can_be_read_when_it_is_saved_and_not_before(parts):
+async def test_an_event_is_published_when_it_is_saved_and_not_before(parts):
     writer, store, log, _ = parts
     writer.write([Text("a")])
-    assert (log.shown, log.events) == (0, [Text("a")])
-    store.answer()
+    assert (log.published, log.events) == (0, [Text("a")])
+    store.complete()
 
-    assert log.shown == 1
+    assert log.published == 1
     assert store.appends == []
 
 
-async def test_a_check_of_the_fence_saves_nothing_and_what_is_said_meanwhile_follows(parts):
-    writer, store, log, told = parts
+async def test_a_check_of_the_fence_saves_nothing_and_events_written_meanwhile_follow(parts):
+    writer, store, log, calls = parts
     writer.check_fence()
     writer.check_fence()
     writer.write([Text("a")])
     assert [append.events for append in store.appends] == [[]]
-    store.answer()
+    store.complete()
     assert [append.events for append in store.appends] == [[Text("a")]]
-    store.answer()
+    store.complete()
     writer.check_fence()
-    assert store.appends == []  # what was saved came through, so the fence holds
+    assert store.appends == []  # the save succeeded, so the fence holds
     writer.check_fence()
-    store.answer(Fenced())
+    store.complete(Fenced())
 
-    assert (log.shown, told) == (1, ["fenced"])
+    assert (log.published, calls) == (1, ["fenced"])
 
 
-async def test_what_is_said_while_a_save_is_under_way_leaves_together(parts):
+async def test_events_written_during_a_save_are_saved_together(parts):
     writer, store, log, _ = parts
     writer.write([Text("a")])
     for text in "bcd":
         writer.write([Text(text)])
     assert len(store.appends) == 1
-    store.answer()
+    store.complete()
     append = store.appends[0]
 
     assert (append.after, append.end, append.events) == (
@@ -86,10 +86,10 @@ async def test_what_is_said_while_a_save_is_under_way_leaves_together(parts):
         Cursor(1, 4),
         [Text("b"), Text("c"), Text("d")],
     )
-    assert log.shown == 1
+    assert log.published == 1
 
 
-async def test_the_length_of_the_prompt_is_saved_with_the_first_words(parts):
+async def test_the_prompt_length_is_saved_with_the_first_event(parts):
     writer, store, _, _ = parts
     writer.write([Progress(3, 7)])
     assert store.appends == []
@@ -99,65 +99,65 @@ async def test_the_length_of_the_prompt_is_saved_with_the_first_words(parts):
     assert (append.end, append.events) == (Cursor(1, 1), [Progress(7, 7), Text("a")])
 
 
-async def test_what_the_store_lost_is_saved_again(parts):
+async def test_events_that_the_store_lost_are_saved_again(parts):
     writer, store, log, _ = parts
     for text in "abc":
         writer.write([Text(text)])
-        store.answer()
+        store.complete()
     writer.write([Text("d")])
-    store.answer(Behind(1))
+    store.complete(Behind(1))
     append = store.appends[0]
 
     assert (append.after, append.events) == (Cursor(1, 1), [Text("b"), Text("c"), Text("d")])
-    assert log.shown == 3
-    store.answer()
-    assert (log.shown, writer.cursor) == (4, Cursor(1, 4))
+    assert log.published == 3
+    store.complete()
+    assert (log.published, writer.cursor) == (4, Cursor(1, 4))
 
 
-async def test_who_is_fenced_is_told(parts):
-    writer, store, log, told = parts
+async def test_a_fenced_writer_calls_on_fenced(parts):
+    writer, store, log, calls = parts
     writer.write([Text("a")])
-    store.answer(Fenced())
+    store.complete(Fenced())
 
-    assert (told, log.shown) == (["fenced"], 0)
+    assert (calls, log.published) == (["fenced"], 0)
 
 
-async def test_a_store_that_fails_holds_nothing_back_and_gets_everything_later(parts):
-    writer, store, log, told = parts
+async def test_after_a_store_failure_events_are_published_at_once_and_saved_later(parts):
+    writer, store, log, calls = parts
     writer.write([Text("a")])
     writer.write([Text("b")])
-    store.answer(StoreError("disk full"))
-    assert (log.shown, log.is_saved, told) == (2, False, ["disk full"])
+    store.complete(StoreError("disk full"))
+    assert (log.published, log.is_saved, calls) == (2, False, ["disk full"])
     writer.write([Text("c")])
-    assert (log.shown, store.appends) == (3, [])
+    assert (log.published, store.appends) == (3, [])
     await asyncio.sleep(0.03)
-    store.answer(StoreError("disk full"))  # again
+    store.complete(StoreError("disk full"))  # again
     await asyncio.sleep(0.03)
     writer.write([Finish("stop")])
-    store.answer()
-    store.answer()
+    store.complete()
+    store.complete()
 
-    assert (log.shown, log.is_saved, told) == (4, True, ["disk full", "settled"])
+    assert (log.published, log.is_saved, calls) == (4, True, ["disk full", "settled"])
     assert writer.cursor == Cursor(1, 4)
 
 
-async def test_a_log_that_is_gone_is_not_saved_any_more(parts):
-    writer, store, log, told = parts
+async def test_an_evicted_log_is_no_longer_saved(parts):
+    writer, store, log, calls = parts
     writer.write([Text("a")])
-    store.answer(GoneError("t1", "evicted"))
+    store.complete(GoneError("t1", "evicted"))
     writer.write([Text("b")])
 
-    assert (log.shown, log.is_saved, store.appends) == (2, False, [])
-    assert "evicted" in told[0]
+    assert (log.published, log.is_saved, store.appends) == (2, False, [])
+    assert "evicted" in calls[0]
 
 
-async def test_closing_waits_for_what_is_under_way_but_not_for_ever(parts):
+async def test_closing_waits_for_the_save_in_flight(parts):
     writer, store, _, _ = parts
     writer.write([Text("a")])
     closing = asyncio.create_task(writer.close(5))
     await asyncio.sleep(0.01)
     assert not closing.done()
-    store.answer()
+    store.complete()
     await closing
     writer.write([Text("b")])
 

@@ -2,6 +2,8 @@
 
 from typing import assert_type
 
+import httpx2
+
 import zai
 from zai import NOT_GIVEN, Stream, StreamAccumulator, StreamTimeout, ZaiClient, ZhipuAiClient
 from zai.core import StreamResponse
@@ -121,3 +123,16 @@ def handle_errors() -> None:
             print(error.partial.choices[0].message.content)
     except zai.ZaiError as error:
         print(error.message)
+
+
+def pass_an_http_client() -> None:
+    own = zai.ZaiClient(
+        api_key="id.secret", http_client=httpx2.Client(), timeout=httpx2.Timeout(5, connect=1)
+    )
+    zai.AsyncZaiClient(api_key="id.secret", http_client=httpx2.AsyncClient())
+    stream = own.chat.completions.create(model="glm-4.6", messages=MESSAGES, stream=True)
+    print(stream.response.headers["x-request-id"].upper())
+    try:
+        own.models.list(timeout=5, extra_headers={"X-A": "1"})
+    except zai.APIStatusError as error:
+        print(error.response.headers.get("retry-after"), error.response.text.upper())

@@ -1,13 +1,14 @@
 """The fold: what the chunks of a stream add up to."""
 
+import copy
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, Usage
 from headrace.wire.completion import Accumulator, fold
 from headrace.wire.decode import decode_chunk
-from headrace.wire.usage import Usage
 
 USAGE = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 
@@ -29,7 +30,7 @@ def calls_of(answer):
     ]
 
 
-def test_texts_are_joined_and_the_ending_is_kept():
+def test_texts_are_joined_and_the_finish_reason_and_usage_kept():
     answer = fold(
         [
             chunk(Delta(reasoning_content="Let me ")),
@@ -60,7 +61,7 @@ def test_nothing_folds_to_an_empty_answer():
     assert not Accumulator().has_chunks
 
 
-def test_calls_are_told_apart_by_their_index_and_numbered_from_zero():
+def test_calls_are_distinguished_by_index_and_numbered_from_zero():
     answer = fold(
         [
             chunk(call(3, '{"a"', name="add", id="call_a")),
@@ -74,12 +75,12 @@ def test_calls_are_told_apart_by_their_index_and_numbered_from_zero():
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_the_first_id_and_name_that_are_not_empty_win(empty):
+def test_an_empty_or_a_repeated_id_or_name_changes_nothing(empty):
     answer = fold(
         [
             chunk(call(0, "", name=empty, id=empty)),
             chunk(call(0, "{", name="add", id="call_a")),
-            chunk(call(0, "}", name="other", id="call_b")),
+            chunk(call(0, "}", name=empty, id="call_b")),
             chunk(call(0, "", name="add", id="call_a")),
         ]
     )
@@ -87,7 +88,7 @@ def test_the_first_id_and_name_that_are_not_empty_win(empty):
     assert calls_of(answer) == [(0, "call_a", "add", "{}")]
 
 
-def test_calls_without_an_index_are_told_apart_by_their_place():
+def test_calls_without_an_index_are_distinguished_by_id():
     whole = decode_chunk(
         b'{"choices":[{"index":0,"delta":{"tool_calls":['
         b'{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}'
@@ -97,7 +98,7 @@ def test_calls_without_an_index_are_told_apart_by_their_place():
 
 
 @pytest.mark.parametrize("index", [b"null", b"[]", b"{}", b"1.5"])
-def test_calls_whose_index_is_none_are_told_apart_by_their_place(index):
+def test_an_index_that_is_not_an_integer_counts_as_missing(index):
     odd = decode_chunk(
         b'{"choices":[{"index":0,"delta":{"tool_calls":[{"index":%b,"id":"a","function":{"name":"f"}}]}}]}'
         % index
@@ -114,7 +115,7 @@ def test_arguments_that_are_an_object_become_its_text():
     assert calls_of(fold([odd])) == [(0, "a", "f", '{"x":1}')]
 
 
-def test_a_delta_may_hold_several_kinds_at_once():
+def test_a_delta_may_have_content_reasoning_and_calls():
     delta = call(0, "{}", name="f", id="a")
     delta.content, delta.reasoning_content = "text", "thought"
 
@@ -126,14 +127,14 @@ def test_a_delta_may_hold_several_kinds_at_once():
     assert answer.choices[0].finish_reason == "tool_calls"
 
 
-def test_chunks_without_choices_bring_only_their_usage():
+def test_a_chunk_without_choices_adds_its_usage():
     answer = fold([chunk(Delta(content="a"), reason="stop"), Chunk(id="turn", choices=[], usage=USAGE)])
 
     assert answer.usage == USAGE
     assert answer.choices[0].message.content == "a"
 
 
-def test_each_choice_is_an_answer_of_its_own_wherever_it_stands():
+def test_each_choice_is_folded_by_itself_in_any_order():
     choices = [
         ChunkChoice(index=index, delta=Delta(content=text), finish_reason=reason)
         for index, text, reason in ((2, "c", None), (1, "b", "stop"), (0, "a", None), (2, "d", "length"))
@@ -153,19 +154,37 @@ def test_the_id_may_come_after_a_first_chunk_without_one():
     assert (answer.id, answer.created) == ("late", 9)
 
 
-def test_what_a_caller_does_to_a_chunk_later_changes_nothing():
-    whole = Accumulator()
+def test_a_chunk_that_is_changed_after_it_was_added_changes_nothing():
+    accumulator = Accumulator()
     first = chunk(call(0, '{"a"', name="add", id="call_a"))
-    whole.add(first)
+    accumulator.add(first)
     first.choices[0].delta.tool_calls[0].function.arguments += ":1}"
-    whole.add(chunk(call(0, ":1}")))
+    accumulator.add(chunk(call(0, ":1}")))
 
-    assert whole.message().tool_calls[0].function.arguments == '{"a":1}'
+    assert accumulator.message().tool_calls[0].function.arguments == '{"a":1}'
+
+
+def test_a_message_shares_nothing_with_the_accumulator():
+    accumulator = Accumulator()
+    delta = call(0, "{}", name="f", id="a")
+    delta.content, delta.reasoning_content = "text", "thought"
+    accumulator.add(chunk(delta))
+    earlier = accumulator.message()
+    before = copy.deepcopy(earlier)
+    accumulator.add(chunk(call(1, "{}", name="g", id="b")))
+    later = accumulator.message()
+
+    assert {name for name, value in before if value is None} == {"audio"}  # every other field is covered
+    assert earlier == before
+    for _, value in (*earlier, *later):
+        if isinstance(value, list):
+            value.clear()
+    assert [each.id for each in accumulator.message().tool_calls] == ["a", "b"]
 
 
 @given(st.lists(st.text(max_size=4), max_size=12))
-def test_at_each_moment_the_message_is_what_has_come(texts):
-    whole = Accumulator()
+def test_the_message_is_what_was_received_so_far(texts):
+    accumulator = Accumulator()
     for count, text in enumerate(texts, 1):
-        whole.add(chunk(Delta(content=text)))
-        assert whole.message().content == "".join(texts[:count])
+        accumulator.add(chunk(Delta(content=text)))
+        assert accumulator.message().content == "".join(texts[:count])

@@ -1,4 +1,4 @@
-"""JSON → structs: the strict way and the tolerant one."""
+"""JSON → structs: strict decoding and the lenient fallback."""
 
 import json
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import DecodeError
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, Usage
 from headrace.wire.completion import Accumulator
 from headrace.wire.decode import (
     STRICT_ERRORS,
@@ -17,7 +17,6 @@ from headrace.wire.decode import (
     decode_object,
     decode_strict_chunk,
 )
-from headrace.wire.usage import Usage
 
 PLAIN = {
     "id": "20260313050448e162ecc8207a4c47",
@@ -52,14 +51,14 @@ PLAIN = {
 }
 
 
-def test_what_zai_sends_takes_the_strict_way():
+def test_chunks_of_zai_are_decoded_strictly():
     data = json.dumps(PLAIN).encode()
 
     assert decode_strict_chunk(data) == decode_chunk(data)
     assert decode_chunk(data).to_dict() == PLAIN
 
 
-def test_both_ways_make_the_same_objects():
+def test_strict_and_lenient_decoding_build_the_same_objects():
     strict = decode_chunk(json.dumps(PLAIN).encode())
     tolerant = build_model(Chunk, PLAIN)
 
@@ -98,11 +97,11 @@ ODD = {
 
 
 @pytest.mark.parametrize(("text", "expected"), ODD.items())
-def test_odd_servers_are_read(text, expected):
+def test_non_conforming_chunks_are_decoded(text, expected):
     assert decode_chunk(text.encode()) == expected
 
 
-def test_a_plain_value_of_a_wrong_type_is_kept_as_it_is():
+def test_a_plain_value_of_a_wrong_type_is_kept():
     chunk = decode_chunk(b'{"id":17,"created":"now","choices":[{"index":0,"delta":{},"finish_reason":3}]}')
 
     assert (chunk.id, chunk.created, chunk.choices[0].finish_reason) == (17, "now", 3)
@@ -117,20 +116,20 @@ def test_a_plain_value_of_a_wrong_type_is_kept_as_it_is():
         ('{"choices":[],"usage":3}', "usage is '3', not an object"),
     ],
 )
-def test_a_plain_value_where_an_object_is_needed_raises_and_is_shown(text, message):
+def test_a_plain_value_instead_of_an_object_is_an_error_that_shows_it(text, message):
     with pytest.raises(DecodeError) as caught:
         decode_chunk(text.encode())
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("raw", ["\x0b", "\x01", "\t", "\u2028", "\u0085"])
-def test_raw_control_characters_in_a_string_are_read(raw):
+def test_raw_control_characters_in_a_string_are_accepted(raw):
     chunk = decode_chunk(f'{{"choices":[{{"index":0,"delta":{{"content":"a{raw}b"}}}}]}}'.encode())
 
     assert chunk.choices[0].delta.content == f"a{raw}b"
 
 
-def test_a_broken_character_becomes_the_replacement_character():
+def test_invalid_utf_8_becomes_the_replacement_character():
     chunk = decode_chunk(b'{"choices":[{"index":0,"delta":{"content":"a\xffb"}}]}')
 
     assert chunk.choices[0].delta.content == "a\ufffdb"
@@ -145,7 +144,7 @@ def test_half_a_surrogate_pair_becomes_a_question_mark():
     assert json.loads(chunk.to_json())["choices"][0]["delta"]["?"] == "b\\ud83d"
 
 
-def test_numbers_that_json_does_not_know_are_read():
+def test_nan_and_infinity_are_accepted():
     chunk = decode_chunk(b'{"choices":[{"index":0,"delta":{},"logprobs":-Infinity}]}')
 
     assert chunk.choices[0].logprobs == float("-inf")
@@ -167,19 +166,19 @@ def test_numbers_that_json_does_not_know_are_read():
         b'{"a":' * 9999,
     ],
 )
-def test_what_is_no_object_raises_and_shows_what_came(data):
+def test_json_that_is_not_an_object_is_an_error_that_shows_it(data):
     for decode in (decode_chunk, decode_completion, decode_object):
         with pytest.raises(DecodeError, match="expected a JSON object, got '"):
             decode(data)
 
 
-def test_a_message_shows_only_the_beginning_of_what_came():
+def test_an_error_shows_only_the_start_of_the_data():
     with pytest.raises(DecodeError) as caught:
         decode_chunk(b"x" * 10_000)
     assert len(str(caught.value)) < 300
 
 
-def test_a_completion_is_read_like_a_chunk():
+def test_a_completion_is_decoded_like_a_chunk():
     text = b'{"choices":[{"message":{"content":"Hi","extra":1},"finish_reason":"stop"}],"service_tier":"x"}'
 
     answer = decode_completion(text)
@@ -219,14 +218,14 @@ def contains(dumped, original):
 
 
 @given(odd_chunk)
-def test_whatever_fields_come_nothing_of_them_is_lost(value):
+def test_no_field_is_lost(value):
     chunk = decode_chunk(json.dumps(value).encode())
 
     assert contains(json.loads(chunk.model_dump_json()), value)
     Accumulator().add(chunk)
 
 
-def test_the_strict_way_names_every_error_that_it_raises():
+def test_strict_errors_lists_every_exception_of_strict_decoding():
     for data in (
         b"{}",
         b"",
@@ -237,3 +236,18 @@ def test_the_strict_way_names_every_error_that_it_raises():
     ):
         with pytest.raises(STRICT_ERRORS):
             decode_strict_chunk(data)
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_is_in_the_field_of_zai_under_either_name(field):
+    chunk = decode_chunk(json.dumps({"choices": [{"index": 0, "delta": {field: "Hm"}}]}).encode())
+
+    assert chunk.choices[0].delta.reasoning_content == "Hm"
+
+
+def test_the_legacy_function_call_is_a_tool_call():
+    delta = {"function_call": {"name": "f", "arguments": "{}"}}
+    chunk = decode_chunk(json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode())
+
+    assert [call.function.name for call in chunk.choices[0].delta.tool_calls] == ["f"]
+    assert chunk.choices[0].delta.function_call == delta["function_call"]

@@ -1,9 +1,11 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from headrace.errors import RequestError
-from headrace.wire import decode_request
+from headrace.wire import ChatRequest, decode_request
 
 HELLO = [{"role": "user", "content": "Hello"}]
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
@@ -23,6 +25,14 @@ def test_a_minimal_request_gets_the_documented_defaults():
     assert request.temperature is None
 
 
+def test_every_field_of_a_request_has_a_row_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
+    table = page.partition("## 1. Request")[2].partition("## 2.")[0]
+    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+    assert rows == set(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
+
+
 def test_null_means_absent():
     request = decode(
         response_format=None, thinking=None, temperature=None, tools=None, stop=None, stream=None
@@ -31,7 +41,7 @@ def test_null_means_absent():
     assert request == decode()
 
 
-def test_nulls_within_thinking_are_absent_too():
+def test_null_within_thinking_means_absent():
     assert decode(thinking={"type": None, "clear_thinking": False}).wants_thinking
 
 
@@ -51,7 +61,7 @@ def test_unknown_fields_are_kept():
     assert decode(top_k=3, watermark={"a": 1}).extra == {"top_k": 3, "watermark": {"a": 1}}
 
 
-def test_tools_are_kept_as_they_were_sent():
+def test_tools_are_kept_as_sent():
     tool = {"type": "function", "x-note": 1, "function": {"parameters": {"type": "object"}, "name": "f"}}
 
     assert decode(tools=[tool]).raw_tools == [tool]
@@ -132,7 +142,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("fields", "code", "named"), WRONG)
-def test_what_is_wrong_is_named_with_its_value(fields, code, named):
+def test_an_invalid_field_is_named_with_its_value(fields, code, named):
     with pytest.raises(RequestError) as caught:
         decode(**fields)
 
@@ -141,7 +151,7 @@ def test_what_is_wrong_is_named_with_its_value(fields, code, named):
         assert word in caught.value.message
 
 
-def test_nulls_within_a_message_are_absent_too():
+def test_null_within_a_message_means_absent():
     call = {"id": None, "type": None, "function": {"name": "f", "arguments": None}}
     _, answer = decode(
         messages=[
@@ -156,14 +166,14 @@ def test_nulls_within_a_message_are_absent_too():
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
-def test_arguments_that_are_nested_without_end_are_refused():
+def test_deeply_nested_arguments_are_rejected():
     call = {"function": {"name": "f", "arguments": DEEP.decode()}}
     with pytest.raises(RequestError, match="function.arguments is"):
         decode(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}])
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x', DEEP])
-def test_a_body_that_is_not_json_is_refused(body):
+def test_a_body_that_is_not_json_is_rejected(body):
     with pytest.raises(RequestError, match="not valid JSON") as caught:
         decode_request(body)
 
@@ -171,12 +181,12 @@ def test_a_body_that_is_not_json_is_refused(body):
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"hello"', b"3", b"null"])
-def test_a_body_that_is_no_object_is_refused(body):
+def test_a_body_that_is_not_an_object_is_rejected(body):
     with pytest.raises(RequestError, match="must be a JSON object"):
         decode_request(body)
 
 
-def test_a_long_value_is_cut_short_in_the_message():
+def test_a_long_value_is_truncated_in_the_message():
     with pytest.raises(RequestError) as caught:
         decode(temperature="x" * 10_000)
 
@@ -184,7 +194,7 @@ def test_a_long_value_is_cut_short_in_the_message():
 
 
 @pytest.mark.parametrize("depth", [300, 900, 990, 5000])
-def test_messages_that_are_nested_are_refused_at_every_depth(depth):
+def test_nested_messages_are_rejected_at_every_depth(depth):
     body = b'{"model": "m", "messages": ' + b"[" * depth + b"]" * depth + b"}"
     with pytest.raises(RequestError):
         decode_request(body)

@@ -7,9 +7,8 @@ import weakref
 
 import pytest
 
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, Usage
 from headrace.wire.decode import decode_chunk
-from headrace.wire.usage import Usage
 
 ODD = (
     b'{"id":"1","x":{"y":[1]},"choices":[{"index":0,"delta":{"content":"a","z":null,"w":"v"}}],'
@@ -28,14 +27,14 @@ def test_an_absent_field_is_none(odd):
     assert hasattr(odd.choices[0].delta, "reasoning_content")
 
 
-def test_unknown_fields_are_read_as_attributes_as_items_and_as_model_extra(odd):
+def test_unknown_fields_are_attributes_items_and_model_extra(odd):
     assert odd.x == {"y": [1]}
     assert odd["x"] == {"y": [1]}
     assert odd.choices[0].delta.model_extra == {"z": None, "w": "v"}
     assert odd.usage.cost == 0.5
 
 
-def test_a_field_that_is_nowhere_raises_as_python_does(odd):
+def test_a_missing_field_raises_pythons_own_errors(odd):
     with pytest.raises(AttributeError):
         _ = odd.nowhere
     with pytest.raises(KeyError):
@@ -53,7 +52,7 @@ def test_attributes_can_be_set(odd):
     assert odd.to_dict()["mine"] == 1
 
 
-def test_dumps_hold_every_field_that_came(odd):
+def test_dumps_contain_every_received_field(odd):
     plain = json.loads(ODD)
     del plain["choices"][0]["delta"]["z"]  # null is absent
 
@@ -66,7 +65,7 @@ def test_dumps_hold_every_field_that_came(odd):
     assert list(odd.values()) == list(odd.to_dict().values())
 
 
-def test_model_dump_shows_declared_fields_that_are_none_as_pydantics_does(odd):
+def test_model_dump_includes_declared_fields_that_are_none_like_pydantic(odd):
     dumped = odd.model_dump()
 
     assert dumped["model"] is None
@@ -74,7 +73,7 @@ def test_model_dump_shows_declared_fields_that_are_none_as_pydantics_does(odd):
     assert json.loads(odd.model_dump_json()) == dumped
 
 
-def test_model_dump_shows_the_fields_that_are_asked_for_as_pydantics_does(odd):
+def test_model_dump_includes_and_excludes_fields_like_pydantic(odd):
     dumped = odd.model_dump()
 
     assert odd.model_dump(include={"id", "x", "nowhere"}) == {"id": "1", "x": {"y": [1]}}
@@ -90,7 +89,7 @@ def test_model_dump_shows_the_fields_that_are_asked_for_as_pydantics_does(odd):
             odd.model_dump(**{name: {"choices": {0: True}}})
 
 
-def test_json_is_indented_where_it_is_asked_for(odd):
+def test_json_is_indented_on_request(odd):
     assert "\n" not in odd.model_dump_json()
     assert "\n" not in odd.to_json(indent=None)
     assert "\n  " in odd.to_json()
@@ -105,7 +104,7 @@ def test_json_is_indented_where_it_is_asked_for(odd):
         *[lambda value, protocol=p: pickle.loads(pickle.dumps(value, protocol)) for p in (2, 5)],
     ],
 )
-def test_copies_are_equal_and_keep_what_is_not_declared(odd, clone):
+def test_copies_are_equal_and_keep_undeclared_fields(odd, clone):
     other = clone(odd)
 
     assert other == odd
@@ -120,7 +119,7 @@ def test_a_deep_copy_shares_nothing_and_a_shallow_one_its_parts(odd):
     assert copy.deepcopy(odd).choices[0] is not odd.choices[0]
 
 
-def test_equality_looks_at_the_class_and_at_what_is_not_declared():
+def test_equality_compares_the_class_and_undeclared_fields():
     assert Delta(content="a") == Delta(content="a")
     assert Delta(content="a") != Delta(content="b")
     assert Delta() != Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
@@ -129,7 +128,7 @@ def test_equality_looks_at_the_class_and_at_what_is_not_declared():
         hash(Delta())
 
 
-def test_repr_shows_what_is_there_and_can_be_read(odd):
+def test_repr_shows_the_fields_that_are_present(odd):
     assert repr(odd.choices[0]) == "ChunkChoice(index=0, delta=Delta(content='a', w='v'))"
 
 
@@ -137,7 +136,7 @@ def test_weak_references_work(odd):
     assert weakref.ref(odd)() is odd
 
 
-def test_objects_can_be_made_by_name():
+def test_objects_can_be_created_with_keywords():
     chunk = Chunk(id="1", choices=[ChunkChoice(index=0, delta=Delta(content="a"))])
 
     assert chunk.to_dict() == {"id": "1", "choices": [{"index": 0, "delta": {"content": "a"}}]}

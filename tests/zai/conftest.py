@@ -1,4 +1,4 @@
-"""A client for a server of the test's own, without the waits between tries."""
+"""Clients for a test's server, with short delays before retries."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from zai.streaming import async_stream, stream
 
 @pytest.fixture
 def client_of():
-    """Makes a client for a `ScriptedServer`, and closes it after the test."""
+    """Return a function that creates clients for a `ScriptedServer`; close them after the test."""
     clients = []
 
     def make(server, **options):
@@ -23,7 +23,7 @@ def client_of():
 
 @pytest.fixture
 async def async_client_of():
-    """Makes an asyncio client for a `ScriptedServer`, and closes it after the test."""
+    """Return a function that creates asyncio clients for a `ScriptedServer`; close them after the test."""
     clients = []
 
     def make(server, **options):
@@ -41,7 +41,7 @@ def _quick_retries(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _patient_drain(monkeypatch):
+def _long_drain(monkeypatch):
     """On a busy machine the end of a body may take longer than a tenth of a second."""
     for module in (stream, async_stream):
         monkeypatch.setattr(module, "_DRAIN_SECONDS", 2.0)

@@ -1,4 +1,4 @@
-"""The clients against a server: what is sent, what comes back, what is raised."""
+"""Clients and a server: requests, responses, exceptions."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ def client_of(server, **options):
     return zai.ZaiClient(api_key="id.secret", base_url=server.url, **options)
 
 
-def test_a_whole_answer_has_its_attributes():
+def test_a_completion_has_its_attributes():
     with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
         answer = client.chat.completions.create(model="m", messages=MESSAGES)
     assert answer.choices[0].message.content == "Hi"
@@ -32,7 +32,7 @@ def test_a_whole_answer_has_its_attributes():
     assert answer.request_id == "r"
 
 
-def test_a_stream_gives_its_chunks_and_its_ending():
+def test_a_stream_has_its_chunks_finish_reason_and_usage():
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server, client_of(server) as client:
         answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
         texts = [chunk.choices[0].delta.content for chunk in answer]
@@ -42,7 +42,7 @@ def test_a_stream_gives_its_chunks_and_its_ending():
         assert answer.usage.completion_tokens == 2
 
 
-def test_the_request_says_what_was_asked_and_nothing_else():
+def test_the_request_has_the_arguments_and_nothing_else():
     with ScriptedServer(Reply(stream("a"))) as server, client_of(server) as client:
         answer = client.chat.completions.create(
             model="m",
@@ -73,7 +73,7 @@ def test_the_request_says_what_was_asked_and_nothing_else():
     assert asked.headers["accept"] == "text/event-stream"
 
 
-def test_the_callers_messages_are_left_as_they_are():
+def test_the_callers_messages_are_not_modified():
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,abc"}}
     messages = [{"role": "user", "content": [image]}]
     with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
@@ -82,7 +82,7 @@ def test_the_callers_messages_are_left_as_they_are():
     assert server.asked[0].body["messages"] == messages
 
 
-def test_an_answers_message_can_be_sent_back():
+def test_a_completions_message_can_be_sent_back():
     with ScriptedServer(Reply(ANSWER)) as server, client_of(server) as client:
         message = client.chat.completions.create(model="m", messages=MESSAGES).choices[0].message
         client.chat.completions.create(model="m", messages=[*MESSAGES, message, *MESSAGES])
@@ -115,7 +115,7 @@ def test_each_status_has_its_class_and_the_servers_message(status, error_class, 
     assert caught.value.response.status_code == status
 
 
-def test_a_client_of_the_caller_is_used_and_closed():
+def test_an_http_client_that_was_passed_is_used_and_closed():
     own = httpx2.Client()
     with ScriptedServer(Reply(ANSWER)) as server:
         client = client_of(server, http_client=own)
@@ -126,47 +126,47 @@ def test_a_client_of_the_caller_is_used_and_closed():
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-def test_an_answers_message_is_sent_back_as_it_came(streamed):
+def test_a_received_message_is_sent_back_unchanged(streamed):
     call = {"id": "call_1", "index": 0, "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    said = {"role": "assistant", "content": "", "reasoning_content": "Hm", "tool_calls": [call]}
-    frames = [sse(chunk(delta=said)), *stream(reason="tool_calls")]
-    choice = {"index": 0, "finish_reason": "tool_calls", "message": said}
+    received = {"role": "assistant", "content": "", "reasoning_content": "Hm", "tool_calls": [call]}
+    frames = [sse(chunk(delta=received)), *stream(reason="tool_calls")]
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": received}
     reply = Reply(frames if streamed else json.dumps({"choices": [choice]}).encode())
     with ScriptedServer(reply) as server, client_of(server) as client:
         completions = client.chat.completions
         answer = completions.create(model="m", messages=MESSAGES, stream=streamed)
         message = (answer.collect() if streamed else answer).choices[0].message
         completions.create(model="m", messages=[*MESSAGES, message], stream=streamed)
-    assert server.asked[1].body["messages"] == [*MESSAGES, said]
+    assert server.asked[1].body["messages"] == [*MESSAGES, received]
 
 
-def test_a_stream_goes_on_after_its_client_was_closed():
+def test_a_stream_continues_after_its_client_was_closed():
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
         with client_of(server) as client:
             answer = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
         assert answer.collect().choices[0].message.content == "Hello"
 
 
-def test_a_closed_client_sends_nothing_more():
+def test_a_closed_client_raises():
     with ScriptedServer(Reply(ANSWER)) as server:
         used, unused = client_of(server), client_of(server)
         used.chat.completions.create(model="m", messages=MESSAGES)
         for client in (used, unused):
             client.close()
-            with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+            with pytest.raises(zai.ZaiError, match="this client is closed; create another"):
                 client.models.list()
     assert len(server.asked) == 1
 
 
-async def test_a_closed_client_for_asyncio_sends_nothing_more():
+async def test_a_closed_client_for_asyncio_raises():
     client = zai.AsyncZaiClient(api_key="id.secret", base_url="http://127.0.0.1:1")
     await client.close()
-    with pytest.raises(zai.ZaiError, match="this client is closed; make another"):
+    with pytest.raises(zai.ZaiError, match="this client is closed; create another"):
         await client.models.list()
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
-def test_errors_can_be_copied_and_sent_to_another_process(again):
+def test_exceptions_can_be_copied_and_pickled(again):
     cut = Reply(stream("a")[:1])
     with ScriptedServer(Reply(b'{"error":{"code":"1214","message":"no"}}', status=400), cut) as server:
         with client_of(server, max_retries=0) as client:

@@ -1,4 +1,4 @@
-"""What programs written for PyPI's zai-sdk rely on. docs/sdk.md lists where we differ on purpose."""
+"""What programs for PyPI's zai-sdk rely on; docs/sdk.md lists the intended differences."""
 
 import base64
 import gc
@@ -50,10 +50,10 @@ ANSWER = {
 }
 
 
-# --- making a client ---------------------------------------------------------------------------------
+# --- constructing a client ---------------------------------------------------------------------------------
 
 
-def test_key_and_address_come_from_the_environment(monkeypatch):
+def test_key_and_url_default_to_the_environment(monkeypatch):
     monkeypatch.setenv("ZAI_API_KEY", "env.key")
     monkeypatch.setenv("ZAI_BASE_URL", "http://127.0.0.1:9/v9/")
     client = zai.ZaiClient()
@@ -80,13 +80,13 @@ def test_each_client_has_its_host_and_defaults(client_class, url):
     assert client.disable_token_cache is True
 
 
-def test_no_key_is_a_zai_error_and_leaves_nothing_behind():
+def test_a_client_without_a_key_raises_and_is_collected_silently():
     with pytest.raises(ZaiError):
         zai.ZaiClient()
     gc.collect()
 
 
-def test_every_official_argument_is_taken():
+def test_every_argument_of_zai_sdk_is_accepted():
     zai.ZaiClient(
         api_key="a.b",
         base_url=httpx2.URL("http://x"),
@@ -100,14 +100,14 @@ def test_every_official_argument_is_taken():
     )
 
 
-def test_the_version_is_there():
+def test_there_is_a_version():
     assert zai.__version__.count(".") == 2
 
 
 # --- cleaning up -------------------------------------------------------------------------------------
 
 
-def test_a_client_is_open_until_it_is_closed_and_may_be_closed_again():
+def test_a_client_is_open_until_it_is_closed_and_can_be_closed_twice():
     client = zai.ZaiClient(api_key="a.b")
     assert not client.is_closed()
     client.close()
@@ -118,7 +118,7 @@ def test_a_client_is_open_until_it_is_closed_and_may_be_closed_again():
     assert client.is_closed()
 
 
-def test_a_client_that_was_passed_is_closed_by_close_but_not_by_the_garbage_collector():
+def test_an_http_client_that_was_passed_is_closed_by_close_but_not_by_the_garbage_collector():
     own = httpx2.Client()
     client = zai.ZaiClient(api_key="a.b", http_client=own)
     del client
@@ -128,7 +128,16 @@ def test_a_client_that_was_passed_is_closed_by_close_but_not_by_the_garbage_coll
     assert own.is_closed
 
 
-def test_a_client_may_be_closed_after_its_http_client():
+def test_the_garbage_collector_closes_the_default_http_client():
+    client = zai.ZaiClient(api_key="a.b")
+    http_client = client.http_client
+    assert client.chat.completions is client.chat.completions
+    del client
+    gc.collect()
+    assert http_client.is_closed
+
+
+def test_a_client_can_be_closed_after_its_http_client():
     own = httpx2.Client()
     client = zai.ZaiClient(api_key="a.b", http_client=own)
     own.close()
@@ -136,7 +145,7 @@ def test_a_client_may_be_closed_after_its_http_client():
     client.close()
 
 
-def test_a_stream_outlives_the_name_of_its_client(client_of):
+def test_a_stream_keeps_its_client_alive(client_of):
     with ScriptedServer(Reply(stream("a", "b"))) as server:
         answer = zai.ZaiClient(api_key="a.b", base_url=server.url).chat.completions.create(
             model="m", messages=MESSAGES, stream=True
@@ -165,7 +174,7 @@ def test_the_token_is_signed_and_its_times_are_milliseconds():
 
 
 @pytest.mark.parametrize("key", ["invalid_api_key", "a.b.c", ".b", "a.", ""])
-def test_a_key_that_has_no_two_halves_makes_no_token(key):
+def test_a_token_needs_a_key_of_two_halves(key):
     with pytest.raises(ZaiError, match=r"id\.secret"):
         generate_token(key)
 
@@ -182,7 +191,7 @@ def test_the_key_is_sent_raw_or_as_a_token(client_of):
 # --- requests ----------------------------------------------------------------------------------------
 
 
-def test_headers_are_the_clients_then_the_requests(client_of):
+def test_a_requests_headers_override_the_clients(client_of):
     with ScriptedServer(Reply(json.dumps(ANSWER).encode())) as server:
         client = client_of(server, custom_headers={"X-A": "1", "X-B": "1"}, source_channel="tests")
         client.chat.completions.create(
@@ -220,7 +229,7 @@ def test_unknown_arguments_and_an_extra_body_are_sent(client_of):
     assert server.asked[0].body == {"model": "n", "messages": MESSAGES, "new_switch": True, "top_k": 5}
 
 
-def test_messages_may_be_the_sdks_own_objects(client_of):
+def test_messages_can_be_objects_of_the_sdk(client_of):
     call = CompletionMessageToolCall(id="c", function=Function(arguments="{}", name="f"), type="function")
     message = CompletionMessage(content="Hi", role="assistant", tool_calls=[call])
     with ScriptedServer(Reply(json.dumps(ANSWER).encode())) as server:
@@ -232,7 +241,7 @@ def test_messages_may_be_the_sdks_own_objects(client_of):
     }
 
 
-def test_messages_may_be_objects_of_pydantics_kind(client_of):
+def test_messages_can_be_pydantic_models(client_of):
     class Message:
         def model_dump(self, *, exclude_unset):
             return {"role": "user", "content": "Hi"}
@@ -242,7 +251,7 @@ def test_messages_may_be_objects_of_pydantics_kind(client_of):
     assert server.asked[0].body["messages"] == [{"role": "user", "content": "Hi"}]
 
 
-# --- answers -----------------------------------------------------------------------------------------
+# --- responses -----------------------------------------------------------------------------------------
 
 
 def test_a_completion_has_its_classes(client_of):
@@ -260,7 +269,7 @@ def test_a_completion_has_its_classes(client_of):
     assert answer.usage.total_tokens == 25
 
 
-def test_a_task_is_asked_for_and_fetched(client_of):
+def test_a_task_is_created_and_fetched(client_of):
     replies = [
         {"id": "t1", "request_id": "r1", "model": "m", "task_status": "PROCESSING"},
         {"id": "t1", "request_id": "r1", "model": "m", "task_status": "PROCESSING"},
@@ -285,7 +294,7 @@ def test_a_task_is_asked_for_and_fetched(client_of):
     ]
 
 
-async def test_a_task_is_asked_for_and_fetched_in_asyncio(async_client_of):
+async def test_a_task_is_created_and_fetched_in_asyncio(async_client_of):
     replies = [{"id": "t1", "task_status": "PROCESSING"}, ANSWER]
     with ScriptedServer(*(Reply(json.dumps(body).encode()) for body in replies)) as server:
         tasks = async_client_of(server).chat.asyncCompletions
@@ -306,7 +315,7 @@ def test_a_stream_is_a_stream_response_of_chunks(client_of):
         assert next(answer).choices[0].delta.content == "2"
 
 
-def test_arguments_can_be_joined_in_the_first_delta_as_the_documentation_does(client_of):
+def test_arguments_can_be_joined_in_the_first_delta_as_in_zais_documentation(client_of):
     def delta(arguments, **head):
         function = {"arguments": arguments, **({"name": "f"} if head else {})}
         return chunk(delta={"tool_calls": [{"index": 0, "type": "function", "function": function, **head}]})
@@ -331,7 +340,7 @@ def test_arguments_can_be_joined_in_the_first_delta_as_the_documentation_does(cl
 # --- errors ------------------------------------------------------------------------------------------
 
 
-def test_the_tree_of_errors_is_the_official_one():
+def test_the_exception_hierarchy_is_that_of_zai_sdk():
     assert issubclass(APIReachLimitError, APIStatusError)
     assert issubclass(APIStatusError, ZaiError)
     assert issubclass(APITimeoutError, zai.APIConnectionError)
@@ -341,19 +350,19 @@ def test_the_tree_of_errors_is_the_official_one():
     assert issubclass(zai.APIStreamTruncatedError, zai.APIResponseError)
 
 
-def test_errors_can_be_caught_by_way_of_the_package():
+def test_the_exceptions_are_attributes_of_zai_core():
     assert zai.core.APIStatusError is APIStatusError
     assert zai.types.chat.Completion is Completion
 
 
-def test_the_defaults_have_their_names():
+def test_the_defaults_are_attributes_of_zai_core():
     client = zai.ZaiClient(
         api_key="a.b", timeout=zai.core.ZAI_DEFAULT_TIMEOUT, max_retries=zai.core.ZAI_DEFAULT_MAX_RETRIES
     )
     assert (client.timeout, client.max_retries) == ((8.0, 300.0, 300.0, 300.0), 3)
 
 
-def test_errors_can_be_made_as_the_official_ones(client_of):
+def test_exceptions_are_constructed_as_in_zai_sdk(client_of):
     request = httpx2.Request("GET", "http://x")
     response = httpx2.Response(429, request=request)
 

@@ -1,4 +1,4 @@
-"""docs/sdk.md: its programs run, one after the other, and what it lists is there."""
+"""docs/sdk.md: its programs run, one after the other, and its lists are complete."""
 
 import asyncio
 import importlib.util
@@ -43,7 +43,7 @@ def test_every_program_on_the_page_runs(monkeypatch, capsys):
 
 @pytest.fixture
 def relay(monkeypatch):
-    """The page's ASGI application, as it relays a server."""
+    """Start the page's ASGI application in front of a server."""
     pytest.importorskip("starlette")
     (program,) = [program for program in programs_of_the_page() if "Starlette(" in program]
 
@@ -57,43 +57,43 @@ def relay(monkeypatch):
     return start
 
 
-async def read_through(app, *, leave_after):
-    """What a browser gets that goes away once so many pieces have come."""
-    pieces = []
-    left = asyncio.Event()
+async def read_through(app, *, disconnect_after):
+    """Return what a browser receives that disconnects after some messages."""
+    messages = []
+    disconnected = asyncio.Event()
     incoming = [{"type": "http.request", "body": b'{"messages": []}'}]
 
     async def receive():
         if incoming:
             return incoming.pop()
-        await left.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(message):
-        pieces.append(message.get("body", b""))
-        if len(pieces) > leave_after:
-            left.set()
+        messages.append(message.get("body", b""))
+        if len(messages) > disconnect_after:
+            disconnected.set()
 
     scope = {"type": "http", "method": "POST", "path": "/chat", "headers": [], "query_string": b""}
     await app(scope, receive, send)
-    return b"".join(pieces).decode()
+    return b"".join(messages).decode()
 
 
-async def test_the_relay_passes_on_every_chunk_and_an_error(relay):
+async def test_the_relay_forwards_every_chunk_and_an_error(relay):
     with ScriptedServer(Reply(stream("a", "b")), Reply([sse(chunk("a")), sse({"error": "lost"})])) as server:
         app, upstream = relay(server)
-        whole = await read_through(app, leave_after=99)
-        broken = await read_through(app, leave_after=99)
+        complete = await read_through(app, disconnect_after=99)
+        broken = await read_through(app, disconnect_after=99)
         await upstream.close()
-    assert [whole.count(f'"content":"{text}"') for text in "ab"] == [1, 1]
-    assert whole.endswith("data: [DONE]\n\n")
+    assert [complete.count(f'"content":"{text}"') for text in "ab"] == [1, 1]
+    assert complete.endswith("data: [DONE]\n\n")
     assert broken.endswith('event: error\ndata: "lost"\n\n')
 
 
-async def test_a_browser_that_leaves_the_relay_stops_the_model(relay):
+async def test_a_browser_that_disconnects_from_the_relay_stops_the_model(relay):
     with ScriptedServer(Reply([sse(chunk("a"))], end="hold")) as server:
         app, upstream = relay(server)
-        await read_through(app, leave_after=1)
+        await read_through(app, disconnect_after=1)
         assert await asyncio.to_thread(server.gone.wait, 5)
         await upstream.close()
 
@@ -110,7 +110,7 @@ def test_the_table_of_events_has_every_attribute_of_each():
 
 
 def _cells(table):
-    """The first two of each row below the head."""
+    """Return the first two cells of each row below the header."""
     return ["|".join(line.split("|")[1:3]) for line in table.strip().splitlines()[2:]]
 
 
@@ -123,7 +123,7 @@ def _attributes(event_class):
     return {name for name in names if not name.startswith("_")}
 
 
-def test_the_tree_of_errors_is_drawn_as_it_is():
+def test_the_page_draws_the_exception_hierarchy():
     drawn = re.search(r"```\n(ZaiError\n.*?)```", PAGE, re.DOTALL)[1]
     above = {}
     for line in drawn.splitlines():

@@ -1,4 +1,4 @@
-"""The examples do what the pages do that the project began with: the same calls, the same attributes."""
+"""The examples, which make the same calls as those in Z.ai's documentation."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def run(name, server):
     return done.stdout
 
 
-def test_streaming_prints_the_answer_its_ending_and_its_usage():
+def test_streaming_prints_the_answer_the_finish_reason_and_the_usage():
     with ScriptedServer(Reply(stream("Spring", " comes"))) as server:
         out = run("streaming", server)
     assert out.startswith("Spring comes")
@@ -38,7 +38,7 @@ def test_streaming_prints_the_answer_its_ending_and_its_usage():
 
 
 @pytest.mark.parametrize("pieces", [['{"location": "北京"}'], ['{"loc', 'ation": "北', '京"}']])
-def test_stream_tool_call_prints_thinking_and_the_joined_arguments(pieces):
+def test_stream_tool_call_prints_the_reasoning_and_the_joined_arguments(pieces):
     def call(arguments, **head):
         function = {"arguments": arguments, **({"name": "get_weather"} if head else {})}
         return sse(

@@ -17,10 +17,10 @@ def test_the_models_are_listed(client_of):
 
 
 @pytest.mark.parametrize("body", [b'{"data":null}', b"{}", b'{"object":"list"}'])
-def test_an_answer_without_models_is_shown(client_of, body):
+def test_a_response_without_models_is_quoted(client_of, body):
     with ScriptedServer(Reply(body)) as server, pytest.raises(zai.APIResponseValidationError) as caught:
         client_of(server).models.list()
-    assert f"/models answered: '{body.decode()}'" in str(caught.value)
+    assert f"/models returned '{body.decode()}'" in str(caught.value)
 
 
 async def test_the_models_are_listed_in_asyncio(async_client_of):

@@ -1,4 +1,4 @@
-"""What is public: one sorted list, everything of it there, and nothing slow behind it."""
+"""The public names: sorted, complete, and quick to import."""
 
 import importlib
 import os
@@ -19,7 +19,7 @@ def modules():
 
 
 @pytest.mark.parametrize("name", modules())
-def test_each_module_says_what_is_public_and_sorts_it(name):
+def test_each_module_lists_its_public_names_sorted(name):
     module = importlib.import_module(name)
     public = getattr(module, "__all__", None)
     if name in ("zai.http", "zai.streaming", "zai.tools", "zai.chat", "zai.types"):
@@ -41,16 +41,16 @@ def test_the_version_is_that_of_the_distribution():
     assert zai.__version__ == metadata.version("headrace-zai")
 
 
-def test_dir_shows_the_public_names_and_only_those():
+def test_dir_lists_exactly_the_public_names():
     assert sorted(zai.__all__) == sorted(dir(zai))
 
 
-def test_a_name_that_is_not_there_raises_as_python_does():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="module 'zai' has no attribute 'nothing'"):
         _ = zai.nothing
 
 
-def test_star_import_gives_every_public_name():
+def test_star_import_imports_every_public_name():
     code = "from zai import *; import zai; assert all(name in globals() for name in zai.__all__)"
 
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -62,7 +62,7 @@ def test_every_public_class_has_a_docstring():
         assert not isinstance(value, type) or value.__doc__
 
 
-def test_the_sdk_needs_nothing_of_the_server():
+def test_the_sdk_imports_nothing_of_the_server():
     code = (
         "import sys, pkgutil, importlib, zai\n"
         "for each in pkgutil.walk_packages(zai.__path__, 'zai.'): importlib.import_module(each.name)\n"
@@ -75,13 +75,13 @@ def test_the_sdk_needs_nothing_of_the_server():
 
 
 def imported_from(folder):
-    """What an import of the package in a folder says."""
+    """Return the warnings of an import of the package in a folder."""
     command = [sys.executable, "-c", "import zai; assert zai.ZaiClient.__module__ == 'zai.client'"]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
 
-def test_beside_zai_sdk_an_import_warns_and_says_what_to_do(tmp_path):
+def test_an_import_beside_zai_sdk_warns_with_a_remedy(tmp_path):
     shutil.copytree(Path(zai.__file__).parent, tmp_path / "zai")
     alone = imported_from(tmp_path)
     (tmp_path / "zai" / "_client.py").touch()

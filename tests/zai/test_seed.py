@@ -1,6 +1,6 @@
-"""The two programs that the project began with run with nothing changed but host and key.
+"""The two programs of Z.ai's documentation run with only host and key changed.
 
-The pages' text has lost its indentation, and has blanks within `f "…"`: both are put back.
+The pages' text has lost its indentation, and has blanks within `f "…"`: both are restored.
 """
 
 import os
@@ -25,7 +25,7 @@ PROGRAMS = {
     "streaming-messages.txt": ("from zai import ZaiClient", "Response Example"),
     "stream-tool-call.txt": ("from zai import ZhipuAiClient", "应用场景"),
 }
-# How deep each line stands, by its first words; a line that is not named stands at the margin.
+# The indentation of each line, by its first words; other lines have none.
 DEPTH = {
     "streaming-messages.txt": {
         "for chunk in response": 0,
@@ -71,7 +71,7 @@ DEPTH = {
 
 
 def program(name, key):
-    """The page's program, indented again, with the key put in."""
+    """Return the page's program, indented again, with a key."""
     page = (SEED / name).read_text("utf-8")
     start, end = PROGRAMS[name]
     lines = []

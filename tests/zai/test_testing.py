@@ -1,4 +1,4 @@
-"""`zai.testing`: answers from a recording."""
+"""`zai.testing`: responses from a recording."""
 
 import json
 import time
@@ -22,7 +22,7 @@ def text_of(transport):
         return "".join(client.chat.completions.create(**ASK).text_deltas())
 
 
-def test_a_recording_is_answered_to_each_request():
+def test_each_request_gets_the_recording():
     transport = ReplayTransport(BODY)
 
     assert text_of(transport) == text_of(transport) == "Hello"
@@ -31,19 +31,19 @@ def test_a_recording_is_answered_to_each_request():
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_it_can_be_cut_into_pieces_of_any_size(size):
-    assert text_of(ReplayTransport(BODY, piece_bytes=size)) == "Hello"
+def test_the_body_can_be_split_into_chunks_of_any_size(size):
+    assert text_of(ReplayTransport(BODY, chunk_size=size)) == "Hello"
 
 
-def test_the_connection_can_break_anywhere():
+def test_the_connection_can_be_lost_anywhere():
     end = BODY.index(b"finish_reason") + 40
     for place in range(0, end, 9):
         with pytest.raises((zai.APIStreamDisconnectedError, zai.APIConnectionError)):
-            text_of(ReplayTransport(BODY, break_after=place))
-    assert text_of(ReplayTransport(BODY, break_after=len(BODY) - 3)) == "Hello"
+            text_of(ReplayTransport(BODY, disconnect_after=place))
+    assert text_of(ReplayTransport(BODY, disconnect_after=len(BODY) - 3)) == "Hello"
 
 
-def test_silences_are_kept_or_left_out():
+def test_pauses_are_kept_or_skipped():
     start = time.monotonic()
 
     assert text_of(ReplayTransport([BODY[:50], 0.2, BODY[50:]], timed=True)) == "Hello"
@@ -68,13 +68,13 @@ def trace(*lines, **head):
     )
 
 
-def test_a_file_is_a_body(tmp_path):
+def test_a_file_can_be_a_body(tmp_path):
     (tmp_path / "stream.sse").write_bytes(BODY)
 
-    assert text_of(ReplayTransport.load(tmp_path / "stream.sse", piece_bytes=11)) == "Hello"
+    assert text_of(ReplayTransport.load(tmp_path / "stream.sse", chunk_size=11)) == "Hello"
 
 
-def test_a_file_is_a_trace_with_its_timing(tmp_path):
+def test_a_file_can_be_a_recording_with_its_timing(tmp_path):
     path = tmp_path / "trace.jsonl"
     pieces = [{"at": 0.1, "text": BODY[:60].decode()}, {"at": 0.2, "base64": b64encode(BODY[60:]).decode()}]
     path.write_bytes(trace(*pieces, {"at": 0.3, "end": "whole"}, request={"model": "m"}))
@@ -85,7 +85,7 @@ def test_a_file_is_a_trace_with_its_timing(tmp_path):
     assert text_of(ReplayTransport.load(path)) == "Hello"
 
 
-def test_a_trace_that_was_cut_breaks_there(tmp_path):
+def test_a_recording_that_was_cut_off_is_disconnected_there(tmp_path):
     path = tmp_path / "trace.jsonl"
     path.write_bytes(trace({"at": 0.1, "text": BODY[:200].decode()}, {"at": 0.2, "end": "cut"}))
 
@@ -93,7 +93,7 @@ def test_a_trace_that_was_cut_breaks_there(tmp_path):
         text_of(ReplayTransport.load(path))
 
 
-def test_a_trace_of_a_refusal_refuses(tmp_path):
+def test_a_recording_of_an_error_has_its_status(tmp_path):
     path = tmp_path / "trace.jsonl"
     body = {"at": 0.1, "text": '{"error":{"code":"1302","message":"no"}}'}
     path.write_bytes(
@@ -105,14 +105,14 @@ def test_a_trace_of_a_refusal_refuses(tmp_path):
     assert caught.value.response.headers["retry-after"] == "9"
 
 
-async def test_it_serves_asyncio_too():
+async def test_the_transport_works_with_asyncio_too():
     transport = ReplayTransport([BODY[:50], 0.05, BODY[50:]], timed=True)
     async with zai.AsyncZaiClient(
         api_key="a.b", http_client=httpx2.AsyncClient(transport=transport)
     ) as client:
         answer = await (await client.chat.completions.create(**ASK)).collect()
     assert answer.choices[0].message.content == "Hello"
-    broken = ReplayTransport(BODY, break_after=250)
+    broken = ReplayTransport(BODY, disconnect_after=250)
     async with zai.AsyncZaiClient(api_key="a.b", http_client=httpx2.AsyncClient(transport=broken)) as client:
         with pytest.raises(zai.APIStreamDisconnectedError):
             await (await client.chat.completions.create(**ASK)).collect()

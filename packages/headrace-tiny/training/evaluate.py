@@ -14,7 +14,7 @@ import xllamacpp
 from cases import Answer, Case, check_held_out, fresh_cases, make_cases, seed_cases
 
 from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
-from headrace.formats import GLM_4_6
+from headrace.formats.glm import GLM_4_6
 from headrace.parsing import OutputParser
 from prompts import prompt
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from dialects import TOOLS, TRACES, ask, on_the_wire, parser, protocol, read
+from contract import Contract
+from dialects import TOOLS, TRACES, ask, chunks_of, parser, protocol, read
 from headrace.chunks import merge
-from headrace.contract import Contract
 from headrace.errors import DecodeError
 from headrace.turns import Interpreter
 from headrace.wire import fold
@@ -24,7 +24,7 @@ def streams(case):
     return upstream(case).suffix == ".sse"
 
 
-def said(case, cut, **fields):
+def events_of(case, cut, **fields):
     generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
     data = upstream(case).read_bytes()
     if not streams(case):
@@ -39,11 +39,11 @@ def whole(data):
 
 def answer(case, **fields):
     generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
-    return on_the_wire(case.parent.name, said(case, whole, **fields), generation)
+    return chunks_of(case.parent.name, events_of(case, whole, **fields), generation)
 
 
 @every_case
-def test_the_answer_is_what_the_server_meant(case):
+def test_the_folded_answer_is_the_expected_one(case):
     expected = json.loads((case / "answer.json").read_text())
     folded = fold(decode_chunk(json.dumps(chunk).encode()) for chunk in answer(case))
     message = folded.choices[0].message
@@ -60,38 +60,38 @@ def test_the_answer_is_what_the_server_meant(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if streams(case)], ids=lambda case: case.name)
-def test_every_cut_says_the_same(case):
+def test_every_cut_gives_the_same_events(case):
     data = upstream(case).read_bytes()
-    at_once = merge(said(case, whole))
+    at_once = merge(events_of(case, whole))
 
-    assert merge(said(case, lambda data: [data[at : at + 1] for at in range(len(data))])) == at_once
+    assert merge(events_of(case, lambda data: [data[at : at + 1] for at in range(len(data))])) == at_once
     for at in range(1, len(data), 7):
-        assert merge(said(case, lambda data, at=at: [data[:at], data[at:]])) == at_once
+        assert merge(events_of(case, lambda data, at=at: [data[:at], data[at:]])) == at_once
 
 
 @every_case
 @pytest.mark.parametrize("tool_stream", [True, False])
-def test_the_contract_of_a_stream_is_kept(case, tool_stream):
+def test_the_events_obey_the_contract(case, tool_stream):
     contract = Contract()
     generation = ask(tools=TOOLS, tool_stream=tool_stream)
     interpreter = Interpreter(parser(case.parent.name, generation.request))
-    events = interpreter.feed(said(case, whole, tool_stream=tool_stream))
+    events = interpreter.feed(events_of(case, whole, tool_stream=tool_stream))
 
     assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []
 
 
 @pytest.mark.parametrize("kind", ["chat", "completions"])
-def test_a_byte_that_is_no_utf_8_is_told_wherever_it_stands(kind):
+def test_invalid_utf_8_is_an_error_at_any_position(kind):
     choice = {"index": 0, "text": "Hi", "delta": {"content": "Hi"}}
     data = json.dumps({"id": "1", "choices": [choice], "other": {"a": "b"}}).encode()
 
     for at in range(len(data)):
-        with pytest.raises(DecodeError, match="cannot be read"):
+        with pytest.raises(DecodeError, match="cannot be decoded"):
             protocol(kind).reader(ask()).feed(data[:at] + b"\xff" + data[at + 1 :])
 
 
-def test_a_call_that_the_callers_own_stop_cut_stays_half_and_the_server_did_nothing_wrong():
-    chunks = answer(TRACES / "chat" / "half-a-call", stop=[","])
+def test_a_call_that_the_clients_stop_truncated_is_no_network_error():
+    chunks = answer(TRACES / "chat" / "truncated-call", stop=[","])
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
 
@@ -108,7 +108,7 @@ def test_calls_have_gapless_indexes_and_one_name(case):
 
 
 @every_case
-def test_without_tool_stream_a_call_leaves_whole(case):
+def test_without_tool_stream_a_call_is_one_delta(case):
     expected = json.loads((case / "answer.json").read_text()).get("calls", [])
     chunks = answer(case, tool_stream=False)
     deltas = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]

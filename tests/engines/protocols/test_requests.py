@@ -1,13 +1,23 @@
-"""What each dialect is sent."""
+"""The requests of each dialect."""
 
 import json
+from typing import get_type_hints
 
 import pytest
 
 from dialects import TOOLS, ask, protocol
+from headrace.engines.protocols.dialects import (
+    DIALECTS,
+    SAMPLING_FIELDS,
+    AbortEndpoint,
+    Dialect,
+    DialectName,
+    detect_dialect,
+)
 from headrace.errors import RequestError
+from headrace.models.settings import CompletionsSettings, UpstreamSettings
+from headrace.options import options_of
 
-DIALECTS = ["openai", "zai", "vllm", "sglang", "llama.cpp"]
 JSON = {"response_format": {"type": "json_object"}}
 
 
@@ -19,8 +29,54 @@ def completion(dialect, prompt="", **fields):
     return json.loads(protocol("completions", dialect).encode(ask(prompt, **fields)))
 
 
+def test_every_dialect_has_a_name_that_the_options_accept():
+    assert get_type_hints(UpstreamSettings)["dialect"] == DialectName
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
+def test_the_help_has_the_default_max_tokens_of_each_dialect_that_has_one(dialect):
+    shown = options_of(CompletionsSettings)["default_max_tokens"].default
+
+    has_default = dialect.max_tokens not in (None, -1)
+    assert (f"{dialect.name} {dialect.max_tokens}," in shown) == has_default
+
+
+@pytest.mark.parametrize("field", ["name", "thinking", "forwarded", "abort"])
+def test_a_dialect_must_declare_how_it_thinks_what_it_is_forwarded_and_how_it_aborts(field):
+    complete = {"name": "vllm", "thinking": "effort", "forwarded": frozenset(), "abort": None}
+    del complete[field]
+
+    with pytest.raises(TypeError, match=field):
+        Dialect(**complete)
+
+
+@pytest.mark.parametrize("kind", ["chat", "completions"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_plain_request_says_the_model_the_messages_and_that_it_streams(dialect):
+def test_only_a_dialect_with_an_abort_endpoint_sends_an_id(dialect, kind):
+    target = protocol(kind, dialect)
+    with_id, without = (json.loads(target.encode(ask(), id)) for id in ("the-id", ""))
+
+    endpoint = target.dialect.abort
+    assert endpoint is None or isinstance(endpoint, AbortEndpoint)
+    added = {name: value for name, value in with_id.items() if name not in without}
+    assert added == ({endpoint.id_field: "the-id"} if endpoint else {})
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
+def test_a_server_is_detected_by_the_owner_of_its_models_or_by_its_host(dialect):
+    assert all(detect_dialect(owner, "") == dialect.name for owner in dialect.owners)
+    assert all(detect_dialect("", host) == dialect.name for host in dialect.hosts)
+
+
+def test_no_two_dialects_share_an_owner_or_a_host_and_an_unknown_server_is_openai():
+    for names in ("owners", "hosts"):
+        every = [name for dialect in DIALECTS.values() for name in getattr(dialect, names)]
+        assert len(every) == len(set(every))
+    assert detect_dialect("someone", "example.com") == "openai"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_plain_request_has_the_model_the_messages_and_stream(dialect):
     body = chat(dialect)
 
     assert (body["model"], body["stream"]) == ("theirs", True)
@@ -46,7 +102,7 @@ def test_a_plain_request_says_the_model_the_messages_and_that_it_streams(dialect
         ("openai", {"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
     ],
 )  # fmt: skip
-def test_thinking_is_said_in_the_dialects_words(dialect, fields, expected):
+def test_thinking_is_encoded_in_the_dialect(dialect, fields, expected):
     body = chat(dialect, **fields)
 
     assert {
@@ -55,7 +111,7 @@ def test_thinking_is_said_in_the_dialects_words(dialect, fields, expected):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_preserved_and_interleaved_thinking_goes_along_with_its_message(dialect):
+def test_reasoning_is_sent_with_its_message(dialect):
     call = {"id": "call_1", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}
     messages = [
         {"role": "system", "content": "S"},
@@ -77,7 +133,7 @@ def test_preserved_and_interleaved_thinking_goes_along_with_its_message(dialect)
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("kind", ["chat", "completions"])
-def test_greedy_is_said_and_leaves_no_temperature(dialect, kind):
+def test_a_greedy_request_has_no_temperature_and_no_top_p(dialect, kind):
     fields = {"do_sample": False, "temperature": 0.7, "top_p": 0.5}
     body = chat(dialect, **fields) if kind == "chat" else completion(dialect, **fields)
 
@@ -86,16 +142,25 @@ def test_greedy_is_said_and_leaves_no_temperature(dialect, kind):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_sampling_fields_of_others_are_passed_on_and_nothing_else_is(dialect):
-    extra = {"min_p": 0.1, "repetition_penalty": 1.1, "n": 3, "priority": 9, "echo": True, "cache_salt": "x"}
-    body = chat(dialect, **extra)
-    penalty = "repeat_penalty" if dialect == "llama.cpp" else "repetition_penalty"
+@pytest.mark.parametrize("kind", ["chat", "completions"])
+def test_exactly_the_sampling_fields_that_the_dialect_accepts_are_forwarded(dialect, kind):
+    extra = dict.fromkeys(SAMPLING_FIELDS, 1) | {"n": 3, "priority": 9, "echo": True, "cache_salt": "x"}
+    encode = chat if kind == "chat" else completion
+    plain = encode(dialect)
+    added = {name for name, value in encode(dialect, **extra).items() if value != plain.get(name)}
+    names = {DIALECTS[dialect].renamed.get(name, name) for name in DIALECTS[dialect].forwarded}
 
-    assert (body["min_p"], body[penalty]) == (0.1, 1.1)
-    assert not {"n", "priority", "echo", "cache_salt"} & set(body)
+    assert added == names
+    assert DIALECTS[dialect].forwarded <= SAMPLING_FIELDS
 
 
-def test_tools_go_as_they_came_and_tool_stream_where_it_is_known():
+def test_openai_and_llama_cpp_do_not_get_fields_that_they_do_not_have():
+    assert DIALECTS["openai"].forwarded == {"frequency_penalty", "logit_bias", "presence_penalty"}
+    assert SAMPLING_FIELDS - DIALECTS["llama.cpp"].forwarded == {"min_tokens"}
+    assert completion("llama.cpp", repetition_penalty=1.1)["repeat_penalty"] == 1.1
+
+
+def test_tools_are_sent_unchanged_and_tool_stream_if_the_dialect_has_it():
     odd = [{**TOOLS[0], "x-odd": 1}]
 
     assert chat("zai", tools=odd, tool_stream=True)["tools"] == odd
@@ -106,7 +171,7 @@ def test_tools_go_as_they_came_and_tool_stream_where_it_is_known():
     assert chat("vllm", tools=odd, tool_choice="required")["tool_choice"] == "required"
 
 
-def test_a_response_format_goes_along():
+def test_a_response_format_is_sent():
     schema = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
 
     assert chat("vllm", **JSON)["response_format"] == {"type": "json_object"}
@@ -114,14 +179,14 @@ def test_a_response_format_goes_along():
 
 
 @pytest.mark.parametrize("part", [{}, {"json_schema": {}}, {"json_schema": {"schema": False}}])
-def test_a_grammar_needs_a_schema_that_an_answer_can_fit(part):
+def test_a_grammar_needs_a_valid_schema(part):
     with pytest.raises(RequestError, match="json_schema.schema is .* must be a JSON Schema") as caught:
         completion("llama.cpp", response_format={"type": "json_schema", **part})
 
     assert caught.value.code == "1214"
 
 
-def test_raw_text_keeps_its_markers_where_the_server_knows_how():
+def test_raw_text_keeps_its_special_tokens():
     assert completion("vllm", "P")["skip_special_tokens"] is False
     assert completion("vllm", "P")["add_special_tokens"] is False
     assert completion("vllm", "P")["return_token_ids"] is True
@@ -131,21 +196,21 @@ def test_raw_text_keeps_its_markers_where_the_server_knows_how():
 
 
 @pytest.mark.parametrize(
-    ("dialect", "unlimited"), [("vllm", None), ("llama.cpp", -1), ("sglang", 4096), ("zai", 4096)]
+    ("dialect", "max_tokens"), [("vllm", None), ("llama.cpp", -1), ("sglang", 4096), ("zai", 4096)]
 )
-def test_raw_text_is_not_cut_off_at_the_servers_default(dialect, unlimited):
-    assert completion(dialect)["max_tokens"] == unlimited
+def test_raw_text_has_a_max_tokens_beyond_the_servers_default(dialect, max_tokens):
+    assert completion(dialect)["max_tokens"] == max_tokens
     assert completion(dialect, max_tokens=7)["max_tokens"] == 7
 
 
-def test_what_is_sent_where_a_client_sets_no_limit_can_be_configured():
+def test_the_default_of_max_tokens_can_be_configured():
     body = protocol("completions", "sglang", max_tokens=99).encode(ask())
 
     assert json.loads(body)["max_tokens"] == 99
 
 
 @pytest.mark.parametrize("seed", [0, 7, -5, 2**63 - 1])
-def test_a_seed_fits_what_takes_it(seed):
+def test_a_seed_has_at_most_the_dialects_bits(seed):
     assert 0 <= completion("llama.cpp", seed=seed)["seed"] < 2**32
     assert 0 <= completion("vllm", seed=seed)["seed"] < 2**63
 
@@ -156,7 +221,7 @@ def test_stops_are_a_list():
 
 
 @pytest.mark.parametrize(
-    ("dialect", "fields", "named"),
+    ("dialect", "fields", "expected"),
     [
         ("vllm", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
         ("sglang", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
@@ -165,14 +230,14 @@ def test_stops_are_a_list():
         ("llama.cpp", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
     ],
 )
-def test_a_form_that_raw_text_cannot_be_held_to_is_refused(dialect, fields, named):
-    with pytest.raises(RequestError, match=named) as caught:
+def test_a_structure_that_raw_text_cannot_be_constrained_to_is_rejected(dialect, fields, expected):
+    with pytest.raises(RequestError, match=expected) as caught:
         completion(dialect, **fields)
 
     assert caught.value.code == "1212"
 
 
-def test_without_thinking_a_server_may_hold_raw_text_to_json():
+def test_without_thinking_a_server_can_constrain_raw_text_to_json():
     body = completion("vllm", **JSON, thinking={"type": "disabled"})
 
     assert body["response_format"] == {"type": "json_object"}

@@ -1,4 +1,4 @@
-"""The transport of the asyncio client."""
+"""The asyncio transport."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ async def client():
         yield client
 
 
-async def test_a_response_is_httpx2s_and_its_connection_is_used_again(client):
+async def test_the_response_is_httpx2s_and_its_connection_is_reused(client):
     with ScriptedServer(Reply(ANSWER, status=201, headers={"x-a": "1"})) as server:
         for _ in range(3):
             response = await client.post(server.url, json={"a": 1})
@@ -31,7 +31,7 @@ async def test_a_response_is_httpx2s_and_its_connection_is_used_again(client):
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-async def test_a_connection_whose_response_was_left_is_not_used_again(client):
+async def test_a_connection_with_an_unread_response_is_not_reused(client):
     with ScriptedServer(Reply([b"a", 0.3, b"b"])) as server:
         for _ in range(2):
             async with client.stream("GET", server.url) as response:
@@ -39,7 +39,7 @@ async def test_a_connection_whose_response_was_left_is_not_used_again(client):
     assert len({asked.connection for asked in server.asked}) == 2
 
 
-async def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
+async def test_an_idle_connection_that_the_server_closed_is_not_reused(client):
     with ScriptedServer(Reply(ANSWER)) as server:
         await client.get(server.url)
         client._transport._idle[0][2][0].feed_eof()
@@ -47,14 +47,14 @@ async def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
     assert len({asked.connection for asked in server.asked}) == 2
 
 
-async def test_requests_at_the_same_time_have_connections_of_their_own_and_few_are_kept(client):
+async def test_concurrent_requests_have_separate_connections_and_few_are_kept(client):
     with ScriptedServer(Reply([0.2, b"a"])) as server:
         await asyncio.gather(*(client.get(server.url) for _ in range(5)))
         assert len({asked.connection for asked in server.asked}) == 5
         assert len(client._transport._idle) == 2
 
 
-def test_a_connection_of_another_event_loop_is_not_used():
+def test_a_connection_of_another_event_loop_is_not_reused():
     client = new_async_client("http://127.0.0.1")
     assert isinstance(client._transport, AsyncHttp1Transport)
 
@@ -68,7 +68,7 @@ def test_a_connection_of_another_event_loop_is_not_used():
     assert len({asked.connection for asked in server.asked}) == 2
 
 
-async def test_a_read_that_takes_too_long_is_a_timeout(client):
+async def test_a_slow_read_times_out(client):
     with ScriptedServer(Reply([b"a", 60.0])) as server:
         start = time.monotonic()
         timeout = {"timeout": {"read": 5, "body": 0.1}}
@@ -78,19 +78,19 @@ async def test_a_read_that_takes_too_long_is_a_timeout(client):
         assert time.monotonic() - start < 30
 
 
-async def test_a_head_that_takes_too_long_is_a_timeout(async_client_of):
+async def test_a_slow_head_times_out(async_client_of):
     with ScriptedServer(Reply(ANSWER, headers={"x-wait": "60"})) as server:
-        with pytest.raises(zai.APITimeoutError, match="no answer from"):
+        with pytest.raises(zai.APITimeoutError, match="no response from"):
             await async_client_of(server, max_retries=0).chat.completions.create(**ASK, timeout=0.1)
 
 
-async def test_a_body_that_breaks_off_is_a_protocol_error(client):
+async def test_a_truncated_body_is_a_protocol_error(client):
     with ScriptedServer(Reply([b"some bytes"], end="cut")) as server:
         with pytest.raises(httpx2.RemoteProtocolError, match="before the end"):
             await client.get(server.url)
 
 
-async def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names(monkeypatch):
+async def test_a_loopback_server_is_reached_directly_despite_a_proxy(monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     with ScriptedServer(Reply(ANSWER)) as server:
         async with zai.AsyncZaiClient(api_key="a.b", base_url=server.url, max_retries=0) as client:
@@ -98,7 +98,7 @@ async def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names
     assert len(server.asked) == 1
 
 
-async def test_a_proxy_of_the_environment_is_asked(monkeypatch):
+async def test_a_proxy_of_the_environment_is_used(monkeypatch):
     with ScriptedServer(Reply(ANSWER)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api/paas/v4"))
         async with zai.AsyncZaiClient(api_key="a.b", base_url="http://somewhere.invalid/v4") as client:
@@ -107,7 +107,7 @@ async def test_a_proxy_of_the_environment_is_asked(monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpx"])
-async def test_a_client_of_the_callers_library_streams_and_is_limited_as_ours(library):
+async def test_a_client_that_was_passed_streams_and_has_limits_like_the_default(library):
     module = pytest.importorskip(library)
     slow = Reply([*stream("a")[:1], *[0.05, b": ping\n"] * 2000])
     with ScriptedServer(Reply(stream("a", "b")), slow) as server:
@@ -122,7 +122,7 @@ async def test_a_client_of_the_callers_library_streams_and_is_limited_as_ours(li
         assert own.is_closed
 
 
-async def test_many_streams_at_once(async_client_of):
+async def test_many_streams_can_be_read_at_once(async_client_of):
     with ScriptedServer(Reply([*stream("a", "b")[:1], 0.1, *stream("b")])) as server:
         client = async_client_of(server)
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 without I/O: what is sent, and responses in every cut."""
+"""HTTP/1.1 without I/O: requests, and responses in every split."""
 
 from itertools import pairwise
 
@@ -7,42 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 
 HEAD = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def cuts(data):
-    """Whole, byte by byte, and in every cut in two."""
+    """Yield the data in one, byte by byte, and in every split in two."""
     yield [data]
     yield [data[at : at + 1] for at in range(len(data))]
     yield from ([data[:at], data[at:]] for at in range(1, len(data)))
 
 
-def exchange_for(method="POST", url="http://host:8000/a/b?c=d", **options):
-    return Exchange(httpx2.Request(method, url, **options))
+def cycle_for(method="POST", url="http://host:8000/a/b?c=d", **options):
+    return RequestResponseCycle(httpx2.Request(method, url, **options))
 
 
-def read(exchange, pieces):
-    """As the transports do it: the body, once the head is there."""
-    pieces = iter(pieces)
+def read(cycle, parts):
+    """Read like the transports do: the head, then the body."""
+    parts = iter(parts)
     first = None
     while first is None:
-        first = exchange.feed_head(next(pieces, b""))
+        first = cycle.feed_head(next(parts, b""))
     body = [first]
-    for piece in pieces:
-        if exchange.body.is_done:
+    for part in parts:
+        if cycle.body.is_done:
             break
-        body.append(exchange.body.feed(piece))
+        body.append(cycle.body.feed(part))
     else:
-        if not exchange.body.is_done:
-            exchange.check_end()
+        if not cycle.body.is_done:
+            cycle.check_eof()
     return b"".join(body)
 
 
-def test_a_request_is_its_line_its_headers_and_its_body():
-    sent = exchange_for(json={"é": 1}, headers={"X-B": "2"}).encode()
+def test_a_request_is_encoded_with_its_headers_and_body():
+    sent = cycle_for(json={"é": 1}, headers={"X-B": "2"}).encode()
 
     head, _, body = sent.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -51,14 +51,14 @@ def test_a_request_is_its_line_its_headers_and_its_body():
     assert body == '{"é":1}'.encode()
 
 
-def test_a_request_without_a_body():
-    assert exchange_for("GET").encode().endswith(b"\r\n\r\n")
+def test_a_request_without_a_body_ends_with_its_head():
+    assert cycle_for("GET").encode().endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-C: 3", "a\nb", "a\0b"])
-def test_a_header_cannot_smuggle_another(value):
+def test_a_header_cannot_inject_another(value):
     with pytest.raises(httpx2.LocalProtocolError):
-        exchange_for(headers={"X-B": value}).encode()
+        cycle_for(headers={"X-B": value}).encode()
 
 
 BODIES = {
@@ -96,31 +96,31 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize(("data", "body", "can_go_on"), BODIES.values(), ids=BODIES.keys())
-def test_every_cut_gives_the_same_response(data, body, can_go_on):
-    for pieces in cuts(data):
-        exchange = exchange_for()
-        exchange.encode()
-        assert read(exchange, pieces) == body, pieces
-        assert exchange.status in (200, 204)
-        assert exchange.can_go_on == can_go_on
+@pytest.mark.parametrize(("data", "body", "is_reusable"), BODIES.values(), ids=BODIES.keys())
+def test_every_split_gives_the_same_response(data, body, is_reusable):
+    for parts in cuts(data):
+        cycle = cycle_for()
+        cycle.encode()
+        assert read(cycle, parts) == body, parts
+        assert cycle.status in (200, 204)
+        assert cycle.is_reusable == is_reusable
 
 
-def test_headers_are_as_they_came():
-    exchange = exchange_for()
-    exchange.encode()
-    exchange.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
+def test_headers_keep_their_case_and_order():
+    cycle = cycle_for()
+    cycle.encode()
+    cycle.feed_head(HEAD + b"Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n")
 
-    assert exchange.headers[0] == (b"X-A", b"1")
-    assert [value for name, value in exchange.headers if name == b"Set-Cookie"] == [b"a", b"b"]
+    assert cycle.headers[0] == (b"X-A", b"1")
+    assert [value for name, value in cycle.headers if name == b"Set-Cookie"] == [b"a", b"b"]
 
 
-def test_the_answer_to_head_has_no_body():
-    exchange = exchange_for("HEAD")
-    exchange.encode()
+def test_the_response_to_head_has_no_body():
+    cycle = cycle_for("HEAD")
+    cycle.encode()
 
-    assert read(exchange, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
-    assert exchange.can_go_on
+    assert read(cycle, [HEAD + b"Content-Length: 500\r\n\r\n"]) == b""
+    assert cycle.is_reusable
 
 
 BROKEN = {
@@ -138,29 +138,29 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
-def test_a_response_that_is_none_or_breaks_off_raises_in_every_cut(data):
-    for pieces in cuts(data):
-        exchange = exchange_for()
-        exchange.encode()
+def test_an_invalid_or_truncated_response_raises_in_every_split(data):
+    for parts in cuts(data):
+        cycle = cycle_for()
+        cycle.encode()
         with pytest.raises(httpx2.RemoteProtocolError, match="the server"):
-            read(exchange, pieces)
+            read(cycle, parts)
 
 
-def test_a_head_without_end_is_refused():
-    exchange = exchange_for()
-    exchange.encode()
+def test_an_endless_head_raises():
+    cycle = cycle_for()
+    cycle.encode()
     with pytest.raises(httpx2.RemoteProtocolError):
         for _ in range(10_000):
-            exchange.feed_head(b"X: " + b"y" * 97)
+            cycle.feed_head(b"X: " + b"y" * 97)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=20), max_size=6), st.lists(st.integers(0, 300), max_size=5))
-def test_whatever_the_chunks_and_the_cuts_the_body_is_their_sum(chunks, places):
+def test_the_body_is_the_sum_of_its_chunks_in_any_split(chunks, places):
     data = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     places = sorted({min(place, len(data)) for place in places} | {0, len(data)})
-    pieces = [piece for start, end in pairwise(places) if (piece := data[start:end])]
-    exchange = exchange_for()
-    exchange.encode()
+    parts = [part for start, end in pairwise(places) if (part := data[start:end])]
+    cycle = cycle_for()
+    cycle.encode()
 
-    assert read(exchange, pieces) == b"".join(chunks)
-    assert exchange.can_go_on
+    assert read(cycle, parts) == b"".join(chunks)
+    assert cycle.is_reusable

@@ -1,4 +1,4 @@
-"""The transport of the blocking client, and clients that the caller brings."""
+"""The blocking transport, and HTTP clients that the caller passes."""
 
 import fcntl
 import resource
@@ -24,7 +24,7 @@ def client():
         yield client
 
 
-def test_a_response_is_httpx2s(client):
+def test_the_response_is_httpx2s(client):
     with ScriptedServer(Reply(ANSWER, status=201, headers={"x-a": "1"})) as server:
         response = client.post(server.url + "/path?q=1", json={"é": 1}, headers={"X-B": "2"})
     assert (response.status_code, response.headers["x-a"]) == (201, "1")
@@ -36,14 +36,14 @@ def test_a_response_is_httpx2s(client):
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-length": str(len(ANSWER))}])
-def test_a_connection_is_used_again_when_its_response_was_read(client, headers):
+def test_a_connection_is_reused_after_its_response_was_read(client, headers):
     with ScriptedServer(Reply(ANSWER, headers=headers)) as server:
         for _ in range(3):
             client.get(server.url)
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-def test_a_connection_whose_response_was_left_is_not_used_again(client):
+def test_a_connection_with_an_unread_response_is_not_reused(client):
     with ScriptedServer(Reply([b"a", 0.3, b"b"])) as server:
         for _ in range(2):
             with client.stream("GET", server.url) as response:
@@ -51,7 +51,7 @@ def test_a_connection_whose_response_was_left_is_not_used_again(client):
     assert len({asked.connection for asked in server.asked}) == 2
 
 
-def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
+def test_an_idle_connection_that_the_server_closed_is_not_reused(client):
     with ScriptedServer(Reply(ANSWER)) as server:
         client.get(server.url)
         connection = client._transport._idle[0][1]
@@ -60,7 +60,7 @@ def test_a_free_connection_that_the_server_has_closed_is_not_used(client):
     assert len({asked.connection for asked in server.asked}) == 2
 
 
-def test_a_free_connection_is_used_again_in_a_program_with_more_than_a_thousand_open_files(client):
+def test_an_idle_connection_is_reused_in_a_program_with_more_than_a_thousand_open_files(client):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     try:
@@ -76,7 +76,7 @@ def test_a_free_connection_is_used_again_in_a_program_with_more_than_a_thousand_
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_requests_at_the_same_time_have_connections_of_their_own_and_few_are_kept(client):
+def test_concurrent_requests_have_separate_connections_and_few_are_kept(client):
     with ScriptedServer(Reply([0.2, b"a"])) as server:
         threads = [threading.Thread(target=client.get, args=(server.url,)) for _ in range(5)]
         for thread in threads:
@@ -87,7 +87,7 @@ def test_requests_at_the_same_time_have_connections_of_their_own_and_few_are_kep
         assert len(client._transport._idle) == 2
 
 
-def test_after_close_no_connection_is_kept():
+def test_close_closes_the_idle_connections():
     client = httpx2.Client(transport=Http1Transport())
     with ScriptedServer(Reply(ANSWER)) as server:
         client.get(server.url)
@@ -95,7 +95,7 @@ def test_after_close_no_connection_is_kept():
         assert client._transport._idle == []
 
 
-def test_a_read_that_takes_too_long_is_a_timeout(client):
+def test_a_slow_read_times_out(client):
     with ScriptedServer(Reply([b"a", 60.0])) as server:
         start = time.monotonic()
         with (
@@ -109,7 +109,7 @@ def test_a_read_that_takes_too_long_is_a_timeout(client):
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-length": "9000"}], ids=["chunked", "counted"])
-def test_a_body_that_breaks_off_is_a_protocol_error(client, headers):
+def test_a_truncated_body_is_a_protocol_error(client, headers):
     reply = Reply([b"some bytes"] if not headers else b"some bytes", headers=headers, end="cut")
     with (
         ScriptedServer(reply) as server,
@@ -118,12 +118,12 @@ def test_a_body_that_breaks_off_is_a_protocol_error(client, headers):
         client.get(server.url)
 
 
-def test_a_header_that_cannot_be_sent_is_a_protocol_error(client):
+def test_an_invalid_header_is_a_protocol_error(client):
     with ScriptedServer(Reply(ANSWER)) as server, pytest.raises(httpx2.ProtocolError):
         client.get(server.url, headers={"X-A": "a\r\nX-B: b"})
 
 
-def test_behind_a_proxy_httpx2s_own_transport_works(monkeypatch):
+def test_httpx2s_own_transport_is_used_for_a_proxy(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.1")
     with new_client("https://api.z.ai/api/paas/v4") as client:
@@ -131,7 +131,7 @@ def test_behind_a_proxy_httpx2s_own_transport_works(monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["https://localhost:8000/v1", "https://a:b@10.0.0.1/v1", "http://api.z.ai"])
-def test_where_no_proxy_stands_before_the_server_ours_does(url, monkeypatch):
+def test_the_sdks_transport_is_used_without_a_proxy(url, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.1")
     with new_client(url) as client:
@@ -142,20 +142,20 @@ def test_where_no_proxy_stands_before_the_server_ours_does(url, monkeypatch):
 @pytest.mark.parametrize(
     "host", ["localhost", "LOCALHOST:80", "127.0.0.1", "127.1.2.3:8000", "[::1]", "[::1]:8000", "a:b@[::1]:1"]
 )
-def test_no_proxy_of_the_environment_stands_before_a_loopback_host(host, proxy, monkeypatch):
+def test_a_loopback_host_is_not_proxied(host, proxy, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", proxy)
     with new_client(f"http://{host}/v1") as client:
         assert isinstance(client._transport, Http1Transport)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1.example.com", "localhost.example.com", "[::10]", "10.127.0.0.1"])
-def test_a_host_that_only_looks_like_loopback_is_behind_the_proxy(host, monkeypatch):
+def test_a_host_whose_name_resembles_loopback_is_proxied(host, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     with new_client(f"http://{host}/v1") as client:
         assert not isinstance(client._transport, Http1Transport)
 
 
-def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names(monkeypatch):
+def test_a_loopback_server_is_reached_directly_despite_a_proxy(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with ScriptedServer(Reply(ANSWER)) as server:
         with zai.ZaiClient(api_key="a.b", base_url=server.url, max_retries=0) as client:
@@ -163,7 +163,7 @@ def test_a_loopback_server_is_reached_whatever_proxy_the_environment_names(monke
     assert len(server.asked) == 1
 
 
-def test_a_proxy_of_the_environment_is_asked(monkeypatch):
+def test_a_proxy_of_the_environment_is_used(monkeypatch):
     with ScriptedServer(Reply(ANSWER)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/api/paas/v4"))
         with zai.ZaiClient(api_key="a.b", base_url="http://somewhere.invalid/v4") as client:
@@ -172,7 +172,7 @@ def test_a_proxy_of_the_environment_is_asked(monkeypatch):
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpx"])
-def test_a_client_of_the_callers_library_streams_is_cancelled_and_fails_as_ours(library):
+def test_a_client_that_was_passed_streams_is_cancelled_and_fails_like_the_default(library):
     module = pytest.importorskip(library)
     with ScriptedServer(
         Reply(stream("a", "b")), Reply([*stream("a")[:1], 60.0]), Reply(stream("a")[:1], end="cut")
@@ -193,7 +193,7 @@ def test_a_client_of_the_callers_library_streams_is_cancelled_and_fails_as_ours(
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpx"])
-def test_limits_hold_with_a_client_of_the_callers_library(library):
+def test_limits_apply_with_a_client_that_was_passed(library):
     module = pytest.importorskip(library)
     with (
         ScriptedServer(Reply([*stream("a")[:1], *[0.05, b": ping\n"] * 2000])) as server,
@@ -207,7 +207,7 @@ def test_limits_hold_with_a_client_of_the_callers_library(library):
 
 
 @pytest.mark.parametrize("library", ["httpx2", "httpx"])
-def test_errors_of_the_callers_library_are_translated(library):
+def test_exceptions_of_a_client_that_was_passed_are_translated(library):
     module = pytest.importorskip(library)
 
     def fail(request):
@@ -217,12 +217,12 @@ def test_errors_of_the_callers_library_are_translated(library):
         api_key="a.b", http_client=module.Client(transport=module.MockTransport(fail)), max_retries=0
     ) as client:
         for name, error_class, message in [
-            ("ConnectTimeout", zai.APITimeoutError, "is the server up"),
-            ("ReadTimeout", zai.APITimeoutError, "no answer from"),
+            ("ConnectTimeout", zai.APITimeoutError, "is the server running"),
+            ("ReadTimeout", zai.APITimeoutError, "no response from"),
             ("PoolTimeout", zai.APITimeoutError, "all connections of this client are busy"),
             ("ConnectError", zai.APIConnectionError, "cannot connect to"),
-            ("RemoteProtocolError", zai.APIConnectionError, "broke: it failed"),
-            ("ReadError", zai.APIConnectionError, "broke: it failed"),
+            ("RemoteProtocolError", zai.APIConnectionError, "was lost: it failed"),
+            ("ReadError", zai.APIConnectionError, "was lost: it failed"),
         ]:
             with pytest.raises(error_class, match=message):
                 client.chat.completions.create(**ASK, extra_headers={"X-Fail": name})

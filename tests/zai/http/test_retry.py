@@ -1,4 +1,4 @@
-"""When a request is tried again, and after how long."""
+"""Whether and when a request is sent again."""
 
 import email.utils
 import time
@@ -7,7 +7,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
-from zai.http.retry import Attempts, backoff, retry_after
+from zai.http.retry import Retries, backoff, retry_after
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Hi","role":"assistant"}}]}'
@@ -16,6 +16,7 @@ ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"H
 class Response:
     def __init__(self, status=500, **headers):
         self.status_code = status
+        self.request = None
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -23,7 +24,7 @@ def refusal(status=500, **headers):
     return zai.APIStatusError("no", response=Response(status, **headers))
 
 
-def test_the_wait_doubles_up_to_eight_seconds_less_up_to_a_quarter(monkeypatch):
+def test_the_backoff_doubles_up_to_eight_seconds_with_jitter_of_a_quarter(monkeypatch):
     monkeypatch.setattr("zai.http.retry._FIRST_DELAY", 0.5)
     for retry, full in enumerate([0.5, 1, 2, 4, 8, 8, 8], 1):
         waits = [backoff(retry) for _ in range(200)]
@@ -31,46 +32,46 @@ def test_the_wait_doubles_up_to_eight_seconds_less_up_to_a_quarter(monkeypatch):
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 599])
-def test_these_are_tried_again_as_often_as_is_allowed(status):
-    attempts = Attempts(2)
-    assert attempts.after(refusal(status)) > 0
-    assert attempts.after(refusal(status)) > 0
+def test_these_statuses_are_retried_up_to_the_maximum(status):
+    retries = Retries(2)
+    assert retries.next_delay(refusal(status)) > 0
+    assert retries.next_delay(refusal(status)) > 0
     with pytest.raises(zai.APIStatusError):
-        attempts.after(refusal(status))
+        retries.next_delay(refusal(status))
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 422])
-def test_these_are_not(status):
+def test_these_statuses_are_not_retried(status):
     with pytest.raises(zai.APIStatusError):
-        Attempts(3).after(refusal(status))
+        Retries(3).next_delay(refusal(status))
 
 
-def test_the_server_may_say_whether_to_try_again():
-    assert Attempts(1).after(refusal(400, x_should_retry="true")) > 0
+def test_x_should_retry_overrides_the_status():
+    assert Retries(1).next_delay(refusal(400, x_should_retry="true")) > 0
     with pytest.raises(zai.APIStatusError):
-        Attempts(1).after(refusal(500, x_should_retry="false"))
+        Retries(1).next_delay(refusal(500, x_should_retry="false"))
 
 
-def test_connection_errors_and_timeouts_are_tried_again_but_not_a_limit_of_the_callers():
-    assert Attempts(1).after(zai.APIConnectionError()) > 0
-    assert Attempts(1).after(zai.APITimeoutError()) > 0
+def test_connection_errors_and_timeouts_are_retried_but_not_timeouts_of_stream_limits():
+    assert Retries(1).next_delay(zai.APIConnectionError()) > 0
+    assert Retries(1).next_delay(zai.APITimeoutError()) > 0
     with pytest.raises(zai.APITimeoutError):
-        Attempts(1, zai.StreamTimeout(idle=1)).after(zai.APITimeoutError())
+        Retries(1, zai.StreamTimeout(idle=1)).next_delay(zai.APITimeoutError())
 
 
-def test_an_answer_that_cannot_be_read_is_not_tried_again():
+def test_an_invalid_response_is_not_retried():
     with pytest.raises(zai.APIResponseValidationError):
-        Attempts(1).after(zai.APIResponseValidationError(None, None))
+        Retries(1).next_delay(zai.APIResponseValidationError(Response(200), None))
 
 
-def test_retry_after_is_obeyed():
-    assert Attempts(1).after(refusal(429, retry_after="7")) == 7
-    assert Attempts(1).after(refusal(429, retry_after="0")) == 0
+def test_retry_after_is_honored():
+    assert Retries(1).next_delay(refusal(429, retry_after="7")) == 7
+    assert Retries(1).next_delay(refusal(429, retry_after="0")) == 0
 
 
-def test_a_server_that_asks_for_minutes_is_not_asked_again():
+def test_a_retry_after_of_more_than_a_minute_is_not_retried():
     with pytest.raises(zai.APIStatusError):
-        Attempts(3).after(refusal(429, retry_after="61"))
+        Retries(3).next_delay(refusal(429, retry_after="61"))
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,13 @@ def test_retry_after_is_a_number_or_a_date(text, seconds):
     assert retry_after({"retry-after": text}) == seconds
 
 
-def test_retry_after_as_a_date_in_the_future():
+def test_retry_after_can_be_a_date_in_the_future():
     date = email.utils.formatdate(time.time() + 30, usegmt=True)
 
     assert 28 < retry_after({"retry-after": date}) <= 30
 
 
-def test_a_request_is_tried_again_until_it_succeeds(client_of):
+def test_a_request_is_retried_until_it_succeeds(client_of):
     with ScriptedServer(Reply(b"", status=503), Reply(b"", status=429), Reply(ANSWER)) as server:
         answer = client_of(server).chat.completions.create(model="m", messages=MESSAGES)
     assert answer.choices[0].message.content == "Hi"
@@ -103,14 +104,14 @@ def test_a_request_is_tried_again_until_it_succeeds(client_of):
     assert server.asked[0].body == server.asked[2].body
 
 
-def test_after_three_more_tries_the_error_is_raised(client_of):
+def test_the_error_is_raised_after_three_retries(client_of):
     with ScriptedServer(Reply(b"busy", status=503)) as server:
         with pytest.raises(zai.APIServerFlowExceedError, match="busy"):
             client_of(server).chat.completions.create(model="m", messages=MESSAGES, stream=True)
         assert len(server.asked) == 4
 
 
-def test_a_wait_that_the_server_asks_for_is_kept(client_of):
+def test_the_retry_waits_as_long_as_retry_after(client_of):
     with ScriptedServer(Reply(b"", status=429, headers={"retry-after": "0.3"}), Reply(ANSWER)) as server:
         client_of(server).chat.completions.create(model="m", messages=MESSAGES)
     assert server.asked[1].at - server.asked[0].at >= 0.3
@@ -120,7 +121,7 @@ def ask(client):
     return client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
 
 
-def test_a_stream_that_fails_before_its_first_chunk_is_asked_for_again(client_of):
+def test_a_stream_that_fails_before_its_first_chunk_is_retried(client_of):
     busy = sse({"error": {"code": "1305", "message": "overloaded"}})
     replies = [Reply([busy]), Reply([b": hi\n\n"], end="cut"), Reply(stream("a"))]
     with ScriptedServer(*replies) as server:
@@ -128,14 +129,14 @@ def test_a_stream_that_fails_before_its_first_chunk_is_asked_for_again(client_of
     assert [asked.method for asked in server.asked] == ["POST"] * 3
 
 
-def test_all_tries_of_a_stream_count_together(client_of):
+def test_all_retries_of_a_stream_count_together(client_of):
     with ScriptedServer(Reply(b"", status=500), Reply([], end="cut")) as server:
         with pytest.raises(zai.APIConnectionError):
             list(ask(client_of(server, max_retries=2)))
         assert len(server.asked) == 3
 
 
-def test_after_the_first_chunk_nothing_is_asked_for_again(client_of):
+def test_a_stream_is_not_retried_after_its_first_chunk(client_of):
     busy = sse({"error": {"code": "1305", "message": "overloaded"}})
     with ScriptedServer(Reply([sse(chunk("a")), busy])) as server:
         with pytest.raises(zai.APIReachLimitError, match="overloaded"):
@@ -143,7 +144,7 @@ def test_after_the_first_chunk_nothing_is_asked_for_again(client_of):
         assert len(server.asked) == 1
 
 
-def test_an_error_that_trying_again_cannot_help_is_raised_at_once(client_of):
+def test_an_error_that_is_not_retryable_is_raised_at_once(client_of):
     unsafe = sse({"error": {"code": "1301", "message": "unsafe"}})
     with ScriptedServer(Reply([unsafe])) as server:
         with pytest.raises(zai.APIRequestFailedError, match="unsafe"):
@@ -151,7 +152,7 @@ def test_an_error_that_trying_again_cannot_help_is_raised_at_once(client_of):
         assert len(server.asked) == 1
 
 
-async def test_asyncio_tries_again_too(async_client_of):
+async def test_asyncio_retries_too(async_client_of):
     busy = sse({"error": {"code": "1305", "message": "overloaded"}})
     with ScriptedServer(Reply(b"", status=503), Reply([busy]), Reply(stream("a"))) as server:
         answer = await ask(async_client_of(server))

@@ -1,4 +1,4 @@
-"""`cancel`: the loop ends quietly and at once, wherever it waits, and nothing else does."""
+"""`cancel`: the loop ends at once and without an error, wherever it waits, and nothing else ends."""
 
 import asyncio
 import threading
@@ -26,8 +26,8 @@ async def read(answer):
     return texts_of([each async for each in answer])
 
 
-def cancel_when_asked(answer, server, requests):
-    """In a thread: once so many requests have come."""
+def cancel_after(answer, server, requests):
+    """Cancel from another thread once the server has received this many requests."""
 
     def wait():
         while len(server.asked) < requests:
@@ -39,7 +39,7 @@ def cancel_when_asked(answer, server, requests):
 
 
 @pytest.mark.parametrize("library", ["ours", "httpx2", "httpx"])
-def test_a_finished_stream_is_not_cancelled_at_the_cost_of_the_next_on_its_connection(client_of, library):
+def test_cancelling_a_finished_stream_spares_the_next_one_on_its_connection(client_of, library):
     own = None if library == "ours" else pytest.importorskip(library).Client(trust_env=False)
     with ScriptedServer(Reply(stream("a")), Reply([sse(chunk("b")), 0.2, *stream("c")])) as server:
         client = client_of(server, http_client=own)
@@ -52,17 +52,17 @@ def test_a_finished_stream_is_not_cancelled_at_the_cost_of_the_next_on_its_conne
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-def test_a_reconnect_that_is_not_answered_is_cancelled(client_of):
+def test_a_reconnect_without_a_response_can_be_cancelled(client_of):
     with ScriptedServer(LOST, Reply(headers={"x-wait": "60"}), Reply(b"{}")) as server:
         start = time.monotonic()
         answer = client_of(server).chat.completions.create(**ASK)
-        cancel_when_asked(answer, server, 2)
+        cancel_after(answer, server, 2)
         assert texts_of(answer) == ["a"]
         assert time.monotonic() - start < 30
     assert [asked.method for asked in server.asked] == ["POST", "GET", "DELETE"]
 
 
-async def test_a_reconnect_that_is_not_answered_is_cancelled_in_asyncio(async_client_of):
+async def test_a_reconnect_without_a_response_can_be_cancelled_in_asyncio(async_client_of):
     with ScriptedServer(LOST, Reply(headers={"x-wait": "60"}), Reply(b"{}")) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         reading = asyncio.create_task(read(answer))
@@ -73,20 +73,20 @@ async def test_a_reconnect_that_is_not_answered_is_cancelled_in_asyncio(async_cl
             assert await reading == ["a"]
 
 
-def test_a_wait_before_the_next_try_is_cancelled_and_the_error_before_it_is_not_raised(
+def test_the_wait_before_a_retry_can_be_cancelled_and_the_previous_error_is_not_raised(
     client_of, monkeypatch
 ):
     monkeypatch.setattr(retry, "_FIRST_DELAY", 60)
     with ScriptedServer(BUSY) as server:
         start = time.monotonic()
         answer = client_of(server).chat.completions.create(**ASK)
-        cancel_when_asked(answer, server, 1)
+        cancel_after(answer, server, 1)
         assert list(answer) == []
         assert time.monotonic() - start < 30
         assert len(server.asked) == 1
 
 
-async def test_a_wait_before_the_next_try_is_cancelled_in_asyncio(async_client_of, monkeypatch):
+async def test_the_wait_before_a_retry_can_be_cancelled_in_asyncio(async_client_of, monkeypatch):
     monkeypatch.setattr(retry, "_FIRST_DELAY", 60)
     with ScriptedServer(BUSY) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
@@ -97,7 +97,7 @@ async def test_a_wait_before_the_next_try_is_cancelled_in_asyncio(async_client_o
 
 @pytest.mark.parametrize("again", ["cancel", "aclose"])
 @pytest.mark.parametrize("library", ["ours", "httpx2", "httpx"])
-async def test_a_task_that_reads_is_not_cancelled_twice(async_client_of, library, again):
+async def test_a_reading_task_is_not_cancelled_twice(async_client_of, library, again):
     own = None
     if library != "ours":
         own = await asyncio.to_thread(pytest.importorskip(library).AsyncClient, trust_env=False)
@@ -114,7 +114,7 @@ async def test_a_task_that_reads_is_not_cancelled_twice(async_client_of, library
         assert await reading == []
 
 
-async def test_a_task_that_is_busy_with_the_last_chunk_is_not_cancelled(async_client_of):
+async def test_a_task_that_processes_the_last_chunk_is_not_cancelled(async_client_of):
     with ScriptedServer(UNFINISHED) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         seen = []
@@ -126,7 +126,7 @@ async def test_a_task_that_is_busy_with_the_last_chunk_is_not_cancelled(async_cl
         assert seen == ["a", "b"]
 
 
-async def test_the_end_of_a_task_from_outside_is_not_taken_for_a_cancelled_stream(async_client_of):
+async def test_cancelling_the_task_is_not_mistaken_for_cancelling_the_stream(async_client_of):
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         reading = asyncio.create_task(answer.collect())
@@ -137,7 +137,7 @@ async def test_the_end_of_a_task_from_outside_is_not_taken_for_a_cancelled_strea
             await reading
 
 
-def test_a_stream_without_a_connection_is_cancelled_at_its_next_bytes():
+def test_a_stream_without_a_socket_ends_at_its_next_bytes():
     transport = zai.testing.ReplayTransport([sse(chunk("a")), 0.3, *stream("b")], timed=True)
     with zai.ZaiClient(api_key="a.b", http_client=httpx2.Client(transport=transport)) as client:
         answer = client.chat.completions.create(**ASK)

@@ -1,4 +1,4 @@
-"""The whole of a stream is never half an answer, however often it is asked for."""
+"""`collect` and `get_final_completion`: complete, or an exception."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 HALF = [sse(chunk("a"))]
 
 
-def test_what_was_truncated_raises_each_time(client_of):
+def test_collecting_a_truncated_stream_raises_each_time(client_of):
     with ScriptedServer(Reply(HALF)) as server:
         answer = client_of(server).chat.completions.create(**ASK, stream=True)
         events = client_of(server).chat.completions.stream(**ASK)
@@ -18,14 +18,14 @@ def test_what_was_truncated_raises_each_time(client_of):
                 collect()
 
 
-def test_what_was_left_before_its_end_raises(client_of):
+def test_collecting_a_stream_closed_before_its_end_raises(client_of):
     with ScriptedServer(Reply(stream("a", "b"))) as server:
         with client_of(server).chat.completions.create(**ASK, stream=True) as answer:
             next(answer)
         with client_of(server).chat.completions.stream(**ASK) as events:
             next(events)
         for collect in (answer.collect, events.get_final_completion):
-            with pytest.raises(zai.APIStreamTruncatedError, match="ended within the answer"):
+            with pytest.raises(zai.APIStreamTruncatedError, match="ended within the completion"):
                 collect()
         assert answer.snapshot.choices[0].message.content == "a"
 
@@ -43,14 +43,14 @@ async def test_asyncio_does_the_same(async_client_of):
             await left.get_final_completion()
 
 
-def test_what_is_whole_can_be_had_again_and_after_it_was_closed(client_of):
+def test_a_complete_stream_can_be_collected_again_and_after_close(client_of):
     with ScriptedServer(Reply(stream("a", "b"))) as server:
         with client_of(server).chat.completions.create(**ASK, stream=True) as answer:
             assert answer.collect() == answer.collect()
         assert answer.collect().choices[0].message.content == "ab"
 
 
-def test_what_the_caller_cancelled_is_given_as_far_as_it_came(client_of):
+def test_collecting_a_cancelled_stream_returns_what_was_received(client_of):
     with ScriptedServer(Reply(stream("a", "b"))) as server:
         answer = client_of(server).chat.completions.create(**ASK, stream=True)
         next(answer)

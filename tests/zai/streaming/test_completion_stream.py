@@ -24,7 +24,7 @@ def test_events_come_in_their_order(client_of):
     assert server.asked[0].body == {**ASK, "stream": True}
 
 
-def test_arguments_flow_where_there_are_tools(client_of):
+def test_arguments_are_streamed_if_there_are_tools(client_of):
     tools = [{"type": "function", "function": {"name": "f"}}]
     with ScriptedServer(Reply(stream("a"))) as server:
         client_of(server).chat.completions.stream(**ASK, tools=tools).until_done()
@@ -32,7 +32,7 @@ def test_arguments_flow_where_there_are_tools(client_of):
     assert [asked.body["tool_stream"] for asked in server.asked] == [True, False]
 
 
-def test_nothing_is_sent_before_it_is_used(client_of):
+def test_the_request_is_sent_on_first_use(client_of):
     with ScriptedServer(Reply(stream("a"))) as server:
         events = client_of(server).chat.completions.stream(**ASK)
         assert server.asked == []
@@ -40,14 +40,14 @@ def test_nothing_is_sent_before_it_is_used(client_of):
         assert len(server.asked) == 1
 
 
-def test_texts_alone(client_of):
+def test_text_and_reasoning_can_be_read_alone(client_of):
     with ScriptedServer(Reply([*THINKING, *stream("Hel", "lo")])) as server:
         completions = client_of(server).chat.completions
         assert list(completions.stream(**ASK).text_stream) == ["Hel", "lo"]
         assert list(completions.stream(**ASK).reasoning_stream) == ["Hm", "m."]
 
 
-def test_a_snapshot_is_what_has_come_so_far(client_of):
+def test_a_snapshot_is_the_completion_received_so_far(client_of):
     with ScriptedServer(Reply([*THINKING, *stream("Hel", "lo")])) as server:
         with client_of(server).chat.completions.stream(**ASK) as events:
             deltas = (event for event in events if event.type == "content.delta")
@@ -55,7 +55,7 @@ def test_a_snapshot_is_what_has_come_so_far(client_of):
             assert texts == ["Hel", "Hello"]
 
 
-def test_the_final_completion_is_the_whole(client_of):
+def test_the_final_completion_is_complete(client_of):
     with ScriptedServer(Reply([*THINKING, *stream("Hel", "lo")])) as server:
         whole = client_of(server).chat.completions.stream(**ASK).get_final_completion()
     message = whole.choices[0].message
@@ -83,7 +83,7 @@ def test_a_cancelled_stream_ends_without_a_finish_event(client_of):
     assert kinds == ["content.delta"]
 
 
-def test_leaving_closes_the_connection(client_of):
+def test_leaving_the_block_closes_the_connection(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
         with client_of(server).chat.completions.stream(**ASK) as events:
             next(events)
@@ -104,7 +104,7 @@ async def test_asyncio_has_the_same(async_client_of):
         assert whole.choices[0].message.content == "Hello"
 
 
-async def test_asyncio_says_that_nothing_was_sent_yet(async_client_of):
+async def test_asyncio_raises_if_the_request_has_not_been_sent(async_client_of):
     with ScriptedServer(Reply(stream("a"))) as server:
         events = async_client_of(server).chat.completions.stream(**ASK)
         with pytest.raises(zai.ZaiError, match="async with"):

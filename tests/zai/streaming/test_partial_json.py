@@ -1,4 +1,4 @@
-"""JSON that is still being written."""
+"""Incomplete JSON."""
 
 import json
 
@@ -16,16 +16,16 @@ values = st.recursive(
 documents = st.dictionaries(st.text(), values, max_size=4) | st.lists(values, max_size=4)
 
 
-def fed(*pieces):
+def fed(*fragments):
     partial = PartialJson()
-    for piece in pieces:
-        partial.feed(piece)
+    for fragment in fragments:
+        partial.feed(fragment)
         _ = partial.value
     return partial
 
 
 @given(documents, st.booleans(), st.sampled_from([None, 1]))
-def test_whole_text_gives_the_value_in_every_cut(value, escaped, indent):
+def test_complete_text_gives_the_value_in_every_split(value, escaped, indent):
     text = json.dumps(value, ensure_ascii=escaped, indent=indent)
 
     assert fed(text).value == value
@@ -60,7 +60,7 @@ PARTS = {
 
 
 @pytest.mark.parametrize(("text", "value"), PARTS.items())
-def test_a_part_shows_what_is_certain(text, value):
+def test_incomplete_text_gives_what_is_certain(text, value):
     assert fed(text).value == value
     assert fed(*text).value == value
 
@@ -77,11 +77,11 @@ def test_a_part_shows_what_is_certain(text, value):
         ("x ", None),
     ],
 )
-def test_what_is_no_json_keeps_what_was_certain_and_never_raises(text, value):
+def test_invalid_text_keeps_what_was_certain_and_does_not_raise(text, value):
     assert fed(text, ', "more": 1}').value == value
 
 
-def test_half_a_surrogate_pair_waits_for_the_other():
+def test_half_of_a_surrogate_pair_is_held_back():
     text = '{"a": "\\ud83d\\ude00"}'
     for at in range(len(text)):
         assert "\ud83d" not in str(fed(text[:at]).value)
@@ -89,12 +89,12 @@ def test_half_a_surrogate_pair_waits_for_the_other():
 
 
 @given(st.text())
-def test_no_text_whatever_raises(text):
+def test_no_text_raises(text):
     fed(*text)
 
 
 @pytest.mark.parametrize("each_time", [True, False])
-def test_each_character_is_looked_at_once_however_often_the_value_is_asked_for(each_time):
+def test_each_character_is_parsed_once_however_often_the_value_is_read(each_time):
     text = json.dumps({"content": 'a line\\n of "text" é\n' * 500, "list": list(range(500))})
     partial = PartialJson()
     for at in range(0, len(text), 3):
@@ -112,12 +112,3 @@ def test_the_value_is_one_object_that_grows():
 
     assert partial.value is value
     assert value == {"a": [1, 2], "b": "c"}
-
-
-def test_a_value_is_whole_when_its_last_bracket_has_come():
-    text = '{"a": [1, {"b": "}"}], "c": "\\""}'
-    for cut in range(len(text) + 1):
-        partial = PartialJson()
-        partial.feed(text[:cut])
-
-        assert partial.is_whole is (cut == len(text))

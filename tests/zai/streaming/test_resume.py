@@ -1,11 +1,11 @@
-"""A stream that is lost goes on where the server numbers its events."""
+"""A disconnected stream resumes if the server numbers its events."""
 
 import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
-from zai.http.line import Line
-from zai.streaming.recovery import MAX_RECONNECTS
+from zai.http.interruptible import InterruptibleConnection
+from zai.streaming.reconnect import MAX_RECONNECTS
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 
@@ -21,7 +21,7 @@ def lost(texts, first=0):
 FINISH = [sse(chunk("", finish_reason="stop"), id=90), sse("[DONE]")]
 
 
-def test_numbered_events_are_asked_for_unless_the_client_does_not_want_them(client_of):
+def test_numbered_events_are_requested_unless_resume_is_disabled(client_of):
     with ScriptedServer(Reply(stream("a")), Reply(stream("a")), Reply(b'{"data":[]}')) as server:
         client_of(server).chat.completions.create(**ASK).collect()
         client_of(server, resume=False).chat.completions.create(**ASK).collect()
@@ -30,7 +30,7 @@ def test_numbered_events_are_asked_for_unless_the_client_does_not_want_them(clie
 
 
 @pytest.mark.parametrize("end", ["cut", "whole"])
-def test_a_lost_stream_goes_on_after_the_last_event(client_of, end):
+def test_a_disconnected_stream_resumes_after_the_last_event(client_of, end):
     replies = [Reply(numbered("ab"), end=end), Reply([*numbered("cd", 2), *FINISH])]
     with ScriptedServer(*replies) as server:
         answer = client_of(server).chat.completions.create(**ASK, extra_headers={"X-Mine": "1"})
@@ -43,7 +43,7 @@ def test_a_lost_stream_goes_on_after_the_last_event(client_of, end):
     assert second.headers["authorization"] == first.headers["authorization"]
 
 
-def test_a_frame_that_was_cut_is_asked_for_again(client_of):
+def test_an_incomplete_frame_is_requested_again(client_of):
     first, second = numbered("ab")
     replies = [Reply([first, second[:-10]], end="cut"), Reply([*numbered("bc", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
@@ -52,26 +52,26 @@ def test_a_frame_that_was_cut_is_asked_for_again(client_of):
     assert server.asked[1].headers["last-event-id"] == "0"
 
 
-def test_an_id_that_no_header_can_hold_is_not_gone_on_from(client_of):
+def test_a_stream_does_not_resume_after_an_id_that_is_not_ascii(client_of):
     with ScriptedServer(Reply([sse(chunk("a"), id="²")], end="cut")) as server:
-        with pytest.raises(zai.APIStreamDisconnectedError, match="broke off after event ²") as caught:
+        with pytest.raises(zai.APIStreamDisconnectedError, match="disconnected after event ²") as caught:
             client_of(server).chat.completions.create(**ASK).collect()
     assert caught.value.last_event_id == "²"
 
 
-def test_what_was_seen_is_skipped(client_of):
+def test_repeated_events_are_skipped(client_of):
     with ScriptedServer(lost("ab"), Reply([*numbered("abc"), *FINISH])) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abc"
 
 
-def test_a_stream_may_be_lost_as_often_as_it_gets_on(client_of):
+def test_the_reconnects_are_unlimited_while_events_come(client_of):
     replies = [lost(text, number) for number, text in enumerate("abcdefghij")]
     with ScriptedServer(*replies, Reply(FINISH)) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abcdefghij"
     assert len(server.asked) == 11
 
 
-def test_after_five_reconnects_without_an_event_it_gives_up(client_of):
+def test_the_fifth_reconnect_without_an_event_is_the_last(client_of):
     with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
@@ -82,13 +82,13 @@ def test_after_five_reconnects_without_an_event_it_gives_up(client_of):
     assert caught.value.last_event_id == "1"
 
 
-def test_a_server_that_is_being_restarted_is_waited_for(client_of):
+def test_a_stream_resumes_after_a_server_restart(client_of):
     replies = [lost("a"), Reply(b"", status=503), Reply(b"", status=502), Reply([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "ab"
 
 
-def test_a_turn_that_is_gone_is_not_asked_for_again(client_of):
+def test_an_unknown_turn_is_not_requested_again(client_of):
     gone = Reply(b'{"error":{"code":"1222","message":"the turn was evicted: too old"}}', status=410)
     with (
         ScriptedServer(lost("a"), gone) as server,
@@ -100,9 +100,9 @@ def test_a_turn_that_is_gone_is_not_asked_for_again(client_of):
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("1500", 1.5), ("999999999", 60)])
-def test_the_servers_retry_says_how_long_to_wait_up_to_a_minute(client_of, monkeypatch, asked, seconds):
+def test_the_servers_retry_field_sets_the_delay_up_to_a_minute(client_of, monkeypatch, asked, seconds):
     waits = []
-    monkeypatch.setattr(Line, "sleep", lambda line, seconds: waits.append(seconds))
+    monkeypatch.setattr(InterruptibleConnection, "sleep", lambda line, seconds: waits.append(seconds))
     first = [f"retry: {asked}\n\n".encode(), *numbered("a")]
     replies = [Reply(first, end="cut"), Reply([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
@@ -110,7 +110,7 @@ def test_the_servers_retry_says_how_long_to_wait_up_to_a_minute(client_of, monke
     assert waits == [seconds]
 
 
-def test_a_client_that_does_not_want_it_neither_resumes_nor_stops_a_turn(client_of):
+def test_without_resume_a_turn_is_neither_resumed_nor_stopped(client_of):
     with ScriptedServer(lost("a"), Reply([*numbered("a"), 60.0])) as server:
         client = client_of(server, resume=False)
         with pytest.raises(zai.APIStreamDisconnectedError, match="after event 0"):
@@ -120,7 +120,7 @@ def test_a_client_that_does_not_want_it_neither_resumes_nor_stops_a_turn(client_
     assert [asked.method for asked in server.asked] == ["POST", "POST"]
 
 
-def test_without_numbers_nothing_is_asked_for_again(client_of):
+def test_a_stream_without_numbers_is_not_resumed(client_of):
     with (
         ScriptedServer(Reply([sse(chunk("a"))], end="cut")) as server,
         pytest.raises(zai.APIStreamDisconnectedError),
@@ -129,7 +129,7 @@ def test_without_numbers_nothing_is_asked_for_again(client_of):
     assert len(server.asked) == 1
 
 
-def test_an_error_of_the_server_within_a_resumable_stream_is_raised_not_resumed(client_of):
+def test_an_error_within_a_resumable_stream_is_raised(client_of):
     failure = sse({"error": {"code": "1234", "message": "engine failed"}}, event="error")
     with (
         ScriptedServer(Reply([*numbered("a"), failure, *FINISH])) as server,
@@ -140,7 +140,7 @@ def test_an_error_of_the_server_within_a_resumable_stream_is_raised_not_resumed(
 
 
 @pytest.mark.parametrize("leave", ["close", "cancel", "break"])
-def test_leaving_early_stops_the_turn_which_would_outlive_its_reader(client_of, leave):
+def test_stopping_early_stops_the_resumable_turn(client_of, leave):
     with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         if leave == "cancel":
@@ -157,7 +157,7 @@ def test_leaving_early_stops_the_turn_which_would_outlive_its_reader(client_of, 
     assert (stop.method, stop.path) == ("DELETE", "/api/paas/v4/chat/completions/turn-1")
 
 
-def test_a_stream_that_was_read_to_its_end_is_not_stopped(client_of):
+def test_a_complete_turn_is_not_stopped(client_of):
     with ScriptedServer(Reply(stream("a", numbered=True))) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         answer.collect()
@@ -165,14 +165,14 @@ def test_a_stream_that_was_read_to_its_end_is_not_stopped(client_of):
     assert [asked.method for asked in server.asked] == ["POST"]
 
 
-def test_an_odd_turn_id_cannot_lead_to_another_address(client_of):
+def test_a_turn_id_cannot_change_the_path(client_of):
     frames = [sse({**chunk("a"), "id": "../../x?y#z"}, id=0)]
     with ScriptedServer(Reply(frames, end="cut"), Reply(FINISH)) as server:
         client_of(server).chat.completions.create(**ASK).collect()
     assert server.asked[1].path == "/api/paas/v4/chat/completions/..%2F..%2Fx%3Fy%23z"
 
 
-def test_a_token_is_signed_anew_for_a_reconnect(client_of, monkeypatch):
+def test_a_reconnect_has_a_new_token(client_of, monkeypatch):
     tokens = iter(["first", "second"])
     monkeypatch.setattr("zai.http.base_client.generate_token", lambda key: next(tokens))
     with ScriptedServer(lost("a"), Reply(FINISH)) as server:
@@ -187,7 +187,7 @@ async def test_asyncio_resumes_too(async_client_of):
     assert server.asked[1].headers["last-event-id"] == "1"
 
 
-async def test_asyncio_gives_up_too(async_client_of):
+async def test_the_fifth_reconnect_without_an_event_is_the_last_in_asyncio(async_client_of):
     with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
@@ -196,7 +196,7 @@ async def test_asyncio_gives_up_too(async_client_of):
     assert caught.value.last_event_id == "1"
 
 
-async def test_asyncio_stops_the_turn_when_it_is_left(async_client_of):
+async def test_stopping_early_stops_the_resumable_turn_in_asyncio(async_client_of):
     with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
         async with await async_client_of(server).chat.completions.create(**ASK) as answer:
             await anext(answer)

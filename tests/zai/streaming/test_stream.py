@@ -1,4 +1,4 @@
-"""The streams against a server: how they are read, left, ended and cleaned up; blocking and asyncio alike."""
+"""Streams of a server: reading, closing, errors and cleaning up, blocking and in asyncio."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ def test_iterating_gives_each_chunk_as_it_comes(client_of):
         answer.close()
 
 
-def test_a_stream_shows_its_ids_its_usage_and_its_response(client_of):
+def test_a_stream_has_its_ids_usage_and_response(client_of):
     reply = Reply(stream("a", numbered=True), headers={"x-request-id": "r-1"})
     with ScriptedServer(reply) as server:
         answer = client_of(server).chat.completions.create(**ASK)
@@ -32,24 +32,24 @@ def test_a_stream_shows_its_ids_its_usage_and_its_response(client_of):
         assert answer.response.status_code == 200
 
 
-def test_the_last_event_id_is_that_of_the_chunk_that_was_given_not_of_what_was_read_ahead(client_of):
+def test_the_last_event_id_is_that_of_the_returned_chunk_not_of_those_read_ahead(client_of):
     with ScriptedServer(Reply([b"".join(stream("a", "b", "c", numbered=True))])) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         assert [answer.last_event_id for _ in answer] == ["0", "1", "2", "3"]
 
 
-def test_text_deltas_leave_out_what_is_empty(client_of):
+def test_text_deltas_omit_empty_ones(client_of):
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
         assert list(client_of(server).chat.completions.create(**ASK).text_deltas()) == ["Hel", "lo"]
 
 
-def test_text_deltas_leave_out_a_choice_without_a_delta(client_of):
+def test_text_deltas_omit_a_choice_without_a_delta(client_of):
     nothing = sse({"choices": [{"index": 0, "delta": None}]})
     with ScriptedServer(Reply([nothing, *stream("a")])) as server:
         assert list(client_of(server).chat.completions.create(**ASK).text_deltas()) == ["a"]
 
 
-def test_collect_gives_the_whole_even_after_some_chunks_were_read(client_of):
+def test_collect_includes_the_chunks_that_were_read_before(client_of):
     with ScriptedServer(Reply(stream("Hel", "lo"))) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         next(answer)
@@ -58,7 +58,7 @@ def test_collect_gives_the_whole_even_after_some_chunks_were_read(client_of):
     assert whole.usage.completion_tokens == 2
 
 
-def test_after_done_the_connection_is_used_again(client_of):
+def test_the_connection_is_reused_after_done(client_of):
     with ScriptedServer(Reply([*stream("a"), 0.02])) as server:
         client = client_of(server)
         for _ in range(3):
@@ -66,7 +66,7 @@ def test_after_done_the_connection_is_used_again(client_of):
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-def test_a_server_that_does_not_end_the_body_after_done_is_left_after_a_while(client_of):
+def test_a_body_that_does_not_end_after_done_is_closed_after_a_while(client_of):
     with ScriptedServer(Reply(stream("a"), end="hold")) as server:
         client = client_of(server)
         start = time.monotonic()
@@ -77,7 +77,7 @@ def test_a_server_that_does_not_end_the_body_after_done_is_left_after_a_while(cl
 
 
 @pytest.mark.parametrize("leave", ["break", "close", "with", "delete"])
-def test_leaving_early_closes_the_connection(client_of, leave):
+def test_stopping_early_closes_the_connection(client_of, leave):
     with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
         client = client_of(server)
         if leave == "break":
@@ -96,7 +96,7 @@ def test_leaving_early_closes_the_connection(client_of, leave):
         assert server.gone.wait(30)
 
 
-def test_a_stream_that_nobody_read_closes_its_connection_too(client_of):
+def test_dropping_an_unread_stream_closes_the_connection(client_of):
     with ScriptedServer(Reply([*[0.01, sse(chunk("b"))] * 500])) as server:
         client = client_of(server)
         answer = client.chat.completions.create(**ASK)
@@ -105,7 +105,7 @@ def test_a_stream_that_nobody_read_closes_its_connection_too(client_of):
         assert server.gone.wait(30)
 
 
-def test_after_close_nothing_more_comes(client_of):
+def test_a_closed_stream_has_no_more_chunks(client_of):
     with ScriptedServer(Reply(stream("a", "b"))) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         next(answer)
@@ -115,7 +115,7 @@ def test_after_close_nothing_more_comes(client_of):
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
-def test_another_thread_can_end_a_loop_that_waits(client_of, end):
+def test_another_thread_can_end_a_waiting_loop(client_of, end):
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         seen = []
@@ -130,7 +130,7 @@ def test_another_thread_can_end_a_loop_that_waits(client_of, end):
         assert [each.choices[0].delta.content for each in seen] == ["a"]
 
 
-def test_cancel_within_the_loop_drops_even_what_has_come(client_of):
+def test_cancel_within_the_loop_drops_chunks_that_were_received(client_of):
     with ScriptedServer(Reply([b"".join(stream(*"abcdef"))])) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         seen = []
@@ -140,17 +140,17 @@ def test_cancel_within_the_loop_drops_even_what_has_come(client_of):
     assert seen == ["a"]
 
 
-def test_a_connection_that_breaks_is_one_clear_error_with_what_came(client_of):
+def test_a_lost_connection_raises_one_error_with_the_partial_completion(client_of):
     with ScriptedServer(Reply([sse(chunk("a"))], end="cut")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
-        with pytest.raises(zai.APIStreamDisconnectedError, match=r"broke off.*ask again") as caught:
+        with pytest.raises(zai.APIStreamDisconnectedError, match=r"disconnected.*\.partial") as caught:
             list(answer)
     assert isinstance(caught.value, zai.APIConnectionError)
     assert caught.value.partial.choices[0].message.content == "a"
     assert caught.value.last_event_id == ""
 
 
-def test_a_body_that_ends_too_early_is_a_truncation(client_of):
+def test_a_body_that_ends_early_is_a_truncation(client_of):
     with (
         ScriptedServer(Reply([sse(chunk("a"))])) as server,
         pytest.raises(zai.APIStreamTruncatedError) as caught,
@@ -159,12 +159,12 @@ def test_a_body_that_ends_too_early_is_a_truncation(client_of):
     assert caught.value.partial.choices[0].message.content == "a"
 
 
-def test_a_connection_that_breaks_after_the_finish_reason_is_no_error(client_of):
+def test_a_connection_lost_after_the_finish_reason_is_not_an_error(client_of):
     with ScriptedServer(Reply(stream("a")[:-1], end="cut")) as server:
         assert client_of(server).chat.completions.create(**ASK).collect().choices[0].finish_reason == "stop"
 
 
-def test_a_compressed_stream_is_inflated(client_of):
+def test_a_compressed_stream_is_decompressed(client_of):
     import gzip
 
     reply = Reply([gzip.compress(b"".join(stream("a")))], headers={"content-encoding": "gzip"})
@@ -188,7 +188,7 @@ async def test_asyncio_reads_the_same(async_client_of):
     assert len({asked.connection for asked in server.asked}) == 1
 
 
-async def test_asyncio_leaves_a_server_that_does_not_end_the_body(async_client_of):
+async def test_asyncio_closes_a_body_that_does_not_end(async_client_of):
     with ScriptedServer(Reply(stream("a"), end="hold")) as server:
         start = time.monotonic()
         await (await async_client_of(server).chat.completions.create(**ASK)).collect()
@@ -196,7 +196,7 @@ async def test_asyncio_leaves_a_server_that_does_not_end_the_body(async_client_o
 
 
 @pytest.mark.parametrize("leave", ["close", "with", "break"])
-async def test_asyncio_closes_the_connection_when_it_is_left(async_client_of, leave):
+async def test_stopping_early_closes_the_connection_in_asyncio(async_client_of, leave):
     with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         if leave == "break":
@@ -213,7 +213,7 @@ async def test_asyncio_closes_the_connection_when_it_is_left(async_client_of, le
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
-async def test_another_task_can_end_a_loop_that_waits(async_client_of, end):
+async def test_another_task_can_end_a_waiting_loop(async_client_of, end):
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         first = asyncio.Event()
@@ -234,7 +234,7 @@ async def test_another_task_can_end_a_loop_that_waits(async_client_of, end):
         assert asyncio.current_task().cancelling() == 0
 
 
-async def test_a_stream_that_is_cancelled_before_it_is_read_is_empty(async_client_of, client_of):
+async def test_a_stream_cancelled_before_it_is_read_is_empty(async_client_of, client_of):
     with ScriptedServer(Reply([60.0])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         answer.cancel()
@@ -246,7 +246,7 @@ async def test_a_stream_that_is_cancelled_before_it_is_read_is_empty(async_clien
         assert list(answer) == []
 
 
-async def test_cancelling_does_not_touch_a_task_that_is_busy_with_a_chunk(async_client_of):
+async def test_cancelling_spares_a_task_that_processes_a_chunk(async_client_of):
     with ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         async for _ in answer:
@@ -256,7 +256,7 @@ async def test_cancelling_does_not_touch_a_task_that_is_busy_with_a_chunk(async_
         assert answer.is_cancelled
 
 
-async def test_a_task_that_is_cancelled_from_outside_sees_it(async_client_of):
+async def test_a_cancelled_task_gets_its_cancellation(async_client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *[0.01, b": ping\n"] * 500])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""How long a stream may take: limits that a server's pings do not extend."""
+"""The time limits of a stream, which pings do not extend."""
 
 import contextlib
 import math
@@ -19,14 +19,14 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream
 PINGS = [0.05, b": ping\n"] * 2000
 
 
-def test_a_limit_counts_from_the_request_or_from_the_event_before():
+def test_a_limit_counts_from_the_request_or_the_previous_event():
     deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
 
-    assert (deadlines.left(104), deadlines.explain(104)) == (1, None)
+    assert (deadlines.remaining(104), deadlines.expiry_reason(104)) == (1, None)
     deadlines.pause()
-    assert (deadlines.left(109), deadlines.explain(109)) == (1, None)
-    deadlines.wait(106)
-    assert (deadlines.left(107), deadlines.explain(107)) == (1, None)
+    assert (deadlines.remaining(109), deadlines.expiry_reason(109)) == (1, None)
+    deadlines.resume(106)
+    assert (deadlines.remaining(107), deadlines.expiry_reason(107)) == (1, None)
 
 
 @pytest.mark.parametrize(
@@ -36,29 +36,29 @@ def test_the_limit_that_has_passed_is_named(now, passed):
     deadlines = Deadlines(StreamTimeout(first_chunk=5, idle=2, total=10), now=100)
     if now > 105:
         deadlines.pause()
-        deadlines.wait(106)
+        deadlines.resume(106)
 
-    assert passed in deadlines.explain(now)
+    assert passed in deadlines.expiry_reason(now)
 
 
-def test_a_limit_that_has_passed_is_not_forgotten_for_an_event_that_comes_too_late():
+def test_a_limit_stays_expired_when_an_event_comes_too_late():
     deadlines = Deadlines(StreamTimeout(idle=2), now=100)
 
-    assert deadlines.left(102) == 0
+    assert deadlines.remaining(102) == 0
     deadlines.pause()
-    deadlines.wait(103)
-    assert "for 2 s" in deadlines.explain(103)
+    deadlines.resume(103)
+    assert "for 2 s" in deadlines.expiry_reason(103)
 
 
-def test_without_limits_nothing_passes():
-    assert Deadlines(StreamTimeout(), now=0).left(1e9) == math.inf
+def test_without_limits_nothing_expires():
+    assert Deadlines(StreamTimeout(), now=0).remaining(1e9) == math.inf
 
 
-def test_the_first_event_has_the_idle_limit_if_it_has_none_of_its_own():
-    assert Deadlines(StreamTimeout(idle=3), now=1).left(1) == 3
+def test_the_idle_limit_applies_to_the_first_event_without_a_limit_of_its_own():
+    assert Deadlines(StreamTimeout(idle=3), now=1).remaining(1) == 3
 
 
-# On a busy machine what is in time may come late: a limit that must not pass before that has two seconds.
+# On a busy machine an event may come late: limits that must not expire before it are two seconds or more.
 CASES = {
     "silence at first": (StreamTimeout(first_chunk=2, idle=30), [60.0], "within 2 s"),
     "pings at first": (StreamTimeout(first_chunk=2, idle=30), PINGS, "within 2 s"),
@@ -92,7 +92,7 @@ async def test_asyncio_has_the_same_limits(async_client_of, limits, body, messag
         assert 0.15 < time.monotonic() - start < 30
 
 
-def test_a_server_that_holds_the_head_back_meets_the_first_limit_too(client_of):
+def test_the_first_limit_applies_to_the_head_too(client_of):
     with ScriptedServer(Reply(stream("a"), headers={"x-wait": "60"})) as server:
         start = time.monotonic()
         limits = StreamTimeout(first_chunk=0.2, idle=30)
@@ -102,7 +102,7 @@ def test_a_server_that_holds_the_head_back_meets_the_first_limit_too(client_of):
         assert len(server.asked) < 2
 
 
-async def test_asyncio_meets_the_first_limit_before_the_head_too(async_client_of):
+async def test_the_first_limit_applies_to_the_head_too_in_asyncio(async_client_of):
     with ScriptedServer(Reply(stream("a"), headers={"x-wait": "60"})) as server:
         start = time.monotonic()
         limits = StreamTimeout(first_chunk=0.2, idle=30)
@@ -116,7 +116,7 @@ STALLED = Reply([b"{", 60.0], status=500, headers={"content-length": "100"})
 FIRST = StreamTimeout(first_chunk=2, idle=30, total=30)
 
 
-def test_an_error_whose_body_does_not_come_meets_the_limits_too(client_of):
+def test_the_limits_apply_to_an_error_without_its_body(client_of):
     with ScriptedServer(STALLED) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError, match="within 2 s"):
@@ -124,7 +124,7 @@ def test_an_error_whose_body_does_not_come_meets_the_limits_too(client_of):
         assert time.monotonic() - start < 30
 
 
-async def test_asyncio_limits_an_error_whose_body_does_not_come(async_client_of):
+async def test_the_limits_apply_to_an_error_without_its_body_in_asyncio(async_client_of):
     with ScriptedServer(STALLED) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError, match="within 2 s"):
@@ -132,7 +132,7 @@ async def test_asyncio_limits_an_error_whose_body_does_not_come(async_client_of)
         assert time.monotonic() - start < 30
 
 
-def test_a_head_that_comes_byte_by_byte_meets_the_limits_too():
+def test_the_limits_apply_to_a_head_that_comes_byte_by_byte():
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def drip():
@@ -150,7 +150,7 @@ def test_a_head_that_comes_byte_by_byte_meets_the_limits_too():
             assert time.monotonic() - start < 30
 
 
-def test_a_wait_that_would_end_after_the_limit_is_not_begun(client_of):
+def test_a_retry_after_the_limit_is_not_waited_for(client_of):
     with ScriptedServer(Reply(status=429, headers={"retry-after": "20"})) as server:
         start = time.monotonic()
         with pytest.raises(zai.APIReachLimitError):
@@ -158,7 +158,7 @@ def test_a_wait_that_would_end_after_the_limit_is_not_begun(client_of):
         assert time.monotonic() - start < 30
 
 
-def test_a_wait_before_a_reconnect_ends_with_the_limit(client_of):
+def test_the_wait_before_a_reconnect_ends_with_the_limit(client_of):
     with ScriptedServer(Reply([b"retry: 20000\n\n", sse(chunk("a"), id=0)], end="cut")) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError, match="did not end within 2 s") as caught:
@@ -168,7 +168,7 @@ def test_a_wait_before_a_reconnect_ends_with_the_limit(client_of):
 
 
 @pytest.mark.parametrize("limits", [StreamTimeout(first_chunk=30, idle=0.2), StreamTimeout(total=2)])
-def test_a_limit_holds_where_no_connection_can_be_cut(limits):
+def test_a_limit_applies_without_a_connection_to_interrupt(limits):
     transport = ReplayTransport([sse(chunk("a")), 2.5, *stream("b")], timed=True)
     with zai.ZaiClient(api_key="a.b", http_client=httpx2.Client(transport=transport)) as client:
         with pytest.raises(zai.APITimeoutError) as caught:
@@ -186,7 +186,7 @@ def test_the_callers_own_time_does_not_count_as_idle(client_of):
     assert seen == ["a", "b", ""]
 
 
-def test_a_plain_timeout_is_not_extended_by_pings_either(client_of):
+def test_pings_do_not_extend_a_plain_timeout_either(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *PINGS])) as server:
         start = time.monotonic()
         with pytest.raises(zai.APITimeoutError):
@@ -194,7 +194,7 @@ def test_a_plain_timeout_is_not_extended_by_pings_either(client_of):
         assert time.monotonic() - start < 30
 
 
-def test_silence_beyond_a_plain_timeout_is_a_timeout(client_of):
+def test_silence_longer_than_a_plain_timeout_raises(client_of):
     with (
         ScriptedServer(Reply([sse(chunk("a")), 60.0])) as server,
         pytest.raises(zai.APITimeoutError) as caught,
@@ -210,7 +210,7 @@ def test_a_client_can_have_limits_for_all_its_streams(client_of):
             list(client.chat.completions.create(**ASK))
 
 
-def test_a_resumable_turn_that_took_too_long_is_stopped(client_of):
+def test_a_resumable_turn_that_exceeds_its_limits_is_stopped(client_of):
     with ScriptedServer(Reply([sse(chunk("a"), id=0), 60.0]), Reply(b"{}")) as server:
         limits = StreamTimeout(first_chunk=30, idle=0.1)
         with pytest.raises(zai.APITimeoutError):

@@ -1,4 +1,4 @@
-"""A Python function as a tool: its schema, and the way back."""
+"""A Python function as a tool: its schema, and the decoding of its arguments."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -31,7 +31,7 @@ def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "celsius
     return f"{location} {unit} {days}"
 
 
-def test_the_schema_comes_from_the_signature_and_the_docstring():
+def test_the_schema_is_derived_from_the_signature_and_the_docstring():
     assert ToolFunction(get_weather).spec == {
         "type": "function",
         "function": {
@@ -71,7 +71,7 @@ def test_sphinx_docstrings_are_read_too():
     assert properties["b"]["description"] == "the other"
 
 
-def test_a_function_without_annotations_or_a_docstring_is_a_tool_too():
+def test_a_function_without_annotations_or_a_docstring_can_be_a_tool():
     def echo(value, times=2):
         return value * times
 
@@ -81,7 +81,7 @@ def test_a_function_without_annotations_or_a_docstring_is_a_tool_too():
     assert ToolFunction(echo).decode('{"value": "a"}') == {"value": "a", "times": 2}
 
 
-def test_a_function_without_parameters():
+def test_a_function_without_parameters_can_be_a_tool():
     def now() -> str:
         """The time."""
         return "12:00"
@@ -106,7 +106,7 @@ class Point:
     y: float = 0
 
 
-def test_values_arrive_as_the_signature_says():
+def test_values_are_converted_to_the_types_of_the_signature():
     def draw(
         points: list[Point], colour: Colour, size: Annotated[int, msgspec.Meta(ge=1)], note: str | None = None
     ):
@@ -125,7 +125,7 @@ def test_values_arrive_as_the_signature_says():
     assert schema["properties"]["size"] == {"type": "integer", "minimum": 1}
 
 
-def test_a_default_that_json_cannot_say_is_left_to_the_function():
+def test_a_default_that_is_not_json_is_left_to_the_function():
     def save(tags: list[str] = [], colour: Colour = Colour.RED, data: dict[str, Any] | None = None):  # noqa: B006
         return tags, colour, data
 
@@ -149,13 +149,13 @@ def test_a_default_that_json_cannot_say_is_left_to_the_function():
         '{"location": "x", "place": 1}',
     ],
 )
-def test_arguments_that_do_not_fit_raise_a_value_error(arguments):
+def test_arguments_that_do_not_match_raise_a_value_error(arguments):
     with pytest.raises(ValueError):
         ToolFunction(get_weather).decode(arguments)
 
 
 @pytest.mark.parametrize("function", [lambda *args: args, lambda **kwargs: kwargs])
-def test_parameters_without_a_name_are_refused(function):
+def test_parameters_without_a_name_raise(function):
     with pytest.raises(zai.ZaiError, match="cannot be a tool"):
         ToolFunction(function)
 
@@ -166,12 +166,12 @@ class Circle:
 
 
 @pytest.mark.parametrize("hint", [Path, list[Path], complex, Point | Circle])
-def test_a_parameter_that_json_cannot_say_is_named(hint):
+def test_a_parameter_without_a_schema_is_named(hint):
     def draw(size: int, shape: hint):
         raise NotImplementedError
 
     with pytest.raises(
-        zai.ZaiError, match=r"draw cannot be a tool: JSON cannot say its parameter shape \(.*type"
+        zai.ZaiError, match=r"draw cannot be a tool: its parameter shape has no JSON Schema \(.*type"
     ):
         ToolFunction(draw)
 
@@ -182,12 +182,12 @@ class Weather:
 
 
 @pytest.mark.parametrize("function", [partial(get_weather, unit="celsius"), Weather()])
-def test_what_has_no_name_is_no_tool(function):
-    with pytest.raises(zai.ZaiError, match="cannot be a tool: it has no name; write a function"):
+def test_a_callable_without_a_name_raises(function):
+    with pytest.raises(zai.ZaiError, match="cannot be a tool: it has no name; pass a function"):
         ToolFunction(function)
 
 
-def test_methods_are_tools():
+def test_methods_can_be_tools():
     class Shop:
         def price(self, item: str) -> int:
             """What it costs."""
@@ -211,5 +211,5 @@ def test_methods_are_tools():
         (ValueError("odd"), '"odd"'),
     ],
 )
-def test_a_result_becomes_text(result, text):
+def test_a_result_is_encoded_as_text(result, text):
     assert encode_result(result) == text

@@ -1,4 +1,4 @@
-"""The tool loop against a server: rounds, results, limits; blocking and asyncio alike."""
+"""The tool loop: rounds, results, limits, blocking and in asyncio."""
 
 import asyncio
 import functools
@@ -15,7 +15,7 @@ MESSAGES = [{"role": "user", "content": "北京天气怎么样"}]
 
 
 def calls(*pairs, reasoning="Let me look.", finish="tool_calls"):
-    """An answer that calls: (name, arguments) each, the arguments in two pieces."""
+    """A response with tool calls, each (name, arguments), the arguments in two fragments."""
     frames = [sse(chunk(delta={"role": "assistant", "reasoning_content": reasoning}))] if reasoning else []
     for index, (name, arguments) in enumerate(pairs):
         half = len(arguments) // 2
@@ -41,7 +41,7 @@ def fail(location: str) -> str:
 BEIJING = '{"location": "北京"}'
 
 
-def test_calls_are_made_and_the_answer_is_returned(client_of):
+def test_calls_run_and_the_last_completion_is_returned(client_of):
     with ScriptedServer(calls(("get_weather", BEIJING)), Reply(stream("Sunny."))) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
         assert run.get_final_completion().choices[0].message.content == "Sunny."
@@ -70,7 +70,7 @@ def test_calls_are_made_and_the_answer_is_returned(client_of):
     assert len(MESSAGES) == 1
 
 
-def test_a_call_runs_as_soon_as_it_is_whole(client_of):
+def test_a_call_runs_as_soon_as_it_is_complete(client_of):
     with ScriptedServer(
         calls(("get_weather", '{"location": "a"}'), ("get_weather", '{"location": "b"}')), Reply(stream("x"))
     ) as server:
@@ -100,7 +100,7 @@ def test_a_call_runs_as_soon_as_it_is_whole(client_of):
         ("get_weather", '{"location": ', "Input data was truncated"),
     ],
 )
-def test_a_call_that_fails_is_told_to_the_model(client_of, name, arguments, told):
+def test_the_model_gets_the_error_of_a_call(client_of, name, arguments, told):
     with ScriptedServer(calls((name, arguments)), Reply(stream("Sorry."))) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather, fail], model="m")
         (result,) = [event for event in run if event.type == "tool_call.result"]
@@ -110,7 +110,7 @@ def test_a_call_that_fails_is_told_to_the_model(client_of, name, arguments, told
 
 
 @pytest.mark.parametrize("arguments", ['{"location": oops}', '{"location": ', "[1]", '"x"', "[" * 50_000])
-def test_arguments_that_are_no_object_are_told_to_the_model_and_not_sent_as_its_own(client_of, arguments):
+def test_arguments_that_are_not_an_object_are_sent_as_an_error_and_not_as_arguments(client_of, arguments):
     with ScriptedServer(calls(("get_weather", arguments)), Reply(stream("Sorry."))) as server:
         client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m").until_done()
     _, said, told = server.asked[1].body["messages"]
@@ -121,7 +121,7 @@ def test_arguments_that_are_no_object_are_told_to_the_model_and_not_sent_as_its_
 
 @pytest.mark.parametrize("finish", ["length", "sensitive", "model_context_window_exceeded"])
 @pytest.mark.parametrize("arguments", ["", '{"location": "b"', '{"location": "b"}'])
-def test_a_call_that_was_cut_off_is_not_made_and_ends_the_run(client_of, arguments, finish):
+def test_an_incomplete_call_does_not_run_and_ends_the_run(client_of, arguments, finish):
     asked_for = [("get_weather", '{"location": "a"}'), ("get_weather", arguments)]
     with ScriptedServer(calls(*asked_for, finish=finish), Reply(stream("x"))) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
@@ -138,7 +138,7 @@ def test_a_run_that_failed_has_no_final_completion(client_of):
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
         with pytest.raises(zai.APIStreamTruncatedError):
             run.get_final_completion()
-        with pytest.raises(zai.ZaiError, match=r"failed or was closed; what came is in \.messages"):
+        with pytest.raises(zai.ZaiError, match=r"failed or was closed before its last answer"):
             run.get_final_completion()
 
 
@@ -162,7 +162,7 @@ def test_other_arguments_are_those_of_create(client_of):
     assert server.asked[0].body["thinking"] == {"type": "enabled"}
 
 
-def test_an_async_function_needs_the_asyncio_client(client_of):
+def test_an_async_function_raises_in_a_blocking_client(client_of):
     async def later(location: str) -> str:
         raise NotImplementedError
 
@@ -171,8 +171,8 @@ def test_an_async_function_needs_the_asyncio_client(client_of):
             client_of(server).chat.completions.run_tools(MESSAGES, tools=[later], model="m")
 
 
-def passed_on(function):
-    """A decorator that knows nothing of asyncio."""
+def undecorated_async(function):
+    """Hide that a function is async, as a plain decorator does."""
 
     @functools.wraps(function)
     def call(**arguments):
@@ -181,21 +181,21 @@ def passed_on(function):
     return call
 
 
-@passed_on
+@undecorated_async
 async def get_weather_later(location: str) -> str:
     await asyncio.sleep(0)
     return f"sunny in {location}"
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'get_weather_later' was never awaited")
-def test_a_function_that_turns_out_to_be_async_needs_the_asyncio_client(client_of):
+def test_a_function_that_returns_an_awaitable_raises_in_a_blocking_client(client_of):
     with ScriptedServer(calls(("get_weather_later", BEIJING))) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather_later], model="m")
         with pytest.raises(zai.ZaiError, match="get_weather_later is async; use AsyncZaiClient"):
             run.until_done()
 
 
-def test_closing_from_another_thread_ends_the_loop_quietly(client_of):
+def test_closing_from_another_thread_ends_the_loop_without_an_error(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), 30.0])) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
         seen = []
@@ -217,7 +217,7 @@ def test_closing_within_a_call_ends_the_run_after_it(client_of):
     assert len(server.asked) == 1
 
 
-def test_leaving_the_loop_closes_the_connection(client_of):
+def test_leaving_the_block_closes_the_connection(client_of):
     with ScriptedServer(Reply([sse(chunk("a")), *[0.01, sse(chunk("b"))] * 500])) as server:
         with client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m") as run:
             for _ in run:
@@ -225,7 +225,7 @@ def test_leaving_the_loop_closes_the_connection(client_of):
         assert server.gone.wait(30)
 
 
-async def test_asyncio_runs_calls_at_the_same_time(async_client_of):
+async def test_asyncio_runs_calls_concurrently(async_client_of):
     both = asyncio.Barrier(2)
 
     async def meet(location: str) -> str:
@@ -257,14 +257,14 @@ async def test_asyncio_runs_plain_functions_in_a_thread(async_client_of):
     assert results[2].startswith("Error: ValueError: there is no tool 'missing'")
 
 
-async def test_asyncio_awaits_what_turns_out_to_be_async(async_client_of):
+async def test_asyncio_awaits_an_awaitable_result(async_client_of):
     with ScriptedServer(calls(("get_weather_later", BEIJING)), Reply(stream("x"))) as server:
         completions = async_client_of(server).chat.completions
         run = await completions.run_tools(MESSAGES, tools=[get_weather_later], model="m").until_done()
     assert run.messages[2]["content"] == "sunny in 北京"
 
 
-async def test_asyncio_tells_the_model_of_a_stop_iteration(async_client_of):
+async def test_the_model_gets_a_stop_iteration_as_an_error_in_asyncio(async_client_of):
     def first(location: str) -> str:
         return next(iter(()))
 
@@ -275,7 +275,7 @@ async def test_asyncio_tells_the_model_of_a_stop_iteration(async_client_of):
     assert run.messages[2]["content"] == "Error: RuntimeError: first raised StopIteration"
 
 
-async def test_asyncio_tells_the_model_of_a_function_that_was_cancelled(async_client_of):
+async def test_the_model_gets_a_cancelled_function_as_an_error_in_asyncio(async_client_of):
     async def give_up(location: str) -> str:
         raise asyncio.CancelledError
 
@@ -285,7 +285,7 @@ async def test_asyncio_tells_the_model_of_a_function_that_was_cancelled(async_cl
     assert run.messages[2]["content"] == "Error: RuntimeError: give_up was cancelled"
 
 
-async def test_asyncio_makes_no_call_that_was_cut_off(async_client_of):
+async def test_an_incomplete_call_does_not_run_in_asyncio(async_client_of):
     with ScriptedServer(calls(("get_weather", BEIJING), finish="length")) as server:
         run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
         answer = await run.get_final_completion()
@@ -293,7 +293,7 @@ async def test_asyncio_makes_no_call_that_was_cut_off(async_client_of):
     assert len(server.asked) == 1
 
 
-async def test_closing_from_another_task_ends_the_asyncio_loop_quietly(async_client_of):
+async def test_closing_from_another_task_ends_the_loop_without_an_error(async_client_of):
     with ScriptedServer(Reply([sse(chunk("a")), 30.0])) as server:
         run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m")
         reading = asyncio.create_task(run.until_done())
@@ -306,7 +306,7 @@ async def test_closing_from_another_task_ends_the_asyncio_loop_quietly(async_cli
 
 
 def endless_tool():
-    """It, and what tells that a call has begun and that one was stopped."""
+    """Return a tool that does not return, and events for its start and its end."""
     began, stopped = asyncio.Event(), asyncio.Event()
 
     async def wait_for_ever(location: str) -> str:
@@ -321,7 +321,7 @@ def endless_tool():
 
 
 @pytest.mark.parametrize("how", ["close", "cancel"])
-async def test_leaving_from_another_task_stops_the_calls_that_run(async_client_of, how):
+async def test_another_task_can_stop_running_calls(async_client_of, how):
     wait_for_ever, began, stopped = endless_tool()
     with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
         run = async_client_of(server).chat.completions.run_tools(MESSAGES, tools=[wait_for_ever], model="m")
@@ -349,7 +349,7 @@ async def test_asyncio_limits_the_rounds(async_client_of):
     assert len(server.asked) == 2
 
 
-async def test_leaving_the_asyncio_loop_stops_the_calls_that_run(async_client_of):
+async def test_leaving_the_block_stops_running_calls(async_client_of):
     wait_for_ever, began, stopped = endless_tool()
     with ScriptedServer(calls(("wait_for_ever", BEIJING))) as server:
         async with async_client_of(server).chat.completions.run_tools(

@@ -1,7 +1,8 @@
-"""Events → the chunks of the wire. Pure: the same events give the same chunks, whenever they are encoded."""
+"""Events → chunks of the API. Pure: a replay of the same events gives the same chunks."""
 
 import hashlib
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -9,29 +10,31 @@ from headrace.events import (
     Content,
     Event,
     Finish,
+    Progress,
     Reasoning,
+    Text,
     ToolCallArguments,
+    ToolCallEnd,
     ToolCallStart,
 )
-from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta
-from headrace.wire.usage import usage_of
+from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, usage_of
 
 __all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
 
-# The official SDK splits lines at these and crashes; in JSON they may always be escaped.
+# The official SDK splits lines at these characters and crashes. JSON allows to escape them.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 class ChunkEncoder:
-    """Makes the chunks of one turn.
+    """The encoder of one turn.
 
     Args:
-        id: the turn's id; a call whose model wrote no id gets one that is derived from it,
-            so that a replay says the same.
-        created: when the turn began, in seconds.
-        model: the name that the client asked for.
-        repeats_role: every text delta has a `role`, as Z.ai's do. Without it only the answer's first delta
-            has one, as OpenAI's do, whose Python client joins the strings of all deltas.
+        id: the turn's id. The ids of calls are derived from it unless the model generated one, so that a
+            replay has the same ids.
+        created: start of the turn, in seconds since the epoch.
+        model: the model's name in the request.
+        repeats_role: whether every text delta has a `role`, as Z.ai's do. Otherwise only the answer's first
+            delta has one, as with OpenAI, whose Python client concatenates the strings of all deltas.
     """
 
     def __init__(self, id: str, created: int, model: str, *, repeats_role: bool = True) -> None:
@@ -41,11 +44,11 @@ class ChunkEncoder:
         self._repeats_role = repeats_role
 
     def encode(self, event: Event, *, is_first: bool = False) -> Chunk | None:
-        """The chunk of an event; None for an event that does not show on the wire.
+        """Return the chunk of an event; None for an event that clients do not receive.
 
         Args:
             event: the event.
-            is_first: it is the first of its answer.
+            is_first: whether it is the first of its answer.
         """
         chunk = self._encode(event)
         if chunk is not None and not self._repeats_role:
@@ -69,8 +72,10 @@ class ChunkEncoder:
                 chunk = self._chunk(Delta(role="assistant", content=""), reason)
                 chunk.usage = usage_of(usage)
                 return chunk
-            case _:
+            case Text() | Progress() | ToolCallEnd():
                 return None
+            case _:
+                assert_never(event)
 
     def _chunk(self, delta: Delta, finish_reason: str | None = None) -> Chunk:
         return Chunk(
@@ -90,7 +95,7 @@ class ChunkEncoder:
 
 
 def encode_chunk(chunk: Chunk) -> bytes:
-    """JSON text without a line end of any kind, U+0085, U+2028 and U+2029 included."""
+    """Encode as JSON without line ends of any kind, U+0085, U+2028 and U+2029 included."""
     data = msgspec.json.encode(chunk)
     if not data.isascii():
         for raw, escaped in _LINE_ENDS:
@@ -100,12 +105,12 @@ def encode_chunk(chunk: Chunk) -> bytes:
 
 
 def merge(events: Iterable[Event]) -> list[Event]:
-    """Neighbouring pieces of one kind become one: what a slow reader gets."""
+    """Join adjacent fragments of the same kind, as slow readers receive them."""
     return [event for event, _ in merge_counted(events)]
 
 
 def merge_counted(events: Iterable[Event]) -> list[tuple[Event, int]]:
-    """The same, each with the number of events that it stands for."""
+    """Merge, and return with each event the number of events it replaces."""
     runs: list[list[Event]] = []
     for event in events:
         if runs and _continues(runs[-1][0], event):

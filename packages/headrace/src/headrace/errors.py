@@ -1,16 +1,18 @@
-"""Every error that Headrace raises on purpose: whose fault, which code, which HTTP status.
+"""Headrace's exceptions: who is at fault, error code, HTTP status.
 
     HeadraceError
-    ├── RequestError     the caller's: the request says what cannot be done
-    ├── AccessError      the caller's: no key, a wrong key, not allowed
-    ├── LimitError       nobody's: too much at once; trying later helps
-    ├── EngineError      the model's, or of what runs it
-    └── DecodeError      the peer's: bytes that are not what they should be
+    ├── RequestError     the caller: an invalid or unsupported request
+    ├── AccessError      the caller: no key, a wrong key, no permission
+    ├── LimitError       a limit was reached; a later attempt may succeed
+    ├── EngineError      the model, or the server or library that runs it
+    └── DecodeError      the peer: bytes that cannot be decoded
 
 Codes and statuses are those of Z.ai's documentation (docs/wire.md, "Errors").
 """
 
 from typing import Final
+
+import msgspec
 
 __all__ = [
     "STATUS_OF_CODE",
@@ -20,6 +22,7 @@ __all__ = [
     "HeadraceError",
     "LimitError",
     "RequestError",
+    "encode_error",
 ]
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
@@ -28,35 +31,35 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "1001": 401,  # no authentication header
     "1002": 401,  # invalid key
     "1003": 401,  # expired token
-    "1004": 401,  # refused
-    "1113": 429,  # quota used up
+    "1004": 401,  # rejected
+    "1113": 429,  # quota exhausted
     "1210": 400,  # wrong parameter
-    "1211": 400,  # no such model
+    "1211": 400,  # unknown model
     "1212": 400,  # the model does not support this
     "1213": 400,  # field missing
     "1214": 400,  # field invalid
-    "1215": 400,  # two fields exclude each other
+    "1215": 400,  # mutually exclusive fields
     "1220": 403,  # no permission
     "1221": 503,  # API offline
-    "1222": 404,  # no such API
+    "1222": 404,  # unknown API
     "1230": 500,  # processing failed
     "1231": 400,  # duplicate request_id
     "1234": 500,  # network error
     "1261": 400,  # prompt too long
     "1301": 400,  # unsafe content
-    "1302": 429,  # too many at once
-    "1303": 429,  # too often
+    "1302": 429,  # too many concurrent requests
+    "1303": 429,  # request rate too high
     "1305": 429,  # overloaded
 }
 
 
 class HeadraceError(Exception):
-    """What went wrong, in a sentence that a person can act on.
+    """The base class.
 
     Args:
-        message: names the field, the value and the way out.
+        message: names the field, the value and what to do.
         code: one of `STATUS_OF_CODE`; each class has a default.
-        status: the HTTP status, where it is not the code's own.
+        status: the HTTP status if it differs from the code's.
     """
 
     default_code = "500"
@@ -69,22 +72,22 @@ class HeadraceError(Exception):
 
 
 class RequestError(HeadraceError):
-    """The request says what cannot be done."""
+    """An invalid or unsupported request."""
 
     default_code = "1214"
 
 
 class AccessError(HeadraceError):
-    """No key, a wrong key, or not allowed."""
+    """A missing or wrong key, or a lack of permission."""
 
     default_code = "1002"
 
 
 class LimitError(HeadraceError):
-    """Too much at once.
+    """A rate, concurrency or load limit.
 
     Args:
-        retry_after: seconds after which another try may succeed.
+        retry_after: seconds after which another attempt may succeed.
     """
 
     default_code = "1305"
@@ -95,12 +98,17 @@ class LimitError(HeadraceError):
 
 
 class EngineError(HeadraceError):
-    """The model, or what runs it, failed."""
+    """A failure of the model, or of the server or library that runs it."""
 
     default_code = "1234"
 
 
 class DecodeError(HeadraceError):
-    """Bytes of a peer that are not what they should be."""
+    """Bytes of a peer that cannot be decoded."""
 
     default_code = "1234"
+
+
+def encode_error(error: HeadraceError) -> bytes:
+    """Encode the body of an error response: `{"error": {"code": "1214", "message": "…"}}`."""
+    return msgspec.json.encode({"error": {"code": error.code, "message": error.message}})

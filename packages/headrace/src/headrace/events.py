@@ -1,14 +1,20 @@
-"""What a model can say: plain values, in the order in which it says them.
+"""Events of a generation: plain values, in the order in which a model generates them.
 
-An engine emits `Text` (what the model wrote, unparsed) or the parsed events, and ends with one
-`Finish`. A turn's log holds what the engine emitted; a parser turns each `Text` into the events
-that it means. Encoded as small arrays, so that a log can store them.
+An engine emits `Text` (raw model output, not yet parsed) or parsed events, and ends with one `Finish`.
+A turn's log keeps what the engine emitted; a parser replaces each `Text` by the parsed events. Events
+are encoded as small JSON arrays, so that a log can store them.
+
+A new member of `Event` needs a decision in `token_count`, `chunks.ChunkEncoder` and `chunks.merge`; mypy and
+tests/test_events.py name the places that lack one.
 """
+
+from typing import assert_never
 
 import msgspec
 
 __all__ = [
     "CANCELLED",
+    "CallEvent",
     "Content",
     "Event",
     "Finish",
@@ -19,18 +25,19 @@ __all__ = [
     "ToolCallArguments",
     "ToolCallEnd",
     "ToolCallStart",
+    "token_count",
 ]
 
 
 CANCELLED = "cancelled"
-"""The reason of an answer that its caller stopped. The wire says `stop`, as if the model had; but what is
-half stays half."""
+"""Finish reason of a generation that its caller cancelled. Clients receive `stop`; unlike after a real
+`stop`, an unfinished call or thinking section is left open."""
 
 
 class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
-    """A piece of the model's output, markup included.
+    """A fragment of raw model output, special tokens included.
 
-    `tokens` as the engine counts them; `ids` are the tokens themselves, or () where that is not known.
+    `tokens` is the engine's count; `ids` holds the token ids, or () if the engine does not report them.
     """
 
     text: str
@@ -39,28 +46,28 @@ class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """The engine has read `processed` of `total` prompt tokens. It is no part of the answer."""
+    """Prompt processing: `processed` of `total` prompt tokens are done. Not part of the answer."""
 
     processed: int
     total: int
 
 
 class Reasoning(msgspec.Struct, frozen=True, array_like=True, tag="r"):
-    """A piece of the thinking."""
+    """A fragment of the reasoning."""
 
     text: str
 
 
 class Content(msgspec.Struct, frozen=True, array_like=True, tag="c"):
-    """A piece of the answer."""
+    """A fragment of the answer's content."""
 
     text: str
 
 
 class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s", repr_omit_defaults=True):
-    """A call begins. `index` counts from 0; `id` is "" unless the model itself wrote one.
+    """The start of a tool call. `index` counts from 0; `id` is "" unless the model generated one.
 
-    `arguments` is "" unless the call leaves in one piece (`tool_stream` off).
+    `arguments` is "" unless the call is sent complete (`tool_stream` off).
     """
 
     index: int
@@ -70,20 +77,20 @@ class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s", repr_
 
 
 class ToolCallArguments(msgspec.Struct, frozen=True, array_like=True, tag="a"):
-    """A piece of a call's arguments: JSON text, to be joined."""
+    """A fragment of a call's arguments; the fragments join to JSON text."""
 
     index: int
     text: str
 
 
 class ToolCallEnd(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    """The call is whole. A call that was cut off has no end."""
+    """The end of a complete call. A truncated call has none."""
 
     index: int
 
 
 class TokenUsage(msgspec.Struct, frozen=True, array_like=True):
-    """Tokens as counted by the engine; `completion` includes `reasoning`, `prompt` includes `cached`."""
+    """Token counts of the engine; `completion` includes `reasoning`, `prompt` includes `cached`."""
 
     prompt: int = 0
     completion: int = 0
@@ -92,11 +99,25 @@ class TokenUsage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True, tag="f"):
-    """The end. `reason` is a `finish_reason` of the wire, or `CANCELLED`; `error` tells what failed."""
+    """The last event. `reason` is a `finish_reason` of the API or `CANCELLED`; `error` explains a failure."""
 
     reason: str
     usage: TokenUsage = TokenUsage()
     error: str = ""
 
 
-Event = Text | Progress | Reasoning | Content | ToolCallStart | ToolCallArguments | ToolCallEnd | Finish
+CallEvent = ToolCallStart | ToolCallArguments | ToolCallEnd
+Event = Text | Progress | Reasoning | Content | CallEvent | Finish
+
+
+def token_count(event: Event) -> int:
+    """Count the completion tokens of an event; a fragment that arrived parsed counts as one token."""
+    match event:
+        case Text(tokens=tokens):
+            return tokens
+        case Reasoning() | Content() | ToolCallStart() | ToolCallArguments():
+            return 1
+        case Progress() | ToolCallEnd() | Finish():
+            return 0
+        case _:
+            assert_never(event)

@@ -1,4 +1,4 @@
-"""Optional dependencies: the one place that says how to install what is missing."""
+"""Optional dependencies, and the error message for a missing one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ __all__ = ["needs_extra"]
 
 @contextmanager
 def needs_extra(name: str, otherwise: str = "") -> Iterator[None]:
-    """Surround the import of an optional dependency.
+    """Translate the failed import of an optional dependency.
 
     Args:
-        name: the extra that brings it, as in pyproject.toml.
-        otherwise: what can be done instead of installing it.
+        name: the extra in pyproject.toml that contains it.
+        otherwise: an alternative to installing it, appended to the message.
 
     Raises:
-        EngineError: it is not installed.
+        EngineError: the dependency is not installed.
     """
     try:
         yield

@@ -1,9 +1,9 @@
-"""Options, each described once, in the annotation of the field that holds its value.
+"""Options, each described once, in the annotation of its field in a settings class.
 
     class TurnSettings(msgspec.Struct):
-        linger: Annotated[Seconds, describe("how long a turn runs on without a reader; …")] = 60.0
+        linger: Annotated[Seconds, describe("how long a turn continues without a client; …")] = 60.0
 
-Programs make their flags from it, messages quote it, and `docs/draw_options.py` writes docs/configuration.md.
+Flags, error messages and docs/configuration.md (by `docs/draw_options.py`) are generated from it.
 """
 
 from collections.abc import Iterator
@@ -33,19 +33,19 @@ _SOURCES: Final[tuple[_Source, ...]] = ("flag", "variable", "file")
 def describe(
     text: str, metavar: str = "", *, default: str = "", sources: tuple[_Source, ...] = _SOURCES
 ) -> msgspec.Meta:
-    """Describe the option that a field holds.
+    """Describe the option of a field.
 
     Args:
-        text: a sentence fragment: what the option sets, and what its special values do.
-        metavar: the kind of value, if its type does not tell.
-        default: what happens without the option, if the field's default does not tell.
+        text: a sentence fragment: what the option sets, and the meaning of special values.
+        metavar: placeholder of the value, if the type implies none.
+        default: what happens without the option, if the field's default does not show it.
         sources: where the option can be set.
     """
     return msgspec.Meta(description=text, extra={"metavar": metavar, "default": default, "sources": sources})
 
 
 def unit(metavar: str, *, least: float, most: float | None = None) -> msgspec.Meta:
-    """Limit a number, and name what it counts or measures."""
+    """Define the range of a number and its unit."""
     return msgspec.Meta(ge=least, le=most, extra={"metavar": metavar})
 
 
@@ -57,10 +57,10 @@ class Option(NamedTuple):
     """An option as users see it.
 
     Args:
-        name: in headrace.toml.
-        metavar: the kind of value: its unit, or the choices as `{a,b}`.
+        name: the name in headrace.toml.
+        metavar: placeholder of the value: its unit, or the choices as `{a,b}`.
         description: what it sets.
-        default: in words or as a value; "" if the option is required.
+        default: a value or a description; "" if the option is required.
         sources: where it can be set.
     """
 
@@ -72,20 +72,20 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """Its name on the command line."""
+        """The name on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def variable(self) -> str:
-        """Its name in the environment."""
+        """The name of the environment variable."""
         return f"HEADRACE_{self.name.upper()}"
 
 
 class OptionError(RequestError):
-    """The value of an option cannot be used.
+    """An invalid value of an option.
 
     Args:
-        option: its name.
+        option: the name of the option.
         reason: what is wrong with the value, and what to do.
     """
 
@@ -97,7 +97,7 @@ class OptionError(RequestError):
 
 @contextmanager
 def errors_of(option: str) -> Iterator[None]:
-    """Turn the failure of what an option names, such as its file, into an `OptionError`."""
+    """Translate an `EngineError`, such as that of an unreadable file, to an `OptionError`."""
     try:
         yield
     except EngineError as error:
@@ -105,13 +105,13 @@ def errors_of(option: str) -> Iterator[None]:
 
 
 def options_of(kind: type[msgspec.Struct]) -> dict[str, Option]:
-    """The options of a table by name, inherited ones first. A field without a description is none."""
+    """Return the options of a settings class by name, inherited ones first: its fields with a description."""
     options = (_option(field) for field in msgspec.structs.fields(kind))
     return {option.name: option for option in options if option.description}
 
 
 def base_type(hint: Any) -> Any:
-    """The type without its annotations."""
+    """Return a type without its annotations."""
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 

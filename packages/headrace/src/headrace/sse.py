@@ -1,4 +1,4 @@
-"""Server-Sent Events: bytes ⇄ events, as the WHATWG standard says. Never reads a socket.
+"""Server-Sent Events: bytes ⇄ events, by the WHATWG standard. No I/O.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -12,11 +12,11 @@ __all__ = ["DONE", "SseDecoder", "SseEvent", "encode_comment", "encode_event"]
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = b"data: "
-_MAX_STRAY_BYTES = 64 * 1024
+_MAX_UNPARSED_BYTES = 64 * 1024
 
 
 class SseEvent(msgspec.Struct, frozen=True, gc=False):
-    """One dispatched event. `data` is UTF-8 as it came; `id` is the last one that the stream set."""
+    """A dispatched event. `data` is not decoded; `id` is the stream's last event id."""
 
     data: bytes
     event: str = ""
@@ -24,7 +24,7 @@ class SseEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 def encode_event(data: bytes, *, event: str = "", id: int | None = None) -> bytes:
-    """One frame. `data` must not contain a line end (JSON never does)."""
+    """Encode an event. `data` must not contain a line end (JSON never does)."""
     head = b""
     if event:
         head = b"event: %b\n" % event.encode()
@@ -34,51 +34,51 @@ def encode_event(data: bytes, *, event: str = "", id: int | None = None) -> byte
 
 
 def encode_comment(text: str) -> bytes:
-    r"""A keep-alive.
+    r"""Encode a comment, for keep-alives.
 
-    Ends with a single line end: after an event with an `id:`, the blank line of `: ping\n\n`
-    kills PyPI's openai (openai-python#2722).
+    It has a single line end: the blank line of `: ping\n\n` after an event with an `id:` crashes PyPI's
+    openai (openai-python#2722).
     """
     return b": %b\n" % text.encode()
 
 
 class SseDecoder:
-    """Bytes in, events out; how the bytes are cut makes no difference.
+    """An incremental decoder; the boundaries of the fed bytes make no difference.
 
-    What ends at a blank line is a block. As long as every block is one line `data: …`, one `split`
-    finds them all; other blocks are looked at line by line.
+    A block ends at a blank line. If every block is one line `data: …`, one `split` finds them all; other
+    blocks are parsed line by line.
 
     Args:
-        max_event_bytes: a block that grows beyond this raises `DecodeError`.
+        max_event_bytes: a longer block raises `DecodeError`.
     """
 
     def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
         self.last_event_id = ""
-        """Of the last block that ended: a cut event does not count, so that it can be asked for again."""
+        """The id of the last complete block. A truncated event does not count, so that it is sent again."""
         self.retry_ms: int | None = None
         self.unfinished: SseEvent | None = None
-        """After `finish`: the event that the end cut off. The standard drops it."""
+        """After `finish`: the event at the end that lacks its blank line. The standard drops it."""
         self._max = max_event_bytes
-        self._start: bytes | None = b""  # the first bytes, until they can be told from a byte order mark
+        self._start: bytes | None = b""  # the first bytes, while they may be part of a byte order mark
         self._after_cr = False
-        self._is_amid = True  # one of the two above, or a block that has not ended
-        self._rest: list[bytes] = []  # the block that has not ended yet, in pieces
+        self._has_partial = True  # one of the two above, or a block that has not ended
+        self._rest: list[bytes] = []  # the block that has not ended yet
         self._rest_size = 0
-        self._stray: list[bytes] = []
-        self._stray_size = 0
+        self._unparsed: list[bytes] = []
+        self._unparsed_size = 0
 
     @property
-    def stray(self) -> bytes:
-        """The lines that are no field of the standard: what a peer says that does not speak SSE."""
-        return b"\n".join(self._stray)
+    def unparsed(self) -> bytes:
+        """The lines that are not SSE fields, such as the body of an error response."""
+        return b"\n".join(self._unparsed)
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """Every event that `data` completes."""
-        if self._is_amid or b"\r" in data:
+        """Return the events that `data` completes."""
+        if self._has_partial or b"\r" in data:
             data = self._continue(data)
         if data[-2:] != b"\n\n":
             end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
-            self._hold(data[end:])
+            self._buffer(data[end:])
             data = data[:end]
         if data[:6] == _PLAIN and len(data) <= self._max:
             blocks = data[6:-2].split(b"\n\n" + _PLAIN)
@@ -88,7 +88,7 @@ class SseDecoder:
         return self._parse_all(data[:-2].split(b"\n\n"))
 
     def finish(self) -> list[SseEvent]:
-        """The end: what is left becomes `unfinished` and `stray`, and no event."""
+        """Move the rest to `unfinished` and `unparsed`; never an event."""
         last_event_id = self.last_event_id
         self.unfinished = self._parse(b"".join((self._start or b"", *self._rest)))
         self.last_event_id = last_event_id
@@ -104,20 +104,20 @@ class SseDecoder:
         return events
 
     def _continue(self, data: bytes) -> bytes:
-        """What makes the cuts invisible: byte order mark, line ends, the beginning of the block."""
+        """Handle what may span two reads: byte order mark, line ends, the start of the block."""
         if self._start is not None:
             data = self._strip_bom(data)
         if self._after_cr or b"\r" in data:
             data = self._normalise(data)
         if self._rest:
             data = self._join(data)
-        self._is_amid = bool(self._rest) or self._after_cr or self._start is not None
+        self._has_partial = bool(self._rest) or self._after_cr or self._start is not None
         return data
 
     def _join(self, data: bytes) -> bytes:
-        """With what was held, as soon as a blank line is there; so a long line costs its length once."""
+        """Prepend the buffered bytes once a blank line arrived, so that each byte is copied once."""
         ends_here = data.startswith(b"\n") and self._rest[-1].endswith(b"\n")
-        self._hold(data)
+        self._buffer(data)
         if not ends_here and b"\n\n" not in data:
             return b""
         data = b"".join(self._rest)
@@ -141,16 +141,16 @@ class SseDecoder:
             elif name == b"retry":
                 if value.isdigit() and len(value) < 10:
                     self.retry_ms = int(value)
-            elif name and self._stray_size < _MAX_STRAY_BYTES:
-                self._stray.append(line)
-                self._stray_size += len(line)
+            elif name and self._unparsed_size < _MAX_UNPARSED_BYTES:
+                self._unparsed.append(line)
+                self._unparsed_size += len(line)
         return SseEvent(b"\n".join(data), event, self.last_event_id) if data else None
 
-    def _hold(self, piece: bytes) -> None:
-        if piece:
-            self._rest.append(piece)
-            self._is_amid = True
-            self._rest_size += len(piece)
+    def _buffer(self, data: bytes) -> None:
+        if data:
+            self._rest.append(data)
+            self._has_partial = True
+            self._rest_size += len(data)
             self._check_size(self._rest_size)
 
     def _check_size(self, size: int) -> None:
@@ -159,7 +159,7 @@ class SseDecoder:
             raise DecodeError(msg)
 
     def _normalise(self, data: bytes) -> bytes:
-        """All line ends become LF; a CRLF may be cut in two."""
+        """Convert all line ends to LF; a CRLF may span two reads."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False

@@ -1,4 +1,4 @@
-"""A Python SDK for Z.ai's chat completions, and for every server that speaks them.
+"""A Python SDK for Z.ai's chat completions and for compatible servers.
 
 Start with `ZaiClient(api_key="…").chat.completions.create(model="glm-4.6", messages=[…], stream=True)`.
 """
@@ -7,7 +7,8 @@ from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.wire.completion import Accumulator as StreamAccumulator
-from zai import core as core  # programs catch zai.core.APIStatusError
+from zai import core as core  # programs for zai-sdk catch zai.core.APIStatusError
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.client import ZaiClient, ZhipuAiClient
 from zai.errors import (
     APIAuthenticationError,
@@ -27,7 +28,6 @@ from zai.errors import (
 )
 from zai.http.base_client import __version__
 from zai.http.deadlines import StreamTimeout
-from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.stream import Stream
 from zai.tools.run import ToolRun
@@ -70,7 +70,7 @@ __all__ = [
     "__version__",
 ]
 
-if PathFinder.find_spec("zai._client", __path__):  # a module of zai-sdk, and none of ours
+if PathFinder.find_spec("zai._client", __path__):  # a module that only zai-sdk has
     import warnings
 
     warnings.warn(
@@ -80,7 +80,7 @@ if PathFinder.find_spec("zai._client", __path__):  # a module of zai-sdk, and no
         stacklevel=2,
     )
 
-# asyncio takes as long to import as all the rest: only who uses it waits for it.
+# Importing asyncio takes as long as everything else: only programs that use it import it.
 _MODULE_OF: Final = {
     "AsyncCompletionStream": "zai.streaming.async_completion_stream",
     "AsyncStream": "zai.streaming.async_stream",
@@ -89,7 +89,7 @@ _MODULE_OF: Final = {
     "AsyncZhipuAiClient": "zai.async_client",
 }
 
-if not TYPE_CHECKING:  # to a type checker it would say that every name exists
+if not TYPE_CHECKING:  # for a type checker, __getattr__ would make every name valid
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULE_OF:

@@ -1,19 +1,33 @@
-"""The clients for asyncio."""
+"""The clients for asyncio: `AsyncZaiClient` for api.z.ai, `AsyncZhipuAiClient` for open.bigmodel.cn."""
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from zai.async_models import AsyncModels
 from zai.chat.async_chat import AsyncChat
-from zai.http.async_sender import AsyncSender
+from zai.http.async_http_client import AsyncHttpClient
 from zai.http.base_client import ZHIPU_URL
+from zai.http.request import RequestOptions
+from zai.http.responses import decode_response
+from zai.types.models import ModelList
 
-__all__ = ["AsyncZaiClient", "AsyncZhipuAiClient"]
+__all__ = ["AsyncModels", "AsyncZaiClient", "AsyncZhipuAiClient"]
 
 
-class AsyncZaiClient(AsyncSender):
-    """Talks to api.z.ai, or to `base_url`, in asyncio."""
+class AsyncModels:
+    """`client.models`."""
+
+    def __init__(self, client: AsyncHttpClient) -> None:
+        self._client = client
+
+    async def list(self, **options: Unpack[RequestOptions]) -> ModelList:
+        """List the server's models."""
+        request = self._client.request("GET", "/models", **options)
+        return decode_response(ModelList, await self._client.send(request))
+
+
+class AsyncZaiClient(AsyncHttpClient):
+    """A client for asyncio of api.z.ai, or of another server at `base_url`."""
 
     default_headers: ClassVar[Mapping[str, str]] = {"Accept-Language": "en-US,en"}
 
@@ -24,12 +38,12 @@ class AsyncZaiClient(AsyncSender):
 
     @cached_property
     def models(self) -> AsyncModels:
-        """The models that the server has."""
+        """The server's models."""
         return AsyncModels(self)
 
 
 class AsyncZhipuAiClient(AsyncZaiClient):
-    """Talks to open.bigmodel.cn, or to `base_url`, in asyncio."""
+    """A client for asyncio of open.bigmodel.cn, or of another server at `base_url`."""
 
     default_base_url: ClassVar[str] = ZHIPU_URL
     default_headers: ClassVar[Mapping[str, str]] = {}

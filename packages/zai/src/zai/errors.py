@@ -1,27 +1,28 @@
-"""Every error that the SDK raises on purpose.
+"""The SDK's exceptions.
 
     ZaiError
-    ├── APIStatusError                  the server said no: .status_code .code .message .body .response
-    │   ├── APIRequestFailedError           400: the request says what cannot be done
-    │   ├── APIAuthenticationError          401: no key, or a wrong one
-    │   ├── APIReachLimitError              429: too much, or the quota is used up
-    │   ├── APIInternalError                500
-    │   └── APIServerFlowExceedError        503
-    ├── ToolRoundsError                 a tool loop did not come to an end: .messages
-    └── APIResponseError                there is no answer, or not a whole one: .message .request .json_data
-        ├── APIResponseValidationError      it is not what it should be
-        ├── APIStreamTruncatedError         it ended too early: .partial
-        └── APIConnectionError              it did not come
-            ├── APITimeoutError             in time
-            └── APIStreamDisconnectedError  to its end: .partial .last_event_id
+    ├── APIStatusError                  an error status: .status_code .code .message .body .response
+    │   ├── APIRequestFailedError           400: invalid request
+    │   ├── APIAuthenticationError          401: no key, or an invalid one
+    │   ├── APIReachLimitError              429: rate limit or quota exceeded
+    │   ├── APIInternalError                500: the server failed
+    │   └── APIServerFlowExceedError        503: the server is overloaded
+    ├── ToolRoundsError                 a tool loop exceeded its rounds: .messages
+    └── APIResponseError                no response, or an incomplete one: .message .request .json_data
+        ├── APIResponseValidationError      an unexpected body
+        ├── APIStreamTruncatedError         a stream without its end: .partial
+        └── APIConnectionError              no connection
+            ├── APITimeoutError                 no response in time
+            └── APIStreamDisconnectedError      a stream that was disconnected: .partial .last_event_id
 
-The names are those of PyPI's zai-sdk, but for ToolRoundsError and the two of streams. An error inside a
-stream has the class that its code has as a status.
+The names are those of PyPI's zai-sdk, except ToolRoundsError and the two of streams. The class of an error
+within a stream is that of the status for its code.
 """
 
 from typing import Any
 
 from headrace.wire.completion import Completion
+from zai.http_library import Request, Response
 
 __all__ = [
     "APIAuthenticationError",
@@ -43,34 +44,34 @@ __all__ = [
 
 
 class ZaiError(Exception):
-    """The root of the SDK's errors."""
+    """The base class of the SDK's exceptions."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
-    # To copy and to pickle: what the classes take differs, what they have is all in their attributes.
+    # For copy and pickle: the arguments of the classes differ, but their attributes hold everything.
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), *self.args), self.__dict__)
 
 
 class APIStatusError(ZaiError):
-    """The server refused.
+    """The server responded with an error status, or sent an error within a stream.
 
     Args:
-        message: the server's sentence, or ours where it sent none.
-        response: the HTTP library's; None where there was none.
-        status_code: the response's, or inside a stream the one that the code stands for.
-        code: the server's own, for example "1214"; "" if it gave none.
-        body: what the server sent: decoded JSON, or text.
-        detail: what `str(error)` adds to the message, for example "status 400, code 1214".
+        message: the server's message, or the SDK's if it sent none.
+        response: the HTTP library's response.
+        status_code: the response's, or within a stream the status that the code stands for.
+        code: the server's error code, such as "1214", or "".
+        body: the response's body: decoded JSON, or text.
+        detail: what `str(error)` adds to the message, such as "status 400, code 1214".
     """
 
     def __init__(
         self,
         message: str,
         *,
-        response: Any,
+        response: Response,
         status_code: int = 0,
         code: str = "",
         body: Any = None,
@@ -86,20 +87,20 @@ class APIStatusError(ZaiError):
 
     @property
     def request_id(self) -> str | None:
-        """What a support team asks for: the response's `x-request-id` or `x-log-id`."""
+        """The server's id of the request, for its support: `x-request-id` or `x-log-id`."""
         return request_id_of(self.response)
 
 
 class APIRequestFailedError(APIStatusError):
-    """400: the request says what cannot be done."""
+    """400: the request is invalid."""
 
 
 class APIAuthenticationError(APIStatusError):
-    """401: no key, a wrong one, or one that has expired."""
+    """401: the key is missing, invalid or expired."""
 
 
 class APIReachLimitError(APIStatusError):
-    """429: too much at once, too often, or the quota is used up."""
+    """429: too many requests, or the quota is used up."""
 
 
 class APIInternalError(APIStatusError):
@@ -107,11 +108,11 @@ class APIInternalError(APIStatusError):
 
 
 class APIServerFlowExceedError(APIStatusError):
-    """503: the server takes no more requests for now."""
+    """503: the server is overloaded."""
 
 
 class ToolRoundsError(ZaiError):
-    """The model still calls tools after as many rounds as it was allowed."""
+    """The model still calls tools after `max_rounds`; `messages` is the conversation so far."""
 
     def __init__(self, message: str, *, messages: list[Any]) -> None:
         super().__init__(message)
@@ -119,60 +120,59 @@ class ToolRoundsError(ZaiError):
 
 
 class APIResponseError(ZaiError):
-    """There is no answer, or not a whole one; `partial` is what came of a stream."""
+    """There is no response, or an incomplete one; `partial` is what was received of a stream."""
 
     partial: Completion | None = None
 
-    def __init__(self, message: str, request: Any = None, json_data: object = None) -> None:
+    def __init__(self, message: str, request: Request | None = None, json_data: object = None) -> None:
         super().__init__(message)
         self.request = request
         self.json_data = json_data
 
 
 class APIResponseValidationError(APIResponseError):
-    """The answer is not what it should be: not JSON, or a web page."""
+    """The response has an unexpected body: not JSON, or a web page."""
 
-    def __init__(self, response: Any, json_data: object, *, message: str | None = None) -> None:
-        message = message or "the server's answer is not what this API answers; check base_url"
-        super().__init__(message, getattr(response, "request", None), json_data)
+    def __init__(self, response: Response, json_data: object, *, message: str | None = None) -> None:
+        message = message or "the response is not one of this API; check base_url"
+        super().__init__(message, response.request, json_data)
         self.response = response
-        self.status_code: int = getattr(response, "status_code", 0)
+        self.status_code = response.status_code
 
 
 class APIStreamTruncatedError(APIResponseError):
-    """The stream ended without `[DONE]` and without a `finish_reason`; `partial` is what came."""
+    """The stream ended without `[DONE]` and without a `finish_reason`; `partial` is what was received."""
 
-    def __init__(self, message: str, *, partial: Completion, request: Any = None) -> None:
+    def __init__(self, message: str, *, partial: Completion, request: Request | None = None) -> None:
         super().__init__(message, request)
         self.partial: Completion = partial
 
 
 class APIConnectionError(APIResponseError):
-    """The server could not be reached, or the connection broke."""
+    """The server could not be reached, or the connection was lost."""
 
-    def __init__(self, *, message: str = "Connection error.", request: Any = None) -> None:
+    def __init__(self, *, message: str = "Connection error.", request: Request | None = None) -> None:
         super().__init__(message, request)
 
 
 class APITimeoutError(APIConnectionError):
-    """The answer did not come in time."""
+    """The response did not come in time."""
 
-    def __init__(self, request: Any = None, *, message: str = "Request timed out.") -> None:
+    def __init__(self, request: Request | None = None, *, message: str = "Request timed out.") -> None:
         super().__init__(message=message, request=request)
 
 
 class APIStreamDisconnectedError(APIConnectionError):
-    """The connection broke within a stream; `partial` is what came, up to `last_event_id`."""
+    """The connection was lost within a stream; `partial` is what was received, up to `last_event_id`."""
 
     def __init__(
-        self, message: str, *, partial: Completion, last_event_id: str = "", request: Any = None
+        self, message: str, *, partial: Completion, last_event_id: str = "", request: Request | None = None
     ) -> None:
         super().__init__(message=message, request=request)
         self.partial: Completion = partial
         self.last_event_id = last_event_id
 
 
-def request_id_of(response: Any) -> str | None:
-    """The id under which the server logged the request."""
-    headers = getattr(response, "headers", {})
-    return headers.get("x-request-id") or headers.get("x-log-id")
+def request_id_of(response: Response) -> str | None:
+    """Return the server's id of the request."""
+    return response.headers.get("x-request-id") or response.headers.get("x-log-id")

@@ -1,10 +1,10 @@
-"""For the tests of programs that use the SDK: a transport that answers from a recorded stream.
+"""For tests of programs that use the SDK: a transport that replays a recorded response.
 
-    transport = ReplayTransport.load("stream.sse", piece_bytes=7)
+    transport = ReplayTransport.load("stream.sse", chunk_size=7)
     client = ZaiClient(api_key="a.b", http_client=httpx2.Client(transport=transport))
 
-A recording is a body as bytes, or a file: a trace that `headrace record` wrote, with its timing, its status
-and its ending, or the body itself.
+A recording is a body as bytes, or a file: the body itself, or the output of `headrace record`, with the
+timing, the status and the ending.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ import msgspec
 __all__ = ["ReplayTransport"]
 
 
-class _TraceHead(msgspec.Struct, frozen=True):
+class _RecordingHead(msgspec.Struct, frozen=True):
     path: str
     status: int = 200
     content_type: str = "text/event-stream"
     retry_after: str = ""
 
 
-class _TraceLine(msgspec.Struct, frozen=True):
+class _RecordingLine(msgspec.Struct, frozen=True):
     at: float
     text: str = ""
     base64: str = ""
@@ -36,15 +36,15 @@ class _TraceLine(msgspec.Struct, frozen=True):
 
 
 class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Gives the same answer to every request, for `httpx2.Client` and `httpx2.AsyncClient` alike.
+    """Returns the same response to each request; for `httpx2.Client` and `httpx2.AsyncClient`.
 
     Args:
-        recording: the body, or its pieces, in which numbers are seconds of silence.
-        timed: keep the silences; otherwise everything comes at once.
-        piece_bytes: cut the body into pieces of this size instead of those of the recording.
-        break_after: after so many bytes the connection breaks.
-        status: of the response.
-        headers: of the response, besides the content type of a stream.
+        recording: the body, or its chunks; numbers between them are pauses in seconds.
+        timed: keep the pauses.
+        chunk_size: split the body into chunks of this many bytes.
+        disconnect_after: disconnect after this many bytes.
+        status: the response's status.
+        headers: the response's headers, in addition to the content type of a stream.
     """
 
     def __init__(
@@ -52,106 +52,106 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         recording: bytes | Iterable[bytes | float],
         *,
         timed: bool = False,
-        piece_bytes: int | None = None,
-        break_after: int | None = None,
+        chunk_size: int | None = None,
+        disconnect_after: int | None = None,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        pieces: list[bytes | float] = [recording] if isinstance(recording, bytes) else [*recording]
+        chunks: list[bytes | float] = [recording] if isinstance(recording, bytes) else [*recording]
         if not timed:
-            pieces = [piece for piece in pieces if isinstance(piece, bytes)]
-        self._pieces = pieces if piece_bytes is None else _cut(pieces, piece_bytes)
-        self._break_after = break_after
+            chunks = [chunk for chunk in chunks if isinstance(chunk, bytes)]
+        self._chunks = chunks if chunk_size is None else _split(chunks, chunk_size)
+        self._disconnect_after = disconnect_after
         self._status = status
         self._headers = {"content-type": "text/event-stream;charset=UTF-8", **(headers or {})}
         self.requests: list[httpx2.Request] = []
-        """Those that were answered."""
+        """The requests received."""
 
     @classmethod
     def load(cls, path: str | PathLike[str], **options: Any) -> "ReplayTransport":
-        """From a file; `options` are those of the class, and win over what a trace says."""
+        """Load a file; `options` are those of the class, and override the recording's."""
         data = Path(path).read_bytes()
         first, _, rest = data.partition(b"\n")
         try:
-            head = msgspec.json.decode(first, type=_TraceHead)
+            head = msgspec.json.decode(first, type=_RecordingHead)
         except msgspec.DecodeError:
             return cls(data, **options)
-        return cls(**{**_read_trace(head, rest), **options})
+        return cls(**{**_parse_recording(head, rest), **options})
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """For httpx2."""
+        """Return the response (called by httpx2)."""
         request.read()
-        return self._answer(request)
+        return self._respond(request)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """For httpx2."""
+        """Return the response (called by httpx2)."""
         await request.aread()
-        return self._answer(request)
+        return self._respond(request)
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    def _respond(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
-        body = _Replay(self._pieces, self._break_after)
+        body = _Replay(self._chunks, self._disconnect_after)
         return httpx2.Response(self._status, headers=self._headers, stream=body)
 
 
 class _Replay(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    def __init__(self, pieces: list[bytes | float], break_after: int | None) -> None:
-        self._pieces = pieces
-        self._left = break_after
+    def __init__(self, chunks: list[bytes | float], disconnect_after: int | None) -> None:
+        self._chunks = chunks
+        self._remaining = disconnect_after
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._pieces:
-            if isinstance(piece, bytes):
-                yield from self._until_the_break(piece)
+        for chunk in self._chunks:
+            if isinstance(chunk, bytes):
+                yield from self._until_disconnect(chunk)
             else:
-                time.sleep(piece)
+                time.sleep(chunk)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            if isinstance(piece, bytes):
-                for part in self._until_the_break(piece):
+        for chunk in self._chunks:
+            if isinstance(chunk, bytes):
+                for part in self._until_disconnect(chunk):
                     yield part
             else:
-                await asyncio.sleep(piece)
+                await asyncio.sleep(chunk)
 
-    def _until_the_break(self, piece: bytes) -> Iterator[bytes]:
-        if self._left is None:
-            yield piece
+    def _until_disconnect(self, chunk: bytes) -> Iterator[bytes]:
+        if self._remaining is None:
+            yield chunk
             return
-        if part := piece[: self._left]:
+        if part := chunk[: self._remaining]:
             yield part
-        self._left -= len(part)
-        if self._left == 0:
-            message = "the replayed connection breaks here"
+        self._remaining -= len(part)
+        if self._remaining == 0:
+            message = "the replayed connection is closed here"
             raise httpx2.RemoteProtocolError(message)
 
 
-def _cut(pieces: list[bytes | float], size: int) -> list[bytes | float]:
+def _split(chunks: list[bytes | float], size: int) -> list[bytes | float]:
     parts: list[bytes | float] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            parts += [piece[at : at + size] for at in range(0, len(piece), size)]
+    for chunk in chunks:
+        if isinstance(chunk, bytes):
+            parts += [chunk[at : at + size] for at in range(0, len(chunk), size)]
         else:
-            parts.append(piece)
+            parts.append(chunk)
     return parts
 
 
-def _read_trace(head: _TraceHead, text: bytes) -> dict[str, Any]:
-    """The arguments that play a trace."""
-    lines = [msgspec.json.decode(line, type=_TraceLine) for line in text.splitlines() if line]
-    pieces: list[bytes | float] = []
+def _parse_recording(head: _RecordingHead, text: bytes) -> dict[str, Any]:
+    """Return the arguments of a transport that replays a recording."""
+    lines = [msgspec.json.decode(line, type=_RecordingLine) for line in text.splitlines() if line]
+    chunks: list[bytes | float] = []
     now = 0.0
     for line in lines:
-        pieces += [line.at - now, line.text.encode() or b64decode(line.base64)]
+        chunks += [line.at - now, line.text.encode() or b64decode(line.base64)]
         now = line.at
     headers = {"content-type": head.content_type}
     if head.retry_after:
         headers["retry-after"] = head.retry_after
-    size = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
-    was_cut = not lines or lines[-1].end != "whole"
+    size = sum(len(chunk) for chunk in chunks if isinstance(chunk, bytes))
+    disconnected = not lines or lines[-1].end != "whole"
     return {
-        "recording": pieces,
+        "recording": chunks,
         "status": head.status,
         "headers": headers,
-        "break_after": size if was_cut else None,
+        "disconnect_after": size if disconnected else None,
     }

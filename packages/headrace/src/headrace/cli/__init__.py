@@ -1,1 +1,1 @@
-"""The `headrace` program: one module a command."""
+"""The `headrace` program: one module for each command."""

@@ -1,4 +1,4 @@
-"""`headrace parse`: what a model's raw output says, as JSON lines."""
+"""`headrace parse`: the events of a model's raw output as JSON lines."""
 
 import argparse
 import sys
@@ -20,41 +20,42 @@ __all__ = ["add_parser", "describe"]
 
 
 def add_parser(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "parse",
-        description="Read the raw output of a model, markup included, from the standard input and print the"
-        " events that it means, one JSON object a line.",
+        description="Parse the raw output of a model, markup included, from the standard input and print the"
+        " resulting events, one JSON object per line.",
     )
-    families = f"family of the model: {', '.join(FORMATS)}"
+    families = f"model family: {', '.join(FORMATS)}"
     parser.add_argument("--format", metavar="FAMILY", choices=FORMATS, required=True, help=families)
     parser.add_argument(
         "--tools",
         metavar="FILE",
         type=Path,
-        help="JSON file with the request's tools (default: none, so the markup of calls is text)",
+        help="JSON file with the tools of the request (default: none, so markup of tool calls is text)",
     )
     parser.add_argument(
-        "--every",
-        metavar="N",
+        "--chunk-size",
+        metavar="CHARACTERS",
         type=_positive,
-        help="read in pieces of N characters and print the events of each (default: read everything at once)",
+        help="parse the input in chunks of this size and print the events of each chunk (default: the whole"
+        " input is one chunk)",
     )
     parser.add_argument(
         "--no-thinking",
         action="store_true",
-        help="read the answer to a prompt that turned thinking off (default: thinking is on)",
+        help="parse the output of a prompt with thinking disabled (default: thinking is enabled)",
     )
     parser.add_argument(
         "--no-tool-stream",
         action="store_true",
-        help="print each tool call as a whole (default: print its arguments as they come)",
+        help="print each tool call in one event (default: arguments are printed incrementally)",
     )
     parser.set_defaults(run=_parse)
 
 
 def describe(event: Event) -> dict[str, Any]:
-    """An event for people: its kind and its fields by name."""
+    """Return an event as a JSON object: its type and its fields."""
     return {"event": type(event).__name__, **msgspec.structs.asdict(event)}
 
 
@@ -66,16 +67,16 @@ def _parse(arguments: argparse.Namespace) -> int:
         tool_stream=not arguments.no_tool_stream,
     )
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
-    every = arguments.every or max(len(text), 1)
-    events = _events(parser, (text[start : start + every] for start in range(0, len(text), every)))
-    for event in events if arguments.every else merge(events):
-        sys.stdout.buffer.write(msgspec.json.encode(describe(event)) + b"\n")  # JSON is UTF-8 everywhere
+    size = arguments.chunk_size or max(len(text), 1)
+    events = _events(parser, (text[start : start + size] for start in range(0, len(text), size)))
+    for event in events if arguments.chunk_size else merge(events):
+        sys.stdout.buffer.write(msgspec.json.encode(describe(event)) + b"\n")  # JSON is UTF-8 in every locale
     return 0
 
 
-def _events(parser: OutputParser, pieces: Iterator[str]) -> Iterator[Event]:
-    for piece in pieces:
-        yield from parser.feed(piece)
+def _events(parser: OutputParser, chunks: Iterator[str]) -> Iterator[Event]:
+    for chunk in chunks:
+        yield from parser.feed(chunk)
     yield from parser.finish()
 
 
@@ -85,13 +86,13 @@ def _read_tools(path: Path) -> Mapping[str, Mapping[str, Any] | None]:
     try:
         tools = msgspec.json.decode(encoded, type=list[Tool])
     except msgspec.DecodeError as error:
-        msg = f'--tools {path}: {error}; a list as in a request is expected: [{{"type": "function", …}}]'
+        msg = f'--tools {path}: {error}; expected the list `tools` of a request: [{{"type": "function", …}}]'
         raise RequestError(msg) from None
     return {tool.function.name: tool.function.parameters for tool in tools}
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        msg = f"{text!r} is not a whole number above 0"
+        msg = f"{text!r} is not an integer above 0"
         raise argparse.ArgumentTypeError(msg)
     return int(text)

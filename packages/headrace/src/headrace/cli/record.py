@@ -1,4 +1,4 @@
-"""`headrace record`: stand between a client and a server, and keep what the server says."""
+"""`headrace record`: a proxy that records the responses of a server."""
 
 import argparse
 import os
@@ -19,15 +19,19 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Describe the command."""
+    """Add the command and its options."""
     parser = commands.add_parser(
         "record",
-        description="Pass requests on to a server and write each answer, with its timing, as a trace that"
-        " `headrace serve --engine recorded --model DIR` plays. Traces hold prompts and answers, and no"
-        " headers. Neither variables nor headrace.toml are read.",
+        description="Forward requests to a server and write each response, with its timing, as a recording"
+        " that `headrace serve --engine recorded --model DIR` plays. Recordings contain prompts and answers,"
+        " but no headers. Neither environment variables nor headrace.toml are read.",
     )
     parser.add_argument(
-        "--to", metavar="DIR", type=Path, required=True, help="directory for the traces; created if missing"
+        "--output-dir",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="directory for the recordings; created if missing",
     )
     parser.add_argument(
         "--host",
@@ -40,14 +44,14 @@ def add_parser(commands: Any) -> None:
         metavar="PORT",
         type=int,
         default=8000,
-        help="TCP port to listen on; 0 picks a free one (default: %(default)s)",
+        help="TCP port to listen on; 0 picks a free port (default: %(default)s)",
     )
     parser.add_argument(
-        "--key",
+        "--upstream-key-env",
         default="",
-        metavar="NAME",
-        help="name of the environment variable that holds the server's API key (default: the client's own key"
-        " is passed on)",
+        metavar="VARIABLE",
+        help="name of the environment variable that contains the server's API key (default: the client's own"
+        " key is forwarded)",
     )
     parser.add_argument("url", metavar="URL", help="base URL of the server, such as http://gpu1:8000/v1")
     parser.set_defaults(run=_record)
@@ -56,19 +60,20 @@ def add_parser(commands: Any) -> None:
 def _record(arguments: argparse.Namespace) -> int:
     if not is_loopback(arguments.host):
         msg = (
-            f"--host: {arguments.host} is not a loopback address, and `record` checks no keys; use 127.0.0.1"
+            f"--host: {arguments.host} is not a loopback address; `record` has no API keys, so use 127.0.0.1"
         )
         raise RequestError(msg)
-    key = _key(arguments.key)
+    variable = arguments.upstream_key_env
+    key = _key(variable)
     with listen(arguments.host, arguments.port) as listener:
-        transport = HttpTransport(arguments.url, key=key, key_variable=arguments.key)
+        transport = HttpTransport(arguments.url, key=key, key_variable=variable)
         url = url_of(listener)
         announce(
             f"headrace: recording {arguments.url}\n"
-            f"  ask     {', '.join(url + prefix for prefix in PREFIXES)}\n"
-            f"  traces  {arguments.to}"
+            f"  endpoints   {', '.join(url + prefix for prefix in PREFIXES)}\n"
+            f"  recordings  {arguments.output_dir}"
         )
-        run(Recorder(transport, arguments.to), listener, Settings())
+        run(Recorder(transport, arguments.output_dir), listener, Settings())
     return 0
 
 
@@ -76,4 +81,4 @@ def _key(variable: str) -> str:
     try:
         return read_key(variable, os.environ)
     except OptionError as error:
-        raise RequestError(f"--{error.message}") from None
+        raise RequestError(f"--upstream-key-env: {error.reason}") from None

@@ -1,4 +1,4 @@
-"""`headrace serve`: the API on this machine."""
+"""`headrace serve`: serve the API."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from headrace.cli.streams import announce
 from headrace.errors import HeadraceError
 from headrace.extras import needs_extra
-from headrace.models import Catalogue, Model
+from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.settings import (
     LlamaSettings,
@@ -17,31 +17,30 @@ from headrace.models.settings import (
     UpstreamSettings,
 )
 from headrace.server.app import PREFIXES, App
-from headrace.server.configuration import ModelOptions, configure
+from headrace.server.configuration import Configuration, ModelOptions, configure
 from headrace.server.local import listen, run, url_of
 from headrace.server.options import OPTION_GROUPS
-from headrace.server.settings import Settings
 from headrace.turns import check_store
 from headrace.turns.settings import without_secrets
 
 __all__ = ["add_parser"]
 
 _DEMO_NOTE: Final = """\
-  NOTE    all of these names are the embedded demo model headrace-tiny: a few million
-          parameters, trained for short poems, small talk and tool calls. It is not GLM."""
+  NOTE      all of these names are the embedded demo model headrace-tiny: a few million
+            parameters, trained for short poems, small talk and tool calls. It is not GLM."""
 _WITHOUT_STORE: Final = {
-    "fail": "Until it can, requests for resumable turns get status 503.",
-    "go-on": "Until it can, turns go on without resume.",
+    "fail": "Until it is available, requests for resumable turns get status 503.",
+    "continue": "Until it is available, turns cannot be resumed.",
 }
 
 
 def add_parser(commands: Any) -> None:
-    """Describe the command; its options are those of the tables of settings."""
+    """Add the command and its options, which the settings classes define."""
     parser = commands.add_parser(
         "serve",
-        description="Serve the API. Options can also be set as HEADRACE_<NAME> and in headrace.toml; flags"
-        " count before variables, and variables before the file. Clients need a key if"
-        " HEADRACE_API_KEYS=id.secret[,…] is set, which has no flag.",
+        description="Serve the API. Options can also be set by environment variables (HEADRACE_<NAME>) and in"
+        " headrace.toml; flags take precedence over variables, and variables over the file. Clients need an"
+        " API key if HEADRACE_API_KEYS=id.secret[,…] is set, which has no flag.",
     )
     for title, options in OPTION_GROUPS.items():
         group = parser.add_argument_group(title)
@@ -64,21 +63,21 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = configuration.settings
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
-        app = App(Catalogue([one.model for one in loaded]), settings)
-        announce(_banner(loaded, settings, url_of(listener)))
+        app = App(ModelRegistry([one.model for one in loaded]), settings)
+        announce(_banner(loaded, configuration, url_of(listener)))
         run(app, listener, settings)
     return 0
 
 
 def _load(options: ModelOptions) -> list[_Loaded]:
-    """The model that the options describe; several, where a server that has several is named."""
-    guesses: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
+    """Load the model that the options describe, or each model of the server that they name."""
+    discovered: Sequence[tuple[ModelOptions, Sequence[str]]] = [(options, ())]
     if options.values.get("url") and not (options.name and "engine" in options.values):
         with needs_extra("upstream"):
-            from headrace.server.guessing import guess_models
-        guesses = [(guess.options, guess.notes) for guess in guess_models(options, os.environ)]
+            from headrace.server.discovery import discover_models
+        discovered = [(model.options, model.notes) for model in discover_models(options, os.environ)]
     loaded: list[_Loaded] = []
-    for complete, notes in guesses:
+    for complete, notes in discovered:
         settings = complete.settings()
         try:
             loaded.append(_Loaded(load_model(complete.name, settings), settings, notes))
@@ -87,19 +86,21 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     return loaded
 
 
-def _banner(loaded: Sequence[_Loaded], settings: Settings, url: str) -> str:
+def _banner(loaded: Sequence[_Loaded], configuration: Configuration, url: str) -> str:
+    settings = configuration.settings
     lines = [f"headrace: serving {url}{PREFIXES[0]}  (also {', '.join(PREFIXES[1:])})"]
     for model, of_model, _ in loaded:
-        lines.append(f"  models  {', '.join(model.names)}{_runner(of_model)}")
+        lines.append(f"  models    {', '.join(model.names)}{_runner(of_model)}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
-    guessed = dict.fromkeys(note for one in loaded for note in one.notes)
-    lines += [f"  guessed {note}" for note in guessed]
+    notes = dict.fromkeys(note for one in loaded for note in one.notes)
+    lines += [f"  detected  {note}" for note in notes]
     number = len(settings.api_keys)
-    keys = f"{number} from HEADRACE_API_KEYS" if number else "none: anyone on this machine"
-    lines += [f"  turns   {without_secrets(settings.turns.store)}", f"  keys    {keys}"]
+    keys = f"{number} from HEADRACE_API_KEYS" if number else "none: any program on this machine can call"
+    lines += [f"  store     {without_secrets(settings.turns.store)}", f"  API keys  {keys}"]
     if failure := check_store(settings.turns):
-        lines.append(f"  WARNING {failure}\n          {_WITHOUT_STORE[settings.turns.store_failure]}")
+        lines.append(f"  WARNING   {failure}\n            {_WITHOUT_STORE[settings.turns.on_store_error]}")
+    lines += [f"  WARNING   {warning}" for warning in configuration.warnings]
     return "\n".join(lines)
 
 
@@ -110,6 +111,6 @@ def _runner(settings: ModelSettings) -> str:
         case LlamaSettings() | RecordedSettings():
             return f": {settings.path}"
         case UpstreamSettings():
-            return f": {settings.upstream_model or 'the same'} at {', '.join(settings.url)}"
+            return f": {settings.upstream_model or 'the same name'} at {', '.join(settings.url)}"
         case _:
             return ""

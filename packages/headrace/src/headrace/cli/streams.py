@@ -1,4 +1,4 @@
-"""A program's standard streams, whatever is at their other end: nothing, a full disk, a reader that left."""
+"""Handling of standard streams that are closed, on a full disk, or piped to a program that has ended."""
 
 import io
 import os
@@ -10,9 +10,9 @@ __all__ = ["announce", "run"]
 
 
 def run(program: Callable[[], int]) -> int:
-    """Run a program to its exit status. Output that cannot be written never ends in a traceback.
+    """Run a program and return its exit status, without a traceback if its output cannot be written.
 
-    A reader that leaves (`| head`) has seen enough: status 0. On a full disk it is 1, and 130 after Ctrl-C.
+    The status is 0 if the reader of a pipe has ended (`| head`), 1 on a full disk, and 130 after Ctrl-C.
     """
     _prepare()
     try:
@@ -32,7 +32,7 @@ def run(program: Callable[[], int]) -> int:
 
 
 def announce(text: str) -> None:
-    """Print something that the program can do without; its work goes on if that is impossible."""
+    """Print optional information; continue if that fails."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -44,13 +44,13 @@ def announce(text: str) -> None:
 
 def _prepare() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed: what is opened next must not take its descriptor
+        if getattr(sys, name) is None:  # closed: another file must not get its descriptor
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:
-    """Let what is still buffered, and all that follows, go nowhere."""
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    """Redirect the standard output, including what is buffered, to the null device."""
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), sys.stdout.fileno())

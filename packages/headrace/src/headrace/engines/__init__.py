@@ -1,4 +1,4 @@
-"""What generates: one interface, several ways to run a model."""
+"""Engines: one interface, several ways to run a model."""
 
 from headrace.engines.base import Engine, Generation
 from headrace.engines.scripted import ScriptedEngine

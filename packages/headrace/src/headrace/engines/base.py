@@ -1,12 +1,12 @@
-"""What an engine is: something that is given a generation and says events.
+"""The interface of an engine: it takes a generation and emits events.
 
-    async for events in engine.generate(generation):    # a list: what was ready together
+    async for events in engine.generate(generation):    # a list: the events that were ready together
         …
 
-It says `Progress` while it reads the prompt (or nothing), then `Text` or parsed events, and last
-exactly one `Finish`. An empty list is a sign of life: something came that cannot be told yet. It raises
-`HeadraceError` if it fails: before its first event that becomes the response's status, after it the
-stream's ending. Closing the iterator stops the model at once.
+An engine may emit `Progress` while it processes the prompt, then emits `Text` or parsed events, and last
+exactly one `Finish`. An empty list is a heartbeat: the engine is alive, but has no event to emit. A failure
+raises `HeadraceError`: before the first event it becomes the response's status, later the end of the stream.
+Closing the iterator aborts the generation.
 """
 
 from collections.abc import AsyncGenerator
@@ -21,42 +21,42 @@ __all__ = ["Engine", "Generation"]
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """What a model shall go on from.
+    """The input of an engine.
 
     Args:
-        prompt: the rendered prompt, for engines that take text; see `headrace.prompts.markup`.
-        request: sampling, limits and stop strings; for engines that parse themselves, everything.
-        said: the beginning of the answer, where it is to be continued.
-        is_kept: the answer may have to be continued: tell its tokens, where that is possible. Text alone
-            may be cut into other tokens than the model chose, within a word.
+        prompt: the rendered prompt, for engines that take text; see `headrace.prompts.escaping`.
+        request: sampling, limits and stop strings; for engines that render and parse themselves, everything.
+        prefix: the start of the answer, if it is to be continued.
+        needs_token_ids: whether to emit the ids of the tokens if possible, because the answer may have to be
+            continued: its text alone may be tokenized differently than it was generated.
     """
 
     prompt: str
     request: ChatRequest
-    said: tuple[Text, ...] = ()
-    is_kept: bool = False
+    prefix: tuple[Text, ...] = ()
+    needs_token_ids: bool = False
 
 
 class Engine(Protocol):
-    """One model that runs somewhere."""
+    """A model that runs somewhere."""
 
     @property
     def continues(self) -> bool:
-        """Whether it can go on from within an answer, given prompt and text so far."""
+        """Whether it can continue a partial answer (`Generation.prefix`)."""
         ...
 
     def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Start. Nothing is computed before the first `__anext__`."""
+        """Generate the answer. Nothing is computed before the first `__anext__`."""
         ...
 
     async def check(self) -> None:
-        """Whether it could generate now, as far as that can be told at little cost.
+        """Check, at little cost, whether the engine is available.
 
         Raises:
-            HeadraceError: it could not.
+            HeadraceError: it is not.
         """
         ...
 
     async def close(self) -> None:
-        """Stop what runs and let go of what is held."""
+        """Abort all generations and release all resources."""
         ...

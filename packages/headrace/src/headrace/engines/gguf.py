@@ -1,6 +1,6 @@
-"""The metadata of a GGUF file: what a model is, before anything tries to run it.
+"""The metadata of a GGUF file, read from its header and checked before llama.cpp loads the file.
 
-llama.cpp aborts the process on some bad files, so a file is looked at first. Reads the header only.
+llama.cpp aborts the process on some invalid files.
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -35,25 +35,25 @@ _LIMITS: Final = {
     "expert_gating_func": (0, 4),
     "rope.dimension_count": (2, 2**16),
 }
-"""Beyond these llama.cpp does not refuse the file but aborts the process, or hangs."""
+"""Outside these ranges llama.cpp does not reject the file but aborts the process, or hangs."""
 
 
-def read_metadata(path: Path, whole: Container[str] = ()) -> dict[str, Any]:
-    """Every key of the header; of a long array only its length, unless it is to be kept `whole`.
+def read_metadata(path: Path, arrays: Container[str] = ()) -> dict[str, Any]:
+    """Read every key of the header; of a long array only its length, unless it is in `arrays`.
 
     Raises:
-        EngineError: no such file, or not a whole GGUF header.
+        EngineError: the file does not exist, or its header is invalid or truncated.
     """
     try:
         with reading("the model file", path), path.open("rb") as file:
-            return _read(file, whole)
+            return _read(file, arrays)
     except (ValueError, OverflowError) as error:
         msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
         raise EngineError(msg) from None
 
 
 def special_tokens(path: Path) -> dict[str, int]:
-    """The tokens that a text names to tell turns, calls and the like, by their names.
+    """Return the ids of the special tokens by name.
 
     Raises:
         EngineError: as `read_metadata`.
@@ -64,14 +64,14 @@ def special_tokens(path: Path) -> dict[str, int]:
 
 
 def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
-    """Refuse what llama.cpp would abort the process over, and what is no language model.
+    """Reject files on which llama.cpp aborts the process, and files that are not language models.
 
     Raises:
         EngineError: names the key and its value.
     """
     kind = metadata.get("general.type", "model")
     if kind != "model":
-        msg = f"{path} is no model but {kind!r} (general.type); give the model's own file"
+        msg = f"{path} is not a model but {kind!r} (general.type); use the model's own file"
         raise EngineError(msg)
     architecture = metadata.get("general.architecture", "")
     own = {key.removeprefix(f"{architecture}."): value for key, value in metadata.items()}
@@ -92,39 +92,39 @@ def _inconsistent(path: Path, what: str) -> EngineError:
     return EngineError(f"{path} is inconsistent: {what}; download or convert it again")
 
 
-def _read(file: BinaryIO, whole: Container[str]) -> dict[str, Any]:
+def _read(file: BinaryIO, arrays: Container[str]) -> dict[str, Any]:
     if file.read(4) != _MAGIC:
-        msg = "it does not begin with GGUF"
+        msg = "it does not start with GGUF"
         raise ValueError(msg)
     version, _tensors, pairs = _unpack(file, "IQQ")
     if version not in _VERSIONS:
-        msg = f"version {version} is not known"
+        msg = f"unknown version {version}"
         raise ValueError(msg)
-    return dict(_pair(file, whole) for _ in range(pairs))
+    return dict(_pair(file, arrays) for _ in range(pairs))
 
 
-def _pair(file: BinaryIO, whole: Container[str]) -> tuple[str, Any]:
+def _pair(file: BinaryIO, arrays: Container[str]) -> tuple[str, Any]:
     key = _string(file)
     (kind,) = _unpack(file, "I")
-    return key, _value(file, kind, is_whole=key in whole)
+    return key, _value(file, kind, is_complete=key in arrays)
 
 
-def _value(file: BinaryIO, kind: int, *, is_whole: bool = False) -> Any:
+def _value(file: BinaryIO, kind: int, *, is_complete: bool = False) -> Any:
     if kind == _STRING:
         return _string(file)
     if kind == _ARRAY:
         item, length = _unpack(file, "IQ")
         if item == _ARRAY:
-            msg = "it has arrays within arrays"
+            msg = "it has nested arrays"
             raise ValueError(msg)
-        is_kept = is_whole or length <= _MAX_KEPT_ARRAY
+        is_kept = is_complete or length <= _MAX_KEPT_ARRAY
         if item in _SCALARS and not is_kept:
             file.seek(struct.calcsize("<" + _SCALARS[item]) * length, 1)
             return length
         values = [_value(file, item) for _ in range(length)]
         return values if is_kept else length
     if kind not in _SCALARS:
-        msg = f"value type {kind} is not known"
+        msg = f"unknown value type {kind}"
         raise ValueError(msg)
     return _unpack(file, _SCALARS[kind])[0]
 
@@ -144,6 +144,6 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
 def _read_exactly(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     if len(data) < size:
-        msg = "it is cut off"
+        msg = "it is truncated"
         raise ValueError(msg)
     return data

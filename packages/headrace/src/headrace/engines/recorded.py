@@ -1,6 +1,6 @@
-"""A server that is played from a trace, with its timing and, if wanted, its faults.
+"""A transport that replays recordings, with their timing and optional faults.
 
-engine = UpstreamEngine(ReplayTransport([read_trace(path)], speed=10), protocol)
+engine = UpstreamEngine(ReplayTransport([read_recording(path)], speed=10), protocol)
 """
 
 import asyncio
@@ -10,23 +10,22 @@ from typing import Literal
 
 import msgspec
 
-from headrace.engines.protocols.refusals import Source
-from headrace.engines.trace import Piece, Trace
+from headrace.engines.protocols.error_mapping import Upstream
+from headrace.engines.recording import RecordedRead, Recording
 from headrace.errors import EngineError
 
 __all__ = ["Fault", "ReplayTransport"]
 
-_ERROR = b'{"error":{"code":500,"message":"a fault, as asked for"}}'
+_ERROR = b'{"error":{"code":500,"message":"injected fault"}}'
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What goes wrong.
+    """A fault to inject.
 
     Args:
-        kind: `cut` breaks the connection, `stall` says nothing more, `garbage` puts a byte that is
-            no UTF-8 into a piece, `error` is an error object in the stream; as the first thing, a
-            status 500.
-        after: how many pieces come before.
+        kind: `cut` breaks the connection, `stall` sends nothing more, `garbage` inserts invalid UTF-8,
+            `error` sends an error object, or status 500 if nothing was sent yet.
+        after: the number of reads before the fault.
     """
 
     kind: Literal["cut", "stall", "garbage", "error"]
@@ -34,86 +33,88 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class ReplayTransport:
-    """See `headrace.engines.transport`. Each request gets the next trace, and after the last the first.
+    """A transport whose responses are recordings, in turn.
 
     Args:
-        traces: at least one.
-        speed: how many times faster than it was recorded; 0 is as fast as can be.
-        fault: happens in every answer.
+        recordings: at least one.
+        speed: the factor of the playback speed; 0 means no delays.
+        fault: injected into every response.
     """
 
-    def __init__(self, traces: Sequence[Trace], *, speed: float = 1.0, fault: Fault | None = None) -> None:
-        self.source = Source("the recording")
-        self._traces = traces
+    def __init__(
+        self, recordings: Sequence[Recording], *, speed: float = 1.0, fault: Fault | None = None
+    ) -> None:
+        self.upstream = Upstream("the recording")
+        self._recordings = recordings
         self._speed = speed
         self._fault = fault
-        self._turns = count()
+        self._requests = count()
 
-    async def post(self, path: str, body: bytes) -> "RecordedAnswer":  # noqa: ARG002
-        """See `Transport`. What is asked makes no difference."""
-        trace = self._traces[next(self._turns) % len(self._traces)]
-        return RecordedAnswer(trace, self._speed, self._fault)
+    async def post(self, path: str, body: bytes) -> "RecordedResponse":  # noqa: ARG002
+        """Return the next recording, whatever the request."""
+        recording = self._recordings[next(self._requests) % len(self._recordings)]
+        return RecordedResponse(recording, self._speed, self._fault)
 
     async def check(self) -> None:
-        """A recording always answers."""
+        """Do nothing: a recording is always available."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
-class RecordedAnswer:
-    """See `headrace.engines.transport.Answer`."""
+class RecordedResponse:
+    """A recorded response; see `UpstreamResponse`."""
 
-    def __init__(self, trace: Trace, speed: float, fault: Fault | None) -> None:
-        is_refused = fault == Fault("error")
-        self.status = 500 if is_refused else trace.status
-        self.content_type = "application/json" if is_refused else trace.content_type
-        self.retry_after = trace.retry_after
+    def __init__(self, recording: Recording, speed: float, fault: Fault | None) -> None:
+        is_error = fault == Fault("error")
+        self.status = 500 if is_error else recording.status
+        self.content_type = "application/json" if is_error else recording.content_type
+        self.retry_after = recording.retry_after
         self._speed = speed
-        self._body = self._play(trace, fault)
+        self._body = self._play(recording, fault)
 
     async def read(self) -> bytes:
-        """See `Answer`."""
+        """Return the next recorded read; b"" at the end."""
         return await anext(self._body, b"")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
-    async def _play(self, trace: Trace, fault: Fault | None) -> AsyncIterator[bytes]:
+    async def _play(self, recording: Recording, fault: Fault | None) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        for number, piece in enumerate(trace.pieces):
-            await self._until(began, piece.at)
+        started_at = loop.time()
+        for number, read in enumerate(recording.reads):
+            await self._until(started_at, read.at)
             if fault is not None and number == fault.after:
-                yield await _broken(fault, piece)
+                yield await _inject(fault, read)
                 if fault.kind == "error":
                     return
             else:
-                yield piece.data
-        await self._until(began, trace.ended_at)
-        if trace.end == "cut" or (fault is not None and fault.kind == "cut"):
-            msg = "the recording broke off its answer"
+                yield read.data
+        await self._until(started_at, recording.ended_at)
+        if recording.end == "cut" or (fault is not None and fault.kind == "cut"):
+            msg = "the recorded connection was lost"
             raise EngineError(msg)
 
-    async def _until(self, began: float, at: float) -> None:
+    async def _until(self, started_at: float, at: float) -> None:
         if self._speed:
             now = asyncio.get_running_loop().time()
-            await asyncio.sleep(max(began + at / self._speed - now, 0.0))
+            await asyncio.sleep(max(started_at + at / self._speed - now, 0.0))
         else:
             await asyncio.sleep(0)
 
 
-async def _broken(fault: Fault, piece: Piece) -> bytes:
-    """The piece in whose place the fault happens."""
+async def _inject(fault: Fault, read: RecordedRead) -> bytes:
+    """Return the bytes that replace a read."""
     match fault.kind:
         case "cut":
-            msg = "the recording broke off its answer, as asked for"
+            msg = "the recorded connection was lost: injected fault"
             raise EngineError(msg)
         case "stall":
             await asyncio.Event().wait()
             return b""
         case "garbage":
-            middle = len(piece.data) // 2
-            return piece.data[:middle] + b"\xff" + piece.data[middle + 1 :]
+            middle = len(read.data) // 2
+            return read.data[:middle] + b"\xff" + read.data[middle + 1 :]
         case "error":
             return b"data: " + _ERROR + b"\n\n" if fault.after else _ERROR

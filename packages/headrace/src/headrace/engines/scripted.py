@@ -1,4 +1,4 @@
-"""An engine that says what it is told to: for tests, examples and trying out a client.
+"""An engine that emits a script, for tests, examples and the development of clients.
 
 engine = ScriptedEngine("<think>Easy.</think>Hello!", piece=4, delay=0.01)
 """
@@ -14,14 +14,14 @@ __all__ = ["ScriptedEngine"]
 
 
 class ScriptedEngine:
-    """Says one script to every request.
+    """An engine that emits the same script for every generation.
 
     Args:
-        script: the output, markup included; or its pieces; or ready events, of which the last may be
-            a `Finish`. An exception in their place is raised when its turn comes.
-        piece: characters a piece, where the script is one string.
-        delay: seconds before each piece.
-        finish_reason: what a raw engine would say: `stop`, or `length`.
+        script: the raw output as one string or as fragments; or events, of which the last may be a `Finish`.
+            An exception in their place is raised.
+        piece: the number of characters per fragment, if the script is one string.
+        delay: seconds before each fragment.
+        finish_reason: of an engine that emits raw text: `stop`, or `length`.
     """
 
     def __init__(
@@ -38,33 +38,33 @@ class ScriptedEngine:
         self._delay = delay
         self._finish_reason = finish_reason
         self.running = 0
-        """How many generations are under way."""
+        """The number of current generations."""
 
     @property
     def continues(self) -> bool:
-        """It says its script to whatever it is asked."""
+        """Always, since the script does not depend on the prompt."""
         return True
 
     async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """The script, counted as one token a piece."""
+        """Emit the script; each fragment counts as one token."""
         prompt_tokens = len(generation.prompt.split())
-        said = 0
+        emitted = 0
         self.running += 1
         try:
             for item in self._script:
                 await asyncio.sleep(self._delay)
                 if isinstance(item, HeadraceError):
                     raise item
-                said += 1
+                emitted += 1
                 yield [Text(item) if isinstance(item, str) else item]
                 if isinstance(item, Finish):
                     return
-            yield [Finish(self._finish_reason, TokenUsage(prompt=prompt_tokens, completion=said))]
+            yield [Finish(self._finish_reason, TokenUsage(prompt=prompt_tokens, completion=emitted))]
         finally:
             self.running -= 1
 
     async def check(self) -> None:
-        """It always can."""
+        """Do nothing: a script is always available."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""

@@ -1,54 +1,58 @@
-"""How a server is reached: ask, read bytes as they come, leave at once. Over HTTP, or from a trace."""
+"""The interface of a transport: send requests to an upstream server and read its responses incrementally."""
 
 from typing import Protocol
 
-from headrace.engines.protocols.refusals import Source
+from headrace.engines.protocols.error_mapping import Upstream
 
-__all__ = ["Answer", "Transport"]
+__all__ = ["Transport", "UpstreamResponse"]
 
 
-class Answer(Protocol):
-    """The head of an answer, and its body piece by piece."""
+class UpstreamResponse(Protocol):
+    """A response whose body has not been read yet."""
 
     status: int
     content_type: str
     retry_after: str
-    """The header of that name; "" if there is none."""
+    """The `Retry-After` header, or ""."""
 
     async def read(self) -> bytes:
-        """What has come, at least a byte; b"" at the end.
+        """Read the available bytes, at least one; b"" at the end.
 
         Raises:
-            EngineError: the connection broke.
+            EngineError: the connection was lost.
         """
         ...
 
     def close(self) -> None:
-        """No more is wanted: unless the end has come, the server is told at once."""
+        """Release the connection: keep it alive if the body was read to its end, otherwise close it."""
         ...
 
 
 class Transport(Protocol):
-    """The way to one server."""
+    """A connection, or a pool of them, to one server."""
 
-    source: Source
+    upstream: Upstream
 
-    async def post(self, path: str, body: bytes) -> Answer:
-        """Ask; returns with the head of the answer, whatever its status.
+    async def post(self, path: str, body: bytes) -> UpstreamResponse:
+        """Send a POST request; return when the response's headers are received, whatever the status.
+
+        Args:
+            path: relative to the server's base URL; with a leading slash, from the server's root.
+            body: JSON.
 
         Raises:
-            EngineError: 1221, the server does not answer.
+            EngineError: 1221, the server is unreachable.
         """
         ...
 
     async def check(self) -> None:
-        """Whether the server answers, if only that it does not know what it is asked for.
+        """Check whether the server responds; a 4xx status is a response.
 
         Raises:
-            EngineError: no answer, or a failure.
+            EngineError: the server is unreachable, or responds with a 5xx status.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what is held."""
+        """Close all connections."""
         ...

@@ -1,16 +1,17 @@
-"""A model that runs behind a server: one protocol, one transport, and the loop between them."""
+"""A model behind a server: a protocol, a transport, and the loop between them."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from typing import Final
+from uuid import uuid4
+
+import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.latency import Histogram
 from headrace.engines.protocols import Protocol, Reader
-from headrace.engines.protocols.answers import check_text
-from headrace.engines.protocols.refusals import refusal
-from headrace.engines.transport import Answer, Transport
+from headrace.engines.protocols.chunk_fields import check_text
+from headrace.engines.protocols.error_mapping import map_response
+from headrace.engines.transport import Transport, UpstreamResponse
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
 from headrace.sse import SseDecoder, SseEvent
@@ -18,76 +19,70 @@ from headrace.sse import SseDecoder, SseEvent
 __all__ = ["UpstreamEngine"]
 
 _OK: Final = 200
-_MAX_WHOLE: Final = 64 * 1024 * 1024
+_MAX_BODY: Final = 64 * 1024 * 1024
 _NO_STREAM: Final = ("application/json", "text/html")
-_LAST_WORDS: Final = 2.0  # seconds that a usage may come later than the end, and `[DONE]` than both
+_TRAILER_SECONDS: Final = 2.0  # from the finish reason to the usage, and from there to the end of the body
+_ABORT_SECONDS: Final = 2.0
 
 
 class UpstreamEngine:
-    """See `headrace.engines.base`.
+    """The engine of an upstream server.
 
     Args:
-        transport: the way to the server; closed with the engine.
-        protocol: how it is spoken with.
-        cancel_latency: where it is counted how long it took, from the moment when the reader left,
-            to close the connection.
+        transport: the server's; closed with the engine.
+        protocol: the server's.
     """
 
-    def __init__(
-        self, transport: Transport, protocol: Protocol, cancel_latency: Histogram | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, protocol: Protocol) -> None:
         self._transport = transport
         self._protocol = protocol
-        self.cancel_latency = cancel_latency or Histogram()
         self.running = 0
-        """How many generations are under way."""
+        """The number of current generations."""
 
     @property
     def continues(self) -> bool:
-        """Where the server takes the prompt as text."""
+        """Whether the protocol sends the prompt as text."""
         return self._protocol.continues
 
     async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """All chunks of one read leave as one list, an empty one where they say nothing yet.
+        """Emit the events of each read as one list, which is empty if its chunks carry none.
 
         Raises:
-            RequestError: the server, or the protocol, refuses the request.
+            RequestError: the server or the protocol rejects the request.
             LimitError: the server is busy.
-            EngineError: it cannot be reached, fails, or ends its answer early.
-            DecodeError: it says what cannot be read.
+            EngineError: the server is unreachable, fails, or ends the stream early.
+            DecodeError: the server sends data that cannot be decoded.
         """
-        body = self._protocol.encode(generation)
+        id = uuid4().hex
+        body = self._protocol.encode(generation, id)
         reader = self._protocol.reader(generation)
-        answer: Answer | None = None
-        left = 0.0
+        response: UpstreamResponse | None = None
         self.running += 1
         try:
-            answer = await self._transport.post(self._protocol.path, body)
-            if answer.status != _OK or answer.content_type in _NO_STREAM:
-                yield await self._whole(answer, reader)
+            response = await self._transport.post(self._protocol.path, body)
+            if response.status != _OK or response.content_type in _NO_STREAM:
+                yield await self._read_body(response, reader)
                 return
-            frames = SseDecoder()
+            decoder = SseDecoder()
             while not reader.is_finished:
-                data = await _read(answer, reader)
-                chunks = frames.feed(data)
-                events, error = self._feed(chunks, frames, reader) if data else self._end(frames, reader)
+                data = await _read(response, reader)
+                chunks = decoder.feed(data)
+                events, error = self._feed(chunks, decoder, reader) if data else self._end(decoder, reader)
                 if events or chunks:
                     yield events
                 if error is not None:
                     raise error
-            await _drain(answer)
+            await _drain(response)
         except (asyncio.CancelledError, GeneratorExit):
-            left = time.perf_counter()
+            await self._abort(id)
             raise
         finally:
             self.running -= 1
-            if answer is not None:
-                answer.close()
-            if left:
-                self.cancel_latency.observe(time.perf_counter() - left)
+            if response is not None:
+                response.close()
 
     async def check(self) -> None:
-        """Whether the server answers at all.
+        """Check whether the server responds.
 
         Raises:
             HeadraceError: it does not.
@@ -98,16 +93,33 @@ class UpstreamEngine:
         """Close the connections."""
         await self._transport.close()
 
+    async def _abort(self, id: str) -> None:
+        """Send an abort to a server that may ignore a disconnect, while the connection is still open."""
+        endpoint = self._protocol.dialect.abort
+        if endpoint is None:
+            return
+        body = msgspec.json.encode({endpoint.id_field: id})
+        response: UpstreamResponse | None = None
+        try:
+            async with asyncio.timeout(_ABORT_SECONDS):
+                response = await self._transport.post(endpoint.path, body)
+                await _drain(response)
+        except (TimeoutError, EngineError):
+            pass  # closing the connection is all that is left
+        finally:
+            if response is not None:
+                response.close()
+
     def _feed(
-        self, chunks: list[SseEvent], frames: SseDecoder, reader: Reader
+        self, chunks: list[SseEvent], decoder: SseDecoder, reader: Reader
     ) -> tuple[list[Event], HeadraceError | None]:
-        """The events, and what went wrong after them."""
+        """Return the events, and the error that follows them."""
         events: list[Event] = []
         try:
-            check_text(frames.stray)  # a field that nobody knows means nothing, but garbage may have been one
+            check_text(decoder.unparsed)  # unknown SSE fields are ignored, but not invalid UTF-8 in one
             for chunk in chunks:
                 if chunk.event == "error":
-                    raise refusal(self._transport.source, _OK, chunk.data)
+                    raise map_response(self._transport.upstream, _OK, chunk.data)
                 events += reader.feed(chunk.data)
                 if reader.is_finished:
                     break
@@ -115,43 +127,43 @@ class UpstreamEngine:
             return events, error
         return events, None
 
-    def _end(self, frames: SseDecoder, reader: Reader) -> tuple[list[Event], HeadraceError | None]:
-        """The answer has ended; lines that are no stream may tell why."""
-        frames.finish()
-        if frames.stray and not reader.is_ending:
-            return [], refusal(self._transport.source, _OK, frames.stray)
+    def _end(self, decoder: SseDecoder, reader: Reader) -> tuple[list[Event], HeadraceError | None]:
+        """End the stream; lines that are not SSE may be an error message."""
+        decoder.finish()
+        if decoder.unparsed and not reader.is_ending:
+            return [], map_response(self._transport.upstream, _OK, decoder.unparsed)
         try:
             return reader.finish(), None
         except HeadraceError as error:
             return [], error
 
-    async def _whole(self, answer: Answer, reader: Reader) -> list[Event]:
-        """An answer that is no stream: an error, or everything at once."""
+    async def _read_body(self, response: UpstreamResponse, reader: Reader) -> list[Event]:
+        """Read a response that is not a stream: an error, or a completion."""
         body = b""
-        while (data := await answer.read()) and len(body) < _MAX_WHOLE:
+        while (data := await response.read()) and len(body) < _MAX_BODY:
             body += data
-        if answer.status != _OK or b'"choices"' not in body:
-            raise refusal(self._transport.source, answer.status, body, answer.retry_after)
+        if response.status != _OK or b'"choices"' not in body:
+            raise map_response(self._transport.upstream, response.status, body, response.retry_after)
         events = reader.feed(body)
         return events if reader.is_finished else events + reader.finish()
 
 
-async def _read(answer: Answer, reader: Reader) -> bytes:
-    """The next bytes; b"" at the end, or when what may still come takes too long."""
+async def _read(response: UpstreamResponse, reader: Reader) -> bytes:
+    """Read; return b"" at the end, and after the finish reason also on a timeout or a lost connection."""
     if not reader.is_ending:
-        return await answer.read()
+        return await response.read()
     try:
-        async with asyncio.timeout(_LAST_WORDS):
-            return await answer.read()
+        async with asyncio.timeout(_TRAILER_SECONDS):
+            return await response.read()
     except (TimeoutError, EngineError):
         return b""
 
 
-async def _drain(answer: Answer) -> None:
-    """A connection can be used again only if the answer's end has been read."""
+async def _drain(response: UpstreamResponse) -> None:
+    """Read to the end of the body, which a connection needs to be kept alive."""
     try:
-        async with asyncio.timeout(_LAST_WORDS):
-            while await answer.read():
+        async with asyncio.timeout(_TRAILER_SECONDS):
+            while await response.read():
                 pass
     except (TimeoutError, EngineError):
         pass

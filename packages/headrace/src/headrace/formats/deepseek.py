@@ -9,91 +9,126 @@ r"""DeepSeek V3, R1, V3.1 and V3.2.
             call      '<｜DSML｜invoke name="' name '">\n' argument* "</｜DSML｜invoke>\n"
             argument  '<｜DSML｜parameter name="' key '" string="true">' value "</｜DSML｜parameter>\n"
 
-R1's prompt writes `<think>\n`, that of V3.1 and V3.2 `<think>` or, without thinking, `</think>`. In
-V3.2 the markup says what is a string and what is JSON: no schema is needed.
+R1's prompt ends with `<think>\n`, that of V3.1 and V3.2 with `<think>` or, without thinking, `</think>`.
+In V3.2 the markup distinguishes strings from JSON: no schema is needed.
 Sources: the chat templates of deepseek-ai/DeepSeek-V3-0324, -R1-0528 and -V3.1, and V3.2's encoding.
 """
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, Rows, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["DEEPSEEK_R1", "DEEPSEEK_V3", "DEEPSEEK_V3_1", "DEEPSEEK_V3_2"]
+from headrace.formats.format import (
+    Condition,
+    Encoding,
+    Fingerprint,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    THINK,
+    after_space,
+    each,
+)
 
-_STOPS: Final = ("<｜end▁of▁sentence｜>",)
+__all__ = ["FAMILY"]
+
 _CALLS, _CALLS_END = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
 _CALL, _CALL_END = "<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>"
 _SEP = "<｜tool▁sep｜>"
 
-_JSON: Final[Rows] = {
-    **THINK,
-    **each(IN_ANSWER, _CALLS, Step(Mode.CALLS, after_space(_CALL, _CALLS_END))),
-    (Mode.CALLS, _CALL_END): Step(Mode.CALLS),
-    (Mode.CALLS, _CALLS_END): Step(Mode.CALLS),
-    # The JSON is missing or broken.
-    **each((Mode.NAME, Mode.BEFORE_BODY), _CALL_END, Step(Mode.CALLS)),
-    (Mode.BODY, _CALL_END): Step(Mode.CALLS, ((Look.NO_STRING,), *after_space(_CALL, _CALLS_END, Look.END))),
+_JSON: Final[Transitions] = {
+    **each(IN_ANSWER, _CALLS, Transition(State.CALLS, after_space(_CALL, _CALLS_END))),
+    (State.CALLS, _CALL_END): Transition(State.CALLS),
+    (State.CALLS, _CALLS_END): Transition(State.CALLS),
+    # Missing or broken JSON.
+    **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
+    (State.BODY, _CALL_END): Transition(
+        State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _CALLS_END, Lookahead.END))
+    ),
 }
-_V3_KNOWN_CALL: Final[Guard] = ((Look.SPACE, _CALL, "function", _SEP, Look.KNOWN_NAME, "\n"),)
-_V3: Final[Rows] = {
-    **_JSON,
-    **each(IN_THINKING, _CALLS, Step(Mode.CALLS, _V3_KNOWN_CALL)),
-    (Mode.CALLS, _CALL): Step(Mode.CALL_HEADER, (("function", _SEP, Look.ANY_NAME, "\n"),)),
-    (Mode.CALL_HEADER, _SEP): Step(Mode.NAME),
-    (Mode.NAME, "\n"): Step(Mode.BEFORE_BODY),
-    **each((Mode.BEFORE_BODY,), "```json", Step(Mode.BEFORE_BODY)),
-    **each((Mode.BEFORE_BODY,), "```", Step(Mode.BEFORE_BODY)),
-    (Mode.CALLS, "```"): Step(Mode.CALLS, after_space(_CALL_END)),
-}
+_V3_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, "function", _SEP, Lookahead.KNOWN_NAME, "\n"),)
+_V3_1_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_NAME, _SEP),)
 
-DEEPSEEK_V3: Final = Format(name="deepseek-v3", steps=_V3, stops=_STOPS)
-DEEPSEEK_R1: Final = Format(
-    name="deepseek-r1",
-    steps={**_V3, (Mode.REASONING, "\n</think>"): Step(Mode.OPEN)},
-    thinking_starts=Mode.THINKING,
-    stops=_STOPS,
-    leads={Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"},
-)
-DEEPSEEK_V3_1: Final = Format(
-    name="deepseek-v3.1",
-    steps={
+_V3: Final = Format(
+    name="deepseek-v3",
+    fingerprint=Fingerprint(template=(_CALLS,), model_name=r"deepseek-?v3"),
+    thinking_tags=THINK,
+    transitions={
         **_JSON,
-        **each(IN_THINKING, _CALLS, Step(Mode.CALLS, ((Look.SPACE, _CALL, Look.KNOWN_NAME, _SEP),))),
-        (Mode.CALLS, _CALL): Step(Mode.BEFORE_NAME, ((Look.SPACE, Look.ANY_NAME, Look.SPACE, _SEP),)),
-        (Mode.NAME, _SEP): Step(Mode.BEFORE_BODY),
+        **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
+        (State.CALLS, _CALL): Transition(State.CALL_HEADER, (("function", _SEP, Lookahead.ANY_NAME, "\n"),)),
+        (State.CALL_HEADER, _SEP): Transition(State.NAME),
+        (State.NAME, "\n"): Transition(State.BEFORE_BODY),
+        **each((State.BEFORE_BODY,), "```json", Transition(State.BEFORE_BODY)),
+        **each((State.BEFORE_BODY,), "```", Transition(State.BEFORE_BODY)),
+        (State.CALLS, "```"): Transition(State.CALLS, after_space(_CALL_END)),
     },
-    thinking_starts=Mode.THINKING,
-    stops=_STOPS,
+    stop_tokens=("<｜end▁of▁sentence｜>",),
+)
+_R1: Final = replace(
+    _V3,
+    name="deepseek-r1",
+    fingerprint=Fingerprint(template=(_CALLS, "<think>"), model_name=r"deepseek-?r1"),
+    transitions={**_V3.transitions, (State.REASONING, "\n</think>"): Transition(State.OPEN)},
+    initial_state=State.THINKING,
+    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    syntax=Syntax(),
+)
+_V3_1: Final = replace(
+    _V3,
+    name="deepseek-v3.1",
+    fingerprint=Fingerprint(template=(_CALLS, "thinking"), model_name=r"deepseek-?v3\.1"),
+    transitions={
+        **_JSON,
+        **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_1_KNOWN_CALL)),
+        (State.CALLS, _CALL): Transition(
+            State.BEFORE_NAME, ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP),)
+        ),
+        (State.NAME, _SEP): Transition(State.BEFORE_BODY),
+    },
+    initial_state=State.THINKING,
+    syntax=Syntax(),
 )
 
 _DSML, _DSML_END = "<｜DSML｜function_calls>", "</｜DSML｜function_calls>"
 _INVOKE, _INVOKE_END = '<｜DSML｜invoke name="', "</｜DSML｜invoke>"
 _PARAMETER, _PARAMETER_END = '<｜DSML｜parameter name="', "</｜DSML｜parameter>"
-_INVOKES: Final[Guard] = ((Look.SPACE, _INVOKE, Look.ANY_NAME, '"'), (Look.SPACE, _DSML_END))
-
-DEEPSEEK_V3_2: Final = Format(
-    name="deepseek-v3.2",
-    steps={
-        **THINK,
-        **each(IN_THINKING, _DSML, Step(Mode.CALLS, ((Look.SPACE, _INVOKE, Look.KNOWN_NAME, '"'),))),
-        **each(IN_ANSWER, _DSML, Step(Mode.CALLS, _INVOKES)),
-        (Mode.CONTENT, f"\n\n{_DSML}"): Step(Mode.CALLS, _INVOKES),
-        (Mode.CALLS, _DSML_END): Step(Mode.CALLS),
-        (Mode.CALLS, _INVOKE): Step(Mode.NAME, ((Look.ANY_NAME, '"'),)),
-        (Mode.NAME, '">'): Step(Mode.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, _PARAMETER, Step(Mode.KEY)),
-        **each(BETWEEN_ARGUMENTS, _INVOKE_END, Step(Mode.CALLS)),
-        (Mode.KEY, '" string="true">'): Step(Mode.VALUE, kind="string"),
-        (Mode.KEY, '" string="false">'): Step(Mode.VALUE, kind="json"),
-        (Mode.KEY, '">'): Step(Mode.VALUE),
-        (Mode.VALUE, _PARAMETER_END): Step(
-            Mode.ARGUMENTS, after_space(_PARAMETER, _INVOKE_END, _DSML_END, Look.END)
-        ),
-        # A closing tag is missing.
-        **each(BETWEEN_ARGUMENTS, _DSML_END, Step(Mode.CALLS)),
-        (Mode.VALUE, _INVOKE_END): Step(Mode.CALLS, after_space(_DSML_END, Look.END)),
-    },
-    thinking_starts=Mode.THINKING,
-    stops=_STOPS,
+_KNOWN_INVOKE: Final[Condition] = ((Lookahead.SPACE, _INVOKE, Lookahead.KNOWN_NAME, '"'),)
+_ANY_INVOKE: Final[Condition] = (
+    (Lookahead.SPACE, _INVOKE, Lookahead.ANY_NAME, '"'),
+    (Lookahead.SPACE, _DSML_END),
 )
+
+_V3_2: Final = replace(
+    _V3_1,
+    name="deepseek-v3.2",
+    fingerprint=Fingerprint(template=("｜DSML｜",), model_name=r"deepseek-?v3\.2"),
+    transitions={
+        **each(IN_THINKING, _DSML, Transition(State.CALLS, _KNOWN_INVOKE)),
+        **each(IN_ANSWER, _DSML, Transition(State.CALLS, _ANY_INVOKE)),
+        (State.CONTENT, f"\n\n{_DSML}"): Transition(State.CALLS, _ANY_INVOKE),
+        (State.CALLS, _DSML_END): Transition(State.CALLS),
+        (State.CALLS, _INVOKE): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
+        (State.NAME, '">'): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, _PARAMETER, Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, _INVOKE_END, Transition(State.CALLS)),
+        (State.KEY, '" string="true">'): Transition(State.VALUE, encoding=Encoding.TEXT),
+        (State.KEY, '" string="false">'): Transition(State.VALUE, encoding=Encoding.JSON_EXCEPT_STRING),
+        (State.KEY, '">'): Transition(State.VALUE),
+        (State.VALUE, _PARAMETER_END): Transition(
+            State.ARGUMENTS, after_space(_PARAMETER, _INVOKE_END, _DSML_END, Lookahead.END)
+        ),
+        # Missing closing tags.
+        **each(BETWEEN_ARGUMENTS, _DSML_END, Transition(State.CALLS)),
+        (State.VALUE, _INVOKE_END): Transition(State.CALLS, after_space(_DSML_END, Lookahead.END)),
+    },
+)
+FAMILY: Final = (_V3_2, _V3_1, _R1, _V3)

@@ -1,33 +1,33 @@
-"""What a model family's output looks like, as data. `parsing` walks these tables; nothing here acts.
+"""The output format of a model family, as data. `headrace.parsing` walks it.
 
-A table says which marker leads from which mode to which. What the text in a mode means, and what
-entering or leaving a mode does, is the same for every family:
+A format is a transition table: from a state, each delimiter leads to another state. What text means in a
+state, and what entering or leaving it does, is the same for every family:
 
-    START           nothing said yet: white space waits
-    THINKING        the prompt opened the thinking, and nothing is said yet: white space waits
-    REASONING       text is thinking
-    OPEN            the thinking has ended: as START, but thinking cannot begin again
-    CONTENT         text is the answer
-    CALLS           a call may begin, or has just ended: white space waits
-    BEFORE_NAME     white space is dropped
-    NAME            text is the name of the tool
-    CALL_ID         text is the id that the model gave to the call
-    ARGUMENTS       between two arguments: white space is dropped
-    STRAY           text inside a call where the grammar has none: it is content
-    KEY             text is an argument's name
-    BEFORE_VALUE    between an argument's name and its value: white space is dropped
-    VALUE           text is the value, unescaped; its type comes from the tool's schema
-    BEFORE_BODY     between a call's name and its JSON: white space is dropped
-    BODY            text is the arguments as one JSON value, which ends the call where it ends itself
-    BEFORE_ENVELOPE white space is dropped
-    ENVELOPE        text is a JSON object that holds name and arguments, and ends likewise
-    HEADER          text says what follows, and only markers in it mean something: it is dropped
-    THINKING_HEADER the same, and thinking follows
-    CALL_HEADER     the same, and the body of a call follows
-    END             a stop token came: the rest is silence
+    START              no output yet: white space is buffered
+    THINKING           the same, where the prompt has opened the thinking
+    REASONING          text is thinking
+    OPEN               the thinking has ended: as START, but thinking cannot start again
+    CONTENT            text is the answer
+    CALLS              before, between and after calls: white space is buffered
+    BEFORE_NAME        white space is dropped
+    NAME               text is the tool's name
+    CALL_ID            text is the call's id, as chosen by the model
+    ARGUMENTS          between two arguments: white space is dropped
+    UNPARSED           text inside a call that fits no rule of the grammar: it is content
+    KEY                text is an argument's name
+    BEFORE_VALUE       between an argument's name and its value: white space is dropped
+    VALUE              text is an argument's value; see `Encoding`
+    BEFORE_BODY        between a call's name and its JSON: white space is dropped
+    BODY               text is the arguments as one JSON value; its end is the end of the call
+    BEFORE_CALL_OBJECT white space is dropped
+    CALL_OBJECT        text is a JSON object with name and arguments; its end is the end of the call
+    HEADER             text describes the next message and is dropped; only delimiters count
+    THINKING_HEADER    the same, and the message is thinking
+    CALL_HEADER        the same, and the message is the body of a call
+    END                after a stop token: text is dropped
 
-White space that waits belongs to the protocol if a marker follows, and to the text if text does.
-Protocol white space is blank, tab and line ends, never more than `MAX_SPACE`.
+Buffered white space is dropped if a delimiter follows, and is text if text follows. Only blanks, tabs
+and line ends count as white space, at most `MAX_SPACE` of them in a row.
 """
 
 from collections.abc import Mapping
@@ -38,25 +38,29 @@ import msgspec
 
 __all__ = [
     "ANY_TEXT",
-    "JSON_ENDS_IN",
     "MAX_SPACE",
-    "TEXT_LEADS_TO",
+    "NEXT_AFTER_JSON",
+    "NEXT_ON_TEXT",
+    "Condition",
+    "Encoding",
+    "Fingerprint",
     "Format",
-    "Guard",
-    "Look",
-    "Mode",
-    "Step",
+    "Lookahead",
+    "State",
+    "Syntax",
+    "Transition",
+    "Transitions",
 ]
 
 MAX_SPACE: Final = 256
-"""Characters of white space in a row that can still be protocol. Keeps what is held back small."""
+"""The longest run of white space, in characters, that can be part of the markup. Bounds the buffers."""
 
 ANY_TEXT: Final = ""
-"""The marker that any text is, in a mode where white space waits or is dropped."""
+"""Stands for any text in place of a delimiter, in a state that buffers or drops white space."""
 
 
-class Mode(Enum):
-    """Where in its output a model is; see the module's docstring."""
+class State(Enum):
+    """The states of the parser; see the module's docstring."""
 
     START = auto()
     THINKING = auto()
@@ -68,91 +72,158 @@ class Mode(Enum):
     NAME = auto()
     CALL_ID = auto()
     ARGUMENTS = auto()
-    STRAY = auto()
+    UNPARSED = auto()
     KEY = auto()
     BEFORE_VALUE = auto()
     VALUE = auto()
     BEFORE_BODY = auto()
     BODY = auto()
-    BEFORE_ENVELOPE = auto()
-    ENVELOPE = auto()
+    BEFORE_CALL_OBJECT = auto()
+    CALL_OBJECT = auto()
     HEADER = auto()
     THINKING_HEADER = auto()
     CALL_HEADER = auto()
     END = auto()
 
-    __hash__ = object.__hash__  # looked up for every marker; Enum's own takes a call of Python
+    # Enum's own hash is a Python function. Without this line, benchmarks/parsing.py takes 20 % more for
+    # "500 short arguments".
+    __hash__ = object.__hash__
 
 
-TEXT_LEADS_TO: Final[Mapping[Mode, Mode]] = {
-    Mode.START: Mode.CONTENT,
-    Mode.THINKING: Mode.REASONING,
-    Mode.OPEN: Mode.CONTENT,
-    Mode.CALLS: Mode.CONTENT,
-    Mode.BEFORE_NAME: Mode.NAME,
-    Mode.ARGUMENTS: Mode.STRAY,
-    Mode.BEFORE_VALUE: Mode.VALUE,
-    Mode.BEFORE_BODY: Mode.BODY,
-    Mode.BEFORE_ENVELOPE: Mode.ENVELOPE,
+NEXT_ON_TEXT: Final[Mapping[State, State]] = {
+    State.START: State.CONTENT,
+    State.THINKING: State.REASONING,
+    State.OPEN: State.CONTENT,
+    State.CALLS: State.CONTENT,
+    State.BEFORE_NAME: State.NAME,
+    State.ARGUMENTS: State.UNPARSED,
+    State.BEFORE_VALUE: State.VALUE,
+    State.BEFORE_BODY: State.BODY,
+    State.BEFORE_CALL_OBJECT: State.CALL_OBJECT,
 }
-"""Where text leads in the modes that have no meaning for it."""
+"""The state that text leads to, for each state in which text has no meaning of its own."""
 
-JSON_ENDS_IN: Final = Mode.CALLS
-"""Where the end of the JSON leads that a call consists of."""
+NEXT_AFTER_JSON: Final = State.CALLS
+"""The state after the JSON of a BODY or CALL_OBJECT."""
 
 
-class Look(Enum):
-    """What a guard can look for besides literal text."""
+class Encoding(Enum):
+    """How the markup encodes an argument's value."""
 
-    SPACE = auto()  # protocol white space, or none
+    BY_SCHEMA = auto()  # a string as bare text, any other type as JSON: the tool's schema decides
+    TEXT = auto()  # a string as bare text
+    JSON = auto()  # JSON; a string stands in quotes
+    JSON_EXCEPT_STRING = auto()  # JSON of any type but string; other text is a string
+
+
+class Lookahead(Enum):
+    """What a condition can match besides literal text."""
+
+    SPACE = auto()  # white space, possibly none
     LINE_END = auto()  # blanks, then a line end
     KNOWN_NAME = auto()  # the name of one of the request's tools
-    ANY_NAME = auto()  # what could be the name of a tool
+    ANY_NAME = auto()  # any name; cut off at the end of the output, the beginning of a known one
+    KEY = auto()  # an argument's name, possibly cut off at the end of the output
     END = auto()  # the end of the output, or a stop token there
-    NO_STRING = auto()  # nothing, where the marker stands outside the strings of the JSON
+    OUTSIDE_STRING = auto()  # nothing, if the delimiter is outside the strings of the JSON
 
 
-Guard: TypeAlias = tuple[tuple[str | Look, ...], ...]
-"""A look ahead: a marker counts only if one of these sequences follows it.
+Condition: TypeAlias = tuple[tuple[str | Lookahead, ...], ...]
+"""Alternative sequences, one of which must follow a delimiter for it to count.
 
-At the end of the output, a beginning of one is enough: the rest was cut off. Only after `ANY_TEXT`
-it is not: what is no markup by itself stays text.
+At the end of the output, the beginning of a sequence suffices. Outside of calls this does not apply to
+`ANY_TEXT`: text never becomes markup on a partial match.
 """
 
 
-class Step(msgspec.Struct, frozen=True):
-    """Where a marker leads.
+class Transition(msgspec.Struct, frozen=True):
+    """An edge of the table.
 
     Args:
-        to: the mode.
-        guard: on what condition; a marker whose guard fails is plain text.
-        keep: the marker is read again in the new mode.
-        kind: of a step into VALUE, what the marker tells about the type of the value.
+        to: the next state.
+        condition: what must follow the delimiter; without it, the delimiter is plain text.
+        consume: whether the delimiter is consumed; otherwise it is read again in the next state.
+        encoding: of the value, if `to` is VALUE.
     """
 
-    to: Mode
-    guard: Guard | None = None
-    keep: bool = False
-    kind: Literal["by schema", "string", "json"] = "by schema"
+    to: State
+    condition: Condition | None = None
+    consume: bool = True
+    encoding: Encoding = Encoding.BY_SCHEMA
 
 
-class Format(msgspec.Struct, frozen=True, eq=False):
-    """One family.
+Transitions: TypeAlias = Mapping[tuple[State, str], Transition]
+"""(state, delimiter) → transition."""
+
+
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
+    """How to detect a family: from the chat template, or else from the model's name.
 
     Args:
-        name: as in `--format`.
-        steps: (mode, marker) -> step. A marker with no entry is plain text.
-        thinking_starts: the mode in which an answer with thinking starts: THINKING where the
-            prompt opens the thinking, so that the output need not. Without thinking it is OPEN.
-        stops: tokens that end the output; an engine may leave the last one in the text.
-        leads: protocol text at the beginning of a mode, dropped once, as far as it is there.
-        name_pattern: how a tool's name is written: an expression with a group `name`. What it
-            matches as a whole is then the call's id.
+        template: substrings that the chat template contains.
+        template_lacks: substrings that it does not contain.
+        model_name: regular expression to search for in the model's name, ignoring case.
+    """
+
+    template: tuple[str, ...]
+    template_lacks: tuple[str, ...] = ()
+    model_name: str
+
+
+class Syntax(msgspec.Struct, frozen=True, kw_only=True):
+    """How to write a call, as templates of llama.cpp's grammar notation, for constrained decoding.
+
+    Args:
+        call: the complete call, with `{name}` and `{arguments}`; "" if calls cannot be constrained.
+        argument: one argument, with `{key}` and `{value}`; "" if the arguments are one JSON object.
+        text: an expression for a value that is a string, without escapes.
+    """
+
+    call: str = ""
+    argument: str = ""
+    text: str = ""
+
+
+class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """The output format of one family.
+
+    Args:
+        name: for `--format`.
+        aliases: names of families with the same format.
+        fingerprint: how to detect the family; None if it cannot be detected.
+        thinking_tags: the tags around the thinking; their transitions are added to `transitions`.
+        transitions: (state, delimiter) → transition. A delimiter without an entry is plain text.
+        initial_state: the first state of an answer with thinking: THINKING if the prompt opens the
+            thinking. Without thinking, the first state is OPEN.
+        stop_tokens: tokens that end the output. An engine may leave the last one in the text.
+        leading_text: markup at the beginning of a state that is dropped, as far as it is present.
+        name_pattern: regular expression with a group `name`, for families that write the tool's name
+            as part of the call's id.
+        syntax: None if a grammar cannot name the family's tags: then constrained decoding supports
+            neither calls nor thinking.
     """
 
     name: str
-    steps: Mapping[tuple[Mode, str], Step]
-    thinking_starts: Literal[Mode.START, Mode.THINKING] = Mode.START
-    stops: tuple[str, ...] = ()
-    leads: Mapping[Mode, str] = {}
+    aliases: tuple[str, ...] = ()
+    fingerprint: Fingerprint | None = None
+    thinking_tags: tuple[str, str] | None = None
+    transitions: Transitions
+    initial_state: Literal[State.START, State.THINKING] = State.START
+    stop_tokens: tuple[str, ...] = ()
+    leading_text: Mapping[State, str] = {}
     name_pattern: str = ""
+    syntax: Syntax | None = None
+
+    def __post_init__(self) -> None:
+        if self.thinking_tags:
+            opening, closing = self.thinking_tags
+            thinking: Transitions = {
+                (State.START, opening): Transition(State.REASONING),
+                # The prompt has opened the thinking; the output may repeat the tag.
+                (State.THINKING, opening): Transition(State.REASONING),
+                (State.THINKING, closing): Transition(State.OPEN),
+                (State.REASONING, closing): Transition(State.OPEN),
+                # A call may precede the end of the thinking.
+                (State.CALLS, closing): Transition(State.OPEN),
+            }
+            msgspec.structs.force_setattr(self, "transitions", {**thinking, **self.transitions})

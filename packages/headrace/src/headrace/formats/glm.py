@@ -6,75 +6,117 @@ r"""GLM, from 4.5 on.
     key       "<arg_key>" text "</arg_key>"
     value     "<arg_value>" text "</arg_value>"
 
-4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none;
-both are read from both. 4.5V and 4.6V put the gist of an answer into a box.
+4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none; both
+variants are read by all of them. 4.5V and 4.6V put the essence of an answer into a box.
 
-A value has no escape: `</arg_value>` may stand inside one, and is the same token as the one that
-ends it. So the tags that end a value count only where the grammar can go on after them, and
-`<tool_call>` counts only where a call follows.
+A value has no escapes: it may contain `</arg_value>`, as the same token as the one that ends it. So the
+tags that end a value count only where the grammar can continue after them, and `<tool_call>` counts only
+before a call.
 Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3.
 """
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_THINKING, THINK, Rows, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["GLM_4_6", "GLM_4_6V", "GLM_4_7"]
-
-_KNOWN_CALL: Final[Guard] = (
-    (Look.SPACE, Look.KNOWN_NAME, Look.LINE_END),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, "<arg_key>"),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, "</tool_call>"),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, Look.END),
+from headrace.formats.format import (
+    ANY_TEXT,
+    Condition,
+    Fingerprint,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
 )
-# A tool that was not offered is recognised by the rest of the call …
-_ANY_CALL: Final[Guard] = (*_KNOWN_CALL, (Look.SPACE, Look.ANY_NAME, Look.SPACE, "<arg_key>"))
-# … which without arguments looks like a mention in prose, unless it stands alone.
-_LONE_CALL: Final[Guard] = (
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_THINKING, THINK, after_space, each
+
+__all__ = ["FAMILY", "GLM_4_6"]
+
+_KNOWN_CALL: Final[Condition] = (
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LINE_END),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, Lookahead.END),
+)
+# A call of a tool that was not offered is recognized by its arguments …
+_ANY_CALL: Final[Condition] = (
+    *_KNOWN_CALL,
+    (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, "<arg_key>"),
+)
+# … without which it looks like a mention in prose, unless it stands alone.
+_LONE_CALL: Final[Condition] = (
     *_ANY_CALL,
-    (Look.ANY_NAME, Look.SPACE, "</tool_call>", Look.SPACE, "<tool_call>"),
-    (Look.ANY_NAME, Look.SPACE, "</tool_call>", Look.SPACE, Look.END),
+    (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, "<tool_call>"),
+    (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, Lookahead.END),
 )
 
-_STEPS: Final[Rows] = {
-    **THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.BEFORE_NAME, _KNOWN_CALL)),
-    **each((Mode.START, Mode.OPEN, Mode.CALLS), "<tool_call>", Step(Mode.BEFORE_NAME, _LONE_CALL)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.BEFORE_NAME, _LONE_CALL),
-    (Mode.CONTENT, "<tool_call>"): Step(Mode.BEFORE_NAME, _ANY_CALL),
-    (Mode.NAME, "\n"): Step(Mode.ARGUMENTS),
-    (Mode.NAME, "<arg_key>"): Step(Mode.KEY),
-    (Mode.NAME, "</tool_call>"): Step(Mode.CALLS),
-    **each(BETWEEN_ARGUMENTS, "<arg_key>", Step(Mode.KEY)),
-    **each(BETWEEN_ARGUMENTS, "</tool_call>", Step(Mode.CALLS)),
-    (Mode.KEY, "</arg_key>"): Step(Mode.BEFORE_VALUE),
-    (Mode.BEFORE_VALUE, "<arg_value>"): Step(Mode.VALUE),
-    (Mode.VALUE, "</arg_value>"): Step(
-        Mode.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Look.END)
+_TRANSITIONS: Final[Transitions] = {
+    **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
+    **each((State.START, State.OPEN, State.CALLS), "<tool_call>", Transition(State.BEFORE_NAME, _LONE_CALL)),
+    (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_NAME, _LONE_CALL),
+    (State.CONTENT, "<tool_call>"): Transition(State.BEFORE_NAME, _ANY_CALL),
+    (State.NAME, "\n"): Transition(State.ARGUMENTS),
+    (State.NAME, "<arg_key>"): Transition(State.KEY),
+    (State.NAME, "</tool_call>"): Transition(State.CALLS),
+    **each(BETWEEN_ARGUMENTS, "<arg_key>", Transition(State.KEY)),
+    **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
+    (State.KEY, "</arg_key>"): Transition(State.BEFORE_VALUE),
+    (State.BEFORE_VALUE, "<arg_value>"): Transition(State.VALUE),
+    (State.VALUE, "</arg_value>"): Transition(
+        State.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Lookahead.END)
     ),
-    # What follows is for tags that are missing, doubled or the wrong one.
-    **each(BETWEEN_ARGUMENTS, "<tool_call>", Step(Mode.BEFORE_NAME, _KNOWN_CALL)),
-    (Mode.ARGUMENTS, ANY_TEXT): Step(Mode.KEY, ((Look.ANY_NAME, "</arg_key>"),)),
-    (Mode.KEY, "<arg_key>"): Step(Mode.KEY),
-    (Mode.KEY, "<arg_value>"): Step(Mode.VALUE),
-    (Mode.KEY, "</tool_call>"): Step(Mode.CALLS),
-    (Mode.BEFORE_VALUE, "</arg_key>"): Step(Mode.BEFORE_VALUE),
-    (Mode.VALUE, "</arg_key>"): Step(Mode.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
-    (Mode.VALUE, "</tool_call>"): Step(Mode.CALLS, after_space("<tool_call>", Look.END)),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
+    # Missing, doubled and wrong tags.
+    **each(BETWEEN_ARGUMENTS, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
+    (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
+    (State.KEY, "<arg_key>"): Transition(State.KEY),
+    (State.KEY, "<arg_value>"): Transition(State.VALUE),
+    (State.KEY, "</tool_call>"): Transition(State.CALLS),
+    (State.BEFORE_VALUE, "</arg_key>"): Transition(State.BEFORE_VALUE),
+    (State.VALUE, "</arg_key>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
+    (State.VALUE, "</tool_call>"): Transition(State.CALLS, after_space("<tool_call>", Lookahead.END)),
+    (State.CALLS, "</tool_call>"): Transition(State.CALLS),
 }
-_STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>")
 
-GLM_4_6: Final = Format(name="glm-4.6", steps=_STEPS, stops=_STOPS, leads={Mode.START: "\n", Mode.OPEN: "\n"})
-GLM_4_6V: Final = Format(
-    name="glm-4.6v",
-    steps={
-        **_STEPS,
-        **each((Mode.START, Mode.OPEN, Mode.CONTENT), "<|begin_of_box|>", Step(Mode.CONTENT)),
-        (Mode.CONTENT, "<|end_of_box|>"): Step(Mode.CONTENT),
-    },
-    stops=_STOPS,
-    leads=GLM_4_6.leads,
+GLM_4_6: Final = Format(
+    name="glm-4.6",
+    aliases=("glm-4.5",),
+    fingerprint=Fingerprint(template=("<arg_key>", "/nothink"), model_name=r"glm-?4\.[56]"),
+    thinking_tags=THINK,
+    transitions=_TRANSITIONS,
+    stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
+    leading_text={State.START: "\n", State.OPEN: "\n"},
+    syntax=Syntax(
+        call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
+        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
+        text="!</arg_value>*",
+    ),
 )
-GLM_4_7: Final = Format(name="glm-4.7", steps=_STEPS, thinking_starts=Mode.THINKING, stops=_STOPS)
+_GLM_4_6V: Final = replace(
+    GLM_4_6,
+    name="glm-4.6v",
+    aliases=("glm-4.5v",),
+    fingerprint=Fingerprint(
+        template=("<arg_key>", "/nothink", "<|begin_of_image|>"), model_name=r"glm-?4\.[56]v"
+    ),
+    transitions={
+        **_TRANSITIONS,
+        **each((State.START, State.OPEN, State.CONTENT), "<|begin_of_box|>", Transition(State.CONTENT)),
+        (State.CONTENT, "<|end_of_box|>"): Transition(State.CONTENT),
+    },
+)
+_GLM_4_7: Final = replace(
+    GLM_4_6,
+    name="glm-4.7",
+    aliases=("glm-5", "glm-5.1", "glm-5.2", "glm-5.3"),
+    fingerprint=Fingerprint(template=("<arg_key>",), model_name=r"glm-?(4\.[7-9]|[5-9])"),
+    initial_state=State.THINKING,
+    leading_text={},
+    syntax=Syntax(
+        call="<tool_call> {name} {arguments} </tool_call>",
+        argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
+        text="!</arg_value>*",
+    ),
+)
+FAMILY: Final = (_GLM_4_6V, GLM_4_6, _GLM_4_7)

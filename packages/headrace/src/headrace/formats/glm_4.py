@@ -3,28 +3,42 @@ r"""GLM-4-0414 and GLM-Z1.
     output  ["\n"] content | call ("<|assistant|>" call)*
     call    name "\n" {…}
 
-There is no marker: the answer is a call if its first line is the name of a tool and a brace follows.
-GLM-Z1 thinks first; its prompt writes `<think>`. Source: modelscope/ms-swift, agent_template/glm4.py.
+There is no delimiter: the answer is a call if its first line is the name of a tool and a brace follows.
+GLM-Z1 thinks first; its prompt ends with `<think>`. Source: modelscope/ms-swift, agent_template/glm4.py.
 """
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Format, Guard, Look, Mode, Step
-from headrace.formats.rows import THINK, Rows, each
+from msgspec.structs import replace
 
-__all__ = ["GLM_4_0414", "GLM_Z1"]
+from headrace.formats.format import ANY_TEXT, Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.transitions import THINK, each
 
-_CALL: Final[Guard] = ((Look.SPACE, Look.KNOWN_NAME, Look.LINE_END, Look.SPACE, "{"),)
+__all__ = ["FAMILY"]
 
-_STEPS: Final[Rows] = {
-    **THINK,
-    **each((Mode.START, Mode.OPEN, Mode.CALLS), ANY_TEXT, Step(Mode.NAME, _CALL)),
-    **each((Mode.OPEN, Mode.CONTENT, Mode.CALLS), "<|assistant|>", Step(Mode.CALLS, _CALL)),
-    (Mode.CONTENT, "\n<|assistant|>"): Step(Mode.CALLS, _CALL),
-    (Mode.NAME, "\n"): Step(Mode.BEFORE_BODY),
-}
-_STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>")
-_LEADS: Final = {Mode.START: "\n", Mode.THINKING: "\n", Mode.OPEN: "\n"}
+_CALL: Final[Condition] = ((Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LINE_END, Lookahead.SPACE, "{"),)
 
-GLM_4_0414: Final = Format(name="glm-4-0414", steps=_STEPS, stops=_STOPS, leads=_LEADS)
-GLM_Z1: Final = Format(name="glm-z1", steps=_STEPS, thinking_starts=Mode.THINKING, stops=_STOPS, leads=_LEADS)
+_GLM_4_0414: Final = Format(
+    name="glm-4-0414",
+    fingerprint=Fingerprint(
+        template=("<|observation|>",), template_lacks=("<arg_key>",), model_name=r"glm-?4-.*0414"
+    ),
+    thinking_tags=THINK,
+    transitions={
+        **each((State.START, State.OPEN, State.CALLS), ANY_TEXT, Transition(State.NAME, _CALL)),
+        **each((State.OPEN, State.CONTENT, State.CALLS), "<|assistant|>", Transition(State.CALLS, _CALL)),
+        (State.CONTENT, "\n<|assistant|>"): Transition(State.CALLS, _CALL),
+        (State.NAME, "\n"): Transition(State.BEFORE_BODY),
+    },
+    stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
+    leading_text={State.START: "\n", State.THINKING: "\n", State.OPEN: "\n"},
+)
+_GLM_Z1: Final = replace(
+    _GLM_4_0414,
+    name="glm-z1",
+    fingerprint=Fingerprint(
+        template=("<|observation|>", "<think>"), template_lacks=("<arg_key>",), model_name=r"glm-?z1"
+    ),
+    initial_state=State.THINKING,
+)
+FAMILY: Final = (_GLM_Z1, _GLM_4_0414)

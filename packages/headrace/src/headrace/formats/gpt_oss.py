@@ -12,37 +12,39 @@ The recipient stands before or after the channel. Source: openai/harmony, docs/f
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import after_space, each
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.transitions import after_space, each
 
-__all__ = ["GPT_OSS"]
+__all__ = ["FAMILY"]
 
-_BETWEEN: Final = (Mode.START, Mode.OPEN, Mode.CALLS)
-_HEADERS: Final = (Mode.HEADER, Mode.THINKING_HEADER)
-_CHANNEL: Final[Guard] = (
+_BETWEEN_MESSAGES: Final = (State.START, State.OPEN, State.CALLS)
+_HEADERS: Final = (State.HEADER, State.THINKING_HEADER)
+_CHANNEL: Final[Condition] = (
     *after_space("analysis", "commentary", "final"),
-    (Look.SPACE, Look.ANY_NAME, Look.SPACE, "<|message|>"),
+    (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, "<|message|>"),
 )
-_NEXT: Final[Guard] = after_space("<|start|>", "<|channel|>", Look.END)
+_NEXT: Final[Condition] = after_space("<|start|>", "<|channel|>", Lookahead.END)
 
-GPT_OSS: Final = Format(
+_GPT_OSS: Final = Format(
     name="gpt-oss",
-    steps={
-        **each(_BETWEEN, "<|start|>", Step(Mode.HEADER, after_space("assistant"))),
-        **each(_BETWEEN, "<|channel|>", Step(Mode.HEADER, _CHANNEL)),
-        (Mode.HEADER, "analysis"): Step(Mode.THINKING_HEADER),
-        **each(_HEADERS, "to=functions.", Step(Mode.NAME, ((Look.ANY_NAME,),))),
-        (Mode.HEADER, "<|message|>"): Step(Mode.CONTENT),
-        (Mode.THINKING_HEADER, "<|message|>"): Step(Mode.REASONING),
-        **each((Mode.REASONING, Mode.CONTENT), "<|end|>", Step(Mode.OPEN, _NEXT)),
-        (Mode.NAME, " "): Step(Mode.CALL_HEADER),
-        (Mode.NAME, "<|channel|>"): Step(Mode.CALL_HEADER),
-        (Mode.NAME, "<|constrain|>"): Step(Mode.CALL_HEADER),
-        **each((Mode.NAME, Mode.CALL_HEADER), "<|message|>", Step(Mode.BEFORE_BODY)),
-        **each((Mode.CALLS, Mode.BEFORE_BODY), "<|end|>", Step(Mode.CALLS)),
-        (Mode.CALLS, "<|call|>"): Step(Mode.CALLS),
-        # The JSON is broken.
-        (Mode.BODY, "<|end|>"): Step(Mode.CALLS, ((Look.NO_STRING,), *_NEXT)),
+    fingerprint=Fingerprint(template=("<|channel|>",), model_name=r"gpt-?oss"),
+    transitions={
+        **each(_BETWEEN_MESSAGES, "<|start|>", Transition(State.HEADER, after_space("assistant"))),
+        **each(_BETWEEN_MESSAGES, "<|channel|>", Transition(State.HEADER, _CHANNEL)),
+        (State.HEADER, "analysis"): Transition(State.THINKING_HEADER),
+        **each(_HEADERS, "to=functions.", Transition(State.NAME, ((Lookahead.ANY_NAME,),))),
+        (State.HEADER, "<|message|>"): Transition(State.CONTENT),
+        (State.THINKING_HEADER, "<|message|>"): Transition(State.REASONING),
+        **each((State.REASONING, State.CONTENT), "<|end|>", Transition(State.OPEN, _NEXT)),
+        (State.NAME, " "): Transition(State.CALL_HEADER),
+        (State.NAME, "<|channel|>"): Transition(State.CALL_HEADER),
+        (State.NAME, "<|constrain|>"): Transition(State.CALL_HEADER),
+        **each((State.NAME, State.CALL_HEADER), "<|message|>", Transition(State.BEFORE_BODY)),
+        **each((State.CALLS, State.BEFORE_BODY), "<|end|>", Transition(State.CALLS)),
+        (State.CALLS, "<|call|>"): Transition(State.CALLS),
+        # Broken JSON.
+        (State.BODY, "<|end|>"): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,), *_NEXT)),
     },
-    stops=("<|return|>", "<|call|>"),
+    stop_tokens=("<|return|>", "<|call|>"),
 )
+FAMILY: Final = (_GPT_OSS,)

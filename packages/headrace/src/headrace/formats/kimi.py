@@ -4,56 +4,61 @@ r"""Kimi K2.
     call   "<|tool_call_begin|>" id "<|tool_call_argument_begin|>" {…} "<|tool_call_end|>"
     id     "functions." name ":" number
 
-The section's tags are missing now and then, and calls come within the thinking.
+The section's tags are sometimes missing, and the thinking may contain calls.
 Source: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md.
 """
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import IN_ANSWER, IN_THINKING, THINK, Rows, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["KIMI_K2", "KIMI_K2_THINKING"]
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Syntax, Transition
+from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, after_space, each
+
+__all__ = ["FAMILY"]
 
 _SECTION, _SECTION_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
 _CALL, _CALL_END = "<|tool_call_begin|>", "<|tool_call_end|>"
 _ARGUMENTS = "<|tool_call_argument_begin|>"
 
-_KNOWN_ID: Final[Guard] = (
-    (Look.SPACE, "functions.", Look.KNOWN_NAME, ":"),
-    (Look.SPACE, Look.KNOWN_NAME, ":"),
-    (Look.SPACE, Look.KNOWN_NAME, Look.SPACE, _ARGUMENTS),
+_KNOWN_ID: Final[Condition] = (
+    (Lookahead.SPACE, "functions.", Lookahead.KNOWN_NAME, ":"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, ":"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, _ARGUMENTS),
 )
-_ID: Final[Guard] = (
+_ID: Final[Condition] = (
     *_KNOWN_ID,
-    (Look.SPACE, Look.ANY_NAME, ":"),
-    (Look.SPACE, Look.ANY_NAME, Look.SPACE, _ARGUMENTS),
+    (Lookahead.SPACE, Lookahead.ANY_NAME, ":"),
+    (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _ARGUMENTS),
 )
-_KNOWN_CALL: Final[Guard] = tuple((Look.SPACE, _CALL, *path) for path in _KNOWN_ID)
+_KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path in _KNOWN_ID)
 
-_STEPS: Final[Rows] = {
-    **THINK,
-    **each(IN_THINKING, _SECTION, Step(Mode.CALLS, _KNOWN_CALL)),
-    **each(IN_ANSWER, _SECTION, Step(Mode.CALLS, after_space(_CALL, _SECTION_END))),
-    **each(IN_THINKING, _CALL, Step(Mode.BEFORE_NAME, _KNOWN_ID)),
-    **each(IN_ANSWER, _CALL, Step(Mode.BEFORE_NAME, _ID)),
-    (Mode.NAME, _ARGUMENTS): Step(Mode.BEFORE_BODY),
-    (Mode.CALLS, _CALL_END): Step(Mode.CALLS),
-    (Mode.CALLS, _SECTION_END): Step(Mode.CALLS),
-    # The JSON is missing or broken.
-    **each((Mode.NAME, Mode.BEFORE_BODY), _CALL_END, Step(Mode.CALLS)),
-    (Mode.BODY, _CALL_END): Step(
-        Mode.CALLS, ((Look.NO_STRING,), *after_space(_CALL, _SECTION_END, Look.END))
-    ),
-}
-_STOPS: Final = ("<|im_end|>", "[EOS]")
-_NAME: Final = r"(?:functions\.)?(?P<name>.+?)(?::\d+)?"
-
-KIMI_K2: Final = Format(name="kimi-k2", steps=_STEPS, stops=_STOPS, name_pattern=_NAME)
-KIMI_K2_THINKING: Final = Format(
+_KIMI_K2: Final = Format(
+    name="kimi-k2",
+    fingerprint=Fingerprint(template=(_SECTION,), model_name=r"kimi-?k2"),
+    thinking_tags=THINK,
+    transitions={
+        **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
+        **each(IN_ANSWER, _SECTION, Transition(State.CALLS, after_space(_CALL, _SECTION_END))),
+        **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
+        **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
+        (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
+        (State.CALLS, _CALL_END): Transition(State.CALLS),
+        (State.CALLS, _SECTION_END): Transition(State.CALLS),
+        # Missing or broken JSON.
+        **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
+        (State.BODY, _CALL_END): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
+        ),
+    },
+    stop_tokens=("<|im_end|>", "[EOS]"),
+    name_pattern=r"(?:functions\.)?(?P<name>.+?)(?::\d+)?",
+)
+_KIMI_K2_THINKING: Final = replace(
+    _KIMI_K2,
     name="kimi-k2-thinking",
-    steps=_STEPS,
-    thinking_starts=Mode.THINKING,
-    stops=_STOPS,
-    name_pattern=_NAME,
+    fingerprint=Fingerprint(template=(_SECTION, "<think>"), model_name=r"kimi-?k2-thinking"),
+    initial_state=State.THINKING,
+    syntax=Syntax(),
 )
+FAMILY: Final = (_KIMI_K2_THINKING, _KIMI_K2)

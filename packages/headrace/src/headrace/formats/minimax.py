@@ -1,6 +1,6 @@
 r"""MiniMax M2.
 
-    output    reasoning "\n</think>\n\n" content ("\n"? calls)?     the prompt wrote `<think>\n`
+    output    reasoning "\n</think>\n\n" content ("\n"? calls)?     the prompt ends with `<think>\n`
     calls     "<minimax:tool_call>\n" call* "</minimax:tool_call>"
     call      '<invoke name="' name '">\n' argument* "</invoke>\n"
     argument  '<parameter name="' key '">' value "</parameter>\n"
@@ -10,40 +10,43 @@ Source: the chat template of MiniMaxAI/MiniMax-M2.
 
 from typing import Final
 
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, after_space, each
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Syntax, Transition
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, after_space, each
 
-__all__ = ["MINIMAX_M2"]
+__all__ = ["FAMILY"]
 
-_KNOWN_CALL: Final[Guard] = ((Look.SPACE, '<invoke name="', Look.KNOWN_NAME, '"'),)
-_CALLS: Final[Guard] = (
-    (Look.SPACE, '<invoke name="', Look.ANY_NAME, '"'),
-    (Look.SPACE, "</minimax:tool_call>"),
+_CALLS, _CALLS_END = "<minimax:tool_call>", "</minimax:tool_call>"
+_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, '<invoke name="', Lookahead.KNOWN_NAME, '"'),)
+_ANY_CALL: Final[Condition] = (
+    (Lookahead.SPACE, '<invoke name="', Lookahead.ANY_NAME, '"'),
+    (Lookahead.SPACE, _CALLS_END),
 )
 
-MINIMAX_M2: Final = Format(
+_MINIMAX_M2: Final = Format(
     name="minimax-m2",
-    steps={
-        **THINK,
-        (Mode.REASONING, "\n</think>"): Step(Mode.OPEN),
-        **each(IN_THINKING, "<minimax:tool_call>", Step(Mode.CALLS, _KNOWN_CALL)),
-        **each(IN_ANSWER, "<minimax:tool_call>", Step(Mode.CALLS, _CALLS)),
-        (Mode.CONTENT, "\n<minimax:tool_call>"): Step(Mode.CALLS, _CALLS),
-        (Mode.CALLS, "</minimax:tool_call>"): Step(Mode.CALLS),
-        (Mode.CALLS, '<invoke name="'): Step(Mode.NAME, ((Look.ANY_NAME, '"'),)),
-        (Mode.NAME, '">'): Step(Mode.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, '<parameter name="', Step(Mode.KEY)),
-        **each(BETWEEN_ARGUMENTS, "</invoke>", Step(Mode.CALLS)),
-        (Mode.KEY, '">'): Step(Mode.VALUE),
-        (Mode.VALUE, "</parameter>"): Step(
-            Mode.ARGUMENTS,
-            after_space("<parameter name=", "</invoke>", "</minimax:tool_call>", Look.END),
+    fingerprint=Fingerprint(template=(_CALLS,), model_name=r"minimax-?m2"),
+    thinking_tags=THINK,
+    transitions={
+        (State.REASONING, "\n</think>"): Transition(State.OPEN),
+        **each(IN_THINKING, _CALLS, Transition(State.CALLS, _KNOWN_CALL)),
+        **each(IN_ANSWER, _CALLS, Transition(State.CALLS, _ANY_CALL)),
+        (State.CONTENT, f"\n{_CALLS}"): Transition(State.CALLS, _ANY_CALL),
+        (State.CALLS, _CALLS_END): Transition(State.CALLS),
+        (State.CALLS, '<invoke name="'): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
+        (State.NAME, '">'): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, '<parameter name="', Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, "</invoke>", Transition(State.CALLS)),
+        (State.KEY, '">'): Transition(State.VALUE),
+        (State.VALUE, "</parameter>"): Transition(
+            State.ARGUMENTS, after_space("<parameter name=", "</invoke>", _CALLS_END, Lookahead.END)
         ),
-        # A closing tag is missing.
-        **each(BETWEEN_ARGUMENTS, "</minimax:tool_call>", Step(Mode.CALLS)),
-        (Mode.VALUE, "</invoke>"): Step(Mode.CALLS, after_space("</minimax:tool_call>", Look.END)),
+        # Missing closing tags.
+        **each(BETWEEN_ARGUMENTS, _CALLS_END, Transition(State.CALLS)),
+        (State.VALUE, "</invoke>"): Transition(State.CALLS, after_space(_CALLS_END, Lookahead.END)),
     },
-    thinking_starts=Mode.THINKING,
-    stops=("[e~[",),
-    leads={Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"},
+    initial_state=State.THINKING,
+    stop_tokens=("[e~[",),
+    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    syntax=Syntax(),
 )
+FAMILY: Final = (_MINIMAX_M2,)

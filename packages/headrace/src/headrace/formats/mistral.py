@@ -9,33 +9,35 @@ Source: mistralai/mistral-common, tokens/tokenizers/instruct.py, versions 3, 11 
 
 from typing import Final
 
-from headrace.formats.envelopes import ANY_ENVELOPE
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import IN_ANSWER, each
+from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.transitions import ANY_CALL_OBJECT, IN_ANSWER, each
 
-__all__ = ["MISTRAL"]
+__all__ = ["FAMILY"]
 
-# Some engines leave `[ARGS]` out of the text.
-_NAME: Final[Guard] = tuple(
-    (Look.SPACE, Look.ANY_NAME, Look.SPACE, then) for then in ("[ARGS]", "[CALL_ID]", "{")
+# Some engines omit `[ARGS]` from the text.
+_NAME: Final[Condition] = tuple(
+    (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, then) for then in ("[ARGS]", "[CALL_ID]", "{")
 )
 
-MISTRAL: Final = Format(
+_MISTRAL: Final = Format(
     name="mistral",
-    steps={
-        (Mode.START, "[THINK]"): Step(Mode.REASONING),
-        (Mode.REASONING, "[/THINK]"): Step(Mode.OPEN),
-        **each(IN_ANSWER, "[TOOL_CALLS]", Step(Mode.BEFORE_NAME, _NAME)),
-        **each(IN_ANSWER, "[TOOL_CALLS][", Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE)),
-        **each(IN_ANSWER, "[TOOL_CALLS] [", Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE)),
-        (Mode.CALLS, ","): Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE),
-        (Mode.CALLS, "]"): Step(Mode.CALLS),
-        (Mode.NAME, "[CALL_ID]"): Step(Mode.CALL_ID),
-        (Mode.NAME, "[ARGS]"): Step(Mode.BEFORE_BODY),
-        (Mode.NAME, "{"): Step(Mode.BODY, keep=True),
-        (Mode.CALL_ID, "[ARGS]"): Step(Mode.BEFORE_BODY),
-        # The JSON is broken.
-        (Mode.BODY, "[TOOL_CALLS]"): Step(Mode.CALLS, ((Look.NO_STRING,),), keep=True),
+    fingerprint=Fingerprint(
+        template=("[TOOL_CALLS]",), model_name="mistral|mixtral|devstral|magistral|ministral"
+    ),
+    thinking_tags=("[THINK]", "[/THINK]"),
+    transitions={
+        **each(IN_ANSWER, "[TOOL_CALLS]", Transition(State.BEFORE_NAME, _NAME)),
+        **each(IN_ANSWER, "[TOOL_CALLS][", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        **each(IN_ANSWER, "[TOOL_CALLS] [", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        (State.CALLS, ","): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
+        (State.CALLS, "]"): Transition(State.CALLS),
+        (State.NAME, "[CALL_ID]"): Transition(State.CALL_ID),
+        (State.NAME, "[ARGS]"): Transition(State.BEFORE_BODY),
+        (State.NAME, "{"): Transition(State.BODY, consume=False),
+        (State.CALL_ID, "[ARGS]"): Transition(State.BEFORE_BODY),
+        # Broken JSON.
+        (State.BODY, "[TOOL_CALLS]"): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False),
     },
-    stops=("</s>",),
+    stop_tokens=("</s>",),
 )
+FAMILY: Final = (_MISTRAL,)

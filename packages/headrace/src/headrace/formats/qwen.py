@@ -1,4 +1,4 @@
-r"""Qwen3, and Hermes before it; Qwen3-Coder and Qwen3.5.
+r"""Qwen3 and Hermes; Qwen3-Coder and Qwen3.5.
 
     Qwen3        ["<think>\n" reasoning "\n</think>\n\n"] content ("\n"? call)*
       call       "<tool_call>\n" {"name": …, "arguments": {…}} "\n</tool_call>"
@@ -6,70 +6,114 @@ r"""Qwen3, and Hermes before it; Qwen3-Coder and Qwen3.5.
       call       "<tool_call>\n<function=" name ">\n" argument* "</function>\n</tool_call>"
       argument   "<parameter=" key ">\n" value "\n</parameter>\n"
 
-Of Qwen3.5 and the thinking models of 2507, the prompt writes `<think>\n`. A value of Qwen3-Coder
-stands between two line ends that belong to the protocol, and has no escape, as in GLM.
+The prompt of Qwen3.5 and of the thinking models of 2507 ends with `<think>\n`. In Qwen3-Coder, the line
+ends around a value are markup, and a value has no escapes, as in GLM.
 Sources: the chat templates of Qwen/Qwen3-8B, Qwen/Qwen3-Coder-30B-A3B-Instruct and Qwen3.5.
 """
 
 from typing import Final
 
-from headrace.formats.envelopes import ANY_ENVELOPE, KNOWN_ENVELOPE
-from headrace.formats.format import Format, Guard, Look, Mode, Step
-from headrace.formats.rows import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, Rows, after_space, each
+from msgspec.structs import replace
 
-__all__ = ["QWEN3", "QWEN3_5", "QWEN3_CODER", "QWEN3_THINKING"]
+from headrace.formats.format import (
+    Condition,
+    Fingerprint,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
+from headrace.formats.transitions import (
+    ANY_CALL_OBJECT,
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    KNOWN_CALL_OBJECT,
+    THINK,
+    after_space,
+    each,
+)
 
-_STOPS: Final = ("<|im_end|>", "<|endoftext|>")
-_LEADS: Final = {Mode.THINKING: "\n", Mode.REASONING: "\n", Mode.OPEN: "\n\n"}
-_THINK: Final[Rows] = {**THINK, (Mode.REASONING, "\n</think>"): Step(Mode.OPEN)}
+__all__ = ["FAMILY"]
 
-_JSON: Final[Rows] = {
-    **_THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.BEFORE_ENVELOPE, KNOWN_ENVELOPE)),
-    **each(IN_ANSWER, "<tool_call>", Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.BEFORE_ENVELOPE, ANY_ENVELOPE),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
-    # The JSON is broken, or has a brace too many.
-    (Mode.ENVELOPE, "</tool_call>"): Step(
-        Mode.CALLS, ((Look.NO_STRING,), *after_space("<tool_call>", Look.END))
+_THINKING_ENDS: Final[Transitions] = {(State.REASONING, "\n</think>"): Transition(State.OPEN)}
+
+_QWEN3: Final = Format(
+    name="qwen3",
+    aliases=("hermes",),
+    fingerprint=Fingerprint(template=("<tool_call>", "<|im_start|>"), model_name=r"qwen-?[23]|qwq|hermes"),
+    thinking_tags=THINK,
+    transitions={
+        **_THINKING_ENDS,
+        **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT)),
+        **each(IN_ANSWER, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
+        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+        # Broken JSON, or an extra brace.
+        (State.CALL_OBJECT, "</tool_call>"): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<tool_call>", Lookahead.END))
+        ),
+        (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
+    },
+    stop_tokens=("<|im_end|>", "<|endoftext|>"),
+    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    syntax=Syntax(
+        call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
     ),
-    (Mode.CALLS, "}"): Step(Mode.CALLS, after_space("</tool_call>")),
-}
-
-QWEN3: Final = Format(name="qwen3", steps=_JSON, stops=_STOPS, leads=_LEADS)
-QWEN3_THINKING: Final = Format(
-    name="qwen3-thinking", steps=_JSON, thinking_starts=Mode.THINKING, stops=_STOPS, leads=_LEADS
+)
+_QWEN3_THINKING: Final = replace(
+    _QWEN3,
+    name="qwen3-thinking",
+    aliases=(),
+    fingerprint=Fingerprint(
+        template=("<tool_call>", "<|im_start|>assistant\\n<think>"), model_name=r"qwen-?3.*-thinking"
+    ),
+    initial_state=State.THINKING,
 )
 
-_KNOWN_FUNCTION: Final[Guard] = ((Look.SPACE, "<function=", Look.KNOWN_NAME, ">"),)
-_FUNCTION: Final[Guard] = ((Look.SPACE, "<function=", Look.ANY_NAME, ">"),)
-_VALUE_ENDS: Final = Step(Mode.ARGUMENTS, after_space("<parameter=", "</function>", "</tool_call>", Look.END))
-_FUNCTION_ENDS: Final = Step(Mode.CALLS, after_space("</tool_call>", Look.END))
-_BARE_FUNCTION: Final = Step(Mode.NAME, ((Look.KNOWN_NAME, ">"),))
-
-_XML: Final[Rows] = {
-    **_THINK,
-    **each(IN_THINKING, "<tool_call>", Step(Mode.CALLS, _KNOWN_FUNCTION)),
-    **each(IN_ANSWER, "<tool_call>", Step(Mode.CALLS, _FUNCTION)),
-    (Mode.CONTENT, "\n<tool_call>"): Step(Mode.CALLS, _FUNCTION),
-    (Mode.CALLS, "</tool_call>"): Step(Mode.CALLS),
-    (Mode.NAME, ">"): Step(Mode.ARGUMENTS),
-    **each(BETWEEN_ARGUMENTS, "<parameter=", Step(Mode.KEY)),
-    **each(BETWEEN_ARGUMENTS, "</function>", Step(Mode.CALLS)),
-    (Mode.KEY, ">"): Step(Mode.VALUE),
-    (Mode.VALUE, "</parameter>"): _VALUE_ENDS,
-    (Mode.VALUE, "\n</parameter>"): _VALUE_ENDS,
-    # What follows is for tags that are missing; the outer ones are, now and then.
-    **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
-    (Mode.CONTENT, "\n<function="): _BARE_FUNCTION,
-    (Mode.CALLS, "<function="): Step(Mode.NAME, ((Look.ANY_NAME, ">"),)),
-    **each(BETWEEN_ARGUMENTS, "</tool_call>", Step(Mode.CALLS)),
-    (Mode.VALUE, "</function>"): _FUNCTION_ENDS,
-    (Mode.VALUE, "\n</function>"): _FUNCTION_ENDS,
-}
-_XML_LEADS: Final = {**_LEADS, Mode.VALUE: "\n"}
-
-QWEN3_CODER: Final = Format(name="qwen3-coder", steps=_XML, stops=_STOPS, leads=_XML_LEADS)
-QWEN3_5: Final = Format(
-    name="qwen3.5", steps=_XML, thinking_starts=Mode.THINKING, stops=_STOPS, leads=_XML_LEADS
+_KNOWN_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.KNOWN_NAME, ">"),)
+_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.ANY_NAME, ">"),)
+_VALUE_ENDS: Final = Transition(
+    State.ARGUMENTS, after_space("<parameter=", "</function>", "</tool_call>", Lookahead.END)
 )
+_FUNCTION_ENDS: Final = Transition(State.CALLS, after_space("</tool_call>", Lookahead.END))
+_BARE_FUNCTION: Final = Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">"),))
+
+_QWEN3_CODER: Final = replace(
+    _QWEN3,
+    name="qwen3-coder",
+    aliases=(),
+    fingerprint=Fingerprint(template=("<function=",), model_name=r"qwen-?3-coder"),
+    transitions={
+        **_THINKING_ENDS,
+        **each(IN_THINKING, "<tool_call>", Transition(State.CALLS, _KNOWN_FUNCTION)),
+        **each(IN_ANSWER, "<tool_call>", Transition(State.CALLS, _FUNCTION)),
+        (State.CONTENT, "\n<tool_call>"): Transition(State.CALLS, _FUNCTION),
+        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+        (State.NAME, ">"): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, "<parameter=", Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, "</function>", Transition(State.CALLS)),
+        (State.KEY, ">"): Transition(State.VALUE),
+        (State.VALUE, "</parameter>"): _VALUE_ENDS,
+        (State.VALUE, "\n</parameter>"): _VALUE_ENDS,
+        # Missing tags; most often the outer ones.
+        **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
+        (State.CONTENT, "\n<function="): _BARE_FUNCTION,
+        (State.CALLS, "<function="): Transition(State.NAME, ((Lookahead.ANY_NAME, ">"),)),
+        **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
+        (State.VALUE, "</function>"): _FUNCTION_ENDS,
+        (State.VALUE, "\n</function>"): _FUNCTION_ENDS,
+    },
+    leading_text={**_QWEN3.leading_text, State.VALUE: "\n"},
+    syntax=None,
+)
+_QWEN3_5: Final = replace(
+    _QWEN3_CODER,
+    name="qwen3.5",
+    fingerprint=Fingerprint(template=("<function=", "<think>"), model_name=r"qwen-?3\.5"),
+    initial_state=State.THINKING,
+    syntax=Syntax(),
+)
+FAMILY: Final = (_QWEN3_5, _QWEN3_CODER, _QWEN3_THINKING, _QWEN3)

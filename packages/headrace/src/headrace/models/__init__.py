@@ -1,5 +1,5 @@
-"""What is served: settings become models, a model is an engine and how to speak with it."""
+"""The models to serve, loaded from settings: an engine, its output format and its chat template."""
 
-from headrace.models.catalogue import Catalogue, Model
+from headrace.models.registry import Model, ModelRegistry
 
-__all__ = ["Catalogue", "Model"]
+__all__ = ["Model", "ModelRegistry"]

@@ -1,6 +1,6 @@
-"""What an operator decides about a model: tables of options.
+"""The options of models: `[models.NAME]`, a class for each engine.
 
-`server/configuration.py` fills them from flags, the environment and headrace.toml.
+`server/configuration.py` fills them from flags, environment variables and headrace.toml.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from headrace.engines.protocols import DIALECTS, DialectName
 from headrace.formats import FORMATS
 from headrace.options import Seconds, describe, unit
 
@@ -33,17 +34,20 @@ ZAI_NAMES: Final = (
     "glm-4.5-x",
     "headrace-tiny",
 )
-"""What the embedded model answers to, so that code written for Z.ai runs as it is."""
+"""Names of the embedded model, so that code written for Z.ai runs unchanged."""
 
-_INT32: Final = 2**31 - 1  # as llama.cpp counts
+_INT32: Final = 2**31 - 1  # llama.cpp's integer type
+_DEFAULT_MAX_TOKENS: Final = ", ".join(
+    f"{name} {dialect.max_tokens}" for name, dialect in DIALECTS.items() if (dialect.max_tokens or 0) > 0
+)
 
 
 class ModelSettings(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="engine"
 ):
-    """A model, whatever runs it: `[models."name"]`."""
+    """Options that every engine has."""
 
-    names: Annotated[
+    aliases: Annotated[
         tuple[str, ...],
         describe(
             "further names that clients can use for the model, separated by commas",
@@ -54,148 +58,154 @@ class ModelSettings(
     format: Annotated[
         str,
         describe(
-            f"model family, which decides how the output is parsed: {', '.join(FORMATS)}",
+            f"model family, which determines how the output is parsed: {', '.join(FORMATS)}",
             "FAMILY",
-            default="guessed from the chat template, else from the name",
+            default="detected from the chat template, else from the name",
         ),
     ] = ""
-    first_token: Annotated[
+    first_token_timeout: Annotated[
         Seconds,
-        describe("timeout for the first token, including queueing and prompt processing; 0 means no limit"),
+        describe("timeout for the first token, including queueing and prompt processing; 0 means no timeout"),
     ] = 300.0
-    idle: Annotated[
-        Seconds, describe("timeout for each further token after the one before it; 0 means no limit")
-    ] = 120.0
-    total: Annotated[Seconds, describe("timeout for the whole answer; 0 means no limit")] = 0.0
+    idle_timeout: Annotated[Seconds, describe("timeout between two tokens; 0 means no timeout")] = 120.0
+    total_timeout: Annotated[
+        Seconds, describe("timeout for the complete answer, including queueing; 0 means no timeout")
+    ] = 0.0
 
 
-_Template = Annotated[
+_ChatTemplate = Annotated[
     str,
     describe(
-        "chat template: a Jinja file, a GGUF file, a directory from Hugging Face, or the Jinja text itself",
+        "chat template: a Jinja file, a GGUF file, a model directory from Hugging Face, or Jinja source text",
         "FILE",
-        default="the model's own, if the GGUF file or the server has one",
+        default="the model's own, from its GGUF file or its server",
     ),
 ]
 
 
 class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
-    """llama.cpp in this process."""
+    """A model that llama.cpp runs in the server process."""
 
     path: Annotated[
         Path | None,
         describe("GGUF file of the model", "FILE", default="the embedded model", sources=("file",)),
     ] = None
-    template: _Template = ""
+    chat_template: _ChatTemplate = ""
     slots: Annotated[
         int,
-        unit("N", least=1, most=256),  # llama.cpp has no more sequences
-        describe("number of generations at once, 1 to 256; further requests wait for a free slot"),
+        unit("N", least=1, most=256),  # llama.cpp's limit of sequences
+        describe("number of concurrent generations, 1 to 256; further requests wait for a free slot"),
     ] = 4
     context: Annotated[
         int,
         unit("TOKENS", least=0),
         describe(
-            "context size of a slot, prompt and answer together; 0 means the size that the model was trained"
-            " for",
+            "context size of each slot: prompt and answer together; 0 means the size that the model was"
+            " trained with"
         ),
     ] = 0
     threads: Annotated[
         int,
-        unit("N", least=1, most=512),  # nor more threads
+        unit("N", least=1, most=512),  # llama.cpp's limit of threads
         describe(
-            "number of CPU threads, 1 to 512; the embedded model runs fastest with 1, others with one per"
-            " physical core",
+            "number of CPU threads, 1 to 512; the embedded model is fastest with 1, other models with one per"
+            " physical core"
         ),
     ] = 1
     gpu_layers: Annotated[
         int,
         unit("N", least=-1, most=_INT32),
         describe(
-            "number of layers to offload to a GPU, if llama.cpp was built for one; 0 means none, -1 all that"
-            " fit",
+            "number of layers to offload to a GPU, if llama.cpp was built with GPU support; 0 means none, -1"
+            " means all that fit"
         ),
     ] = -1
 
     def __post_init__(self) -> None:
         if self.slots * self.context > _INT32:
-            msg = f"slots times context is {self.slots * self.context}; it must be at most {_INT32}"
+            msg = f"slots × context is {self.slots * self.context}; it must be at most {_INT32}"
             raise ValueError(msg)
 
 
 class UpstreamSettings(ModelSettings, frozen=True):
-    """A model behind a server."""
+    """A model that another server runs."""
 
     url: Annotated[
         tuple[str, ...],
         describe(
-            "base URL of the server, such as http://gpu1:8000/v1; several URLs share the load",
+            "base URL of the server, such as http://gpu1:8000/v1; requests are balanced over several URLs",
             "URL",
             sources=("file",),
         ),
     ] = ()
     upstream_model: Annotated[
-        str, describe("the model's name on the server", "NAME", default="the name that it has here")
+        str, describe("the model's name on the server", "NAME", default="the same name as in Headrace")
     ] = ""
-    key: Annotated[
+    upstream_key_env: Annotated[
         str,
         describe(
-            "name of the environment variable that holds the server's API key",
-            "NAME",
+            "name of the environment variable that contains the server's API key",
+            "VARIABLE",
             default="no key is sent",
         ),
     ] = ""
     dialect: Annotated[
-        Literal["openai", "zai", "vllm", "sglang", "llama.cpp"],
-        describe("which server's extensions requests use", default="openai; guessed with --upstream"),
+        DialectName,
+        describe(
+            "kind of server, which determines the extensions of the API to use",
+            default="openai; detected with --upstream",
+        ),
     ] = "openai"
 
     def __post_init__(self) -> None:
         if not self.url:
             msg = "url is missing; for example http://gpu1:8000/v1"
             raise ValueError(msg)
-        if self.key and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key):
-            msg = "key must be the NAME of an environment variable that holds the key, such as VLLM_API_KEY"
+        if self.upstream_key_env and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.upstream_key_env):
+            msg = "upstream_key_env must be the NAME of an environment variable, such as VLLM_API_KEY"
             raise ValueError(msg)
 
 
 class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
-    """Raw text from the server; prompt and parsing are ours."""
+    """A model whose server returns raw text: Headrace renders the prompt and parses the output."""
 
-    template: _Template = ""
-    max_tokens: Annotated[
+    chat_template: _ChatTemplate = ""
+    default_max_tokens: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         describe(
-            "limit for requests that set no max_tokens",
+            "max_tokens of requests that do not set it",
             "TOKENS",
-            default="4096 for the dialects openai and sglang, else what fits into the context",
+            default=f"by dialect: {_DEFAULT_MAX_TOKENS}, others the rest of the context",
         ),
     ] = None
 
 
 class ChatSettings(UpstreamSettings, frozen=True, tag="chat"):
-    """The server renders and parses itself."""
+    """A model whose server renders the prompt and parses the output."""
 
 
 class RecordedSettings(ModelSettings, frozen=True, tag="recorded"):
-    """Traces, played."""
+    """Recordings instead of a model."""
 
     path: Annotated[
-        Path, describe("trace, or directory of traces that are played in turn", "FILE", sources=("file",))
+        Path,
+        describe(
+            "recording, or directory of recordings to play one after the other", "FILE", sources=("file",)
+        ),
     ]
     speed: Annotated[
         float,
         unit("FACTOR", least=0, most=1e9),
-        describe("playback speed; 2 is twice as fast as recorded, 0 plays without delays"),
+        describe("playback speed; 2 is twice as fast as recorded, 0 means without delays"),
     ] = 1.0
     fault: Annotated[
         Literal["", "cut", "stall", "garbage", "error"],
-        describe("fault to inject into every answer", default="none"),
+        describe("fault to inject into every response", default="none"),
     ] = ""
     fault_after: Annotated[
         int,
-        unit("N", least=0),
-        describe("number of recorded reads to play before the fault; 0 means that it comes first"),
+        unit("READS", least=0),
+        describe("number of recorded reads to play before the fault; 0 injects it before the first"),
     ] = 0
 
 
@@ -205,4 +215,4 @@ ENGINES: Final[Mapping[str, type[ModelSettings]]] = {
     "chat": ChatSettings,
     "recorded": RecordedSettings,
 }
-"""What can run a model, by the name that `engine` gives it."""
+"""Engines by the value of `engine`."""

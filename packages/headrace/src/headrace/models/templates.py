@@ -1,4 +1,4 @@
-"""A model's chat template, from wherever it lies on disk."""
+"""Finds a model's chat template in the files that come with it."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["TemplateSource", "find_template", "is_template", "model_template"]
 
 
 class TemplateSource(msgspec.Struct, frozen=True):
-    """A template as text, and the tokens that it may name.
+    """The source of a template and the special tokens that it may use.
 
     Args:
-        text: Jinja; "" if the place has none.
-        tokens: `bos_token` and the like.
-        path: its file; "" for the Jinja itself.
+        text: Jinja source; "" if there is none.
+        tokens: by variable, such as `bos_token`.
+        path: of its file; "" for Jinja source.
     """
 
     text: str
@@ -27,13 +27,13 @@ class TemplateSource(msgspec.Struct, frozen=True):
     path: str = ""
 
     def compile(self, *, writes_bos: bool) -> ChatTemplate:
-        """Ready to render.
+        """Compile the template.
 
         Args:
-            writes_bos: whether the first token is the template's; most servers put it before a prompt.
+            writes_bos: whether the template writes the first token; most servers add it themselves.
 
         Raises:
-            EngineError: it is not valid Jinja.
+            EngineError: the template is not valid Jinja.
         """
         try:
             return ChatTemplate(self.text, **self.tokens | ({} if writes_bos else {"bos_token": ""}))
@@ -45,10 +45,13 @@ class TemplateSource(msgspec.Struct, frozen=True):
 
 
 def find_template(place: str) -> TemplateSource:
-    """The template of a GGUF file, of a directory from Hugging Face, of a Jinja or JSON file; or itself.
+    """Return the template in `place`.
+
+    Args:
+        place: path of a GGUF file, a Jinja or JSON file or a Hugging Face directory; or Jinja source.
 
     Raises:
-        EngineError: it cannot be read, or there is none.
+        EngineError: the file cannot be read, or has no template.
     """
     if is_template(place):
         return TemplateSource(place)
@@ -62,24 +65,24 @@ def find_template(place: str) -> TemplateSource:
             )
         if path.suffix == ".json":
             return _checked(_of_config(_read_json(path)), path, "it has no chat_template")
-        beside = path.with_name("tokenizer_config.json")
-        tokens = _of_config(_read_json(beside)).tokens if beside.exists() else {}
+        config = path.with_name("tokenizer_config.json")
+        tokens = _of_config(_read_json(config)).tokens if config.exists() else {}
         return _checked(TemplateSource(_read(path).decode("utf-8", "replace"), tokens), path, "it is empty")
 
 
 def model_template(path: Path) -> TemplateSource:
-    """The template of a GGUF file, whatever it is called.
+    """Return the template of a GGUF file, regardless of its suffix.
 
     Raises:
-        EngineError: it cannot be read, or there is none.
+        EngineError: the file cannot be read, or has no template.
     """
-    # llama.cpp puts the first token before the prompt itself, where the model wants one.
+    # llama.cpp itself adds the first token if the model expects one.
     text = str(read_metadata(path).get("tokenizer.chat_template", ""))
-    return _checked(TemplateSource(text), path, "convert it again from a model that has one, or set template")
+    return _checked(TemplateSource(text), path, "convert a model that has one, or set template")
 
 
 def is_template(place: str) -> bool:
-    """Whether it is the Jinja itself and no path."""
+    """Return whether `place` is Jinja source, not a path."""
     return "{%" in place or "{{" in place
 
 
@@ -100,7 +103,7 @@ def _of_directory(path: Path) -> TemplateSource:
 
 
 def _of_config(config: dict[str, Any]) -> TemplateSource:
-    """`chat_template` is a text, or a list of named ones."""
+    """Read a tokenizer configuration, where `chat_template` is a string or a list of named templates."""
     template = config.get("chat_template", "")
     if isinstance(template, list):
         named = {entry["name"]: entry["template"] for entry in template}

@@ -1,7 +1,5 @@
-"""Text in, events out: no I/O, no clock, never a look at the text so far."""
+"""Model output → events, incrementally: no I/O, no clock, no second look at earlier text."""
 
 from headrace.parsing.parser import OutputParser
-from headrace.parsing.stops import StopMatcher
-from headrace.parsing.utf8 import Utf8Decoder
 
-__all__ = ["OutputParser", "StopMatcher", "Utf8Decoder"]
+__all__ = ["OutputParser"]

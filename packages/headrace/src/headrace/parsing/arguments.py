@@ -1,23 +1,51 @@
-"""Arguments in markup → JSON text, piece by piece.
+"""Arguments in markup → JSON text, incrementally.
 
-A value in markup is either the bare text of a string or JSON, and only the tool's schema tells which.
-A value that is surely a string is escaped and leaves at once, and one that is surely an object or
-array leaves as it is. Others are held: numbers, booleans and null, which are short, and what may
-still be a string.
+A value in markup is the bare text of a string, or JSON; usually only the tool's schema tells which. A value
+that is certainly a string is escaped and emitted at once; one that is certainly an object or array is emitted
+as it is. Everything else is buffered: numbers, booleans and null, which are short, and what may still turn
+out to be a string. A decision on the beginning of a value holds for any longer one, so splits don't matter.
 """
 
+import re
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Final, Literal
 
+import msgspec
+
+from headrace.formats import Encoding
 from headrace.parsing.json_text import JsonText
-from headrace.parsing.schema import ANY, Kinds, ParametersSchema
-from headrace.parsing.values import decide, literal
+from headrace.parsing.lexer import SPACE
+from headrace.parsing.schema import ANY, JsonTypes, ParametersSchema
 
 __all__ = ["ArgumentsWriter"]
 
-_JSON: Final = Kinds(ANY.names - {"string"})
+_EXCEPT_STRING: Final = JsonTypes(ANY.names - {"string"})
 _STRING: Final = frozenset({"string"})
+_MAX_BUFFERED: Final = 64  # characters; a double has at most 25
+_SPACE_CHARACTERS: Final = " \t\r\n"
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER_PREFIX: Final = re.compile(rf'"?-?(?:[0-9][0-9.eE+-]*"?{SPACE}*)?')
+_WORDS: Final = {
+    "true": ("boolean", "true"),
+    "false": ("boolean", "false"),
+    "null": ("null", "null"),
+    # Python's, which models write now and then.
+    "True": ("boolean", "true"),
+    "False": ("boolean", "false"),
+    "None": ("null", "null"),
+}
+_CONTAINERS: Final = {"{": "object", "[": "array"}
+# The beginning of an object or array if a string is not allowed …
+_OPENS: Final = {
+    "{": re.compile(rf"""\{{{SPACE}*(?:["'}}]|\\")"""),
+    "[": re.compile(rf"""\[{SPACE}*(?:[\[\]{{"'0-9-]|\\"|true|false|null|True|False|None)"""),
+}
+# … and if it is, where `[draft] text`, `[1] a source` and `{}` may be strings.
+_OPENS_CERTAINLY: Final = {
+    "{": re.compile(rf"""\{{{SPACE}*["']"""),
+    "[": re.compile(rf"""(?:\[{SPACE}*)+(?:["']|\{{{SPACE}*["']|(?:[0-9.eE+-]+|true|false|null){SPACE}*,)"""),
+}
 
 
 class ArgumentsWriter:
@@ -27,54 +55,56 @@ class ArgumentsWriter:
         schema: of the tool's parameters.
     """
 
-    in_string = False  # markup has no strings of JSON
+    in_string = False  # values in markup end at a tag, wherever it is
 
     def __init__(self, schema: ParametersSchema) -> None:
-        self._write: Callable[[str], str] = self._hold  # what a value does with its text …
-        self._end: Callable[[], str] | None = None  # … and at its end; None where there is no value
+        self._write: Callable[[str], str] = self._buffer  # how the current value is written …
+        self._end: Callable[[], str] | None = None  # … and ended; None between values
         self._schema = schema
-        self._before = "{"  # what stands before the next key
-        self._kinds = ANY
-        self._held = ""
+        self._separator = "{"  # before the next key
+        self._types = ANY
+        self._buffered = ""
+        self._quoted = False  # strings are in quotes
         self._json = JsonText(ends=False)
 
-    def begin(self, key: str, kind: Literal["by schema", "string", "json"] = "by schema") -> str:
-        """An argument begins: its key, and what the markup tells about its type."""
-        opening = f"{self._before}{encode_basestring(key)}:"
-        self._before = ","
-        self._kinds = _JSON if kind == "json" else self._schema.kinds_of(key)
-        if kind == "string" or self._kinds.names == _STRING:
+    def begin(self, key: str, encoding: Encoding = Encoding.BY_SCHEMA) -> str:
+        """Begin an argument."""
+        opening = f"{self._separator}{encode_basestring(key)}:"
+        self._separator = ","
+        self._quoted = encoding is Encoding.JSON
+        self._types = self._schema.types_of(key) if encoding is Encoding.BY_SCHEMA else _EXCEPT_STRING
+        if encoding is Encoding.TEXT or self._types.names == _STRING:
             self._write, self._end = _escaped, _closing_quote
             return opening + '"'
-        self._held = ""
-        self._write, self._end = self._hold, self._literal
+        self._buffered = ""
+        self._write, self._end = self._buffer, self._literal
         return opening
 
     def feed(self, text: str) -> str:
-        """A piece of the value."""
+        """Return the JSON for more text of the value."""
         return self._write(text)
 
     def end(self) -> str:
-        """The value is whole."""
+        """End the value."""
         if self._end is None:
             return ""
         end, self._end = self._end, None
         return end()
 
     def finish(self) -> str:
-        """The call is whole: closes what is open."""
-        return self.end() + ("{}" if self._before == "{" else "}")
+        """End the call, and the value that is still open."""
+        return self.end() + ("{}" if self._separator == "{" else "}")
 
-    def _hold(self, text: str) -> str:
-        self._held += text
-        match decide(self._held, self._kinds.names):
+    def _buffer(self, text: str) -> str:
+        self._buffered += text
+        match _decide(self._buffered, self._types.names, quoted=self._quoted):
             case "string":
                 self._write, self._end = _escaped, _closing_quote
-                return '"' + _escaped(self._held)
+                return '"' + _escaped(self._buffered)
             case "json":
                 self._json = JsonText(ends=False)
                 self._write, self._end = self._pass, self._json.finish
-                return self._pass(self._held)
+                return self._pass(self._buffered)
             case _:
                 return ""
 
@@ -82,7 +112,7 @@ class ArgumentsWriter:
         return self._json.feed(text)[0]
 
     def _literal(self) -> str:
-        return literal(self._held, self._kinds)
+        return _literal(self._buffered, self._types)
 
 
 def _escaped(text: str) -> str:
@@ -91,3 +121,67 @@ def _escaped(text: str) -> str:
 
 def _closing_quote() -> str:
     return '"'
+
+
+def _decide(buffered: str, types: frozenset[str], *, quoted: bool) -> Literal["string", "json", "undecided"]:
+    """Decide what a value is by its beginning.
+
+    An object or array is certain as soon as it opens. A scalar stays undecided until the end of the value,
+    when `_literal` reads it; a value that is longer than any scalar can only be a string.
+    """
+    start = buffered.lstrip(_SPACE_CHARACTERS)
+    if len(buffered) - len(start) > _MAX_BUFFERED:
+        return "string"
+    if not start:
+        return "undecided"
+    if quoted and start[0] == '"':
+        return "json"
+    if _CONTAINERS.get(start[0]) in types:
+        opens = _OPENS_CERTAINLY if "string" in types else _OPENS
+        if opens[start[0]].match(start[:_MAX_BUFFERED]):
+            return "json"
+    elif "string" in types and not _can_be_scalar(start, types):
+        return "string"
+    return "string" if len(start) > _MAX_BUFFERED else "undecided"
+
+
+def _literal(buffered: str, types: JsonTypes) -> str:
+    """Return the JSON of a buffered value. Falls back to a string if no allowed type matches."""
+    text = buffered.strip(_SPACE_CHARACTERS)
+    if text not in types.strings:
+        scalar = _scalar(text, types.names)
+        if scalar:
+            return scalar
+        # Quotes around a number mean a string if one is allowed, and nothing otherwise.
+        inner = _scalar(text[1:-1], types.names) if text[:1] == text[-1:] == '"' else ""
+        if inner:
+            return text if "string" in types.names else inner
+        if _CONTAINERS.get(text[:1]) in types.names and _is_json(text):
+            return text
+    return encode_basestring(buffered)
+
+
+def _can_be_scalar(start: str, types: frozenset[str]) -> bool:
+    if "number" in types and _NUMBER_PREFIX.fullmatch(start):
+        return True
+    quote = '"' if start[0] == '"' else ""
+    text = start.rstrip(_SPACE_CHARACTERS)
+    return any(
+        (quote + word + quote).startswith(text) for word, (type_, _) in _WORDS.items() if type_ in types
+    )
+
+
+def _scalar(text: str, types: frozenset[str]) -> str:
+    """Return the JSON of a number, a boolean or null; "" if its type is not allowed."""
+    if "number" in types and _NUMBER.fullmatch(text):
+        return text
+    type_, word = _WORDS.get(text, ("", ""))
+    return word if type_ in types else ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True

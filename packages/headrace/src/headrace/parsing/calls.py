@@ -1,45 +1,45 @@
-"""The calls of one answer: what the modes inside a call do with their text, and on the way between them."""
+"""The calls of one answer: what text means inside a call, and what the transitions of a call do."""
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headrace.events import Content, Event, ToolCallArguments, ToolCallEnd, ToolCallStart
-from headrace.formats import Mode, Step
+from headrace.formats import State, Transition
 from headrace.parsing.arguments import ArgumentsWriter
-from headrace.parsing.envelope import Envelope
+from headrace.parsing.call_object import CallObject
 from headrace.parsing.json_text import JsonText
 from headrace.parsing.schema import ParametersSchema
 
 __all__ = ["Calls"]
 
-_NAMING: Final = frozenset({Mode.BEFORE_NAME, Mode.NAME, Mode.CALL_ID, Mode.CALL_HEADER})
-_ARGUING: Final = frozenset(
+_BEFORE_ARGUMENTS: Final = frozenset({State.BEFORE_NAME, State.NAME, State.CALL_ID, State.CALL_HEADER})
+_IN_ARGUMENTS: Final = frozenset(
     {
-        Mode.ARGUMENTS,
-        Mode.STRAY,
-        Mode.KEY,
-        Mode.BEFORE_VALUE,
-        Mode.VALUE,
-        Mode.BEFORE_BODY,
-        Mode.BODY,
-        Mode.BEFORE_ENVELOPE,
-        Mode.ENVELOPE,
+        State.ARGUMENTS,
+        State.UNPARSED,
+        State.KEY,
+        State.BEFORE_VALUE,
+        State.VALUE,
+        State.BEFORE_BODY,
+        State.BODY,
+        State.BEFORE_CALL_OBJECT,
+        State.CALL_OBJECT,
     }
 )
-_AFTER_KEY: Final = frozenset({Mode.BEFORE_VALUE, Mode.VALUE})
+_AFTER_KEY: Final = frozenset({State.BEFORE_VALUE, State.VALUE})
 
 
 class Calls:
-    """Knows one call at a time.
+    """One call at a time.
 
     Args:
-        tools: as `OutputParser`.
-        name_pattern: as `Format`.
-        events: where the events go.
+        tools: see `OutputParser`.
+        name_pattern: see `Format`.
+        events: the list to append events to.
 
     Attributes:
-        count: of the calls that have begun.
+        count: the number of calls that have begun.
     """
 
     def __init__(
@@ -50,33 +50,33 @@ class Calls:
         self._schemas: dict[str, ParametersSchema] = {}
         self._name_pattern = re.compile(name_pattern) if name_pattern else None
         self._events = events
-        self._word: list[str] = []  # the name, id or key that is under way
+        self._word: list[str] = []  # the current name, id or key
         self._key = ""
         self._name = ""
         self._id = ""
-        self._begun = False  # and not ended
+        self._is_open = False
         self._has_arguments = False
         self._arguments = ArgumentsWriter(ParametersSchema(None))
         self._json = JsonText(ends=True)
-        self._envelope = Envelope()
-        self._unnamed: list[str] = []  # what an envelope said before its name
-        self._source: ArgumentsWriter | JsonText | Envelope = self._arguments  # of the arguments
-        self._leave: dict[Mode, Callable[[Mode], None]] = {
-            Mode.NAME: self._leave_name,
-            Mode.CALL_ID: self._leave_id,
-            Mode.KEY: self._leave_key,
-            Mode.VALUE: self._leave_value,
+        self._call_object = CallObject()
+        self._unnamed: list[str] = []  # the text of a call object before its name
+        self._source: ArgumentsWriter | JsonText | CallObject = self._arguments  # of the current arguments
+        self._leave: dict[State, Callable[[State], None]] = {
+            State.NAME: self._leave_name,
+            State.CALL_ID: self._leave_id,
+            State.KEY: self._leave_key,
+            State.VALUE: self._leave_value,
         }
-        self._enter: dict[Mode, Callable[[Step], None]] = {
-            Mode.VALUE: self._enter_value,
-            Mode.BODY: self._enter_body,
-            Mode.ENVELOPE: self._enter_envelope,
+        self._enter: dict[State, Callable[[Transition], None]] = {
+            State.VALUE: self._enter_value,
+            State.BODY: self._enter_body,
+            State.CALL_OBJECT: self._enter_call_object,
         }
 
     @property
     def is_open(self) -> bool:
         """Whether a call has begun and not ended."""
-        return self._begun
+        return self._is_open
 
     @property
     def in_string(self) -> bool:
@@ -84,43 +84,43 @@ class Calls:
         return self._source.in_string
 
     def write_word(self, text: str) -> int:
-        """A piece of a name, an id or a key."""
+        """Process text of a name, an id or a key; return the number of characters used."""
         self._word.append(text)
         return len(text)
 
     def write_value(self, text: str) -> int:
-        """A piece of an argument's value."""
+        """Process text of an argument's value; return the number of characters used."""
         self._emit(self._arguments.feed(text))
         return len(text)
 
     def write_body(self, text: str) -> tuple[int, bool]:
-        """A piece of the arguments as JSON: how much of it was used, and whether that was the end."""
-        written, used = self._json.feed(text)
-        self._emit(written)
-        return used, self._json.whole
+        """Process text of a JSON body; return the number of characters used, and whether it is complete."""
+        output, used = self._json.feed(text)
+        self._emit(output)
+        return used, self._json.is_complete
 
-    def write_envelope(self, text: str) -> tuple[int, bool]:
-        """The same of an object that holds name and arguments."""
-        used = self._envelope.feed(text)
-        if not self._begun:
-            if not self._envelope.name:
+    def write_call_object(self, text: str) -> tuple[int, bool]:
+        """Process text of an object with name and arguments; return the same as `write_body`."""
+        used = self._call_object.feed(text)
+        if not self._is_open:
+            if not self._call_object.name:
                 self._unnamed.append(text[:used])
-                return used, self._envelope.whole
-            self._begin(self._envelope.name, self._envelope.id)
-            self._source = self._envelope
-        self._emit(self._envelope.take_arguments())
-        return used, self._envelope.whole
+                return used, self._call_object.is_complete
+            self._begin(self._call_object.name, self._call_object.id)
+            self._source = self._call_object
+        self._emit(self._call_object.take_arguments())
+        return used, self._call_object.is_complete
 
-    def go(self, left: Mode, step: Step) -> None:
-        """On the way from one mode to another."""
-        to = step.to
+    def go(self, left: State, transition: Transition) -> None:
+        """Process a transition from the state `left`."""
+        to = transition.to
         if left in self._leave:
             self._leave[left](to)
-        if self._name and to not in _NAMING:
+        if self._name and to not in _BEFORE_ARGUMENTS:
             self._begin(self._name, self._id)
         if to in self._enter:
-            self._enter[to](step)
-        elif to not in _ARGUING:
+            self._enter[to](transition)
+        elif to not in _IN_ARGUMENTS:
             self._end()
 
     def _take_word(self) -> str:
@@ -128,36 +128,36 @@ class Calls:
         self._word.clear()
         return word
 
-    def _leave_name(self, _: Mode) -> None:
+    def _leave_name(self, _: State) -> None:
         written = self._take_word().strip()
         found = self._name_pattern.fullmatch(written) if self._name_pattern else None
         self._name, self._id = (found["name"], written) if found else (written, "")
 
-    def _leave_id(self, _: Mode) -> None:
+    def _leave_id(self, _: State) -> None:
         self._id = self._take_word().strip()
 
-    def _leave_key(self, to: Mode) -> None:
+    def _leave_key(self, to: State) -> None:
         word = self._take_word()
         self._key = word.strip()
         if self._key and to not in _AFTER_KEY:
             self._events.append(Content(word))
 
-    def _leave_value(self, to: Mode) -> None:
-        if to in _ARGUING:
+    def _leave_value(self, to: State) -> None:
+        if to in _IN_ARGUMENTS:
             self._emit(self._arguments.end())
 
-    def _enter_value(self, step: Step) -> None:
-        self._emit(self._arguments.begin(self._key, step.kind))
+    def _enter_value(self, transition: Transition) -> None:
+        self._emit(self._arguments.begin(self._key, transition.encoding))
 
-    def _enter_body(self, _: Step) -> None:
+    def _enter_body(self, _: Transition) -> None:
         self._source = self._json = JsonText(ends=True)
 
-    def _enter_envelope(self, _: Step) -> None:
-        self._source = self._envelope = Envelope()
+    def _enter_call_object(self, _: Transition) -> None:
+        self._source = self._call_object = CallObject()
 
     def _begin(self, name: str, id: str) -> None:
         self._name = self._id = ""
-        self._begun, self._has_arguments = True, False
+        self._is_open, self._has_arguments = True, False
         if name not in self._schemas:
             self._schemas[name] = ParametersSchema(self._tools.get(name))
         self._source = self._arguments = ArgumentsWriter(self._schemas[name])
@@ -165,12 +165,12 @@ class Calls:
         self.count += 1
 
     def _end(self) -> None:
-        if self._begun:
+        if self._is_open:
             self._emit(self._source.finish())
             if not self._has_arguments:
                 self._emit("{}")
             self._events.append(ToolCallEnd(self.count - 1))
-            self._begun = False
+            self._is_open = False
         elif self._unnamed:
             self._events.append(Content("".join(self._unnamed)))
         self._unnamed.clear()

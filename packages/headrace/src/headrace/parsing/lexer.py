@@ -1,62 +1,62 @@
-"""Finds markers in text that comes in pieces, and holds back what may be the beginning of one.
+"""Finds delimiters in incremental text, and holds back what may be the beginning of one.
 
-One compiled pattern a mode matches either a whole marker or, at the end of the text, a true prefix
-of one. It is searched in the piece (and what was held back), never in the text so far.
+Each state has one compiled pattern that matches a complete delimiter or, at the end of the text, a proper
+prefix of one. It searches the new text and what was held back, never earlier text.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["SPACE", "Lexer", "beginning_of"]
+__all__ = ["SPACE", "Lexer", "prefix_pattern"]
 
 SPACE = r"[ \t\r\n]"
-"""Protocol white space. Any other, such as the indent of a Chinese paragraph, is text."""
+"""White space of the markup. Any other, such as the indent of a Chinese paragraph, is text."""
 
 
 class Lexer:
-    """Knows the markers of one mode. Where one begins with another, the longer one is meant.
+    """The delimiters of one state. If one is a prefix of another, the longer one takes precedence.
 
     Args:
-        any_text: the first text that is neither white space nor a marker is an empty match.
+        any_text: whether the first text that is neither white space nor a delimiter is an empty match.
 
     Attributes:
-        find: as `re.Pattern.search`: the first marker, with `lastindex` set; or, without it, what
-            may become one, at the end of the text.
-        find_at_end: the same where no more text will come, so that a beginning is no marker.
+        find: like `re.Pattern.search`: the first delimiter, with `lastindex` set; or, without it, the
+            beginning of one at the end of the text.
+        find_at_end: the same for the last text of the output, where only complete delimiters match.
     """
 
-    def __init__(self, markers: Collection[str], *, any_text: bool = False) -> None:
+    def __init__(self, delimiters: Collection[str], *, any_text: bool = False) -> None:
         text = [f"((?!{SPACE})(?=.))"] if any_text else []
-        # A pattern that begins with a character is searched for at the speed of `str.find`.
-        starts = sorted({marker[0] for marker in markers})
-        rests = [[marker[1:] for marker in markers if marker[0] == start] for start in starts]
-        self.find = _compile([*map(_whole_or_cut, starts, rests), *text])
-        self.find_at_end = _compile([*map(_whole, starts, rests), *text])
+        # `re` searches for a pattern with a literal first character as fast as `str.find`.
+        starts = sorted({delimiter[0] for delimiter in delimiters})
+        rests = [[delimiter[1:] for delimiter in delimiters if delimiter[0] == start] for start in starts]
+        self.find = _compile([*map(_complete_or_cut, starts, rests), *text])
+        self.find_at_end = _compile([*map(_complete, starts, rests), *text])
 
 
 def _compile(patterns: Iterable[str]) -> Callable[[str, int], re.Match[str] | None]:
     return re.compile("|".join(patterns) or "(?!)", re.DOTALL).search
 
 
-def _whole(start: str, rests: Collection[str]) -> str:
+def _complete(start: str, rests: Collection[str]) -> str:
     longest_first = sorted(rests, key=len, reverse=True)
     return f"{re.escape(start)}({'|'.join(map(re.escape, longest_first))})"
 
 
-def _whole_or_cut(start: str, rests: Collection[str]) -> str:
+def _complete_or_cut(start: str, rests: Collection[str]) -> str:
     longer = [rest for rest in rests if any(rest != other and rest.startswith(other) for other in rests)]
     before = f"{re.escape(start)}{_cut(longer)}|" if longer else ""
     after = f"|{re.escape(start)}{_cut(rests)}" if any(rests) else ""
-    return before + _whole(start, rests) + after
+    return before + _complete(start, rests) + after
 
 
 def _cut(rests: Collection[str]) -> str:
-    beginnings = [beginning_of(rest[:-1]) for rest in rests if len(rest) > 1]
-    return rf"(?:{'|'.join(beginnings)})?\Z" if beginnings else r"\Z"
+    prefixes = [prefix_pattern(rest[:-1]) for rest in rests if len(rest) > 1]
+    return rf"(?:{'|'.join(prefixes)})?\Z" if prefixes else r"\Z"
 
 
-def beginning_of(word: str, then: str = "") -> str:
-    """A pattern for each beginning of `word` that is not empty, and for what comes `then` after the whole."""
+def prefix_pattern(word: str, then: str = "") -> str:
+    """Return a pattern for every non-empty prefix of `word`, with `then` after the complete word."""
     pattern = then
     for char in reversed(word[1:]):
         pattern = f"(?:{re.escape(char)}{pattern})?"

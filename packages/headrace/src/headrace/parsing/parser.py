@@ -1,8 +1,7 @@
-"""A model's output, in pieces → events. Walks a family's table; knows no family.
+"""Incremental model output → events, for any family: walks the transitions of a `Format`.
 
-The state is a mode, the text that is held back (never more than a marker and its look-ahead), and
-the call that is under way. What a mode does with its text and what happens on the way from one mode
-to another is the same for all families; see `headrace.formats.format`.
+Between two calls of `feed`, the parser keeps its state, the text that is held back (at most a delimiter and
+its lookahead) and the current call. `headrace.formats.format` describes the states.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,28 +9,30 @@ from functools import partial
 from typing import Any, Final
 
 from headrace.events import Content, Event, Reasoning
-from headrace.formats import ANY_TEXT, JSON_ENDS_IN, MAX_SPACE, Format, Mode, Step
+from headrace.formats import ANY_TEXT, MAX_SPACE, NEXT_AFTER_JSON, Format, State, Transition
+from headrace.parsing.call_buffer import CallBuffer
 from headrace.parsing.calls import Calls
-from headrace.parsing.tables import tables_of
-from headrace.parsing.whole_calls import WholeCalls
+from headrace.parsing.compiled import compile_format
 
 __all__ = ["OutputParser"]
 
-_JSON_ENDS: Final = Step(JSON_ENDS_IN)
-_TEXT_FOLLOWS: Final = Step(Mode.CONTENT)
-_MEANING_TEXT: Final = (Mode.CONTENT, Mode.REASONING, Mode.VALUE)
-_MAX_PIECE: Final = 16_384  # characters; the next marker is looked for in the whole of a piece, call by call
+_JSON_ENDS: Final = Transition(NEXT_AFTER_JSON)
+_TEXT_FOLLOWS: Final = Transition(State.CONTENT)
+_WITH_LEADING_TEXT: Final = (State.CONTENT, State.REASONING, State.VALUE)
+# Characters. Each call is searched for its delimiters up to the end of the text, so many calls in a long
+# text would take quadratic time.
+_MAX_TEXT: Final = 16_384
 
 
 class OutputParser:
-    """Reads one answer. How its text is cut makes no difference to what its events add up to.
+    """The parser of one answer. How the text is split changes only how the events are split.
 
     Args:
-        format: the family's table.
-        tools: the JSON Schema of each tool's parameters, by the tool's name. With no tools, the
-            markup of calls is text.
-        thinking: whether the prompt asked for thinking.
-        tool_stream: arguments leave as they come; otherwise each call leaves whole.
+        format: the family's format.
+        tools: the JSON Schema of each tool's parameters, by the tool's name. Without tools, the markup
+            of calls is text.
+        thinking: whether the request enables thinking.
+        tool_stream: whether to stream arguments; otherwise, each call is one event.
     """
 
     def __init__(
@@ -43,43 +44,43 @@ class OutputParser:
         tool_stream: bool = True,
     ) -> None:
         self._tools = tools or {}
-        self._leads = format.leads
-        self._stop = format.stops[0] if format.stops else ""
-        self._tables = tables_of(format, calls=bool(self._tools))
+        self._leading_text = format.leading_text
+        self._stop_token = format.stop_tokens[0] if format.stop_tokens else ""
+        self._tables = compile_format(format, calls=bool(self._tools))
         self._events: list[Event] = []
         self._calls = Calls(self._tools, format.name_pattern, self._events)
-        self._whole_calls = None if tool_stream else WholeCalls()
-        # What each mode does with text; in the others, text is dropped.
-        self._writers: dict[Mode, Callable[[str], int]] = {
-            **dict.fromkeys((Mode.START, Mode.THINKING, Mode.OPEN, Mode.CALLS), self._wait),
-            **dict.fromkeys((Mode.CONTENT, Mode.STRAY), self._write_content),
-            **dict.fromkeys((Mode.NAME, Mode.CALL_ID, Mode.KEY), self._calls.write_word),
-            Mode.REASONING: self._write_reasoning,
-            Mode.VALUE: self._calls.write_value,
-            Mode.BODY: partial(self._write_json, self._calls.write_body),
-            Mode.ENVELOPE: partial(self._write_json, self._calls.write_envelope),
+        self._call_buffer = None if tool_stream else CallBuffer()
+        # How each state processes text; the other states drop it.
+        self._writers: dict[State, Callable[[str], int]] = {
+            **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), self._buffer_space),
+            **dict.fromkeys((State.CONTENT, State.UNPARSED), self._write_content),
+            **dict.fromkeys((State.NAME, State.CALL_ID, State.KEY), self._calls.write_word),
+            State.REASONING: self._write_reasoning,
+            State.VALUE: self._calls.write_value,
+            State.BODY: partial(self._write_json, self._calls.write_body),
+            State.CALL_OBJECT: partial(self._write_json, self._calls.write_call_object),
         }
         self._write: Callable[[str], int]
-        self._held = ""  # a possible marker, and what follows it
-        self._space = ""  # white space that waits
-        self._lead = ""  # protocol text that may come next
-        self._enter(format.thinking_starts if thinking else Mode.OPEN)
+        self._held = ""  # a possible delimiter and the text after it
+        self._space = ""  # buffered white space
+        self._leading = ""  # the rest of the leading text
+        self._enter(format.initial_state if thinking else State.OPEN)
 
     @property
     def is_reasoning(self) -> bool:
-        """True while the model is thinking."""
-        return self._mode in (Mode.THINKING, Mode.REASONING)
+        """Whether the model is thinking."""
+        return self._state in (State.THINKING, State.REASONING)
 
     @property
     def called_tools(self) -> bool:
-        """True if there were calls, and none is half: the answer's `finish_reason` is then `tool_calls`."""
+        """Whether there are calls, all complete, so that the `finish_reason` is `tool_calls`."""
         return self._calls.count > 0 and not self._calls.is_open
 
     def feed(self, text: str) -> list[Event]:
-        """The events that `text` completes, in its order."""
-        if len(text) > _MAX_PIECE:
-            pieces = (text[start : start + _MAX_PIECE] for start in range(0, len(text), _MAX_PIECE))
-            return [event for piece in pieces for event in self.feed(piece)]
+        """Return the events that `text` completes."""
+        if len(text) > _MAX_TEXT:
+            parts = (text[start : start + _MAX_TEXT] for start in range(0, len(text), _MAX_TEXT))
+            return [event for part in parts for event in self.feed(part)]
         if self._held:
             text, self._held = self._held + text, ""
         self._scan(text, at_end=False)
@@ -87,92 +88,93 @@ class OutputParser:
             return []
         events = self._events.copy()
         self._events.clear()
-        return events if self._whole_calls is None else self._whole_calls.feed(events)
+        return events if self._call_buffer is None else self._call_buffer.feed(events)
 
     def finish(self, *, stopped: bool = False) -> list[Event]:
-        """No more text will come: what was held back leaves as the text that it is.
+        """End the output and return the remaining events.
 
-        With `stopped`, the model itself ended the output, so that a call which it left open is
-        whole. Otherwise it was cut off, and nothing is added to what it said.
+        Args:
+            stopped: the model ended the output itself, so an open call is complete. Otherwise the
+                output was cut off, and nothing is added to it.
         """
-        self._held += self._stop if stopped else ""
+        self._held += self._stop_token if stopped else ""
         self._scan(self._held, at_end=True)
         self._held = ""
-        if self._mode is Mode.START and self._space:
-            self._go(_TEXT_FOLLOWS, by_text=True)
+        if self._state is State.START and self._space:
+            self._go(_TEXT_FOLLOWS, on_text=True)
         events = self.feed("")
-        return events if self._whole_calls is None else events + self._whole_calls.finish()
+        return events if self._call_buffer is None else events + self._call_buffer.finish()
 
     def _scan(self, text: str, *, at_end: bool) -> None:
         position = 0
         while True:
-            mode, (lexer, rows, otherwise) = self._mode, self._table
+            state, (lexer, transitions, on_text) = self._state, self._table
             found = (lexer.find_at_end if at_end else lexer.find)(text, position)
             start = len(text) if found is None else found.start()
             if position < start:
                 position += self._write(text[position:start])
-                if self._mode is not mode:
-                    continue  # in the new mode, other markers count
+                if self._state is not state:
+                    continue  # the new state has other delimiters
             if found is None:
                 return
             if not found.lastindex:
                 self._held = text[start:]
                 return
-            marker = found.group()
-            step, guard = rows[marker]
-            # At the end, a beginning of a call is enough for a marker, but leaves text the text that it is.
-            counts = guard is None or guard.follows(
+            delimiter = found.group()
+            transition, condition = transitions[delimiter]
+            # At the end of the output, a partial match of the condition suffices for a delimiter, but
+            # outside of calls not for text.
+            counts = condition is None or condition.follows(
                 text,
                 found.end(),
                 self._tools,
-                at_end=at_end and marker != ANY_TEXT,
+                at_end=at_end and (delimiter != ANY_TEXT or state is State.ARGUMENTS),
                 in_string=self._calls.in_string,
             )
             if counts is None and not at_end:
                 self._held = text[start:]
                 return
             if counts:
-                self._go(step, by_text=marker == ANY_TEXT)
-                position = start if step.keep else found.end()
-            elif otherwise is not None:
-                self._go(otherwise, by_text=True)
+                self._go(transition, on_text=delimiter == ANY_TEXT)
+                position = found.end() if transition.consume else start
+            elif on_text is not None:
+                self._go(on_text, on_text=True)
                 position = start
             else:
-                position = start + self._write(marker)
+                position = start + self._write(delimiter)
 
-    def _go(self, step: Step, *, by_text: bool = False) -> None:
-        """Leave a mode and enter another; `by_text` if it is text that led there."""
-        left, to = self._mode, step.to
-        self._calls.go(left, step)
+    def _go(self, transition: Transition, *, on_text: bool = False) -> None:
+        """Take a transition; `on_text` if text caused it, not a delimiter."""
+        left, to = self._state, transition.to
+        self._calls.go(left, transition)
         self._enter(to)
-        self._lead = self._leads.get(left if by_text else to, "")
-        if self._lead and to in _MEANING_TEXT:
-            self._write = self._write_after_lead
+        self._leading = self._leading_text.get(left if on_text else to, "")
+        if self._leading and to in _WITH_LEADING_TEXT:
+            self._write = self._write_after_leading_text
         space, self._space = self._space, ""
-        if space and by_text:
+        if space and on_text:
             self._write(space)
 
-    def _enter(self, mode: Mode) -> None:
-        self._mode, self._table = mode, self._tables[mode]
-        self._write = self._writers.get(mode, len)
+    def _enter(self, state: State) -> None:
+        self._state, self._table = state, self._tables[state]
+        self._write = self._writers.get(state, len)
 
-    # What follows writes text and returns how much of it was used: less than all where it led into
-    # another mode.
+    # The writers process text and return the number of characters used: fewer than all if the text has
+    # caused a transition.
 
-    def _wait(self, space: str) -> int:
-        """White space before text or a marker."""
+    def _buffer_space(self, space: str) -> int:
         used = min(len(space), MAX_SPACE + 1 - len(self._space))
         self._space += space[:used]
-        if len(self._space) > MAX_SPACE and self._table.otherwise is not None:
-            self._go(self._table.otherwise, by_text=True)
+        if len(self._space) > MAX_SPACE and self._table.on_text is not None:
+            self._go(self._table.on_text, on_text=True)
         return used
 
-    def _write_after_lead(self, text: str) -> int:
+    def _write_after_leading_text(self, text: str) -> int:
         rest = text
-        while self._lead and rest.startswith(self._lead[0]):
-            rest, self._lead = rest[1:], self._lead[1:]
+        while self._leading and rest.startswith(self._leading[0]):
+            rest, self._leading = rest[1:], self._leading[1:]
         if rest:
-            self._write = self._writers[self._mode]
+            self._write = self._writers[self._state]
             self._write(rest)
         return len(text)
 
@@ -185,7 +187,7 @@ class OutputParser:
         return len(text)
 
     def _write_json(self, write: Callable[[str], tuple[int, bool]], text: str) -> int:
-        used, whole = write(text)
-        if whole:
+        used, is_complete = write(text)
+        if is_complete:
             self._go(_JSON_ENDS)
         return used

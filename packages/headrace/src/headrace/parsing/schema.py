@@ -1,6 +1,6 @@
-"""Which JSON types an argument may have, by the JSON Schema of a tool's parameters.
+"""The JSON types that an argument may have, by the JSON Schema of a tool's parameters.
 
-Reads schemas; never validates a value. Whatever a schema says, sensible or not, nothing raises.
+Reads schemas; never validates a value. No schema raises, however malformed.
 """
 
 import json
@@ -9,18 +9,18 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["ANY", "Kinds", "ParametersSchema"]
+__all__ = ["ANY", "JsonTypes", "ParametersSchema"]
 
 _COMBINATIONS: Final = frozenset({"anyOf", "oneOf", "allOf"})
-_MAX_DEPTH = 32  # of schemas in schemas, and of references to references
+_MAX_DEPTH = 32  # of nested schemas and of chained references
 
 
-class Kinds(msgspec.Struct, frozen=True):
+class JsonTypes(msgspec.Struct, frozen=True):
     """The types that a value may have.
 
     Args:
-        names: of JSON Schema, where `integer` counts as `number`.
-        strings: texts that look like another type and are strings: the "7" of `enum: ["7", 8]`.
+        names: as in JSON Schema, where `integer` counts as `number`.
+        strings: texts that look like another type but are strings: the "7" of `enum: ["7", 8]`.
     """
 
     names: frozenset[str]
@@ -28,8 +28,8 @@ class Kinds(msgspec.Struct, frozen=True):
 
 
 _OF_TYPE: Final = {
-    name: Kinds(frozenset({kind}))
-    for kind, names in {
+    name: JsonTypes(frozenset({type_}))
+    for type_, names in {
         "string": ("string", "str"),
         "number": ("number", "integer", "int", "float"),
         "boolean": ("boolean", "bool"),
@@ -39,69 +39,71 @@ _OF_TYPE: Final = {
     }.items()
     for name in names
 }
-ANY: Final = Kinds(frozenset().union(*(kinds.names for kinds in _OF_TYPE.values())))
-"""No statement: every type."""
+ANY: Final = JsonTypes(frozenset().union(*(types.names for types in _OF_TYPE.values())))
+"""Every type."""
 
 
 class ParametersSchema:
-    """The parameters of one tool. Remembers what it has found out.
+    """The parameters of one tool. Caches its results.
 
     Args:
-        root: the schema; None where the tool has none.
+        root: the schema; None if the tool has none.
     """
 
     def __init__(self, root: Mapping[str, Any] | None) -> None:
         self._root: Mapping[str, Any] = root or {}
-        self._of_property: dict[tuple[int, str], Kinds] = {}
-        self._of_schema: dict[int, Kinds] = {}
+        self._of_property: dict[tuple[int, str], JsonTypes] = {}
+        self._of_schema: dict[int, JsonTypes] = {}
 
-    def kinds_of(self, key: str) -> Kinds:
-        """The types that the argument `key` may have."""
+    def types_of(self, key: str) -> JsonTypes:
+        """Return the types that the argument `key` may have."""
         return self._property(self._root, key)
 
-    def _property(self, schema: Any, key: str, depth: int = 0) -> Kinds:
-        """As `_kinds`, of one property of the objects that `schema` allows."""
+    def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes:
+        """Return the types of one property of the objects that `schema` allows."""
         schema = self._resolve(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return ANY
         known = (id(schema), key)
         if known not in self._of_property:
-            self._of_property[known] = ANY  # while it refers to itself
+            self._of_property[known] = ANY  # if the schema refers to itself
             properties = schema.get("properties")
             if isinstance(properties, dict) and key in properties:
-                stated = self._kinds(properties[key])
+                stated = self._types(properties[key])
             else:
-                stated = self._kinds(schema.get("additionalProperties"))
+                stated = self._types(schema.get("additionalProperties"))
             self._of_property[known] = self._combined(
                 stated, schema, lambda part: self._property(part, key, depth + 1)
             )
         return self._of_property[known]
 
-    def _kinds(self, schema: Any, depth: int = 0) -> Kinds:
+    def _types(self, schema: Any, depth: int = 0) -> JsonTypes:
         schema = self._resolve(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return ANY
         if id(schema) not in self._of_schema:
-            self._of_schema[id(schema)] = ANY  # while it refers to itself
-            kinds = self._combined(_stated(schema), schema, lambda part: self._kinds(part, depth + 1))
+            self._of_schema[id(schema)] = ANY  # if the schema refers to itself
+            types = self._combined(_stated(schema), schema, lambda part: self._types(part, depth + 1))
             if schema.get("nullable") is True:
-                kinds = _either([kinds, _OF_TYPE["null"]])
-            self._of_schema[id(schema)] = kinds
+                types = _union([types, _OF_TYPE["null"]])
+            self._of_schema[id(schema)] = types
         return self._of_schema[id(schema)]
 
-    def _combined(self, kinds: Kinds, schema: Mapping[str, Any], of_part: Callable[[Any], Kinds]) -> Kinds:
-        """`kinds`, narrowed by what the parts of `schema` say."""
+    def _combined(
+        self, types: JsonTypes, schema: Mapping[str, Any], of_part: Callable[[Any], JsonTypes]
+    ) -> JsonTypes:
+        """Narrow `types` by the subschemas of `schema`."""
         for name in _COMBINATIONS & schema.keys():
             parts = schema[name] if isinstance(schema[name], list) else []
             if name == "allOf":
                 for part in parts:
-                    kinds = _both(kinds, of_part(part))
+                    types = _intersection(types, of_part(part))
             elif parts:
-                kinds = _both(kinds, _either([of_part(part) for part in parts]))
-        return kinds
+                types = _intersection(types, _union([of_part(part) for part in parts]))
+        return types
 
     def _resolve(self, schema: Any) -> Any:
-        """Follow local references: `#/$defs/City`."""
+        """Follow local references, such as `#/$defs/City`."""
         for _ in range(_MAX_DEPTH):
             reference = schema.get("$ref") if isinstance(schema, dict) else None
             if not isinstance(reference, str) or not reference.startswith("#"):
@@ -113,39 +115,39 @@ class ParametersSchema:
         return None
 
 
-def _stated(schema: Mapping[str, Any]) -> Kinds:
-    """What a schema says itself."""
-    types = schema.get("type")
-    if isinstance(types, list):
-        kinds = _either([_OF_TYPE[name] for name in types if isinstance(name, str) and name in _OF_TYPE])
+def _stated(schema: Mapping[str, Any]) -> JsonTypes:
+    """Return the types by the schema's own keywords, without its subschemas."""
+    stated = schema.get("type")
+    if isinstance(stated, list):
+        types = _union([_OF_TYPE[name] for name in stated if isinstance(name, str) and name in _OF_TYPE])
     else:
-        kinds = _OF_TYPE.get(types, ANY) if isinstance(types, str) else ANY
+        types = _OF_TYPE.get(stated, ANY) if isinstance(stated, str) else ANY
     if isinstance(schema.get("enum"), list):
-        kinds = _both(kinds, _of_values(schema["enum"]))
+        types = _intersection(types, _of_values(schema["enum"]))
     if "const" in schema:
-        kinds = _both(kinds, _of_values([schema["const"]]))
-    return kinds
+        types = _intersection(types, _of_values([schema["const"]]))
+    return types
 
 
-def _both(one: Kinds, other: Kinds) -> Kinds:
-    """What is allowed by both. A schema that allows nothing says nothing."""
-    return Kinds(one.names & other.names or ANY.names, one.strings | other.strings)
+def _intersection(one: JsonTypes, other: JsonTypes) -> JsonTypes:
+    """Return the types allowed by both; every type if there are none."""
+    return JsonTypes(one.names & other.names or ANY.names, one.strings | other.strings)
 
 
-def _either(all_kinds: list[Kinds]) -> Kinds:
-    return Kinds(
-        frozenset().union(*(kinds.names for kinds in all_kinds)) or ANY.names,
-        frozenset().union(*(kinds.strings for kinds in all_kinds)),
+def _union(alternatives: list[JsonTypes]) -> JsonTypes:
+    return JsonTypes(
+        frozenset().union(*(types.names for types in alternatives)) or ANY.names,
+        frozenset().union(*(types.strings for types in alternatives)),
     )
 
 
-def _of_values(values: list[Any]) -> Kinds:
+def _of_values(values: list[Any]) -> JsonTypes:
     literals = {json.dumps(value) for value in values if isinstance(value, int | float | None)}
     strings = frozenset(value for value in values if isinstance(value, str))
-    return Kinds(frozenset(map(_kind_of_value, values)), strings - literals)
+    return JsonTypes(frozenset(map(_type_of, values)), strings - literals)
 
 
-def _kind_of_value(value: Any) -> str:
+def _type_of(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Messages → the text that a model reads."""
+"""Messages → the prompt."""
 
 from headrace.prompts.template import ChatTemplate, render_request
 

@@ -1,4 +1,4 @@
-"""A model's own chat template: messages → the prompt's text. Sandboxed; reads no file, opens no socket."""
+"""A model's chat template: messages → the prompt. Sandboxed: no access to files or sockets."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from headrace.errors import EngineError, RequestError
 from headrace.formats import Format
-from headrace.prompts.markup import mark
+from headrace.prompts.escaping import escape
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
 
-# A template is a program that somebody else wrote: it may add a text to nothing, or divide by it.
+# A template is third-party code and can raise any of these.
 _FAILURES: Final = (
     jinja2.TemplateError,
     ArithmeticError,
@@ -30,14 +30,14 @@ _FAILURES: Final = (
 
 
 class ChatTemplate:
-    """A Jinja template in the dialect of Hugging Face: trimmed blocks, `tojson`, `raise_exception`.
+    """A Jinja template with Hugging Face's extensions: trimmed blocks, `tojson`, `raise_exception`.
 
     Args:
-        source: as it stands in a GGUF's `tokenizer.chat_template` or a `chat_template.jinja`.
-        tokens: `bos_token` and others that the template may name.
+        source: the text of a GGUF's `tokenizer.chat_template` or of a `chat_template.jinja`.
+        tokens: variables such as `bos_token`.
 
     Raises:
-        EngineError: it is not valid Jinja.
+        EngineError: invalid Jinja.
     """
 
     def __init__(self, source: str, **tokens: str) -> None:
@@ -53,7 +53,7 @@ class ChatTemplate:
             msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
             raise EngineError(msg) from None
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
-        """The tags that it writes, such as `<tool_response>`: whoever else writes them means text."""
+        """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
 
     def render(
         self,
@@ -64,17 +64,17 @@ class ChatTemplate:
         generate: bool = True,
         **options: Any,
     ) -> str:
-        """The prompt.
+        """Render the prompt.
 
         Args:
-            messages: plain dicts; a call's `arguments` are a dict, as templates iterate over them.
-            tools: as the client sent them.
-            thinking: `enable_thinking` of the template.
-            generate: whether to end with the opening of the assistant's turn.
-            options: further variables that a template may know.
+            messages: plain dicts; a call's `arguments` are a dict, since templates iterate over them.
+            tools: as in the request.
+            thinking: the template's `enable_thinking`.
+            generate: whether to end with the start of the assistant's message.
+            options: further variables of the template.
 
         Raises:
-            RequestError: the template refuses these messages.
+            RequestError: the template rejects the messages.
         """
         try:
             return self._template.render(
@@ -86,23 +86,23 @@ class ChatTemplate:
                 **options,
             )
         except _FAILURES as error:
-            msg = f"messages: the model's chat template refuses them: {error}"
+            msg = f"messages: the model's chat template rejects them: {error}"
             raise RequestError(msg) from None
 
 
 def render_request(template: ChatTemplate, request: ChatRequest, format: Format | None = None) -> str:
-    """The prompt of a request, with its tools and its thinking switches.
+    """Render the prompt of a request.
 
     Args:
-        template: of the model.
-        request: whose messages and tools it is.
-        format: whose markup is marked (see `markup`) where a user or a tool wrote it.
+        template: the model's.
+        request: the source of messages, tools and thinking options.
+        format: the format whose special tokens are escaped in the texts of users and tools; None for none.
     """
     options: dict[str, Any] = (
         {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     )
     return template.render(
-        [_plain(message, format, template.tags) for message in request.messages],
+        [_template_message(message, format, template.tags) for message in request.messages],
         tools=request.raw_tools,
         thinking=request.wants_thinking,
         clear_thinking=request.thinking.clear_thinking,
@@ -110,10 +110,10 @@ def render_request(template: ChatTemplate, request: ChatRequest, format: Format 
     )
 
 
-def _plain(message: RequestMessage, format: Format | None, tags: frozenset[str]) -> dict[str, Any]:
+def _template_message(message: RequestMessage, format: Format | None, tags: frozenset[str]) -> dict[str, Any]:
     content = message.text
     if format is not None and message.role in ("user", "tool"):
-        content = mark(content, format, tags)
+        content = escape(content, format, tags)
     plain: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning_content:
         plain["reasoning_content"] = message.reasoning_content
@@ -135,7 +135,7 @@ def _plain(message: RequestMessage, format: Format | None, tags: frozenset[str])
 
 
 def _to_json(value: Any, *, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
-    """Jinja's own `tojson` escapes for HTML, which would change what the model reads."""
+    """Encode without the HTML escapes of Jinja's own `tojson`, which would change the prompt."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
 

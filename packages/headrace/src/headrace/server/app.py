@@ -1,8 +1,10 @@
-"""The ASGI application. Starlette routes the ordinary endpoints and never sees a turn."""
+"""The ASGI application. Starlette routes only the endpoints that do not concern turns."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -11,111 +13,121 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headrace.engines import Engine, Generation
-from headrace.errors import HeadraceError, RequestError
-from headrace.models import Catalogue
-from headrace.server.answer import Answerer
+from headrace.errors import HeadraceError, RequestError, encode_error
+from headrace.models import ModelRegistry
 from headrace.server.chat import ChatEndpoint
-from headrace.server.exchange import Exchange, Receive, Send
-from headrace.server.keys import KeyRing
+from headrace.server.connection import HttpConnection, Receive, Send
+from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
+from headrace.server.request_reader import RequestReader
+from headrace.server.response_writer import ResponseWriter, new_interpreter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
-from headrace.turns import TurnRegistry, open_store
-from headrace.wire import ChatRequest, encode_error
+from headrace.turns import OutcomeLogger, Plan, TurnRegistry, open_store
+from headrace.wire import ChatRequest
 
 __all__ = ["PREFIXES", "App"]
 
 _OPENAI_PREFIX: Final = "/v1"
 PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", _OPENAI_PREFIX)
-"""Z.ai's two, and OpenAI's, so that every OpenAI client works."""
+"""Z.ai's two prefixes, and OpenAI's."""
 
-_DEFECT: Final = HeadraceError("the server made a mistake; its log says which")
-
-Endpoint = Callable[[Exchange], Awaitable[None]]
+Endpoint = Callable[[HttpConnection], Awaitable[None]]
 
 
 class App:
-    """The server as an ASGI application. At shutdown it leaves its turns to others, and unloads its models.
+    """The server as an ASGI application. At shutdown it releases its turns and unloads its models.
 
     Args:
-        catalogue: the models that are served.
-        settings: keys, limits, clocks, and where turns are kept.
+        models: the models to serve.
+        settings: API keys, limits, and the turn store.
     """
 
-    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
-        self._catalogue = catalogue
-        self._keys = KeyRing(settings.api_keys)
-        self._metrics = Metrics(catalogue)
-        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns)
-        self._endpoints: dict[str, Endpoint] = {}
+    def __init__(self, models: ModelRegistry, settings: Settings) -> None:
+        self._models = models
+        self._keys = ApiKeys(settings.api_keys)
+        self._metrics = Metrics(model.names[0] for model in models.models)
+        observers = (self._metrics, OutcomeLogger())
+        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns, observers)
+        self.endpoints: dict[str, Endpoint] = {}
+        """The endpoints that start a turn, by path."""
         self._endpoints_by_id: dict[str, Endpoint] = {}
+        reader = RequestReader(self._keys, settings.max_body_size)
+        always_resumable = settings.turns.resume == "always"
         for prefix in PREFIXES:
-            answerer = Answerer(catalogue, settings.keep_alive, repeats_role=prefix != _OPENAI_PREFIX)
+            writer = ResponseWriter(
+                models, settings.keep_alive_interval, repeats_role=prefix != _OPENAI_PREFIX
+            )
             chat = f"{prefix}/chat/completions"
-            self._endpoints[chat] = ChatEndpoint(self._turns, answerer, self._keys, settings)
-            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, answerer, self._keys)
-            begin = AsyncEndpoint(self._turns, self._keys, settings.max_body)
-            self._endpoints[f"{prefix}/async/chat/completions"] = begin
-            result = ResultEndpoint(self._turns, answerer, self._keys)
+            self.endpoints[chat] = ChatEndpoint(
+                self._turns, writer, reader, always_resumable=always_resumable
+            )
+            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, writer, self._keys)
+            self.endpoints[f"{prefix}/async/chat/completions"] = AsyncEndpoint(self._turns, reader)
+            result = ResultEndpoint(self._turns, writer, self._keys)
             self._endpoints_by_id[f"{prefix}/async-result"] = result
         lists = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
-        models = [Route(f"{prefix}/models/{{name:path}}", self._read_model) for prefix in PREFIXES]
-        self._ordinary = Starlette(
-            routes=[*lists, *models, Route("/health", self._health), Route("/metrics", self._read_metrics)],
-            exception_handlers={HeadraceError: _error, HTTPException: _http_error, Exception: _defect},
+        single = [Route(f"{prefix}/models/{{name:path}}", self._read_model) for prefix in PREFIXES]
+        self._starlette = Starlette(
+            routes=[*lists, *single, Route("/health", self._health), Route("/metrics", self._read_metrics)],
+            exception_handlers={
+                HeadraceError: _error,
+                HTTPException: _http_error,
+                Exception: _internal_error,
+            },
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """One connection's worth of ASGI."""
+        """Handle one ASGI connection."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "http" and (endpoint := self._find(scope["path"])):
-            exchange = Exchange(scope, receive, send)
+            connection = HttpConnection(scope, receive, send)
             try:
-                await endpoint(exchange)
+                await endpoint(connection)
             except HeadraceError as error:
-                await exchange.send_error(error)
+                await connection.send_error(error)
             except asyncio.CancelledError:
-                pass  # the server stops, and has waited long enough: uvicorn cuts the stream
-            except Exception:
-                with suppress(RuntimeError):  # an answer has begun: uvicorn cuts it
-                    await exchange.send_error(_DEFECT)
-                raise  # for the server's log
+                pass  # the shutdown timeout has passed: uvicorn closes the connection
+            except Exception as error:
+                with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
+                    await connection.send_error(_defect(error))
+                raise  # uvicorn logs it
         else:
-            await self._ordinary(scope, receive, send)
+            await self._starlette(scope, receive, send)
 
-    def _plan(self, request: ChatRequest) -> tuple[Engine, Generation]:
-        model = self._catalogue.find(request.model)
-        return model.engine, model.generation(request)
+    def _plan(self, request: ChatRequest) -> Plan:
+        model = self._models.find(request.model)
+        interpreter = partial(new_interpreter, model, request)
+        return Plan(model.names[0], model.engine, model.generation(request), interpreter)
 
     def _find(self, path: str) -> Endpoint | None:
-        """What answers a path that is about a turn."""
-        return self._endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
+        """Return the endpoint of a path that concerns turns."""
+        return self.endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        with suppress(asyncio.CancelledError):  # told to stop twice, uvicorn says no more
+        with suppress(asyncio.CancelledError):  # uvicorn sends no shutdown event after a second signal
             await receive()
         await self._turns.close()
-        await self._catalogue.close()
+        await self._models.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _list_models(self, request: Request) -> Response:
         self._keys.check(request.headers)
-        listed = [_card(name) for name in self._catalogue.names]
-        return JSONResponse({"object": "list", "data": listed})
+        data = [_model_object(name) for name in self._models.names]
+        return JSONResponse({"object": "list", "data": data})
 
     async def _read_model(self, request: Request) -> Response:
         self._keys.check(request.headers)
         name = request.path_params["name"]
         try:
-            self._catalogue.find(name)
+            self._models.find(name)
         except RequestError as error:
             raise RequestError(error.message, code=error.code, status=404) from None
-        return JSONResponse(_card(name))
+        return JSONResponse(_model_object(name))
 
     async def _read_metrics(self, request: Request) -> Response:
         self._keys.check(request.headers)
@@ -125,8 +137,8 @@ class App:
         return JSONResponse({"status": "ok"})
 
 
-def _card(name: str) -> dict[str, Any]:
-    """A model object, as OpenAI documents it."""
+def _model_object(name: str) -> dict[str, Any]:
+    """Return a model object as OpenAI documents it."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "headrace"}
 
 
@@ -135,8 +147,15 @@ async def _error(_: Request, error: Exception) -> Response:
     return Response(encode_error(error), error.status, media_type="application/json")
 
 
-async def _defect(request: Request, _: Exception) -> Response:
-    return await _error(request, _DEFECT)
+def _defect(error: Exception) -> HeadraceError:
+    """Return what the client learns of a defect: an id that is in the server log as well."""
+    request_id = secrets.token_hex(8)
+    error.add_note(f"request id {request_id}")
+    return HeadraceError(f"internal server error; see the server log, request id {request_id}")
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return await _error(request, _defect(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

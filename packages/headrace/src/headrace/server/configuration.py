@@ -1,17 +1,17 @@
-"""Flags, then the environment, then headrace.toml, then defaults → settings.
+"""Flags, environment variables, headrace.toml and defaults → settings, in this order of precedence.
 
-    [server]                            what the server itself does
-    [turns]                             how long turns live
-    [models."glm-4.6"]                  one table a model; `engine` says what runs it
+    [server]                            the server
+    [turns]                             the turns, and where they are stored
+    [models."glm-4.6"]                  one table for each model; `engine` names its engine
 
-What a flag or a variable says about models holds for every model that knows the option.
+Flags and variables for models apply to every model that has the option.
 """
 
 import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_origin
 
@@ -27,7 +27,7 @@ from headrace.models.settings import (
 )
 from headrace.models.templates import is_template
 from headrace.options import OptionError, base_type, options_of
-from headrace.server.options import CommandLine
+from headrace.server.options import OPTION_GROUPS, CommandLine
 from headrace.server.settings import Settings
 from headrace.turns.settings import TurnSettings
 
@@ -35,12 +35,19 @@ __all__ = ["Configuration", "ModelOptions", "configure"]
 
 _DEFAULT_FILE: Final = Path("headrace.toml")
 _TABLES: Final = ("server", "turns", "models")
+_VARIABLE_NAMES: Final = [
+    option.name for options in OPTION_GROUPS.values() for option in options if "variable" in option.sources
+]
+# Kubernetes and Docker set these for a service named `headrace`, among them HEADRACE_PORT=tcp://10.0.0.1:8000.
+_SERVICE_LINK: Final = re.compile(
+    r"\w+_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=.*|\w+_PORT=(tcp|udp|sctp)://.*"
+)
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 
 
 class _Table:
-    """Options as far as they were given, and where each one stands."""
+    """Values of options, and where each was set."""
 
     def __init__(self, where: str, values: Mapping[str, Any]) -> None:
         self.where = where
@@ -48,15 +55,15 @@ class _Table:
         self.origins = dict.fromkeys(values, where)
 
     def put(self, option: str, value: Any, origin: str) -> None:
-        """Overrule an option."""
+        """Set or override an option."""
         self.values[option] = value
         self.origins[option] = origin
 
     def convert(self, kind: type[_Settings]) -> _Settings:
-        """The checked settings."""
+        """Check the values and return them as settings."""
         for option in self.values:
             if option not in (*kind.__struct_fields__, kind.__struct_config__.tag_field):
-                msg = f"{self.where}: {option} is no option here{_closest(option, kind.__struct_fields__)}"
+                msg = f"{self.where}: unknown option {option}{_closest(option, kind.__struct_fields__)}"
                 raise RequestError(msg)
         try:
             return msgspec.convert(_lists_split(self.values, kind), kind, strict=False, dec_hook=_path)
@@ -66,13 +73,13 @@ class _Table:
             raise self.locate(error) from None
 
     def locate(self, error: HeadraceError) -> RequestError:
-        """The same error with its place: file and table, flag, or variable."""
+        """Prefix an error with its place: file and table, flag, or variable."""
         if isinstance(error, OptionError):
             return RequestError(f"{self._place(error.option)}: {error.reason}")
         return RequestError(f"{self.where}: {error.message}")
 
     def _place(self, option: str) -> str:
-        """Where an option stands. A flag and a variable name it themselves."""
+        """Return where an option was set. The names of flags and variables include the option."""
         origin = self.origins.get(option, self.where)
         return f"{origin}: {option}" if origin == self.where else origin
 
@@ -93,12 +100,12 @@ class _Table:
 
 
 class ModelOptions(_Table):
-    """A model's options; `engine` may still have to be guessed.
+    """The options of a model; `engine` may still have to be detected.
 
     Args:
-        name: the model's; "" if that has to be guessed too.
-        where: for messages.
-        values: by option.
+        name: the model's name; "" if it has to be detected as well.
+        where: the place of the options, for messages.
+        values: values by option.
     """
 
     def __init__(self, name: str, where: str, values: Mapping[str, Any]) -> None:
@@ -106,22 +113,22 @@ class ModelOptions(_Table):
         self.name = name
 
     def completed(self, name: str, values: Mapping[str, Any]) -> "ModelOptions":
-        """The same with a name and further values; what was given keeps its place."""
+        """Return a copy with a name and all values; options that were set keep their places."""
         options = ModelOptions(name, self.where, values)
         options.origins |= self.origins
         return options
 
     @property
     def kind(self) -> type[ModelSettings] | None:
-        """What `engine` names; None if that is nothing."""
+        """The settings class that `engine` names; None if there is none."""
         engine = self.values.get("engine")
         return next((kind for name, kind in ENGINES.items() if name == engine), None)
 
     def settings(self, otherwise: type[ModelSettings] | None = None) -> ModelSettings:
-        """The checked settings of the engine that `engine` names, or `otherwise` if it is not given.
+        """Check the options and return them as settings of the engine, or of `otherwise` if none is set.
 
         Raises:
-            RequestError: what cannot be used, where it stands, and the way out.
+            RequestError: an option is unknown or its value is invalid.
         """
         kind = self.kind if "engine" in self.values else otherwise
         if kind is None:
@@ -132,56 +139,63 @@ class ModelOptions(_Table):
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    """Everything that was decided."""
+    """The settings of the server, the options of its models, and warnings for the operator."""
 
     settings: Settings
     models: list[ModelOptions]
+    warnings: Sequence[str] = ()
 
 
 def configure(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Read and merge.
+    """Read and merge the configuration.
 
     Args:
-        flags: by option, None where not given. `config` is a file that must be there; without it,
-            headrace.toml is read if it is there. `model` or `upstream` make the only model.
+        flags: values by option; None if not set. `config` names a file that must exist; without it,
+            headrace.toml is read if it exists. `model` or `upstream` replace the models of the file.
         environment: `HEADRACE_<OPTION>`.
 
     Raises:
-        RequestError: a value that cannot be used: where it stands, and the way out.
+        RequestError: an option is unknown or its value is invalid.
     """
-    given = _Given(flags, environment)
-    file, origin = given.get("config")
+    overrides = _Overrides(flags, environment)
+    file, origin = overrides.get("config")
     path = Path(file or _DEFAULT_FILE)
     tables = _read(path, origin) if file or path.exists() else {}
     _check(tables, path)
-    server = given.over(_Table(f"{path}: [server]", tables.get("server", {})), Settings)
-    turns = given.over(_Table(f"{path}: [turns]", tables.get("turns", {})), TurnSettings)
+    server = overrides.apply(_Table(f"{path}: [server]", tables.get("server", {})), Settings)
+    turns = overrides.apply(_Table(f"{path}: [turns]", tables.get("turns", {})), TurnSettings)
     server.values["turns"] = turns.convert(TurnSettings)
-    models = [_model(given, path, name, table) for name, table in tables.get("models", {}).items()]
-    if given.get("model")[0] or given.get("upstream")[0] or not models:
-        models = [_only_model(given)]
-    given.check_flags()
+    models = [_model(overrides, path, name, table) for name, table in tables.get("models", {}).items()]
+    if overrides.get("model")[0] or overrides.get("upstream")[0] or not models:
+        models = [_only_model(overrides)]
+    overrides.check_flags()
     _check_names(models)
-    return Configuration(server.convert(Settings), models)
+    keys = {options.values.get("upstream_key_env") for options in models}
+    warnings = [text for variable, text in overrides.unused_variables() if variable not in keys]
+    return Configuration(server.convert(Settings), models, warnings)
 
 
-class _Given:
-    """What flags and the environment say."""
+class _Overrides:
+    """Options set by flags and environment variables."""
 
     def __init__(self, flags: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self._flags = {option: value for option, value in flags.items() if value is not None}
-        self._environment = environment
+        self._environment = {
+            variable: value
+            for variable, value in environment.items()
+            if variable.startswith("HEADRACE_") and not _SERVICE_LINK.fullmatch(f"{variable}={value}")
+        }
         self._used = set(CommandLine.__struct_fields__)
 
     def get(self, option: str) -> tuple[Any, str]:
-        """The value and where it stands; None if nobody says anything."""
+        """Return the value of an option and where it was set; None if it was not."""
         if option in self._flags:
             return self._flags[option], f"--{option.replace('_', '-')}"
         variable = f"HEADRACE_{option.upper()}"
         return self._environment.get(variable) or None, variable
 
-    def over(self, table: _Table, kind: type[msgspec.Struct]) -> _Table:
-        """The table, overruled in every option of its kind."""
+    def apply(self, table: _Table, kind: type[msgspec.Struct]) -> _Table:
+        """Override the options of a table."""
         for option in options_of(kind).values():
             value, origin = self.get(option.name)
             if value is not None and "variable" in option.sources:
@@ -190,47 +204,65 @@ class _Given:
         return table
 
     def check_flags(self) -> None:
-        """A flag that changes nothing is a mistake."""
+        """Reject flags that have no effect."""
         for option in self._flags:
             if option not in self._used:
-                msg = f"--{option.replace('_', '-')}: no model that is served here has this option"
+                msg = f"--{option.replace('_', '-')}: none of the served models has this option"
                 raise RequestError(msg)
 
+    def unused_variables(self) -> Iterator[tuple[str, str]]:
+        """Yield variables that have no effect, each with a warning.
 
-def _model(given: _Given, path: Path, name: str, table: Mapping[str, Any]) -> ModelOptions:
-    """A model of the file. Its paths are relative to the file."""
+        These are not errors, because other programs may share the environment.
+        """
+        for variable, value in self._environment.items():
+            name = variable.removeprefix("HEADRACE_").lower()
+            if name not in _VARIABLE_NAMES:
+                close = difflib.get_close_matches(name, _VARIABLE_NAMES, 1)
+                hint = (
+                    f"did you mean HEADRACE_{close[0].upper()}?"
+                    if close
+                    else "docs/configuration.md lists all"
+                )
+                yield variable, f"{variable} is not a variable of Headrace; {hint}"
+            elif value and name not in self._used:
+                yield variable, f"{variable} has no effect: none of the served models has this option"
+
+
+def _model(overrides: _Overrides, path: Path, name: str, table: Mapping[str, Any]) -> ModelOptions:
+    """Return the options of a model in the file. Its paths are relative to the file."""
     relative = {
         key: str(path.parent / table[key])
-        for key in ("path", "template")
+        for key in ("path", "chat_template")
         if isinstance(table.get(key), str) and not is_template(table[key])
     }
     options = ModelOptions(name, f'{path}: [models."{name}"]', {**table, **relative})
-    return _overruled(options, given)
+    return _overridden(options, overrides)
 
 
-def _only_model(given: _Given) -> ModelOptions:
-    """The model of `--model` or `--upstream`; with neither, the embedded one."""
-    (path, of_path), (url, of_url) = given.get("model"), given.get("upstream")
+def _only_model(overrides: _Overrides) -> ModelOptions:
+    """Return the options of the model that `--model` or `--upstream` names, or of the embedded model."""
+    (path, path_origin), (url, url_origin) = overrides.get("model"), overrides.get("upstream")
     if path and url:
-        msg = f"{of_path} and {of_url} exclude each other; headrace.toml can name several models"
+        msg = f"{path_origin} and {url_origin} cannot be combined; headrace.toml can have several models"
         raise RequestError(msg)
     if url:
-        options = ModelOptions("", f"the models of {of_url}", {})
-        options.put("url", url, of_url)
+        options = ModelOptions("", f"the models of {url_origin}", {})
+        options.put("url", url, url_origin)
     elif path:
-        options = ModelOptions(Path(path).stem.lower(), f"the model of {of_path}", {"engine": "llama"})
-        options.put("names", ZAI_NAMES, of_path)
-        options.put("path", path, of_path)
+        options = ModelOptions(Path(path).stem.lower(), f"the model of {path_origin}", {"engine": "llama"})
+        options.put("aliases", ZAI_NAMES, path_origin)
+        options.put("path", path, path_origin)
     else:
         options = ModelOptions("", "the embedded model", {"engine": "llama"})
-    return _overruled(options, given)
+    return _overridden(options, overrides)
 
 
-def _overruled(options: ModelOptions, given: _Given) -> ModelOptions:
-    engine, origin = given.get("engine")
+def _overridden(options: ModelOptions, overrides: _Overrides) -> ModelOptions:
+    engine, origin = overrides.get("engine")
     if engine:
         options.put("engine", engine, origin)
-    given.over(options, options.kind or CompletionsSettings)
+    overrides.apply(options, options.kind or CompletionsSettings)
     return options
 
 
@@ -245,9 +277,10 @@ def _read(path: Path, origin: str) -> dict[str, Any]:
 
 
 def _check(tables: Mapping[str, Any], path: Path) -> None:
+    """Reject unknown tables and values in place of tables."""
     for name, table in tables.items():
         if name not in _TABLES:
-            msg = f"{path}: [{name}] is no table that Headrace knows{_closest(name, _TABLES)}"
+            msg = f"{path}: unknown table [{name}]{_closest(name, _TABLES)}"
             raise RequestError(msg)
         if not isinstance(table, dict):
             msg = f"{path}: {name} is {table!r}; it must be a table: [{name}]"
@@ -259,29 +292,27 @@ def _check(tables: Mapping[str, Any], path: Path) -> None:
         for option, value in table.items():
             if isinstance(value, dict):
                 full = f"{name}.{option}"
-                msg = f'{path}: [models.{full}]: a name with a dot must stand in quotes: [models."{full}"]'
+                msg = f'{path}: [models.{full}]: put a name that has a dot in quotes: [models."{full}"]'
                 raise RequestError(msg)
     if "api_keys" in tables.get("server", {}):
-        msg = (
-            f"{path}: [server] api_keys: keys do not belong into a file; set HEADRACE_API_KEYS=id.secret[,…]"
-        )
+        msg = f"{path}: [server] api_keys: keys cannot be set in a file; set HEADRACE_API_KEYS=id.secret[,…]"
         raise RequestError(msg)
 
 
 def _check_names(models: Iterable[ModelOptions]) -> None:
-    """Each name is one model's. Names that are only guessed give way by themselves."""
+    """Reject a name that two models set. Detected names are not checked: the first model wins."""
     owners: dict[str, ModelOptions] = {}
     for options in models:
-        names = _lists_split(options.values, ModelSettings).get("names")
-        for name in (options.name, *(names if isinstance(names, Sequence) else ())):
+        aliases = _lists_split(options.values, ModelSettings).get("aliases")
+        for name in (options.name, *(aliases if isinstance(aliases, Sequence) else ())):
             owner = owners.setdefault(str(name).lower(), options)
             if owner is not options:
-                msg = f"{options.where}: {name} is a name of {owner.where} too; one name means one model"
+                msg = f"{options.where}: {owner.where} has the name {name}, too; remove it from one of them"
                 raise RequestError(msg)
 
 
 def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """A list may be given as one string, with commas."""
+    """Split strings that are set for lists at their commas."""
     lists = {
         field.name for field in msgspec.structs.fields(kind) if get_origin(base_type(field.type)) is tuple
     }

@@ -1,8 +1,8 @@
-"""Who may call: a raw key, or a token signed with it.
+"""Authentication by a raw API key, or by a token signed with it.
 
 A key is `id.secret`. Z.ai's SDK sends it raw, or as a JSON Web Token: HS256, header
 `{"alg":"HS256","sign_type":"SIGN"}`, payload `{"api_key": id, "exp": ms, "timestamp": ms}`, signed
-with the secret. `exp` is in milliseconds, which is why no JWT library checks it here.
+with the secret. JWT libraries expect `exp` in seconds, so they cannot check these tokens.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import msgspec
 
 from headrace.errors import AccessError
 
-__all__ = ["KeyRing"]
+__all__ = ["ApiKeys"]
 
 
 class _TokenHeader(msgspec.Struct):
@@ -28,11 +28,11 @@ class _TokenPayload(msgspec.Struct):
     """Milliseconds since 1970."""
 
 
-class KeyRing:
-    """The keys of a server.
+class ApiKeys:
+    """The API keys of a server.
 
     Args:
-        keys: none means that everybody may call.
+        keys: each as `id.secret`; without keys, every caller is accepted.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
@@ -40,10 +40,10 @@ class KeyRing:
         self._secrets = {key.partition(".")[0]: key.partition(".")[2] for key in self._keys}
 
     def check(self, headers: Mapping[str, str]) -> str:
-        """The id of the caller's key; "" where no keys are asked for.
+        """Return the id of the caller's key; "" if the server has no keys.
 
         Raises:
-            AccessError: 1001 no key, 1002 a wrong one, 1003 an expired token.
+            AccessError: 1001 no key, 1002 wrong key, 1003 expired token.
         """
         if not self._keys:
             return ""
@@ -86,5 +86,6 @@ def _base64(text: str) -> bytes:
 
 def _wrong(token: str) -> AccessError:
     return AccessError(
-        f"the API key {token[:4]}… is not known to this server; check HEADRACE_API_KEYS", code="1002"
+        f"the API key {token[:4]}… is not valid for this server; its keys are in HEADRACE_API_KEYS",
+        code="1002",
     )

@@ -1,6 +1,6 @@
-"""Running an application: in the foreground as a program, or in a thread on a free port.
+"""Running an ASGI application: in the foreground, or in a thread on a free port.
 
-`LocalServer` is what the tests and examples use, and yours may:
+`LocalServer` is for tests:
 
     with LocalServer(app) as server:
         client = zai.ZaiClient(api_key="-", base_url=f"{server.url}/api/paas/v4")
@@ -22,19 +22,19 @@ from headrace.server.settings import Settings
 
 __all__ = ["LocalServer", "listen", "run", "url_of"]
 
-_BACKLOG: Final = 2048  # uvicorn's
+_BACKLOG: Final = 2048  # as uvicorn's
 
 
 def listen(host: str, port: int, *, port_options: str = "--port") -> socket.socket:
-    """A socket that takes connections at once, even if they have to wait; port 0 takes a free one.
+    """Open a listening socket. The kernel queues connections until the server accepts them.
 
     Args:
         host: an address or a name of this machine.
-        port: 0 to 65535.
-        port_options: what sets the port, for messages.
+        port: 0 to 65535; 0 picks a free port.
+        port_options: the options that set the port, for messages.
 
     Raises:
-        RequestError: the address is not this machine's, or the port cannot be had.
+        RequestError: the machine does not have the address, or the port cannot be used.
     """
     if host.startswith("["):
         msg = f"--host: write {host.strip('[]')} without brackets"
@@ -53,20 +53,16 @@ def listen(host: str, port: int, *, port_options: str = "--port") -> socket.sock
 
 
 def _reason(error: OSError | OverflowError | UnicodeError, host: str, port_options: str) -> str:
-    """What is wrong with the address or the port, and what to do."""
+    """Describe what is wrong with the address or the port, and what to do."""
     if isinstance(error, OverflowError):
         return f"a port is a number from 0 to 65535; correct {port_options}"
     if isinstance(error, socket.gaierror | UnicodeError):
-        return f"no address is known for {host}; correct --host, or give an address such as 127.0.0.1"
+        return f"{host} cannot be resolved; correct --host, or use an address such as 127.0.0.1"
     match error.errno:
         case errno.EADDRINUSE:
-            return (
-                f"another program uses this port; choose another one with {port_options}, 0 picks a free one"
-            )
+            return f"the port is in use; choose another one with {port_options}, where 0 picks a free port"
         case errno.EADDRNOTAVAIL:
-            return (
-                "this machine does not have this address; with --host 0.0.0.0 or :: it listens on all it has"
-            )
+            return "this machine does not have this address; --host 0.0.0.0 or :: listens on all addresses"
         case errno.EACCES:
             return f"permission denied; choose a port above 1023 with {port_options}"
         case _:
@@ -74,15 +70,15 @@ def _reason(error: OSError | OverflowError | UnicodeError, host: str, port_optio
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a client finds it."""
+    """Return the base URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(app: Any, listener: socket.socket, settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; open streams then get `shutdown_timeout` seconds to end."""
-    # What start-up made stays for ever: a full collection with thousands of open streams would look
-    # at it again each time and stop every stream for 100 ms and more.
+    """Serve until SIGINT or SIGTERM, then wait up to `shutdown_timeout` seconds for open streams."""
+    # Objects created at startup live as long as the process. Without freezing them, each full collection
+    # with thousands of open streams would traverse them and delay every stream by 100 ms or more.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
@@ -90,7 +86,7 @@ def run(app: Any, listener: socket.socket, settings: Settings) -> None:
 
 
 class LocalServer:
-    """An application on a free loopback port, in a thread of its own, for the length of a `with`."""
+    """An application on a free loopback port, in a separate thread, for the duration of a `with` block."""
 
     def __init__(self, app: Any) -> None:
         self._listener = listen("127.0.0.1", 0)
@@ -122,7 +118,7 @@ def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
             ws="none",
             lifespan="on",
             log_level="warning",
-            use_colors=False,  # uvicorn would ask the standard output, which may be closed
+            use_colors=False,  # otherwise uvicorn calls sys.stdout.isatty(), but stdout may be closed
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=shutdown_timeout,

@@ -1,43 +1,48 @@
-"""What was measured, as Prometheus reads it."""
+"""Prometheus metrics."""
 
 from collections.abc import Iterable
-from itertools import accumulate
+from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from headrace.models import Catalogue
+from headrace.turns import TurnOutcome
 
 __all__ = ["Metrics"]
 
+_CANCEL_BUCKETS: Final = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # seconds
 
-class Metrics(Collector):
-    """Reads the figures where they are counted, whenever it is asked.
+
+class Metrics:
+    """The server's metrics; an observer of turns.
 
     Args:
-        catalogue: the models that are served.
+        models: canonical names of the served models, whose histograms exist from the start.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, models: Iterable[str]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(self)
-
-    def collect(self) -> Iterable[HistogramMetricFamily]:
-        """All figures as of now; called by the registry."""
-        latency = HistogramMetricFamily(
-            "headrace_cancel_latency_seconds",
-            "From the moment when a reader left until its generation had stopped.",
-            labels=["model"],
+        self._finished = Counter(
+            "headrace_turns_finished",
+            "Turns that this server ended, by the finish reason that the client receives.",
+            ["model", "finish_reason"],
+            registry=self._registry,
         )
-        for model in self._catalogue.models:
-            figures = model.cancel_latency
-            bounds = [*map(str, figures.bounds), "+Inf"]
-            buckets = [*zip(bounds, accumulate(figures.counts), strict=True)]
-            latency.add_metric([model.names[0]], buckets, figures.sum)
-        yield latency
+        self._cancel_latency = Histogram(
+            "headrace_cancel_latency_seconds",
+            "Time from the cancellation of a turn until its engine had stopped.",
+            ["model"],
+            buckets=_CANCEL_BUCKETS,
+            registry=self._registry,
+        )
+        for model in models:
+            self._cancel_latency.labels(model)
+
+    def finished(self, outcome: TurnOutcome) -> None:
+        """Count a turn."""
+        self._finished.labels(outcome.model, outcome.finish_reason).inc()
+        if outcome.stop_seconds is not None:
+            self._cancel_latency.labels(outcome.model).observe(outcome.stop_seconds)
 
     def encode(self) -> bytes:
-        """In Prometheus' text format 0.0.4."""
+        """Encode all metrics in Prometheus' text format 0.0.4."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Every option of `headrace serve`, in groups: what `--help` and docs/configuration.md show."""
+"""Every option of `headrace serve`, grouped as `--help` and docs/configuration.md show them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final
@@ -14,31 +14,32 @@ __all__ = ["OPTION_GROUPS", "CommandLine"]
 
 
 class CommandLine(msgspec.Struct, frozen=True):
-    """What to serve: options that stand in no table of headrace.toml, except for `engine`."""
+    """Options that are in no table of headrace.toml, except for `engine`."""
 
     config: Annotated[
         str,
         describe(
             "configuration file",
             "FILE",
-            default="headrace.toml in the working directory, if there is one",
+            default="headrace.toml in the working directory, if it exists",
             sources=("flag", "variable"),
         ),
     ] = ""
     model: Annotated[
         str,
         describe(
-            "GGUF file to serve, or with --engine recorded a trace, instead of the models of headrace.toml",
+            "model to serve instead of the models in headrace.toml: a GGUF file, or with --engine recorded a"
+            " recording",
             "FILE",
-            default="the embedded model, if headrace.toml names no models",
+            default="the embedded model, if headrace.toml has no models",
             sources=("flag", "variable"),
         ),
     ] = ""
     upstream: Annotated[
         str,
         describe(
-            "base URL of a server whose models to serve instead, such as http://gpu1:8000/v1; several URLs,"
-            " separated by commas, share the load",
+            "server whose models to serve instead of the models in headrace.toml: a base URL such as"
+            " http://gpu1:8000/v1, or several, separated by commas, to balance requests over",
             "URL",
             default="none",
             sources=("flag", "variable"),
@@ -47,15 +48,15 @@ class CommandLine(msgspec.Struct, frozen=True):
     engine: Annotated[
         str,
         describe(
-            "what runs the model",
+            "engine of the model",
             f"{{{','.join(ENGINES)}}}",
-            default="llama; with an upstream URL guessed from its server",
+            default="llama; detected if the model has an upstream URL",
         ),
     ] = ""
 
 
 def _groups() -> Iterator[tuple[str, Sequence[Option]]]:
-    """Options that several engines share stand in one group, which names these engines."""
+    """Group the options of the engines by the engines that have them."""
     for title, kind in (
         ("what to serve", CommandLine),
         ("[server]", Settings),
@@ -75,4 +76,4 @@ def _groups() -> Iterator[tuple[str, Sequence[Option]]]:
 
 
 OPTION_GROUPS: Final[Mapping[str, Sequence[Option]]] = dict(_groups())
-"""By title."""
+"""Options by the title of their group."""

@@ -1,4 +1,4 @@
-"""Stands between a client and a server: passes everything on as it comes, keeps a trace of each answer."""
+"""A proxy between clients and a server that records each response."""
 
 import asyncio
 import time
@@ -9,25 +9,24 @@ from typing import Any
 import msgspec
 
 from headrace.engines.http import HttpTransport
-from headrace.engines.trace import Piece, Trace, write_trace
-from headrace.engines.transport import Answer
-from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.engines.recording import RecordedRead, Recording, write_recording
+from headrace.engines.transport import UpstreamResponse
+from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
 from headrace.server.app import PREFIXES
-from headrace.server.exchange import Receive, Send
-from headrace.wire import encode_error
+from headrace.server.connection import Receive, Send
 
 __all__ = ["Recorder"]
 
 
 class Recorder:
-    """An ASGI application. A trace is written when its answer has ended, whoever ended it.
+    """An ASGI application. It writes a recording when a response ends or its client disconnects.
 
     Args:
-        transport: to the server.
-        directory: gets `0001.jsonl` and so on; made if it is not there. Headers are not kept.
+        transport: connects to the server.
+        directory: receives `0001.jsonl` and so on; created if missing. Headers are not recorded.
 
     Raises:
-        EngineError: the directory cannot be made.
+        EngineError: the directory cannot be created.
     """
 
     def __init__(self, transport: HttpTransport, directory: Path) -> None:
@@ -36,47 +35,47 @@ class Recorder:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            msg = f"cannot write traces to {directory}: {error.strerror}; choose another directory"
+            msg = f"cannot write recordings to {directory}: {error.strerror}; choose another directory"
             raise EngineError(msg) from None
         numbers = (int(path.stem) for path in directory.glob("*.jsonl") if path.stem.isdecimal())
         self._last = max(numbers, default=0)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Forward one request."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
             return
         headers = dict(scope["headers"])
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         try:
             path, method = _path(scope["path"]), scope["method"]
             if method not in ("GET", "POST"):
-                msg = f"{method} is not passed on; only GET and POST are"
+                msg = f"{method} is not forwarded; use GET or POST"
                 raise RequestError(msg, code="1222", status=405)
-            asked = await _body(receive)
+            body = await _body(receive)
             began = time.perf_counter()
-            answer = await self._transport.ask(method, path, asked or None, authorization=authorization)
+            answer = await self._transport.request(method, path, body or None, authorization=authorization)
         except HeadraceError as error:
             await _start(send, error.status, "application/json")
             await send({"type": "http.response.body", "body": encode_error(error)})
             return
-        pieces, is_whole = await _pass_on(answer, receive, send, began)
+        reads, is_complete = await _forward(answer, receive, send, began)
         if method == "GET":
             return
-        trace = Trace(
+        recording = Recording(
             path=path,
-            request=_json(asked),
+            request=_json(body),
             status=answer.status,
             content_type=answer.content_type,
             retry_after=answer.retry_after,
-            pieces=pieces,
-            end="whole" if is_whole else "cut",
+            reads=reads,
+            end="whole" if is_complete else "cut",
             ended_at=_since(began),
         )
         self._last += 1
-        await asyncio.to_thread(write_trace, self._directory / f"{self._last:04}.jsonl", trace)
+        await asyncio.to_thread(write_recording, self._directory / f"{self._last:04}.jsonl", recording)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
@@ -86,23 +85,25 @@ class Recorder:
                 return
 
 
-async def _pass_on(answer: Answer, receive: Receive, send: Send, began: float) -> tuple[list[Piece], bool]:
-    """Every piece as it comes; what came, and whether it came to its end."""
-    pieces: list[Piece] = []
-    reading = asyncio.ensure_future(_copy(answer, send, pieces, began))
-    leaving = asyncio.ensure_future(_until_gone(receive))
-    await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
-    is_whole = reading.done() and reading.exception() is None
-    reading.cancel()
+async def _forward(
+    answer: UpstreamResponse, receive: Receive, send: Send, began: float
+) -> tuple[list[RecordedRead], bool]:
+    """Forward each read; return the reads, and whether the response was complete."""
+    reads: list[RecordedRead] = []
+    copying = asyncio.ensure_future(_copy(answer, send, reads, began))
+    disconnect = asyncio.ensure_future(_until_disconnect(receive))
+    await asyncio.wait((copying, disconnect), return_when=asyncio.FIRST_COMPLETED)
+    disconnect.cancel()
+    is_complete = copying.done() and copying.exception() is None
+    copying.cancel()
     answer.close()
-    return pieces, is_whole
+    return reads, is_complete
 
 
-async def _copy(answer: Answer, send: Send, pieces: list[Piece], began: float) -> None:
+async def _copy(answer: UpstreamResponse, send: Send, reads: list[RecordedRead], began: float) -> None:
     await _start(send, answer.status, answer.content_type, answer.retry_after)
     while data := await answer.read():
-        pieces.append(Piece(_since(began), data))
+        reads.append(RecordedRead(_since(began), data))
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
@@ -119,14 +120,14 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            msg = "the client left before its request was whole"
+            msg = "the client disconnected before the request was complete"
             raise RequestError(msg)
         body += message.get("body", b"")
         if not message.get("more_body"):
             return body
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _until_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -134,8 +135,8 @@ async def _until_gone(receive: Receive) -> None:
 def _path(path: str) -> str:
     for prefix in PREFIXES:
         if path.startswith(f"{prefix}/"):
-            return path.removeprefix(f"{prefix}/")
-    msg = f"{path} is not passed on; use one of {', '.join(PREFIXES)}"
+            return path.removeprefix(f"{prefix}/").lstrip("/")  # never a path from the root
+    msg = f"{path} is not forwarded; use one of {', '.join(PREFIXES)}"
     raise RequestError(msg, code="1222")
 
 

@@ -1,81 +1,78 @@
-"""Asynchronous completions: `POST …/async/chat/completions` begins, `GET …/async-result/{id}` asks."""
+"""Asynchronous completions: `POST …/async/chat/completions` starts, `GET …/async-result/{id}` polls."""
 
 from typing import Any
 
 import msgspec
 
 from headrace.errors import HeadraceError
-from headrace.server.answer import Answerer, headers_of
-from headrace.server.exchange import Exchange
-from headrace.server.keys import KeyRing
+from headrace.server.connection import HttpConnection
+from headrace.server.keys import ApiKeys
+from headrace.server.request_reader import RequestReader
+from headrace.server.response_writer import ResponseWriter, headers_of
 from headrace.turns import Turn, TurnRegistry
 from headrace.turns.store import StoreError
-from headrace.wire import decode_request
 
 __all__ = ["AsyncEndpoint", "ResultEndpoint"]
 
 
 class AsyncEndpoint:
-    """Begins a turn that nobody needs to read.
+    """The endpoint that starts a detached turn: one that runs to its end without readers.
 
     Args:
         turns: starts the turn.
-        keys: who may call.
-        max_body: bytes of a request.
+        reader: reads the request.
     """
 
-    def __init__(self, turns: TurnRegistry, keys: KeyRing, max_body: int) -> None:
+    def __init__(self, turns: TurnRegistry, reader: RequestReader) -> None:
         self._turns = turns
-        self._keys = keys
-        self._max_body = max_body
+        self._reader = reader
 
-    async def __call__(self, exchange: Exchange) -> None:
-        """Answer one request."""
-        exchange.check_method("POST")
-        owner = self._keys.check(exchange.headers)
-        body = await exchange.body(self._max_body)
-        turn = await self._turns.start(decode_request(body), body, owner, detached=True)
-        await _send(exchange, turn, {"task_status": "PROCESSING"})
+    async def __call__(self, connection: HttpConnection) -> None:
+        """Handle one request."""
+        owner, request, body = await self._reader.read(connection)
+        turn = await self._turns.start(request, body, owner, detached=True)
+        await _send(connection, turn, {"task_status": "PROCESSING"})
 
 
 class ResultEndpoint:
-    """Tells how far a turn is; it is the fold of its log.
+    """The endpoint that returns the state of a turn, and its completion when it has ended.
 
     Args:
         turns: finds the turn.
-        answerer: folds it.
-        keys: whose turns they are.
+        writer: folds its log into the completion.
+        keys: authenticate the owner of the turn.
     """
 
-    def __init__(self, turns: TurnRegistry, answerer: Answerer, keys: KeyRing) -> None:
+    def __init__(self, turns: TurnRegistry, writer: ResponseWriter, keys: ApiKeys) -> None:
         self._turns = turns
-        self._answerer = answerer
+        self._writer = writer
         self._keys = keys
 
-    async def __call__(self, exchange: Exchange) -> None:
-        """Answer one request."""
-        exchange.check_method("GET")
-        owner = self._keys.check(exchange.headers)
-        turn = await self._turns.find(exchange.path.rpartition("/")[2], owner)
+    async def __call__(self, connection: HttpConnection) -> None:
+        """Handle one request."""
+        connection.check_method("GET")
+        owner = self._keys.check(connection.headers)
+        turn = await self._turns.find(connection.path.rpartition("/")[2], owner)
         if not turn.log.is_finished:
-            await _send(exchange, turn, {"task_status": "PROCESSING"})
+            await _send(connection, turn, {"task_status": "PROCESSING"})
             return
         if not turn.is_durable:
-            msg = f"turn {turn.id} has ended, but the turn store does not know it yet"
+            msg = f"turn {turn.id} has ended, but its end is not in the turn store yet; try again"
             raise StoreError(msg)
         try:
-            answer = msgspec.to_builtins(self._answerer.finished(turn))
+            completion = msgspec.to_builtins(self._writer.completion(turn))
         except HeadraceError as error:
-            why = {"code": error.code, "message": error.message}
-            await _send(exchange, turn, {"task_status": "FAIL", "error": why})
+            reason = {"code": error.code, "message": error.message}
+            await _send(connection, turn, {"task_status": "FAIL", "error": reason})
         else:
-            await _send(exchange, turn, {**answer, "task_status": "SUCCESS"})
+            await _send(connection, turn, {**completion, "task_status": "SUCCESS"})
 
 
-async def _send(exchange: Exchange, turn: Turn, state: dict[str, Any]) -> None:
-    named = {
+async def _send(connection: HttpConnection, turn: Turn, state: dict[str, Any]) -> None:
+    task = {
         "id": turn.id,
         "request_id": turn.header.request_id or turn.id,
         "model": turn.request.model,
     }
-    await exchange.send_json(msgspec.json.encode({**named, **state}), headers=headers_of(turn, asked=False))
+    headers = headers_of(turn, resumable=False)
+    await connection.send_json(msgspec.json.encode({**task, **state}), headers=headers)

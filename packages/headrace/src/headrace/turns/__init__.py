@@ -1,17 +1,25 @@
-"""Turns: an engine's output is appended to a log, and everything else is derived from the log."""
+"""Turns: an engine's output is appended to a log, from which every response is derived."""
 
 from headrace.turns.interpreter import Interpreter
 from headrace.turns.log import LogReader, MemoryLog
-from headrace.turns.open_store import check_store, open_store
+from headrace.turns.outcome import CancelledBy, OutcomeLogger, TurnObserver, TurnOutcome
+from headrace.turns.plan import Plan
 from headrace.turns.registry import TurnRegistry
 from headrace.turns.settings import TurnSettings
+from headrace.turns.stores import STORES, check_store, open_store
 from headrace.turns.turn import Turn, new_turn_id
 
 __all__ = [
+    "STORES",
+    "CancelledBy",
     "Interpreter",
     "LogReader",
     "MemoryLog",
+    "OutcomeLogger",
+    "Plan",
     "Turn",
+    "TurnObserver",
+    "TurnOutcome",
     "TurnRegistry",
     "TurnSettings",
     "check_store",

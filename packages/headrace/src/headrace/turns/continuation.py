@@ -1,4 +1,4 @@
-"""Going on with an answer that another process began: from the prompt and the text so far."""
+"""Continuation of an answer that another process began, from the prompt and the output so far."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
@@ -11,40 +11,40 @@ from headrace.errors import EngineError
 from headrace.events import Event, Finish, Progress, Text, TokenUsage
 from headrace.turns.log import Logged
 
-__all__ = ["continue_answer", "seed_of"]
+__all__ = ["continue_answer", "derive_seed"]
 
 
-def seed_of(id: str, position: int) -> int:
-    """The seed for what follows after `position` events of a turn.
+def derive_seed(id: str, position: int) -> int:
+    """Derive the sampling seed for the output after `position` events of a turn.
 
-    A sampler cannot be put back to where it was. Starting it again with the seed of the beginning would
-    draw the same numbers twice, so each continuation has its own.
+    The state of a sampler cannot be restored, and restarting it with the same seed would repeat the same
+    random numbers. Therefore each continuation has a seed of its own.
     """
     digest = hashlib.blake2b(f"{id}:{position}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 async def continue_answer(
-    engine: Engine, generation: Generation, said: Sequence[Logged], prompt_tokens: int
+    engine: Engine, generation: Generation, logged: Sequence[Logged], prompt_tokens: int
 ) -> AsyncGenerator[list[Event], None]:
-    """What is still to be said; the usage of its `Finish` is that of the whole answer.
+    """Generate the rest of an answer; the usage of its `Finish` covers the complete answer.
 
     Args:
-        engine: what goes on.
-        generation: as the answer began.
-        said: the log so far, without an ending.
-        prompt_tokens: of the prompt, without the answer so far; 0 if that is not known.
+        engine: generates the rest.
+        generation: as at the start of the answer.
+        logged: the log so far, without an ending.
+        prompt_tokens: of the prompt without the answer so far; 0 if unknown.
 
     Raises:
         EngineError: this answer cannot be continued.
     """
-    texts = [event for event in said if isinstance(event, Text)]
+    texts = [event for event in logged if isinstance(event, Text)]
     request = generation.request
-    if not engine.continues or len(texts) < len(said):
-        msg = "the server that wrote this answer is gone, and its engine cannot go on from within an answer"
+    if not engine.continues or len(texts) < len(logged):
+        msg = "the server that generated this answer is down, and its engine cannot continue a partial answer"
         raise EngineError(msg)
     if request.response_format.type != "text" or request.tool_choice not in ("auto", "none"):
-        msg = "the server that wrote this answer is gone; an answer of a prescribed form cannot be continued"
+        msg = "the server that generated this answer is down, and structured output cannot be continued"
         raise EngineError(msg)
     tokens = sum(text.tokens for text in texts)
     limit = request.max_tokens
@@ -52,19 +52,20 @@ async def continue_answer(
         yield [Finish("length", TokenUsage(prompt_tokens, tokens))]
         return
     rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens)
-    going_on = msgspec.structs.replace(generation, request=rest, said=(*texts,))
-    async with aclosing(engine.generate(going_on)) as events:
-        async for new in events:
-            if spoken := [
-                _whole(event, tokens, prompt_tokens) for event in new if not isinstance(event, Progress)
-            ]:
-                yield spoken
+    continued = msgspec.structs.replace(generation, request=rest, prefix=(*texts,))
+    async with aclosing(engine.generate(continued)) as batches:
+        async for batch in batches:
+            # Progress would count the answer so far as prompt tokens.
+            events: list[Event] = [event for event in batch if not isinstance(event, Progress)]
+            if events:
+                if isinstance(finish := events[-1], Finish):
+                    events[-1] = _with_total_usage(finish, tokens, prompt_tokens)
+                yield events
 
 
-def _whole(event: Event, tokens: int, prompt_tokens: int) -> Event:
-    if not isinstance(event, Finish):
-        return event
-    usage = event.usage
+def _with_total_usage(finish: Finish, tokens: int, prompt_tokens: int) -> Finish:
+    """Add the tokens of the answer so far, which the engine counted as a part of the prompt."""
+    usage = finish.usage
     prompt = prompt_tokens or max(usage.prompt - tokens, 0)
-    whole = TokenUsage(prompt, usage.completion + tokens, min(usage.cached, prompt), usage.reasoning)
-    return Finish(event.reason, whole, event.error)
+    total = TokenUsage(prompt, usage.completion + tokens, min(usage.cached, prompt), usage.reasoning)
+    return Finish(finish.reason, total, finish.error)

@@ -1,4 +1,4 @@
-"""Reads what another process saves of a turn, and takes the turn over when that process is dead."""
+"""Following a turn that another process produces, and taking it over when that process is dead."""
 
 import asyncio
 import logging
@@ -7,113 +7,114 @@ from typing import Final
 
 from headrace.turns.log import MemoryLog
 from headrace.turns.settings import TurnSettings
-from headrace.turns.store import Cursor, Life, StoreError, Tail, TurnStore
+from headrace.turns.store import Cursor, Liveness, StoreError, Tail, TurnStore
 
 __all__ = ["Follower"]
 
 _LOGGER = logging.getLogger("headrace.turns")
-_RETRY: Final = 0.2  # seconds until a store that failed is asked again
+_RETRY_DELAY: Final = 0.2  # seconds
 
 
 class Follower:
-    """One turn, as somebody else produces it.
+    """Copies a turn's log from the store until it ends, or until this process becomes the producer.
 
     Args:
-        store: where it is read.
+        store: read from.
         id: of the turn.
-        log: gets what is read.
-        settings: the length of a lease, and patience with the store.
-        check: refuses, by raising, what this process could not produce.
+        log: receives the events.
+        settings: the lease, and the retry timeout of the store.
+        check: raises if this process could not produce the turn.
     """
 
     def __init__(
         self, store: TurnStore, id: str, log: MemoryLog, settings: TurnSettings, check: Callable[[], object]
     ) -> None:
         self.cursor = Cursor(1, 0)
-        """How far the log has been read."""
+        """The end of the copied log."""
         self.is_forced = False
-        """Take over whoever produces it now, and even if this process could not."""
+        """Take over from a live producer too, and without `check`."""
         self.is_taking_over = False
-        """The store may count this process as the producer already."""
+        """Whether the store may already count this process as the producer."""
         self._store = store
         self._id = id
         self._log = log
         self._lease = settings.lease
-        self._patience = settings.store_patience
+        self._retry_timeout = settings.store_retry_timeout
         self._check = check
         self._producer = ""
 
-    def take_in(self, tail: Tail) -> None:
-        """What was read of the log."""
+    def apply(self, tail: Tail) -> None:
+        """Append the tail of the stored log."""
         self.cursor = tail.cursor
         self._producer = tail.producer or self._producer
         self._log.append(tail.events)
+        self._log.publish()
 
-    async def read_on(self, *, wait: float) -> bool:
-        """Take in everything saved so far; if that is nothing new, wait up to `wait` seconds for more.
+    async def poll(self, *, wait: float) -> bool:
+        """Copy everything saved so far; if nothing is new, wait up to `wait` seconds for more.
 
-        Return whether there was anything new.
+        Return whether anything was new.
         """
         start = self.cursor
         while True:
             after = self.cursor
             tail = await self._store.follow(self._id, after, wait)
             if self.cursor == after:
-                self.take_in(tail)
+                self.apply(tail)
                 return self.cursor != start
-            wait = 0  # a concurrent call has taken in its own tail, which may be older than this one
+            wait = 0  # a concurrent poll has applied its tail, which may be older than this one
 
     async def run(self) -> bool:
-        """Until the ending is here, or this process is the producer; whether it is.
+        """Follow until the ending, or until this process is the producer; return whether it is.
 
         Raises:
-            StoreError: the store has failed for longer than its patience.
+            StoreError: the store has failed for longer than its retry timeout.
             GoneError: the log was evicted.
-            HeadraceError: the producer is dead, and this process cannot go on.
+            HeadraceError: the producer is dead, and this process cannot produce the turn.
         """
         loop = asyncio.get_running_loop()
-        next_look = failing_since = 0.0
-        was_silent = is_taken = False
-        while not (is_taken or self._log.is_finished):
+        next_probe = failing_since = 0.0
+        was_expired = has_taken_over = False
+        while not (has_taken_over or self._log.is_finished):
             try:
-                if loop.time() < next_look:
-                    if await self.read_on(wait=next_look - loop.time()):
-                        was_silent = False
+                if loop.time() < next_probe:
+                    if await self.poll(wait=next_probe - loop.time()):
+                        was_expired = False
                 else:
-                    life = await self._look()
-                    # A store that comes back after a while finds every lease run out: hence a second look.
-                    if life is Life.LEFT or (life is Life.SILENT and was_silent):
-                        is_taken = await self._take_over()
-                    was_silent = life is Life.SILENT
-                    next_look = loop.time() + self._lease / 3
+                    liveness = await self._probe()
+                    # After an outage of the store every lease has expired: hence a second probe.
+                    if liveness is Liveness.LEFT or (liveness is Liveness.EXPIRED and was_expired):
+                        has_taken_over = await self._take_over()
+                    was_expired = liveness is Liveness.EXPIRED
+                    next_probe = loop.time() + self._lease / 3
                 failing_since = 0.0
             except StoreError:
                 failing_since = failing_since or loop.time()
-                if loop.time() - failing_since >= self._patience:
+                if loop.time() - failing_since >= self._retry_timeout:
                     raise
-                await asyncio.sleep(_RETRY)
-        return is_taken
+                await asyncio.sleep(_RETRY_DELAY)
+        return has_taken_over
 
-    async def _look(self) -> Life:
-        """Is there still a producer?"""
+    async def _probe(self) -> Liveness:
+        """Return the liveness of the producer, and record this process's readers if it is alive."""
         if self.is_forced or self._producer == self._store.process:
-            return Life.LEFT
-        life = await self._store.life(self._producer)
-        if life is Life.ALIVE and not self._log.is_deserted:
-            await self._store.mark_read(self._id)
-        return life
+            return Liveness.LEFT
+        liveness = await self._store.liveness(self._producer)
+        if liveness is Liveness.ALIVE and not self._log.is_orphaned:
+            await self._store.touch_reader(self._id)
+        return liveness
 
     async def _take_over(self) -> bool:
-        """Become the producer, unless another process is faster or the ending has come meanwhile."""
+        """Become the producer, unless another process is faster or the ending has arrived."""
         if not self.is_forced:
             self._check()
         fence = self.cursor.fence + 1
         self.is_taking_over = True
-        is_taken = await self._store.take_over(self._id, fence)
+        has_taken_over = await self._store.take_over(self._id, fence)
         while self.cursor.fence < fence:
-            await self.read_on(wait=0)
+            await self.poll(wait=0)
         self.is_taking_over = False
-        if is_taken and not self._log.is_finished:
-            _LOGGER.warning("turn %s is taken over after %d events", self._id, len(self._log.events))
+        if has_taken_over and not self._log.is_finished:
+            _LOGGER.warning("took over turn %s after %d events", self._id, len(self._log.events))
             return True
         return False

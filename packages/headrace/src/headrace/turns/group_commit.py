@@ -1,43 +1,44 @@
-"""Appends that are ready together are one write, whatever turns they belong to."""
+"""Group commit: all appends that are ready at the same time become one write, across turns."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from headrace.turns.store import Append, Outcome, StoreError
+from headrace.turns.store import Append, AppendResult, StoreError
 
 __all__ = ["GroupCommit"]
 
 _LOGGER = logging.getLogger("headrace.turns")
-_LONGEST_DELAY = 1.0
+_FIRST_DELAY = 0.02  # seconds between retries; doubles
+_MAX_DELAY = 1.0
 
 
 class GroupCommit:
-    """Writes one batch at a time; what comes meanwhile is the next batch.
+    """Writes one batch at a time; appends that arrive meanwhile form the next batch.
 
     Args:
-        write: one write for the whole batch; gives each append's outcome. May raise `StoreError`, and is then
-            called again with the same appends, and those that have come since.
-        patience: seconds from a write that failed until the appends that wait are told so.
+        write: writes a batch and returns the result of each append. May raise `StoreError`; it is then
+            retried with the same appends and those added since.
+        retry_timeout: seconds from the first failed write until pending appends fail.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Append]], Awaitable[Sequence[Outcome]]], patience: float
+        self, write: Callable[[Sequence[Append]], Awaitable[Sequence[AppendResult]]], retry_timeout: float
     ) -> None:
         self._write = write
-        self._patience = patience
+        self._retry_timeout = retry_timeout
         self._waiting: list[Append] = []
         self._task: asyncio.Task[None] | None = None
-        self._failing_since = 0.0  # 0 while all is well
+        self._failing_since = 0.0  # 0: the last write succeeded
 
     def add(self, append: Append) -> None:
-        """Leaves with the next batch: at the end of this tick, or when the write under way is done."""
+        """Add an append to the next batch: at the end of this tick, or when the current write is done."""
         self._waiting.append(append)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="group commit")
 
     async def drain(self) -> None:
-        """Until nothing is waiting."""
+        """Wait until no append is pending."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -45,30 +46,30 @@ class GroupCommit:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                outcomes = await self._write_patiently(batch)
-                for append, outcome in zip(batch, outcomes, strict=True):
-                    append.done(outcome)
+                results = await self._write_with_retries(batch)
+                for append, result in zip(batch, results, strict=True):
+                    append.done(result)
         finally:
             self._task = None
 
-    async def _write_patiently(self, batch: list[Append]) -> Sequence[Outcome]:
-        """Asks again until it is written, or the patience is over. More appends may join the batch."""
+    async def _write_with_retries(self, batch: list[Append]) -> Sequence[AppendResult]:
+        """Write a batch; between retries, appends added meanwhile join it."""
         loop = asyncio.get_running_loop()
-        delay = 0.02
+        delay = _FIRST_DELAY
         while True:
             try:
-                outcomes = await self._write(batch)
+                results = await self._write(batch)
             except StoreError as error:
                 self._failing_since = self._failing_since or loop.time()
-                if loop.time() - self._failing_since >= self._patience:
+                if loop.time() - self._failing_since >= self._retry_timeout:
                     return [error] * len(batch)
             except Exception as error:  # a defect; but no turn may hang
-                _LOGGER.exception("the store failed in a way that is not its own")
-                return [StoreError(f"the store failed: {error!r}")] * len(batch)
+                _LOGGER.exception("unexpected error in the turn store")
+                return [StoreError(f"unexpected error in the turn store: {error!r}")] * len(batch)
             else:
                 self._failing_since = 0.0
-                return outcomes
+                return results
             await asyncio.sleep(delay)
-            delay = min(2 * delay, _LONGEST_DELAY)
+            delay = min(2 * delay, _MAX_DELAY)
             batch += self._waiting
             self._waiting = []

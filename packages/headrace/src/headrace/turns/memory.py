@@ -1,82 +1,81 @@
-"""Turns in the memory of this process: they outlive their readers, and nothing else."""
+"""A turn store in the memory of this process."""
 
 import asyncio
 import math
 import secrets
 import time
+from typing import Final
 
 from headrace.turns.log import ENDINGS, Logged
-from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Life, StoredTurn, Tail, TurnHeader
+from headrace.turns.settings import TurnSettings
+from headrace.turns.store import (
+    NO_ROOM,
+    RETENTION_OVER,
+    UNKNOWN,
+    Append,
+    Behind,
+    Cursor,
+    Fenced,
+    GoneError,
+    Liveness,
+    StoredTurn,
+    Tail,
+    TurnHeader,
+)
 
 __all__ = ["MemoryStore"]
 
-_SWEEP = 30.0  # seconds between two sweeps, at most: each looks at every turn
-_EVENT_BYTES = 80  # of an event, beside its text
+_EVICTION_INTERVAL: Final = 30.0  # seconds, at most: each eviction visits every turn
+_EVENT_BYTES: Final = 80  # of an event, besides its text
 
 
 class MemoryStore:
-    """See `headrace.turns.store.TurnStore`.
+    """A `TurnStore` in memory.
 
     Args:
-        size: bytes of logs that have ended; the oldest go first.
-        retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
-        lease: seconds without a beat after which a process counts as dead.
-        beside: another store over the same turns, as another process would have it: for tests.
+        settings: limits of size and age.
+        beside: a store whose turns this one shares, as if in another process; for tests.
     """
 
     outlives_process = False
 
-    def __init__(
-        self,
-        *,
-        size: int = 256 * 1024 * 1024,
-        retention: float = 3600.0,
-        remembrance: float = 86400.0,
-        lease: float = 6.0,
-        beside: "MemoryStore | None" = None,
-    ) -> None:
+    def __init__(self, settings: TurnSettings, *, beside: "MemoryStore | None" = None) -> None:
         self.process = secrets.token_hex(8)
-        self._size = size
-        self._retention = retention
-        self._remembrance = remembrance
-        self._lease = lease
-        self._shelf: _Shelf = beside._shelf if beside else _Shelf()  # noqa: SLF001
-        self._shelf.beats[self.process] = time.monotonic()
-        self._swept = 0.0
+        self._settings = settings
+        self._shared: _SharedState = beside._shared if beside else _SharedState()  # noqa: SLF001
+        self._shared.heartbeats[self.process] = time.monotonic()
+        self._last_eviction = 0.0
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
-        shelf = self._shelf
+        shared = self._shared
         if header.request_id:
             key = (header.owner, header.request_id)
-            existing = shelf.by_request.get(key, replaces)
-            if existing in shelf.turns and existing != replaces:
+            existing = shared.by_request.get(key, replaces)
+            if existing in shared.turns and existing != replaces:
                 return existing
-            shelf.by_request[key] = header.id
-        shelf.turns[header.id] = _Record(header, body, self.process)
+            shared.by_request[key] = header.id
+        shared.turns[header.id] = _Record(header, body, self.process)
         return header.id
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
-        record = self._shelf.turns.get(id)
+        record = self._shared.turns.get(id)
         if record is None:
             return None
-        return StoredTurn(record.header, record.body, record.after(0), record.gone)
+        return StoredTurn(record.header, record.body, record.after(0), record.evicted)
 
     def append(self, append: Append) -> None:
-        """Done at once."""
-        record = self._shelf.turns.get(append.id)
-        if record is None or record.gone:
-            append.done(GoneError(append.id, record.gone if record else "it is not known any more"))
+        """Save events; `done` is called at once."""
+        record = self._shared.turns.get(append.id)
+        if record is None or record.evicted:
+            append.done(GoneError(append.id, record.evicted if record else UNKNOWN))
         elif record.cursor == append.after:
             record.events += append.events
             record.cursor = append.end
             record.written = time.monotonic()
             if record.change is not None:
-                record.tell()
+                record.notify()
             if type(append.events[-1]) in ENDINGS:
-                self._shelf.end(record, self._size)
+                self._shared.end(record, self._settings.store_size)
             append.done(None)
         elif record.cursor == append.end:
             append.done(None)
@@ -86,58 +85,51 @@ class MemoryStore:
             append.done(Behind(record.cursor.position))
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
-        record = self._there(id)
+        record = self._find(id)
         if record.cursor <= after:
             change = record.next_change()
             await asyncio.wait([change], timeout=wait)
             if not change.done():
                 return Tail([], after)
-            record = self._there(id)
+            record = self._find(id)
         return record.after(after.position)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
-        record = self._there(id)
+        record = self._find(id)
         if record.cursor.fence + 1 != fence:
             return record.cursor.fence == fence and record.producer == self.process
         record.cursor = Cursor(fence, record.cursor.position)
         record.producer = self.process
-        record.tell()
+        record.notify()
         return True
 
-    async def mark_read(self, id: str) -> None:
-        """See `TurnStore`."""
-        self._there(id).read = time.monotonic()
+    async def touch_reader(self, id: str) -> None:
+        self._find(id).read = time.monotonic()
 
-    async def is_read(self, id: str) -> bool:
-        """See `TurnStore`."""
-        return time.monotonic() - self._there(id).read < self._lease
+    async def has_reader(self, id: str) -> bool:
+        return time.monotonic() - self._find(id).read < self._settings.lease
 
-    async def beat(self) -> None:
-        """See `TurnStore`."""
+    async def heartbeat(self) -> None:
         now = time.monotonic()
-        self._shelf.beats[self.process] = now
-        if now - self._swept < min(_SWEEP, self._retention / 4):
-            return
-        self._swept = now
-        self._shelf.sweep(now - self._retention, now - self._remembrance)
+        self._shared.heartbeats[self.process] = now
+        retention, tombstone_ttl = self._settings.retention, self._settings.tombstone_ttl
+        if now - self._last_eviction >= min(_EVICTION_INTERVAL, retention / 4):
+            self._last_eviction = now
+            self._shared.evict_old(now - retention, now - tombstone_ttl)
 
-    async def life(self, process: str) -> Life:
-        """See `TurnStore`."""
-        beat = self._shelf.beats.get(process)
-        if beat is None:
-            return Life.LEFT
-        return Life.ALIVE if time.monotonic() - beat < self._lease else Life.SILENT
+    async def liveness(self, process: str) -> Liveness:
+        heartbeat = self._shared.heartbeats.get(process)
+        if heartbeat is None:
+            return Liveness.LEFT
+        return Liveness.ALIVE if time.monotonic() - heartbeat < self._settings.lease else Liveness.EXPIRED
 
     async def close(self) -> None:
-        """See `TurnStore`."""
-        self._shelf.beats.pop(self.process, None)
+        self._shared.heartbeats.pop(self.process, None)
 
-    def _there(self, id: str) -> "_Record":
-        record = self._shelf.turns.get(id)
-        if record is None or record.gone:
-            raise GoneError(id, record.gone if record else "it is not known any more")
+    def _find(self, id: str) -> "_Record":
+        record = self._shared.turns.get(id)
+        if record is None or record.evicted:
+            raise GoneError(id, record.evicted if record else UNKNOWN)
         return record
 
 
@@ -149,11 +141,11 @@ class _Record:
         self.body = body
         self.producer = producer
         self.cursor = Cursor(1, 0)
-        self.events: list[Logged] = []  # progress included
+        self.events: list[Logged] = []  # including progress
         self.written = time.monotonic()
         self.read = -math.inf
-        self.size = 0  # known when it has ended
-        self.gone = ""
+        self.size = 0  # set at the ending
+        self.evicted = ""
         self.change: asyncio.Future[None] | None = None
 
     def after(self, position: int) -> Tail:
@@ -165,43 +157,43 @@ class _Record:
             self.change = asyncio.get_running_loop().create_future()
         return self.change
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         if self.change is not None:
             self.change.set_result(None)
             self.change = None
 
     def evict(self, reason: str) -> None:
-        self.gone = reason
+        self.evicted = reason
         self.body = b""
         self.events = []
-        self.tell()
+        self.notify()
 
 
-class _Shelf:
-    """What the stores of several processes share."""
+class _SharedState:
+    """The turns and processes that all stores over the same turns share."""
 
     def __init__(self) -> None:
         self.turns: dict[str, _Record] = {}
         self.by_request: dict[tuple[str, str], str] = {}
-        self.beats: dict[str, float] = {}
-        self._ended: dict[str, None] = {}  # in the order of their endings
+        self.heartbeats: dict[str, float] = {}
+        self._ended: dict[str, None] = {}  # in order of their endings
         self._size = 0
 
     def end(self, record: _Record, limit: int) -> None:
-        """Count a log that will not grow any more, and make room."""
+        """Add the size of a finished log, and evict the oldest finished ones above the limit."""
         texts = sum(len(getattr(event, "text", "")) for event in record.events)
         record.size = len(record.body) + texts + _EVENT_BYTES * len(record.events)
         self._size += record.size
         self._ended[record.header.id] = None
         while self._size > limit and len(self._ended) > 1:
-            self._evict(next(iter(self._ended)), "its log had to make room for newer ones")
+            self._evict(next(iter(self._ended)), NO_ROOM)
 
-    def sweep(self, oldest_log: float, oldest_header: float) -> None:
-        """Let go of what is too old."""
+    def evict_old(self, oldest_log: float, oldest_tombstone: float) -> None:
+        """Evict logs last written before `oldest_log`; delete tombstones from before `oldest_tombstone`."""
         for id, record in list(self.turns.items()):
-            if not record.gone and record.written < oldest_log:
-                self._evict(id, "its log was kept as long as the server keeps logs")
-            if record.gone and record.written < oldest_header:
+            if not record.evicted and record.written < oldest_log:
+                self._evict(id, RETENTION_OVER)
+            if record.evicted and record.written < oldest_tombstone:
                 del self.turns[id]
                 key = (record.header.owner, record.header.request_id)
                 if self.by_request.get(key) == id:

@@ -1,16 +1,16 @@
-"""Turns in Redis or Valkey: they outlive every process, and all replicas share them.
+"""A turn store in Redis or Valkey, shared by all replicas.
 
-A log is a stream, and the id of an entry is the cursor after it: `{fence}-{position}`. Redis itself never
-accepts an id below the last one, so that whoever lost the fence cannot write, whatever goes wrong.
+A log is a stream; the id of an entry is the cursor after it, `{fence}-{position}`. Redis never accepts an
+id below the last one, so that a producer without the fence cannot write, whatever goes wrong.
 
-    headrace:turn:{id}                  the header; lives longer than the log
+    headrace:turn:{id}                  the header; outlives the log
     headrace:log:{id}                   1-0 {producer, body}, 1-3 {events}, 1-7 {events}, 2-7 {producer}, …
     headrace:request:{owner}:{request_id}   the id of the turn
-    headrace:reader:{id}                a process that follows it has a reader
-    headrace:process:{process}          `alive` for the length of a lease, or `left`
+    headrace:reader:{id}                exists while a following process has a reader
+    headrace:process:{process}          `alive` for one lease, or `left`
 
-All turns that are ready are one script call, and one reply: with a command for each turn, reading the
-replies would cost more than everything else (docs/measurements.md).
+All turns that are ready are written by one script call with one reply: with a command per turn, parsing
+the replies would dominate the cost (docs/measurements.md).
 """
 
 import asyncio
@@ -29,15 +29,18 @@ from redis.exceptions import RedisError
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import Logged
-from headrace.turns.settings import without_secrets
+from headrace.turns.log_poller import LogPoller
+from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
+    NO_ROOM,
+    RETENTION_OVER,
     Append,
+    AppendResult,
     Behind,
     Cursor,
     Fenced,
     GoneError,
-    Life,
-    Outcome,
+    Liveness,
     StoredTurn,
     StoreError,
     Tail,
@@ -45,14 +48,13 @@ from headrace.turns.store import (
     decode_events,
     encode_events,
 )
-from headrace.turns.tails import Tails
 
 __all__ = ["RedisStore"]
 
 Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 _CREATE: Final = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- the reply was lost, and redis-py asks again
+if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- redis-py retries after a lost reply
 if KEYS[3] then
   local existing = redis.call('GET', KEYS[3])
   if existing and existing ~= ARGV[7] then return existing end
@@ -90,68 +92,59 @@ end
 if fence == ARGV[1] and entry[2][2] == ARGV[2] then return 'taken' end
 return 'lost'
 """
-_TIMEOUT: Final = 2.0  # seconds for an answer
-_BLOCK: Final = 25  # milliseconds; a turn that begins to be followed waits so long for its first look
-_EVICTED: Final = "its log was kept as long as the server keeps logs, or had to make room for newer ones"
+_TIMEOUT: Final = 2.0  # seconds per command
+_BLOCK: Final = 25  # milliseconds of a poll; a newly followed turn waits up to this long for its first one
+_EVICTED: Final = f"{RETENTION_OVER}, or {NO_ROOM}"
 
 _decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 
 
 class RedisStore:
-    """See `headrace.turns.store.TurnStore`. How much is kept is up to Redis: `maxmemory`, `volatile-ttl`.
+    """A `TurnStore` in Redis, which limits its size by itself: `maxmemory` with `volatile-ttl`.
 
     Args:
-        url: `redis://…`, `rediss://…` or `unix://…`.
-        retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
-        lease: seconds without a beat after which a process counts as dead.
-        patience: seconds for which an append is tried again.
+        settings: `store` is a URL: `redis://…`, `rediss://…` or `unix://…`.
+
+    Raises:
+        ValueError: the URL is malformed.
     """
 
     outlives_process = True
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        retention: float = 3600.0,
-        remembrance: float = 86400.0,
-        lease: float = 6.0,
-        patience: float = 10.0,
-    ) -> None:
+    def __init__(self, settings: TurnSettings) -> None:
         self.process = secrets.token_hex(8)
-        self._retention = int(retention * 1000)
-        self._remembrance = int((retention + remembrance) * 1000)  # from the beginning on
-        self._lease = int(lease * 1000)
+        self._retention = int(settings.retention * 1000)
+        self._tombstone_ttl = int(
+            (settings.retention + settings.tombstone_ttl) * 1000
+        )  # from the creation on
+        self._lease = int(settings.lease * 1000)
         self._redis = Redis.from_url(
-            url,
+            settings.store,
             protocol=2,
-            driver_info=None,  # telling the server our version would read a file for every connection
+            driver_info=None,  # CLIENT SETINFO would read a file for every connection
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; nothing here counts twice
+            retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; every command is idempotent
         )
-        self._where = without_secrets(url)
+        self._address = without_secrets(settings.store)
         self._scripts = {text: self._redis.register_script(text) for text in (_CREATE, _APPEND, _TAKE_OVER)}
-        self._asking: set[asyncio.Future[Any]] = set()
-        self._commit = GroupCommit(self._write, patience)
-        self._tails = Tails(self._look)
+        self._commands: set[asyncio.Future[Any]] = set()
+        self._commit = GroupCommit(self._write, settings.store_retry_timeout)
+        self._poller = LogPoller(self._poll)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
         keys = [_turn(header.id), _log(header.id)]
         if header.request_id:
             keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
         encoded = msgspec.json.encode(header)
-        values = [header.id, encoded, body, self.process, self._retention, self._remembrance, replaces]
+        values = [header.id, encoded, body, self.process, self._retention, self._tombstone_ttl, replaces]
         return str((await self._script(_CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.get(_turn(id))
         pipeline.xrange(_log(id))
-        header, entries = await self._ask(pipeline.execute())
+        header, entries = await self._run(pipeline.execute())
         if header is None:
             return None
         if not entries:
@@ -159,85 +152,78 @@ class RedisStore:
         return StoredTurn(_decode_header(header), entries[0][1][b"body"], _tail(entries))
 
     def append(self, append: Append) -> None:
-        """One script call for all turns that are ready."""
+        """Save events: one script call for all turns that are ready."""
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
-        if wait and (tail := await self._tails.next(id, after, wait)):
+        if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
-        entries = await self._ask(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
-        if not entries and not await self._ask(self._redis.exists(_log(id))):
+        entries = await self._run(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
+        if not entries and not await self._run(self._redis.exists(_log(id))):
             raise GoneError(id, _EVICTED)
         return _tail(entries) if entries else Tail([], after)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
-        answer = await self._script(_TAKE_OVER, [_log(id)], [fence, self.process, self._retention])
-        if answer == b"gone":
+        reply = await self._script(_TAKE_OVER, [_log(id)], [fence, self.process, self._retention])
+        if reply == b"gone":
             raise GoneError(id, _EVICTED)
-        return bool(answer == b"taken")
+        return bool(reply == b"taken")
 
-    async def mark_read(self, id: str) -> None:
-        """See `TurnStore`."""
-        await self._ask(self._redis.set(_reader(id), self.process, px=self._lease))
+    async def touch_reader(self, id: str) -> None:
+        await self._run(self._redis.set(_reader(id), self.process, px=self._lease))
 
-    async def is_read(self, id: str) -> bool:
-        """See `TurnStore`."""
-        return bool(await self._ask(self._redis.exists(_reader(id))))
+    async def has_reader(self, id: str) -> bool:
+        return bool(await self._run(self._redis.exists(_reader(id))))
 
-    async def beat(self) -> None:
-        """See `TurnStore`."""
-        await self._ask(self._redis.set(_process(self.process), "alive", px=self._lease))
+    async def heartbeat(self) -> None:
+        await self._run(self._redis.set(_process(self.process), "alive", px=self._lease))
 
-    async def life(self, process: str) -> Life:
-        """See `TurnStore`."""
-        state = await self._ask(self._redis.get(_process(process)))
-        return {b"alive": Life.ALIVE, b"left": Life.LEFT}.get(state, Life.SILENT)
+    async def liveness(self, process: str) -> Liveness:
+        state = await self._run(self._redis.get(_process(process)))
+        return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.EXPIRED)
 
     async def close(self) -> None:
-        """See `TurnStore`."""
-        await self._tails.close()
+        await self._poller.close()
         await self._commit.drain()
         with suppress(StoreError):
-            await self._ask(self._redis.set(_process(self.process), "left", px=self._remembrance))
+            await self._run(self._redis.set(_process(self.process), "left", px=self._tombstone_ttl))
         await self._redis.aclose()
 
-    async def _write(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+    async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
         values: list[Any] = [self._retention]
         for append in batch:
             values += (_encode(append.after), _encode(append.end), encode_events(append.events))
         last = await self._script(_APPEND, [_log(append.id) for append in batch], values)
         return [_outcome(append, id) for append, id in zip(batch, last, strict=True)]
 
-    async def _look(self, asked: Mapping[str, Cursor]) -> Mapping[str, Tail]:
-        ids = {_log(id).encode(): id for id in asked}
-        streams: Any = {_log(id): _encode(after) for id, after in asked.items()}
-        found = await self._ask(self._redis.xread(streams, block=_BLOCK))
+    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail]:
+        ids = {_log(id).encode(): id for id in cursors}
+        streams: Any = {_log(id): _encode(after) for id, after in cursors.items()}
+        found = await self._run(self._redis.xread(streams, block=_BLOCK))
         return {ids[log]: _tail(entries) for log, entries in found or ()}
 
     async def _script(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
-        return await self._ask(self._scripts[text](keys, values))
+        return await self._run(self._scripts[text](keys, values))
 
-    async def _ask(self, answer: Awaitable[Any]) -> Any:
-        """In a task that nobody cancels: redis-py 8.1 swallows a cancellation now and then."""
-        asking = asyncio.ensure_future(answer)
-        self._asking.add(asking)
-        asking.add_done_callback(self._forget)
+    async def _run(self, command: Awaitable[Any]) -> Any:
+        """Run a command in a task that is never cancelled: redis-py 8.1 can swallow a cancellation."""
+        running = asyncio.ensure_future(command)
+        self._commands.add(running)
+        running.add_done_callback(self._forget)
         try:
-            return await asyncio.shield(asking)
+            return await asyncio.shield(running)
         except (RedisError, OSError) as error:
-            msg = f"the turn store {self._where} cannot be used: {_reason(error)}"
+            msg = f"the turn store {self._address} is unavailable: {_reason(error)}"
             raise StoreError(msg) from error
 
-    def _forget(self, asking: asyncio.Future[Any]) -> None:
-        self._asking.discard(asking)
-        if not asking.cancelled():
-            asking.exception()  # whoever asked may be gone
+    def _forget(self, command: asyncio.Future[Any]) -> None:
+        self._commands.discard(command)
+        if not command.cancelled():
+            command.exception()  # mark as retrieved, even if the caller was cancelled
 
 
 def _reason(error: Exception) -> str:
-    """redis-py puts the system's error, which is all that matters, into a sentence of its own."""
+    """Return the system's error message, which redis-py embeds in one of its own."""
     cause = error.__context__
     if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
         return os.strerror(cause.errno).lower()
@@ -269,8 +255,8 @@ def _decode(id: bytes) -> Cursor:
     return Cursor(int(fence), int(position))
 
 
-def _outcome(append: Append, last: bytes) -> Outcome:
-    """What the last id of a log says about an append."""
+def _outcome(append: Append, last: bytes) -> AppendResult:
+    """Derive the result of an append from the last id of the log."""
     if not last:
         return GoneError(append.id, _EVICTED)
     cursor = _decode(last)

@@ -4,49 +4,60 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from headrace.errors import RequestError
+from headrace.turns.outcome import TurnObserver, TurnOutcome
+from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore
-from headrace.turns.turn import Plan, Planned, Turn, new_turn_id
+from headrace.turns.turn import Turn, new_turn_id
 from headrace.wire import ChatRequest, decode_request
 
 __all__ = ["TurnRegistry"]
 
 _LOGGER = logging.getLogger("headrace.turns")
-_MOST_UNSURE: Final = 100  # turns; each costs a look at the store between two beats
-_CLOSING: Final = 2.0  # seconds for saving what has been said, when the process goes
+_MAX_UNCERTAIN: Final = 100  # turns; each costs a load from the store per heartbeat
+_CLOSE_TIMEOUT: Final = 2.0  # seconds to save unsaved events at shutdown
 
 
-class _New(NamedTuple):
-    """A turn that is to begin."""
+class _NewTurn(NamedTuple):
+    """A turn that is about to start."""
 
     header: TurnHeader
     request: ChatRequest
     body: bytes
-    planned: Planned
+    plan: Plan
 
 
 class TurnRegistry:
-    """Starts turns, and finds them again. Belongs to one event loop.
+    """Starts turns and finds them again, within one event loop.
 
     Args:
         store: where turns are kept.
-        plan: tells what a request runs on.
-        settings: how long turns live.
+        planner: plans how to serve a request.
+        settings: which turns are kept, and for how long.
+        observers: receive the outcome of every turn that this process ends.
     """
 
-    def __init__(self, store: TurnStore, plan: Plan, settings: TurnSettings) -> None:
+    def __init__(
+        self,
+        store: TurnStore,
+        planner: Planner,
+        settings: TurnSettings,
+        observers: Sequence[TurnObserver] = (),
+    ) -> None:
         self._store = store
-        self._plan = plan
+        self._planner = planner
         self._settings = settings
+        self._observers = observers
         self._turns: dict[str, Turn] = {}
-        self._unsure: dict[str, str] = {}  # turns that may have been made, and their owners
+        self._uncertain: dict[str, str] = {}  # turns whose creation may have succeeded, and their owners
         self._is_closing = False
-        self._heart: asyncio.Task[None] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
 
     async def start(
         self,
@@ -57,20 +68,20 @@ class TurnRegistry:
         resumable: bool = False,
         detached: bool = False,
     ) -> Turn:
-        """A new turn; or the same again, if the `request_id` says so.
+        """Start a turn, or attach to the one with the same `request_id`.
 
         Args:
-            request: what is to be answered.
-            body: the request as it came.
-            owner: the id of the caller's key.
-            resumable: the caller asks for it.
-            detached: nobody needs to read it.
+            request: the request to answer.
+            body: the request as received.
+            owner: id of the caller's API key.
+            resumable: the caller has requested a resumable turn.
+            detached: the turn needs no reader.
 
         Raises:
-            RequestError: it cannot be served; 1231: another request with this `request_id` is running.
-            StoreError: the store cannot be reached.
+            RequestError: the request cannot be served; 1231: its `request_id` is in use by a running turn.
+            StoreError: the store is unavailable.
         """
-        planned = self._plan(request)  # refuses what cannot be served, before anything is kept
+        plan = self._planner(request)  # rejects invalid requests before anything is stored
         now = time.time()
         header = TurnHeader(
             id=new_turn_id(now),
@@ -79,32 +90,32 @@ class TurnRegistry:
             request_id=request.request_id or "",
             detached=detached,
         )
-        new = _New(header, request, body, planned)
+        new = _NewTurn(header, request, body, plan)
         always = self._settings.resume == "always"
         if not (resumable or detached or header.request_id or always):
             return self._produce(new, None)
         try:
-            await self._open()
+            await self._start_heartbeat()
             id = await self._create(new)
             if id != header.id:
-                return await self._join(id, new)
+                return await self._attach(id, new)
         except StoreError:
-            if self._settings.store_failure == "fail" or detached:
+            if self._settings.on_store_error == "fail" or detached:
                 raise
             return self._produce(new, None)
         return self._produce(new, self._store)
 
     async def find(self, id: str, owner: str) -> Turn:
-        """A turn of this owner, up to date.
+        """Return a turn of this owner, up to date.
 
         Raises:
             RequestError: 404, there is no such turn.
-            GoneError: 410, there was.
-            StoreError: the store cannot be reached.
+            GoneError: 410, the turn's log was evicted.
+            StoreError: the store is unavailable.
         """
         while True:
             if self._is_closing:
-                msg = "the server is being stopped; ask again"
+                msg = "the server is shutting down; send the request again"
                 raise StoreError(msg)
             turn = self._turns.get(id) or await self._load(id, owner)
             if turn.header.owner != owner:
@@ -114,109 +125,121 @@ class TurnRegistry:
                 return turn
 
     async def close(self) -> None:
-        """Leave every turn to the other processes."""
+        """Leave all turns to the other processes."""
         self._is_closing = True
-        if self._heart is not None:
-            self._heart.cancel()
-            await asyncio.wait([self._heart])
-        await asyncio.gather(*(turn.close(_CLOSING) for turn in self._turns.values()))
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.wait([self._heartbeat])
+        await asyncio.gather(*(turn.close(_CLOSE_TIMEOUT) for turn in self._turns.values()))
         self._turns.clear()
         await self._store.close()
 
-    def _produce(self, new: _New, store: TurnStore | None) -> Turn:
-        turn = Turn(new.header, new.request, self._plan, self._settings, store=store, on_over=self._forget)
+    def _turn(self, header: TurnHeader, request: ChatRequest, store: TurnStore | None) -> Turn:
+        turn = Turn(
+            header,
+            request,
+            self._planner,
+            self._settings,
+            store=store,
+            on_released=self._forget,
+            on_finished=self._notify_observers,
+        )
         if store is not None:
             self._turns[turn.id] = turn
-        turn.produce(new.planned)
         return turn
 
-    async def _create(self, new: _New) -> str:
+    def _produce(self, new: _NewTurn, store: TurnStore | None) -> Turn:
+        turn = self._turn(new.header, new.request, store)
+        turn.produce(new.plan)
+        return turn
+
+    async def _create(self, new: _NewTurn) -> str:
         try:
             return await self._store.create(new.header, new.body)
         except StoreError:
-            if len(self._unsure) < _MOST_UNSURE:
-                self._unsure[new.header.id] = new.header.owner
+            if len(self._uncertain) < _MAX_UNCERTAIN:
+                self._uncertain[new.header.id] = new.header.owner
             raise
 
-    async def _join(self, id: str, new: _New) -> Turn:
-        """The turn that has the same `request_id`; a new one in its place, if that is over or another."""
+    async def _attach(self, id: str, new: _NewTurn) -> Turn:
+        """Return the turn with the same `request_id`; replace it if it has failed or its request differs."""
         header = new.header
-        joins = self._settings.duplicates == "join"
         while id != header.id:
             try:
                 turn = await self.find(id, header.owner)
-            except RequestError:  # it is gone
+            except RequestError:  # evicted
                 id = await self._store.create(header, new.body, replaces=id)
                 continue
-            is_same = _question(turn.request) == _question(new.request)
-            if joins and is_same and not turn.log.is_broken:
+            is_same = _without_transport(turn.request) == _without_transport(new.request)
+            if self._settings.duplicates == "attach" and is_same and not turn.log.is_broken:
                 return turn
             if not turn.log.is_finished:
                 what = "this request" if is_same else "another request"
                 msg = (
-                    f'request_id: {what} is running as "{header.request_id}"; wait for it, or take another id'
+                    f'request_id: {what} is running as "{header.request_id}"; wait for it, or use another id'
                 )
                 raise RequestError(msg, code="1231")
             id = await self._store.create(header, new.body, replaces=id)
         return self._produce(new, self._store)
 
     async def _load(self, id: str, owner: str) -> Turn:
-        await self._open()
+        await self._start_heartbeat()
         stored = await self._store.load(id)
         if stored is None or stored.header.owner != owner:
             raise _unknown(id)
-        if stored.gone:
-            raise GoneError(id, stored.gone)
-        if id not in self._turns:  # or another caller was faster
-            request = decode_request(stored.body)
-            turn = Turn(
-                stored.header, request, self._plan, self._settings, store=self._store, on_over=self._forget
-            )
-            self._turns[id] = turn
+        if stored.evicted:
+            raise GoneError(id, stored.evicted)
+        if id not in self._turns:  # no concurrent call was faster
+            turn = self._turn(stored.header, decode_request(stored.body), self._store)
             turn.follow(stored.tail)
-            return turn
+            return turn  # and forgotten already if it has ended
         return self._turns[id]
 
     def _forget(self, turn: Turn) -> None:
         self._turns.pop(turn.id, None)
 
-    async def _open(self) -> None:
-        """From the first turn on that needs the store, this process says that it lives."""
-        if self._heart is None:
-            await self._store.beat()
-            self._heart = self._heart or asyncio.create_task(self._beat(), name="heartbeat")
+    def _notify_observers(self, outcome: TurnOutcome) -> None:
+        loop = asyncio.get_running_loop()
+        for observer in self._observers:
+            loop.call_soon(observer.finished, outcome)  # so that an error in one does not affect the others
 
-    async def _beat(self) -> None:
+    async def _start_heartbeat(self) -> None:
+        """Start the heartbeat with the first turn that needs the store."""
+        if self._heartbeat is None:
+            await self._store.heartbeat()
+            self._heartbeat = self._heartbeat or asyncio.create_task(self._run_heartbeat(), name="heartbeat")
+
+    async def _run_heartbeat(self) -> None:
         is_failing = False
         while True:
             await asyncio.sleep(self._settings.lease / 3)
             try:
-                await self._store.beat()
+                await self._store.heartbeat()
                 for turn in list(self._turns.values()):
                     turn.check_fence()
-                await self._adopt()
+                await self._resolve_uncertain()
                 is_failing = False
             except StoreError as error:
                 if not is_failing:
                     _LOGGER.warning("%s", error.message)
                 is_failing = True
 
-    async def _adopt(self) -> None:
-        """A turn whose beginning failed may be in the store; somebody else may wait for it there."""
-        for id, owner in list(self._unsure.items()):
+    async def _resolve_uncertain(self) -> None:
+        """Produce turns that were created although `create` failed: another caller may wait for them."""
+        for id, owner in list(self._uncertain.items()):
             with contextlib.suppress(RequestError):
                 await self.find(id, owner)
-            del self._unsure[id]
+            del self._uncertain[id]
 
 
-def _question(request: ChatRequest) -> ChatRequest:
-    """What is asked, however the answer shall come."""
+def _without_transport(request: ChatRequest) -> ChatRequest:
+    """Return the request without the fields that only affect how the answer is sent."""
     return msgspec.structs.replace(request, stream=False, stream_options=None, tool_stream=False)
 
 
 def _unknown(id: str) -> RequestError:
     msg = (
-        f'there is no turn "{id}" of yours; only turns that were asked for with `X-Headrace-Resumable: 1`,'
+        f'there is no turn "{id}" for this key; only turns requested with `X-Headrace-Resumable: 1`,'
         " with a request_id, or asynchronously can be read again"
     )
     return RequestError(msg, status=404)

@@ -1,4 +1,4 @@
-"""What an operator decides about turns."""
+"""The options of turns: `[turns]`."""
 
 import re
 from typing import Annotated, Literal
@@ -9,16 +9,16 @@ from headrace.options import Bytes, Seconds, describe, unit
 
 __all__ = ["TurnSettings", "without_secrets"]
 
-_SomeSeconds = Annotated[float, unit("SECONDS", least=0.1, most=1e9)]
+_PositiveSeconds = Annotated[float, unit("SECONDS", least=0.1, most=1e9)]
 
 
 class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long turns live, and where."""
+    """Where turns are stored, and for how long."""
 
     store: Annotated[
         str,
         describe(
-            "where turns are kept: memory, sqlite:FILE, or the URL of a Redis or Valkey (redis://…, rediss://…,"
+            "turn store: memory, sqlite:FILE, or the URL of a Redis or Valkey server (redis://…, rediss://…,"
             " unix://…)",
             "STORE",
         ),
@@ -26,57 +26,62 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     store_size: Annotated[
         Bytes,
         describe(
-            "size limit of the logs in a memory or SQLite store; beyond it the oldest finished turns are"
+            "size limit of all logs in a memory or SQLite store; above it, the oldest finished turns are"
             " evicted. Redis has its own limit, maxmemory"
         ),
     ] = 256 * 1024 * 1024
-    store_patience: Annotated[
-        Seconds, describe("how long a failed write to the store is retried in mid-turn; 0 means no retry")
+    store_retry_timeout: Annotated[
+        Seconds,
+        describe("how long to retry a failed write to the store while a turn is running; 0 disables retries"),
     ] = 10.0
-    store_failure: Annotated[
-        Literal["fail", "go-on"],
+    on_store_error: Annotated[
+        Literal["fail", "continue"],
         describe(
-            "what a turn does when the store still fails, or fails as the turn starts: fail ends it with an"
-            " error, go-on continues it without resume"
+            "what to do when the store is unavailable at the start of a turn, or still after the retries:"
+            " fail ends the turn with an error, continue runs it without resume"
         ),
     ] = "fail"
     resume: Annotated[
-        Literal["asked", "always"],
-        describe("which turns are resumable: asked means those whose request asks for it, always means all"),
-    ] = "asked"
-    duplicates: Annotated[
-        Literal["join", "refuse"],
+        Literal["on-request", "always"],
         describe(
-            "answer to a request whose request_id is still running: join returns the same turn, refuse is"
-            " error 1231"
+            "which turns are resumable: on-request means those whose request has X-Headrace-Resumable: 1 or a"
+            " request_id, always means all"
         ),
-    ] = "join"
+    ] = "on-request"
+    duplicates: Annotated[
+        Literal["attach", "reject"],
+        describe(
+            "response to a repeated request with the same request_id while its turn is running: attach"
+            " streams that turn, reject returns error 1231"
+        ),
+    ] = "attach"
     linger: Annotated[
         Seconds,
         describe(
-            "how long a resumable turn runs on without a reader; 0 cancels it at once, or after"
-            " --lease if other servers share the store"
+            "how long a resumable turn continues after its last client disconnects; 0 cancels it immediately,"
+            " or after --lease if other servers share the store"
         ),
     ] = 60.0
     lease: Annotated[
-        _SomeSeconds,
+        _PositiveSeconds,
         describe(
-            "silence after which other servers take a process for dead and take over its turns; at least 0.1"
+            "time without a heartbeat after which other servers consider a server dead and take over its"
+            " turns; at least 0.1"
         ),
     ] = 6.0
     retention: Annotated[
-        _SomeSeconds, describe("how long a log is kept after its last event; at least 0.1")
+        _PositiveSeconds, describe("how long to keep the log of a turn after its last event; at least 0.1")
     ] = 3600.0
-    remembrance: Annotated[
+    tombstone_ttl: Annotated[
         float,
         unit("SECONDS", least=3600, most=1e9),
         describe(
-            "how long the id of an evicted turn is remembered, so that it answers 410 and not 404; at least"
-            " 3600, and longer than any turn, because Redis counts from its start"
+            "how long to remember the id of an evicted turn, so that it returns 410 instead of 404; at least"
+            " 3600, and longer than any turn runs, because Redis counts from the start of the turn"
         ),
     ] = 86400.0
 
 
 def without_secrets(store: str) -> str:
-    """What may be shown of a store's name: no user, no password, and no query, which may hold both."""
+    """Remove user, password and query, which can contain secrets, from the URL of a store."""
     return re.sub(r"(://)(?:[^?#]*@)?([^?#]*).*", r"\1\2", store)

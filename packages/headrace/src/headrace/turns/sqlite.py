@@ -1,116 +1,102 @@
-"""Turns in a SQLite file: they outlive the process, and several processes of one machine may share them."""
+"""A turn store in a SQLite file, which several processes of one machine may share."""
 
 import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from headrace.turns.group_commit import GroupCommit
+from headrace.turns.log_poller import LogPoller
+from headrace.turns.settings import TurnSettings
 from headrace.turns.sqlite_file import SqliteFile
-from headrace.turns.store import Append, Cursor, Life, Outcome, StoredTurn, StoreError, Tail, TurnHeader
-from headrace.turns.tails import Tails
+from headrace.turns.store import (
+    Append,
+    AppendResult,
+    Cursor,
+    Liveness,
+    StoredTurn,
+    StoreError,
+    Tail,
+    TurnHeader,
+)
 
 __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
 
-_POLL: Final = 0.02  # seconds between two looks at what other processes wrote
+_POLL_INTERVAL: Final = 0.02  # seconds
 
 
 class SqliteStore:
-    """See `headrace.turns.store.TurnStore`. One thread does everything: the loop never waits for a disk.
+    """A `TurnStore` in a SQLite file. All SQL runs in one thread, so that the loop never waits for a disk.
 
     Args:
-        path: the file; it is made if it is not there, its folder is not.
-        size: bytes of the file that may be used; the oldest logs that have ended go first.
-        retention: seconds that a log is kept after its last event.
-        remembrance: seconds for which a turn without its log is remembered.
-        lease: seconds without a beat after which a process counts as dead.
-        patience: seconds for which an append is tried again.
+        settings: `store` is `sqlite:FILE`; the file is created if missing, its directory is not.
     """
 
     outlives_process = True
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        size: int = 256 * 1024 * 1024,
-        retention: float = 3600.0,
-        remembrance: float = 86400.0,
-        lease: float = 6.0,
-        patience: float = 10.0,
-    ) -> None:
+    def __init__(self, settings: TurnSettings) -> None:
         self.process = secrets.token_hex(8)
-        self._lease = lease
+        self._lease = settings.lease
         self._is_closed = False
-        self._file = SqliteFile(path, size=size, retention=retention, remembrance=remembrance)
+        self._file = SqliteFile(settings)
         self._thread = ThreadPoolExecutor(1, "sqlite")
-        self._commit = GroupCommit(self._write, patience)
-        self._tails = Tails(self._look)
+        self._commit = GroupCommit(self._write, settings.store_retry_timeout)
+        self._poller = LogPoller(self._poll)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """See `TurnStore`."""
         return await self._call(self._file.create, header, body, self.process, replaces)
 
     async def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore`."""
         return await self._call(self._file.load, id)
 
     def append(self, append: Append) -> None:
-        """One transaction for all turns that are ready."""
+        """Save events: one transaction for all turns that are ready."""
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """See `TurnStore`."""
-        if wait and (tail := await self._tails.next(id, after, wait)):
+        if wait and (tail := await self._poller.next(id, after, wait)):
             return tail
         return await self._call(self._file.tail, id, after)
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """See `TurnStore`."""
         return await self._call(self._file.take_over, id, fence, self.process)
 
-    async def mark_read(self, id: str) -> None:
-        """See `TurnStore`."""
-        await self._call(self._file.mark_read, id)
+    async def touch_reader(self, id: str) -> None:
+        await self._call(self._file.touch_reader, id)
 
-    async def is_read(self, id: str) -> bool:
-        """See `TurnStore`."""
-        return await self._call(self._file.unread, id) < self._lease
+    async def has_reader(self, id: str) -> bool:
+        return await self._call(self._file.reader_age, id) < self._lease
 
-    async def beat(self) -> None:
-        """See `TurnStore`."""
-        await self._call(self._file.beat, self.process)
+    async def heartbeat(self) -> None:
+        await self._call(self._file.heartbeat, self.process)
 
-    async def life(self, process: str) -> Life:
-        """See `TurnStore`."""
-        silence = await self._call(self._file.silence, process)
-        if silence is None:
-            return Life.LEFT
-        return Life.ALIVE if silence < self._lease else Life.SILENT
+    async def liveness(self, process: str) -> Liveness:
+        age = await self._call(self._file.heartbeat_age, process)
+        if age is None:
+            return Liveness.LEFT
+        return Liveness.ALIVE if age < self._lease else Liveness.EXPIRED
 
     async def close(self) -> None:
-        """See `TurnStore`."""
         if self._is_closed:
             return
         self._is_closed = True
-        await self._tails.close()
+        await self._poller.close()
         await self._commit.drain()
         with contextlib.suppress(StoreError):
             await self._call(self._file.close, self.process)
         self._thread.shutdown(wait=False)
 
-    async def _write(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+    async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
         return await self._call(self._file.insert, batch)
 
-    async def _look(self, asked: Mapping[str, Cursor]) -> Mapping[str, Tail]:
-        tails = await self._call(self._file.news, asked)
+    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail]:
+        tails = await self._call(self._file.poll, cursors)
         if not tails:
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(_POLL_INTERVAL)
         return tails
 
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:

@@ -1,6 +1,6 @@
-"""A file of turns, by SQL. Blocks, and belongs to one thread.
+"""The SQL of the SQLite store. Blocking; used by one thread.
 
-Every append checks in its own INSERT that its writer still holds the fence, and that it leaves no gap.
+Each append checks in its own INSERT that the writer still holds the fence, and that it leaves no gap.
 """
 
 import math
@@ -8,19 +8,22 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from headrace.turns.log import ENDINGS, Logged
+from headrace.turns.settings import TurnSettings
 from headrace.turns.store import (
+    NO_ROOM,
+    RETENTION_OVER,
+    UNKNOWN,
     Append,
+    AppendResult,
     Behind,
     Cursor,
     Fenced,
     GoneError,
-    Outcome,
     StoredTurn,
     StoreError,
     Tail,
@@ -71,28 +74,27 @@ FROM turn WHERE id = ?
 _WRITTEN: Final = """
 coalesce((SELECT written FROM entry WHERE turn = turn.id ORDER BY position DESC LIMIT 1), began)
 """
-_BUSY: Final = 2.0  # seconds to wait for another process to end its transaction
-_SWEEP: Final = 30.0  # seconds between two sweeps, at most
-_AT_A_TIME: Final = 100  # turns that one transaction evicts: others wait for the file meanwhile
+_BUSY_TIMEOUT: Final = 2.0  # seconds to wait for another process's transaction
+_EVICTION_INTERVAL: Final = 30.0  # seconds, at most
+_MAX_EVICTED: Final = 100  # turns per transaction: other processes wait for the file meanwhile
 
 _decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 
 
 class SqliteFile:
-    """See `headrace.turns.sqlite.SqliteStore`. Every method raises `StoreError` if that cannot be done."""
+    """The file of a `SqliteStore`. Every method raises `StoreError` if the file cannot be used."""
 
-    def __init__(self, path: Path, *, size: int, retention: float, remembrance: float) -> None:
-        self._path = path
-        self._size = size
-        self._retention = retention
-        self._remembrance = remembrance
+    def __init__(self, settings: TurnSettings) -> None:
+        self._path = settings.store.partition(":")[2]
+        self._size = settings.store_size
+        self._retention = settings.retention
+        self._tombstone_ttl = settings.tombstone_ttl
         self._connection: sqlite3.Connection | None = None
-        self._swept = 0.0
-        self._asked: Mapping[str, Cursor] = {}
+        self._last_eviction = 0.0
+        self._polled: Mapping[str, Cursor] = {}  # at `_version` of the file
         self._version = -1
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
-        """See `TurnStore.create`."""
         with self._transaction() as sql:
             key = (header.owner, header.request_id)
             if header.request_id:
@@ -108,39 +110,37 @@ class SqliteFile:
         return header.id
 
     def load(self, id: str) -> StoredTurn | None:
-        """See `TurnStore.load`."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT header, body, gone FROM turn WHERE id = ?", (id,)).fetchone()
             if row is None:
                 return None
-            header, body, gone = row
-            tail = Tail([], Cursor(0, 0)) if gone else _tail(sql, id, Cursor(0, 0))
-        return StoredTurn(_decode_header(header), body, tail, gone)
+            header, body, evicted = row
+            tail = Tail([], Cursor(0, 0)) if evicted else _tail(sql, id, Cursor(0, 0))
+        return StoredTurn(_decode_header(header), body, tail, evicted)
 
     def tail(self, id: str, after: Cursor) -> Tail:
-        """What was logged after a cursor, without waiting."""
+        """Return the log after a cursor, without waiting."""
         with self._transaction(writes=False) as sql:
             return _tail(sql, id, after)
 
-    def news(self, asked: Mapping[str, Cursor]) -> dict[str, Tail]:
-        """What was logged after each cursor; a look costs next to nothing if nobody else wrote."""
+    def poll(self, cursors: Mapping[str, Cursor]) -> dict[str, Tail]:
+        """Return the tails of the logs that have grown; almost free if no other process has written."""
         with self._transaction(writes=False) as sql:
             (version,) = sql.execute("PRAGMA data_version").fetchone()
-            if version == self._version and asked.keys() <= self._asked.keys():
+            if version == self._version and cursors.keys() <= self._polled.keys():
                 return {}
-            self._version, self._asked = version, asked
-            tails = {id: _tail(sql, id, after) for id, after in asked.items() if _is_there(sql, id)}
-        return {id: tail for id, tail in tails.items() if tail.cursor != asked[id]}
+            self._version, self._polled = version, cursors
+            tails = {id: _tail(sql, id, after) for id, after in cursors.items() if _has_log(sql, id)}
+        return {id: tail for id, tail in tails.items() if tail.cursor != cursors[id]}
 
-    def insert(self, batch: Sequence[Append]) -> list[Outcome]:
-        """All of them in one transaction."""
-        self._asked = {}  # `data_version` does not change by what this connection writes
+    def insert(self, batch: Sequence[Append]) -> list[AppendResult]:
+        """Insert a batch in one transaction."""
+        self._polled = {}  # this connection's own writes do not change `data_version`
         with self._transaction() as sql:
             return [_insert(sql, append) for append in batch]
 
     def take_over(self, id: str, fence: int, process: str) -> bool:
-        """See `TurnStore.take_over`."""
-        self._asked = {}
+        self._polled = {}
         with self._transaction() as sql:
             row = sql.execute(_STATE, (id,)).fetchone()
             _check(id, row)
@@ -149,34 +149,32 @@ class SqliteFile:
                 return True
             return bool(row[0] == fence and row[1] == process)
 
-    def mark_read(self, id: str) -> None:
-        """See `TurnStore.mark_read`."""
+    def touch_reader(self, id: str) -> None:
         with self._transaction() as sql:
             sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, time.time()))
 
-    def unread(self, id: str) -> float:
-        """Seconds since another process had a reader for the turn."""
+    def reader_age(self, id: str) -> float:
+        """Return the seconds since another process had a reader for the turn."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT read FROM reader WHERE turn = ?", (id,)).fetchone()
         return math.inf if row is None else time.time() - row[0]
 
-    def beat(self, process: str) -> None:
-        """See `TurnStore.beat`."""
+    def heartbeat(self, process: str) -> None:
         now = time.time()
         with self._transaction() as sql:
             sql.execute("REPLACE INTO process VALUES (?, ?)", (process, now))
-            if now - self._swept >= min(_SWEEP, self._retention / 4):
-                self._swept = now
-                self._sweep(sql, now)
+            if now - self._last_eviction >= min(_EVICTION_INTERVAL, self._retention / 4):
+                self._last_eviction = now
+                self._evict_old(sql, now)
 
-    def silence(self, process: str) -> float | None:
-        """Seconds since a process was heard; None if it has left."""
+    def heartbeat_age(self, process: str) -> float | None:
+        """Return the seconds since a process's last heartbeat; None if it has shut down."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
         return None if row is None else time.time() - row[0]
 
     def close(self, process: str) -> None:
-        """The process leaves."""
+        """Record that the process leaves, and close the file."""
         with self._transaction() as sql:
             sql.execute("DELETE FROM process WHERE id = ?", (process,))
         if self._connection is not None:
@@ -194,11 +192,11 @@ class SqliteFile:
                 if sql.in_transaction:
                     sql.execute("ROLLBACK")
         except sqlite3.Error as error:
-            msg = f"the turn store {self._path} cannot be used: {error}"
+            msg = f"the turn store {self._path} is unavailable: {error}"
             raise StoreError(msg) from error
 
     def _open(self) -> sqlite3.Connection:
-        sql = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None)
+        sql = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
             _begin_wal(sql)
             sql.execute("PRAGMA synchronous = NORMAL")
@@ -209,13 +207,13 @@ class SqliteFile:
         self._connection = sql
         return sql
 
-    def _sweep(self, sql: sqlite3.Connection, now: float) -> None:
-        """Let go of what is too old, and of the oldest that have ended if there is too much."""
+    def _evict_old(self, sql: sqlite3.Connection, now: float) -> None:
+        """Evict logs after their retention time, then the oldest finished ones if the file is too large."""
         old = sql.execute(
             f"SELECT id FROM turn WHERE gone = '' AND {_WRITTEN} < ? LIMIT ?",  # noqa: S608
-            (now - self._retention, _AT_A_TIME),
+            (now - self._retention, _MAX_EVICTED),
         )
-        _evict(sql, [id for (id,) in old], "its log was kept as long as the server keeps logs")
+        _evict(sql, [id for (id,) in old], RETENTION_OVER)
         (used,) = sql.execute(
             "SELECT (page_count - freelist_count) * page_size"
             " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
@@ -224,7 +222,7 @@ class SqliteFile:
             ended = sql.execute(
                 "SELECT id, length(body) + (SELECT total(length(events)) FROM entry WHERE turn = id)"
                 " FROM turn WHERE gone = '' AND ended = 1 ORDER BY began LIMIT ?",
-                (_AT_A_TIME,),
+                (_MAX_EVICTED,),
             )
             evicted = []
             for id, bytes_of_turn in ended:
@@ -232,18 +230,18 @@ class SqliteFile:
                 used -= bytes_of_turn
                 if used <= self._size:
                     break
-            _evict(sql, evicted, "its log had to make room for newer ones")
-        forgotten = now - self._remembrance
-        old_turns = "SELECT id FROM turn WHERE gone != '' AND began < ?"
-        sql.execute(f"DELETE FROM request WHERE turn IN ({old_turns})", (forgotten,))  # noqa: S608
-        sql.execute(f"DELETE FROM turn WHERE id IN ({old_turns})", (forgotten,))  # noqa: S608
-        sql.execute("DELETE FROM reader WHERE read < ?", (forgotten,))
-        sql.execute("DELETE FROM process WHERE beat < ?", (forgotten,))
+            _evict(sql, evicted, NO_ROOM)
+        oldest = now - self._tombstone_ttl
+        expired = "SELECT id FROM turn WHERE gone != '' AND began < ?"
+        sql.execute(f"DELETE FROM request WHERE turn IN ({expired})", (oldest,))  # noqa: S608
+        sql.execute(f"DELETE FROM turn WHERE id IN ({expired})", (oldest,))  # noqa: S608
+        sql.execute("DELETE FROM reader WHERE read < ?", (oldest,))
+        sql.execute("DELETE FROM process WHERE beat < ?", (oldest,))
 
 
 def _begin_wal(sql: sqlite3.Connection) -> None:
-    """For this one change SQLite does not wait by itself while another process makes it."""
-    deadline = time.monotonic() + _BUSY
+    """Switch to WAL mode; SQLite's busy timeout does not cover this change."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT
     while True:
         try:
             sql.execute("PRAGMA journal_mode = WAL")
@@ -255,7 +253,7 @@ def _begin_wal(sql: sqlite3.Connection) -> None:
             return
 
 
-def _insert(sql: sqlite3.Connection, append: Append) -> Outcome:
+def _insert(sql: sqlite3.Connection, append: Append) -> AppendResult:
     values = {
         "id": append.id,
         "fence": append.after.fence,
@@ -290,13 +288,13 @@ def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:
     return Tail(events, Cursor(fence, position), producer)
 
 
-def _is_there(sql: sqlite3.Connection, id: str) -> bool:
+def _has_log(sql: sqlite3.Connection, id: str) -> bool:
     return sql.execute("SELECT 1 FROM turn WHERE id = ? AND gone = ''", (id,)).fetchone() is not None
 
 
 def _check(id: str, row: tuple[int, str, str, int] | None) -> None:
     if row is None:
-        raise GoneError(id, "it is not known any more")
+        raise GoneError(id, UNKNOWN)
     if row[2]:
         raise GoneError(id, row[2])
 

@@ -1,15 +1,14 @@
-"""Where turns are kept, so that they outlive their readers, the network and this process.
+"""The interface of turn stores; `headrace.turns.stores` lists the implementations.
 
-One interface, three implementations: `MemoryStore`, `SqliteStore`, `RedisStore`. A store holds, for every
-turn, its header, the request, and its log; it never interprets what was said.
+A store keeps a turn's header, request body and log. It never interprets the logged events.
 
-Who may write. A turn has a producer, the process whose fence is the highest. `take_over` raises the fence by
-one, for exactly one process; from then on every append of the producer before is refused as `Fenced`. So a
-process that was dead for a while can do no harm when it wakes.
+Write access. Each turn has one producer: the process with the highest fence. `take_over` raises the fence
+by one, for exactly one process; from then on the store rejects every append of the previous producer as
+`Fenced`. A process that resumes after a pause therefore cannot corrupt a turn.
 
-Where one is. A `Cursor` is a fence and a position, which is the number of logged events so far. An append
-names the cursor that it follows on: it cannot leave a gap, and can be repeated when nobody knows whether it
-came through.
+Positions. A `Cursor` is a fence and a position, the number of events logged so far. An append names the
+cursor that it continues from, so that it cannot leave a gap, and can be retried safely when its reply was
+lost.
 """
 
 import enum
@@ -22,13 +21,16 @@ from headrace.errors import EngineError, RequestError
 from headrace.turns.log import Logged
 
 __all__ = [
+    "NO_ROOM",
+    "RETENTION_OVER",
+    "UNKNOWN",
     "Append",
+    "AppendResult",
     "Behind",
     "Cursor",
     "Fenced",
     "GoneError",
-    "Life",
-    "Outcome",
+    "Liveness",
     "StoreError",
     "StoredTurn",
     "Tail",
@@ -47,14 +49,14 @@ class Cursor(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of a turn, longer than its log.
+    """The metadata of a turn, kept longer than its log.
 
     Args:
         id: as in the chunks.
-        owner: the id of the caller's key; "" where no keys are asked for.
-        created: when it began, in seconds.
-        request_id: the caller's idempotency key, if there was one.
-        detached: nobody needs to read it: it is not cancelled when nobody does.
+        owner: id of the caller's API key; "" if the server has no keys.
+        created: Unix time in seconds.
+        request_id: the caller's idempotency key; "" if there is none.
+        detached: the turn needs no reader, and is never cancelled for lack of one.
     """
 
     id: str
@@ -65,12 +67,12 @@ class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tail(NamedTuple):
-    """What a log holds after a cursor.
+    """The part of a log after a cursor.
 
     Args:
-        events: in their order.
-        cursor: where they end.
-        producer: who writes now; "" if that has not changed.
+        events: in log order.
+        cursor: the end of the log.
+        producer: the current producer; "" if unchanged.
     """
 
     events: list[Logged]
@@ -79,107 +81,114 @@ class Tail(NamedTuple):
 
 
 class StoredTurn(NamedTuple):
-    """A turn as it lies in the store.
+    """A turn as kept in the store.
 
     Args:
-        header: what it is.
-        body: its request, as it came.
-        tail: its whole log.
-        gone: why there is no log any more; "" while there is one.
+        header: its metadata.
+        body: the request body as received.
+        tail: the complete log.
+        evicted: the reason why the log was evicted; "" if it is still there.
     """
 
     header: TurnHeader
     body: bytes
     tail: Tail
-    gone: str = ""
+    evicted: str = ""
 
 
 class StoreError(EngineError):
-    """The store cannot be reached, or cannot write: 503, code 1234. Trying again may help."""
+    """The store is unreachable or cannot write: 503, code 1234. A retry may succeed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=503)
 
 
 class GoneError(RequestError):
-    """The turn was, and is no more: 410 with the reason."""
+    """The turn's log was evicted: 410, with the reason."""
 
     def __init__(self, id: str, reason: str) -> None:
-        super().__init__(f"turn {id} cannot be read any more: {reason}; ask again", status=410)
+        super().__init__(f"turn {id} is no longer available: {reason}; send the request again", status=410)
 
 
-class Fenced(Exception):  # noqa: N818 - not an error: another process goes on with the turn
-    """Another process has taken the turn over."""
+# Reasons of a `GoneError`.
+RETENTION_OVER: Final = "its retention time is over"
+NO_ROOM: Final = "it was evicted to make room for newer turns"
+UNKNOWN: Final = "it is unknown"
 
 
-class Behind(Exception):  # noqa: N818 - not an error: the store has lost a part, which can be written again
-    """The store holds only `position` events: it came back without the last ones."""
+class Fenced(Exception):  # noqa: N818 - an outcome, not an error
+    """Another process has taken over the turn."""
+
+
+class Behind(Exception):  # noqa: N818 - an outcome, not an error
+    """The store has lost the events after `position`; they must be written again."""
 
     def __init__(self, position: int) -> None:
         super().__init__(position)
         self.position = position
 
 
-Outcome = None | Fenced | Behind | GoneError | StoreError
+AppendResult = None | Fenced | Behind | GoneError | StoreError
+"""None if the events are saved, else the reason why not."""
 
 
 class Append(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """Events to be saved.
+    """A request to save events.
 
     Args:
         id: of the turn.
-        after: where the log ends as yet; its fence is the writer's.
-        end: where it will end.
-        events: to be saved; `Progress` among them is kept, and does not count.
-        done: called once, with None if they are saved, or why they are not.
+        after: the cursor that the events follow; its fence is the writer's.
+        end: the cursor after the events.
+        events: the events; a `Progress` is stored, but does not count as a position.
+        done: callback for the result, called exactly once.
     """
 
     id: str
     after: Cursor
     end: Cursor
     events: Sequence[Logged]
-    done: Callable[[Outcome], None]
+    done: Callable[[AppendResult], None]
 
 
-class Life(enum.Enum):
-    """What is known of a process."""
+class Liveness(enum.Enum):
+    """The state of a process, by its heartbeat."""
 
     ALIVE = "alive"
-    SILENT = "silent"
-    """No heartbeat for the length of a lease: it may be dead."""
+    EXPIRED = "expired"
+    """The lease has run out without a heartbeat; the process may be dead."""
     LEFT = "left"
-    """It has said that it goes."""
+    """The process has shut down in order."""
 
 
 class TurnStore(Protocol):
-    """One process's way to the store. Every method but `append` raises `StoreError`."""
+    """A process's connection to the store. Every method but `append` and `close` raises `StoreError`."""
 
     process: str
-    """The name under which this process produces turns; new with every start."""
+    """The id of this process as a producer; new at every start."""
 
     outlives_process: bool
-    """Another process may go on with what this one began."""
+    """Whether another process can continue the turns of this one."""
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        """A new turn with this process as its producer, at cursor (1, 0); its id.
+        """Create a turn at cursor (1, 0) with this process as the producer; return its id.
 
-        If the owner has a turn with this `request_id` already, and it is not the one that `replaces`
-        names, nothing is made: the id is that turn's.
+        If the owner already has a turn with this `request_id`, other than `replaces`, create nothing and
+        return the id of that turn.
         """
         ...
 
     async def load(self, id: str) -> StoredTurn | None:
-        """Everything about a turn; None if there never was one, or too long ago."""
+        """Load a turn; None if it never existed or its tombstone has expired."""
         ...
 
     def append(self, append: Append) -> None:
-        """Save events. A turn has one append under way at a time."""
+        """Save events. A turn has at most one append in flight."""
         ...
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        """What was logged after a cursor; waits up to `wait` seconds for it, then gives an empty tail.
+        """Return the log after a cursor; wait up to `wait` seconds for it, then return an empty tail.
 
-        With `wait` 0 it has everything that any append before the call has saved.
+        With `wait` 0 the tail includes everything that was saved before the call.
 
         Raises:
             GoneError: the log was evicted.
@@ -187,36 +196,36 @@ class TurnStore(Protocol):
         ...
 
     async def take_over(self, id: str, fence: int) -> bool:
-        """Become the producer under `fence`, if it is the next one; False if another process was first.
+        """Become the producer under `fence`, if that is the next fence; False if another process was first.
 
         Raises:
             GoneError: the log was evicted.
         """
         ...
 
-    async def mark_read(self, id: str) -> None:
-        """Say that this process has a reader for a turn that it follows; good for the length of a lease."""
+    async def touch_reader(self, id: str) -> None:
+        """Record that this process has a reader for a turn that it follows; valid for one lease."""
         ...
 
-    async def is_read(self, id: str) -> bool:
-        """Whether another process has a reader for this turn."""
+    async def has_reader(self, id: str) -> bool:
+        """Return whether another process has a reader for this turn."""
         ...
 
-    async def beat(self) -> None:
-        """Say that this process lives, which is good for the length of a lease; make room."""
+    async def heartbeat(self) -> None:
+        """Renew the lease of this process, and evict logs that are too old or too large."""
         ...
 
-    async def life(self, process: str) -> Life:
-        """Whether a process lives."""
+    async def liveness(self, process: str) -> Liveness:
+        """Return the liveness of a process."""
         ...
 
     async def close(self) -> None:
-        """Say that this process goes, and let go of what is held. Never raises."""
+        """Record that this process leaves, and release all resources. Never raises."""
         ...
 
 
 encode_events: Final = msgspec.json.Encoder().encode
-"""Events as JSON arrays: what a store keeps of an append."""
+"""Encode the events of an append as JSON arrays."""
 
 decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
-"""And back."""
+"""Decode what `encode_events` has encoded."""

@@ -1,32 +1,42 @@
-"""Saves what an engine says before anybody can read it.
+"""Writing of a turn's log: an event is saved before any reader receives it.
 
-The engine never waits: what it says while a save is under way leaves with the next one. If the store fails
-for longer than its patience, the writer does not hold the answer back any more; it goes on trying, so that
-the store gets the whole log when it comes back.
+The engine never waits: events that arrive during a save are part of the next one. If the store fails for
+longer than its retry timeout, the writer publishes without saving, and keeps retrying, so that a recovered
+store receives the complete log.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from headrace.turns.log import Logged, MemoryLog
-from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Outcome, StoreError, TurnStore
+from headrace.turns.store import (
+    Append,
+    AppendResult,
+    Behind,
+    Cursor,
+    Fenced,
+    GoneError,
+    StoreError,
+    TurnStore,
+)
 
 __all__ = ["Writer"]
 
 
 class Writer:
-    """The one way in which a producer logs.
+    """The producer's access to the log.
 
     Args:
-        store: where to save.
+        store: where events are saved.
         id: of the turn.
-        fence: under which this process is the turn's producer.
-        log: what the turn's readers read here; it holds what is in the store so far.
-        on_fenced: another process has taken over; what was not saved is dropped.
+        fence: the fence under which this process is the producer.
+        log: read by the turn's readers in this process; complete up to the writer's cursor.
+        on_fenced: another process has taken over; unsaved events must be dropped.
         on_failure: the store has failed for too long.
-        on_settled: after that, nothing is owed any more: it has everything, or never will.
-        retry: seconds until a store that failed is asked again; it has had its own patience before.
+        on_settled: after a failure, either everything is saved, or it never will be.
+        retry_delay: seconds between retries after a failure, each with the store's own retry timeout.
     """
 
     def __init__(
@@ -39,10 +49,10 @@ class Writer:
         on_fenced: Callable[[], None],
         on_failure: Callable[[StoreError | GoneError], None],
         on_settled: Callable[[], None],
-        retry: float = 1.0,
+        retry_delay: float = 1.0,
     ) -> None:
         self.cursor = Cursor(fence, len(log.events))
-        """Where the store is."""
+        """The end of the saved log."""
         self._store = store
         self._id = id
         self._log = log
@@ -50,43 +60,40 @@ class Writer:
         self._on_failure = on_failure
         self._on_settled = on_settled
         self._checked = self.cursor
-        self._end = self.cursor  # after the save that is under way
-        self._is_busy = False  # a save is under way, or will be tried again
+        self._end = self.cursor  # after the save in flight
+        self._is_busy = False  # a save is in flight or will be retried
         self._has_failed = False
-        self._retry = retry
+        self._retry_delay = retry_delay
         self._retrying: asyncio.TimerHandle | None = None
 
     @property
-    def is_owing(self) -> bool:
-        """The store has not got everything that could be read, and is asked again."""
+    def has_backlog(self) -> bool:
+        """Whether events are published that are not saved yet, but may be."""
         return self._has_failed and self._retrying is not None
 
     def write(self, events: Sequence[Logged]) -> None:
-        """Log what was said."""
-        self._log.hold(events)
+        """Log events."""
+        self._log.append(events)
         if self._has_failed:
-            self._log.show(len(self._log.events))
+            self._log.publish()
         if not self._is_busy:
             self._save()
 
     def check_fence(self) -> None:
-        """Learn whether another process has taken over, if nothing was saved since the last check.
-
-        Whoever saves something learns it by that.
-        """
+        """Detect a takeover while the engine is silent: if nothing was saved since the previous check."""
         checked, self._checked = self._checked, self.cursor
         if self.cursor == checked and not self._is_busy:
-            self._append(Cursor(self.cursor.fence, -1), [])  # follows on nothing, and so writes nothing
+            self._append(Cursor(self.cursor.fence, -1), [])  # matches no position, so that nothing is written
 
-    async def close(self, patience: float) -> None:
-        """Wait until everything is saved, for so many seconds at most; then give up."""
+    async def close(self, save_timeout: float) -> None:
+        """Wait until everything is saved, for at most `save_timeout` seconds; then stop writing."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while self._is_busy:  # noqa: ASYNC110 - once in a process's life
+            async with asyncio.timeout(save_timeout):
+                while self._is_busy:  # noqa: ASYNC110 - only once, at shutdown
                     await asyncio.sleep(0.005)
         if self._retrying is not None:
             self._retrying.cancel()
-        self._is_busy = True  # for ever
+        self._is_busy = True  # for good
 
     def _save(self) -> None:
         after = self.cursor
@@ -94,7 +101,7 @@ class Writer:
         if not events:
             return
         if not after.position and self._log.progress is not None:
-            events.insert(0, self._log.progress)  # how long the prompt was: the usage needs it
+            events.insert(0, self._log.progress)  # a continuation needs the length of the prompt
         self._append(after, events)
 
     def _append(self, after: Cursor, events: Sequence[Logged]) -> None:
@@ -102,42 +109,45 @@ class Writer:
         self._end = Cursor(after.fence, len(self._log.events))
         self._store.append(Append(self._id, after, self._end, events, self._done))
 
-    def _done(self, outcome: Outcome) -> None:
+    def _done(self, result: AppendResult) -> None:
         self._is_busy = False
-        if outcome is None:
-            self.cursor = self._end
-            log = self._log
-            position = self._end.position
-            if position > log.shown:  # or what the store had lost was saved again
-                log.show(position)
-            if position < len(log.events):
+        match result:
+            case None:
+                self.cursor = self._end
+                log = self._log
+                position = self._end.position
+                if position > log.published:  # not so if the store had lost published events
+                    log.publish(position)
+                if position < len(log.events):
+                    self._save()
+                elif self._has_failed:
+                    self._has_failed = False
+                    log.is_saved = True
+                    self._on_settled()
+            case Behind():
+                self.cursor = Cursor(self.cursor.fence, result.position)
                 self._save()
-            elif self._has_failed:
-                self._has_failed = False
-                log.is_saved = True
-                self._on_settled()
-        elif isinstance(outcome, Behind):
-            self.cursor = Cursor(self.cursor.fence, outcome.position)
-            self._save()
-        elif isinstance(outcome, Fenced):
-            self._on_fenced()
-        else:
-            self._fail(outcome)
+            case Fenced():
+                self._on_fenced()
+            case StoreError() | GoneError():
+                self._fail(result)
+            case _:
+                assert_never(result)
 
     def _fail(self, error: StoreError | GoneError) -> None:
-        """Hold nothing back any more, and try again until the store has it all."""
+        """Publish everything unsaved, and retry until the store has it."""
         self._is_busy = True
-        is_lost = isinstance(error, GoneError)
+        is_gone = isinstance(error, GoneError)
         loop = asyncio.get_running_loop()
-        self._retrying = None if is_lost else loop.call_later(self._retry, self._try_again)
+        self._retrying = None if is_gone else loop.call_later(self._retry_delay, self._retry)
         if not self._has_failed:
             self._has_failed = True
             self._log.is_saved = False
-            self._log.show(len(self._log.events))
+            self._log.publish()
             self._on_failure(error)
-        elif is_lost:
+        elif is_gone:
             self._on_settled()
 
-    def _try_again(self) -> None:
+    def _retry(self) -> None:
         self._is_busy = False
         self._save()

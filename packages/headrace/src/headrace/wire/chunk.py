@@ -1,26 +1,72 @@
-"""One piece of a streamed answer: `data: {…}`. Fields stand in the order in which Z.ai sends them.
+"""One chunk of a streamed completion: the JSON after `data:`. Fields are in the order of Z.ai's.
 
-A field without `None` in its type is one that Z.ai and Headrace always send. From an odd peer it may
-be None nevertheless (see `wire/decode.py`).
+Z.ai and Headrace always send the fields whose type does not include `None`. A non-conforming peer may
+omit them nevertheless; they are None then (see `wire/decode.py`).
 """
 
 from typing import Any
 
-from headrace.wire.model import WireModel
-from headrace.wire.usage import Usage
+import msgspec
 
-__all__ = ["Chunk", "ChunkChoice", "Delta", "FunctionDelta", "ToolCallDelta"]
+from headrace.events import TokenUsage
+from headrace.wire.model import WireModel
+
+__all__ = [
+    "Chunk",
+    "ChunkChoice",
+    "CompletionTokensDetails",
+    "Delta",
+    "FunctionDelta",
+    "PromptTokensDetails",
+    "ToolCallDelta",
+    "Usage",
+    "text_of",
+    "usage_of",
+]
+
+
+class PromptTokensDetails(WireModel, kw_only=True):
+    """`cached_tokens`: prompt tokens that came from a cache."""
+
+    cached_tokens: int
+
+
+class CompletionTokensDetails(WireModel, kw_only=True):
+    """`reasoning_tokens`: completion tokens that were reasoning."""
+
+    reasoning_tokens: int
+
+
+class Usage(WireModel, kw_only=True):
+    """Token counts. Headrace sends every field; `completion_tokens` includes the reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+
+def usage_of(count: TokenUsage) -> Usage:
+    """Convert an engine's token counts."""
+    return Usage(
+        prompt_tokens=count.prompt,
+        completion_tokens=count.completion,
+        total_tokens=count.prompt + count.completion,
+        prompt_tokens_details=PromptTokensDetails(cached_tokens=count.cached),
+        completion_tokens_details=CompletionTokensDetails(reasoning_tokens=count.reasoning),
+    )
 
 
 class FunctionDelta(WireModel, kw_only=True):
-    """`name` comes once, in the first delta of a call; `arguments` are pieces to be joined."""
+    """`name` is in the first delta of a call only; `arguments` are fragments of JSON text."""
 
     name: str | None = None
     arguments: str
 
 
 class ToolCallDelta(WireModel, kw_only=True):
-    """A piece of the call number `index`; `id` and `type` come once."""
+    """A fragment of call number `index`; `id` is in the first one only."""
 
     id: str | None = None
     index: int
@@ -29,7 +75,7 @@ class ToolCallDelta(WireModel, kw_only=True):
 
 
 class Delta(WireModel, kw_only=True):
-    """What the model said since the chunk before."""
+    """New output since the previous chunk."""
 
     role: str | None = None
     content: str | None = None
@@ -39,7 +85,7 @@ class Delta(WireModel, kw_only=True):
 
 
 class ChunkChoice(WireModel, kw_only=True):
-    """`finish_reason` is absent until the last chunk."""
+    """One choice of a chunk; `finish_reason` is absent until the last chunk."""
 
     index: int
     finish_reason: str | None = None
@@ -48,7 +94,7 @@ class ChunkChoice(WireModel, kw_only=True):
 
 
 class Chunk(WireModel, kw_only=True):
-    """`id`, `created` (seconds) and `model` stay the same through a stream; `usage` comes with the last."""
+    """`id`, `created` (seconds) and `model` are the same in every chunk; `usage` is in the last one."""
 
     id: str | None = None
     created: int | None = None
@@ -58,3 +104,8 @@ class Chunk(WireModel, kw_only=True):
     usage: Usage | None = None
     request_id: str | None = None
     system_fingerprint: str | None = None
+
+
+def text_of(value: Any) -> str:
+    """Return text as it is; encode any other value, which only a non-conforming peer sends, as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,40 +1,28 @@
-"""A whole answer, and the fold that makes it from the chunks of a stream.
+"""A complete answer, and the fold that builds it from the chunks of a stream.
 
-A whole answer is never built in another way: the same request gives the same answer, streamed or not.
-Fields stand in alphabetical order, as Z.ai sends them.
+The fold is the only way to build one, so the same request gives the same answer, streamed or not.
+Fields are in alphabetical order, as in Z.ai's responses.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta
+from headrace.wire.call_assembler import CallAssembler
+from headrace.wire.chunk import Chunk, ChunkChoice, Usage, text_of
 from headrace.wire.model import WireModel
-from headrace.wire.usage import Usage
 
-__all__ = [
-    "Accumulator",
-    "Choice",
-    "Completion",
-    "Function",
-    "Message",
-    "ToolCall",
-    "call_number",
-    "fold",
-    "text_of",
-]
+__all__ = ["Accumulator", "Choice", "Completion", "Function", "Message", "ToolCall", "fold"]
 
 
 class Function(WireModel, kw_only=True):
-    """`arguments` is JSON text, as the model wrote it."""
+    """`arguments` is JSON text, as the model generated it."""
 
     arguments: str
     name: str
 
 
 class ToolCall(WireModel, kw_only=True):
-    """One call that the model wants to be made."""
+    """A call that the model requests."""
 
     function: Function
     id: str
@@ -43,7 +31,7 @@ class ToolCall(WireModel, kw_only=True):
 
 
 class Message(WireModel, kw_only=True):
-    """The answer; `content` is "" where only tools are called."""
+    """The answer; `content` is "" if it consists of tool calls only."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -53,7 +41,7 @@ class Message(WireModel, kw_only=True):
 
 
 class Choice(WireModel, kw_only=True):
-    """Headrace sends exactly one."""
+    """One of the alternative answers; Headrace sends exactly one."""
 
     finish_reason: str | None = None
     index: int
@@ -62,7 +50,7 @@ class Choice(WireModel, kw_only=True):
 
 
 class Completion(WireModel, kw_only=True):
-    """The answer to a request with `stream` false, or a stream folded."""
+    """The response to a request with `stream` false, or a folded stream."""
 
     choices: list[Choice]
     created: int | None = None
@@ -75,7 +63,7 @@ class Completion(WireModel, kw_only=True):
 
 
 class Accumulator:
-    """Takes chunks in their order; holds what they add up to. `add` costs the length of its chunk."""
+    """The sum of the chunks so far. `add` takes time in proportion to its chunk."""
 
     def __init__(self) -> None:
         self.id: str | None = None
@@ -86,11 +74,11 @@ class Accumulator:
         self.has_chunks = False
         self._content: list[str] = []
         self._reasoning: list[str] = []
-        self._calls: dict[int, _Call] = {}
+        self._calls = CallAssembler()
         self._others: dict[int, Accumulator] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Chunks without choices only bring their usage."""
+        """Add the next chunk; one without choices may still bring the usage."""
         if self.id is None:
             self._begin(chunk)
         for choice in chunk.choices or ():
@@ -104,14 +92,15 @@ class Accumulator:
                 if text := delta.reasoning_content:
                     self._reasoning.append(text)
                 if delta.tool_calls:
-                    self._add_calls(delta.tool_calls)
+                    for call in delta.tool_calls:
+                        self._calls.add(call, is_last=bool(choice.finish_reason))
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
         if chunk.usage is not None:
             self.usage = chunk.usage
 
     def _add_other(self, choice: ChunkChoice) -> None:
-        """A peer may send several (`n` > 1), each of which is an answer of its own."""
+        """Fold each of several choices (`n` > 1) by itself."""
         if isinstance(choice.index, int):
             alone = ChunkChoice(index=0, delta=choice.delta, finish_reason=choice.finish_reason)
             self._others.setdefault(choice.index, Accumulator()).add(Chunk(choices=[alone]))
@@ -122,13 +111,12 @@ class Accumulator:
         self.created = chunk.created
         self.model = chunk.model
 
-    def _add_calls(self, calls: list[ToolCallDelta]) -> None:
-        for position, call in enumerate(calls):
-            self._calls.setdefault(call_number(call, position), _Call()).add(call)
-
     def message(self) -> Message:
-        """The message as far as it has come."""
-        calls = [call.whole(index) for index, call in enumerate(self._calls.values())]
+        """Build the message as received so far; it shares nothing with the accumulator."""
+        calls = [
+            ToolCall(function=Function(arguments=arguments, name=name), id=id, index=index, type="function")
+            for index, (id, name, arguments) in enumerate(self._calls.snapshot(self.finish_reason))
+        ]
         return Message(
             content="".join(map(text_of, self._content)),
             reasoning_content="".join(map(text_of, self._reasoning)) or None,
@@ -137,7 +125,7 @@ class Accumulator:
         )
 
     def completion(self, *, request_id: str = "") -> Completion:
-        """The answer as far as it has come; `request_id` is the turn's id unless one is given."""
+        """Build the answer as received so far; `request_id` defaults to the id of the chunks."""
         answers = {0: self, **self._others}
         return Completion(
             choices=[
@@ -153,40 +141,9 @@ class Accumulator:
         )
 
 
-class _Call:
-    """Some servers repeat id and name, or send them empty: the first that is not empty wins."""
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-
-    def add(self, delta: ToolCallDelta) -> None:
-        self.id = self.id or delta.id or ""
-        function = delta.function
-        if function is not None:
-            self.name = self.name or function.name or ""
-            if function.arguments:
-                self.arguments.append(function.arguments)
-
-    def whole(self, index: int) -> ToolCall:
-        function = Function(arguments="".join(map(text_of, self.arguments)), name=self.name)
-        return ToolCall(function=function, id=self.id, index=index, type="function")
-
-
-def text_of(value: Any) -> str:
-    """The text itself, or the JSON of what an odd server sends where text belongs."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def call_number(call: ToolCallDelta, position: int) -> int:
-    """Which call a piece belongs to: its index, or its place in its chunk where a server sends none."""
-    return call.index if isinstance(call.index, int | str) else position
-
-
 def fold(chunks: Iterable[Chunk], *, request_id: str = "") -> Completion:
-    """What a stream's chunks add up to."""
-    whole = Accumulator()
+    """Build the completion of a stream's chunks."""
+    accumulator = Accumulator()
     for chunk in chunks:
-        whole.add(chunk)
-    return whole.completion(request_id=request_id)
+        accumulator.add(chunk)
+    return accumulator.completion(request_id=request_id)

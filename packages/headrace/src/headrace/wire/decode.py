@@ -1,8 +1,8 @@
-"""JSON text → the structs of the wire: strictly first, and as it comes where a peer is odd.
+"""JSON text → the structs of the wire: strict decoding first, then a lenient fallback.
 
-The strict way takes what Z.ai and Headrace send. Where it refuses (an unknown field, a missing one,
-another type than declared, a raw control character, a broken UTF-8 sequence), the same structs are
-built from plain JSON: absent fields are None, unknown fields and plain values of a wrong type are kept.
+Strict decoding accepts what Z.ai and Headrace send. On an unknown or a missing field, a wrong type, a raw
+control character or invalid UTF-8, the same structs are built from plain JSON: absent fields are None,
+unknown fields and plain values of a wrong type are kept. Fields of other APIs are copied to Z.ai's.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from headrace.errors import DecodeError
-from headrace.wire.chunk import Chunk
+from headrace.wire.chunk import Chunk, Delta, ToolCallDelta
 from headrace.wire.completion import Completion
 from headrace.wire.model import WireModel
 
@@ -29,14 +29,14 @@ __all__ = [
 _Model = TypeVar("_Model", bound=WireModel)
 
 STRICT_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the strict way raises."""
+"""What strict decoding raises."""
 
 decode_strict_chunk: Final = msgspec.json.Decoder(Chunk).decode
-"""The strict way alone, for who wants to look closer at every chunk that is not plain."""
+"""Strict decoding alone, for a caller that treats every non-conforming chunk separately."""
 
 
 def decode_chunk(data: bytes) -> Chunk:
-    """One piece of a stream: what stands behind `data:`.
+    """Decode the data of an SSE event.
 
     Raises:
         DecodeError: `data` is not a JSON object.
@@ -44,11 +44,23 @@ def decode_chunk(data: bytes) -> Chunk:
     try:
         return decode_strict_chunk(data)
     except STRICT_ERRORS:
-        return build_model(Chunk, decode_object(data))
+        chunk = build_model(Chunk, decode_object(data))
+    for choice in chunk.choices or ():
+        if choice.delta is not None:
+            _fill_standard_fields(choice.delta)
+    return chunk
+
+
+def _fill_standard_fields(delta: Delta) -> None:
+    """Copy `reasoning` (vLLM, OpenRouter) and the legacy `function_call` to the fields that Z.ai uses."""
+    if not delta.reasoning_content and (reasoning := delta.get("reasoning")):
+        delta.reasoning_content = reasoning
+    if not delta.tool_calls and (call := delta.get("function_call")):
+        delta.tool_calls = [build_model(ToolCallDelta, {"function": call})]
 
 
 def decode_completion(data: bytes) -> Completion:
-    """A whole answer.
+    """Decode a completion.
 
     Raises:
         DecodeError: `data` is not a JSON object.
@@ -57,7 +69,7 @@ def decode_completion(data: bytes) -> Completion:
 
 
 def decode_model(model: type[_Model], data: bytes) -> _Model:
-    """Any struct of the wire.
+    """Decode any struct of the wire.
 
     Raises:
         DecodeError: `data` is not a JSON object.
@@ -69,7 +81,7 @@ def decode_model(model: type[_Model], data: bytes) -> _Model:
 
 
 def decode_object(data: bytes) -> dict[str, Any]:
-    """Plain JSON, read as tolerantly as can be: control characters, NaN and broken UTF-8 may stand in it.
+    """Decode plain JSON; control characters, NaN and invalid UTF-8 are accepted.
 
     Raises:
         DecodeError: `data` is not a JSON object.
@@ -79,7 +91,7 @@ def decode_object(data: bytes) -> dict[str, Any]:
             value = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             value = json.loads(data.decode("utf-8", "replace"), strict=False)
-            # Half a surrogate pair can stand in JSON, but not in UTF-8.
+            # JSON can escape half a surrogate pair; UTF-8 cannot encode it.
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         msg = f"expected a JSON object, got {_show(data)} ({error})"
@@ -91,10 +103,10 @@ def decode_object(data: bytes) -> dict[str, Any]:
 
 
 def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:
-    """The struct of `value`; nothing is lost, and no plain value is refused.
+    """Build a struct from plain JSON; keep unknown fields, and plain values of a wrong type.
 
     Raises:
-        DecodeError: something stands where an object, or a list of objects, is needed.
+        DecodeError: a value is not the object, or the list of objects, that its field requires.
     """
     shape = _shape(model)
     known = dict.fromkeys(model.__struct_fields__)
@@ -124,7 +136,7 @@ def _build_part(name: str, model: type[WireModel], is_list: bool, value: Any) ->
 
 @cache
 def _shape(model: type[WireModel]) -> dict[str, tuple[type[WireModel], bool] | None]:
-    """For each field the struct that stands there and whether it stands in a list; None for plain JSON."""
+    """Map each field to the struct it holds and whether it is a list of them; to None for plain JSON."""
     return {name: _part_in(hint) for name, hint in typing.get_type_hints(model).items()}
 
 

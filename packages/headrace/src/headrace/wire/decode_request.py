@@ -1,7 +1,6 @@
-"""JSON text → a checked `ChatRequest`, or a `RequestError` that names the field, the value and the way out.
+"""JSON text → a validated `ChatRequest`, or a `RequestError` that names the field, the value and what to do.
 
-Types are checked by msgspec; what types cannot say stands in the tables and the small functions below,
-each of which looks at one field.
+msgspec validates types; the tables and functions below validate the rest, each one field.
 """
 
 import re
@@ -31,11 +30,11 @@ _KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw
 
 
 def decode_request(body: bytes) -> ChatRequest:
-    """Check every field of the body.
+    """Decode and validate a request body.
 
     Raises:
-        RequestError: 1210 not JSON or an unsupported kind of thing, 1213 a field is missing,
-            1214 a field is invalid, 1215 two fields exclude each other.
+        RequestError: 1210, not JSON or an unsupported feature; 1213, a missing field; 1214, an invalid
+            field; 1215, mutually exclusive fields.
     """
     try:
         raw = msgspec.json.decode(body)
@@ -51,13 +50,13 @@ def decode_request(body: bytes) -> ChatRequest:
     request = _convert(fields)
     for check_request in _CHECKS_AFTER:
         check_request(request)
-    if request.tool_choice == "none":  # as if there were no tools, wherever one looks
+    if request.tool_choice == "none":  # treat it as a request without tools
         request = msgspec.structs.replace(request, tools=None, raw_tools=[])
     return request
 
 
 def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
-    """`null` means absent, on every level that the API defines; a JSON Schema is left as it is."""
+    """Remove nulls, which mean absent, on every level that the API defines; keep them in JSON Schemas."""
     fields = {name: value for name, value in raw.items() if value is not None}
     if "messages" in fields:
         fields["messages"] = _pruned(fields["messages"])
@@ -88,20 +87,20 @@ def _convert(fields: dict[str, Any]) -> ChatRequest:
 
 
 def _explain(error: msgspec.ValidationError, fields: dict[str, Any]) -> RequestError:
-    """Where it is wrong, as msgspec says; what stands there, and what must."""
+    """Describe msgspec's error: the path, the value and the expected type."""
     reason, _, path = str(error).partition(" - at `$")
     path = path.rstrip("`").removeprefix(".")
-    place = [int(at) if at else name for at, name in re.findall(r"\[(\d+)\]|(\w+)", path)]
+    keys = [int(at) if at else name for at, name in re.findall(r"\[(\d+)\]|(\w+)", path)]
     if "missing required field" in reason:
         field = reason.rpartition("field ")[2].strip("`")
         return RequestError(f"{path}.{field} is missing".lstrip("."), code="1213")
     value: Any = fields
-    for key in place:
+    for key in keys:
         value = value[key]
-    return RequestError(f"{path} is {show(value)}; it must be {expected(ChatRequest, place)}")
+    return RequestError(f"{path} is {show(value)}; it must be {expected(ChatRequest, keys)}")
 
 
-# --- before the types are checked: things whose type error would not help a caller -------------------
+# --- before the types are validated: mistakes for which a type error would not be helpful ------------
 
 
 def _check_presence(fields: dict[str, Any]) -> None:
@@ -119,7 +118,7 @@ def _check_content_parts(fields: dict[str, Any]) -> None:
             raise RequestError(msg)
         for part_at, part in _dicts(message, "content"):
             if part.get("type", "text") != "text":
-                msg = f"{where}.{part_at}.type is {show(part['type'])}; this model takes text parts only"
+                msg = f"{where}.{part_at}.type is {show(part['type'])}; this model accepts only text parts"
                 raise RequestError(msg, code="1210")
 
 
@@ -127,7 +126,7 @@ def _check_tool_types(fields: dict[str, Any]) -> None:
     for where, tool in _dicts(fields, "tools"):
         kind = tool.get("type", "function")
         if kind != "function":
-            msg = f"{where}.type is {show(kind)}; only function tools are supported, remove it from tools"
+            msg = f"{where}.type is {show(kind)}; only function tools are supported; remove it from tools"
             raise RequestError(msg, code="1210")
 
 
@@ -138,14 +137,14 @@ def _dicts(owner: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, An
             yield f"{name}[{index}]", value
 
 
-# --- after: ranges, lengths, and what one field says about another -----------------------------------
+# --- after: ranges, lengths, and dependencies between fields -----------------------------------------
 
 
 def _check_ranges(request: ChatRequest) -> None:
     for name, (low, high) in _RANGES.items():
         value = getattr(request, name)
         if value is not None and not low <= value <= high:
-            msg = f"{name} is {show(value)}; it must lie between {low} and {high}"
+            msg = f"{name} is {show(value)}; it must be between {low} and {high}"
             raise RequestError(msg)
     for name, (low, high) in _LENGTHS.items():
         value = getattr(request, name)
@@ -163,15 +162,15 @@ def _check_messages(request: ChatRequest) -> None:
         msg = f"messages has only {roles} messages; it needs at least one user or tool message"
         raise RequestError(msg)
     for index, message in enumerate(request.messages):
-        if message.content is None and not (message.role == "assistant" and _says_something(message)):
-            msg = f"messages[{index}].content is missing; only an assistant that calls tools needs none"
+        if message.content is None and not (message.role == "assistant" and _has_output(message)):
+            msg = f"messages[{index}].content is missing; only assistant messages with tool calls may omit it"
             raise RequestError(msg, code="1213")
         for at, call in enumerate(message.tool_calls or ()):
             where = f"messages[{index}].tool_calls[{at}].function.arguments"
             _check_arguments(where, call.function.arguments)
 
 
-def _says_something(message: Any) -> bool:
+def _has_output(message: Any) -> bool:
     return bool(message.tool_calls or message.reasoning_content)
 
 
@@ -198,7 +197,9 @@ def _check_tools(request: ChatRequest) -> None:
             msg = f"tools[{index}].function.name is {show(name)}; use 1 to 64 of a-z, A-Z, 0-9, _ and -"
             raise RequestError(msg)
         if name in seen:
-            msg = f"tools[{index}].function.name is {show(name)}, as an earlier tool's is; names must differ"
+            msg = (
+                f"tools[{index}].function.name is {show(name)}, as for an earlier tool; names must be unique"
+            )
             raise RequestError(msg)
         seen.add(name)
 

@@ -1,4 +1,4 @@
-"""What stands at a place of a request and what must stand there, in words for an error."""
+"""Descriptions of values and of expected types, for error messages."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -21,20 +21,20 @@ _SHOWN: Final = 80  # characters
 
 
 def show(value: Any) -> str:
-    """A value as it may stand in a message: JSON, cut short."""
+    """Format a value for a message: JSON, truncated."""
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "…"
 
 
-def expected(model: type[msgspec.Struct], place: Sequence[str | int]) -> str:
-    """What `model` takes at a place: `true or false`, `"auto" or "none" or an object`.
+def expected(model: type[msgspec.Struct], path: Sequence[str | int]) -> str:
+    """Describe the type at a path: `true or false`, `"auto" or "none" or an object`.
 
     Args:
-        model: the whole.
-        place: names of fields and positions in lists, from the outside in.
+        model: the type of the root.
+        path: names of fields and indexes of lists, from the outside in.
     """
     kinds = [inspect.type_info(model)]
-    for key in place:
+    for key in path:
         kinds = [part for kind in kinds for part in _parts(kind, key)]
     return " or ".join(word for kind in kinds for word in _words(kind))
 

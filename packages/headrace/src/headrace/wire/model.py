@@ -1,7 +1,7 @@
-"""The base of every type that is read from the wire: attributes, unknown fields kept, null is absent.
+"""The base of every type that is decoded from JSON: attributes, with unknown fields kept; null means absent.
 
-msgspec decodes 0.5 µs a chunk. What a peer sends beyond the declared fields lands in `__dict__`
-(see `wire/decode.py`), so that it can be read and is written again.
+msgspec decodes a chunk in 0.5 µs. Undeclared fields are stored in `__dict__` (see `wire/decode.py`), so that
+they are accessible and encoded again.
 """
 
 from collections.abc import Container, ItemsView, Iterator, KeysView, ValuesView
@@ -13,7 +13,7 @@ __all__ = ["WireModel"]
 
 
 class WireModel(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, dict=True, weakref=True):
-    """A JSON object of the API. An absent field is None; attributes can be read and set."""
+    """A JSON object of the API. An absent field is None; attributes are mutable."""
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -40,47 +40,47 @@ class WireModel(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, 
     def __copy__(self) -> Self:
         return type(self)(**self._fields()).with_extras(self.__dict__)
 
-    def __reduce__(self) -> Any:  # a struct's own would lose `__dict__`
+    def __reduce__(self) -> Any:  # the struct's own would lose `__dict__`
         return _rebuild, (type(self), self._fields(), dict(self.__dict__))
 
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
     def with_extras(self, extras: dict[str, Any]) -> Self:
-        """Itself, with fields that are not declared."""
+        """Set undeclared fields; return the object itself."""
         if extras:
             self.__dict__.update(extras)
         return self
 
     @property
     def model_extra(self) -> dict[str, Any]:
-        """What the peer sent beyond the declared fields."""
+        """The undeclared fields that the peer sent."""
         return dict(self.__dict__)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The field, or `default` where it is absent."""
+        """Return the field, or `default` if it is absent."""
         value = getattr(self, name, None)
         return default if value is None else value
 
     def keys(self) -> KeysView[str]:
-        """As a dict's, absent fields left out."""
+        """Like a dict's, without absent fields."""
         return self.to_dict().keys()
 
     def values(self) -> ValuesView[Any]:
-        """As a dict's, absent fields left out."""
+        """Like a dict's, without absent fields."""
         return self.to_dict().values()
 
     def items(self) -> ItemsView[str, Any]:
-        """As a dict's, absent fields left out."""
+        """Like a dict's, without absent fields."""
         return self.to_dict().items()
 
     def to_dict(self, **_: Any) -> dict[str, Any]:
-        """Plain dicts and lists, absent fields left out."""
+        """Convert to plain dicts and lists, without absent fields."""
         plain: dict[str, Any] = _plain(self)
         return plain
 
     def to_json(self, *, indent: int | None = 2, **_: Any) -> str:
-        """JSON text of `to_dict`."""
+        """Encode `to_dict` as JSON text."""
         return _json(self.to_dict(), indent)
 
     def model_dump(
@@ -93,17 +93,17 @@ class WireModel(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, 
         exclude_defaults: bool = False,
         **_: Any,
     ) -> dict[str, Any]:
-        """As pydantic's: every declared field, None included unless it is excluded.
+        """Convert as pydantic does: every declared field, those that are None included.
 
         Args:
-            include: the only fields to show; names of this object's own, not of those within.
+            include: the only fields to include; top-level names only.
             exclude: fields to leave out, likewise.
-            exclude_none: leave out what is None.
-            exclude_unset: the same, since what is absent is None.
+            exclude_none: leave out fields that are None.
+            exclude_unset: the same, since absent fields are None.
             exclude_defaults: the same.
         """
         if isinstance(include, dict) or isinstance(exclude, dict):
-            msg = "include and exclude take a set of names, not what to show within"
+            msg = "include and exclude take a set of names; nested dicts are not supported"
             raise TypeError(msg)
         plain: dict[str, Any] = _plain(
             self, keep_none=not (exclude_none or exclude_unset or exclude_defaults)
@@ -112,7 +112,7 @@ class WireModel(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, 
         return {name: plain[name] for name in plain if name in names and name not in (exclude or ())}
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:
-        """JSON text of `model_dump`."""
+        """Encode `model_dump` as JSON text."""
         return _json(self.model_dump(**options), indent)
 
 

@@ -1,7 +1,7 @@
-"""A chat request: its fields, and nothing that acts on them.
+"""A chat request: its fields.
 
-`docs/wire.md` has the table with types, ranges and defaults. `null` means absent, everywhere.
-`decode_request` is the only way in: what it returns has been checked.
+`docs/wire.md` has the table of types, ranges and defaults. `null` means absent, everywhere.
+`decode_request` is the only source of requests and validates them.
 """
 
 from typing import Any, Literal
@@ -25,14 +25,14 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class TextPart(msgspec.Struct, frozen=True):
-    """The only kind of content part that an engine for text takes."""
+    """A text part of a content, the only supported type."""
 
     text: str
     type: Literal["text"] = "text"
 
 
 class RequestFunction(msgspec.Struct, frozen=True):
-    """A call that an earlier turn made; `arguments` is a JSON object as text."""
+    """A call in an earlier answer; `arguments` is a JSON object as text."""
 
     name: str
     arguments: str = "{}"
@@ -47,7 +47,7 @@ class RequestToolCall(msgspec.Struct, frozen=True):
 
 
 class RequestMessage(msgspec.Struct, frozen=True):
-    """One message; which fields it may have depends on its role."""
+    """A message; its role decides which fields it may have."""
 
     role: Role
     content: str | list[TextPart] | None = None
@@ -58,14 +58,14 @@ class RequestMessage(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The content as one string."""
+        """The content, its parts joined."""
         if isinstance(self.content, list):
             return "".join(part.text for part in self.content)
         return self.content or ""
 
 
 class FunctionSpec(msgspec.Struct, frozen=True):
-    """What a tool's function is; `parameters` is a JSON Schema."""
+    """The function of a tool; `parameters` is a JSON Schema."""
 
     name: str
     description: str | None = None
@@ -74,28 +74,28 @@ class FunctionSpec(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """Only functions: `web_search`, `retrieval` and `mcp` are refused by name."""
+    """A function tool; the types `web_search`, `retrieval` and `mcp` are rejected by name."""
 
     function: FunctionSpec
     type: Literal["function"] = "function"
 
 
 class Thinking(msgspec.Struct, frozen=True):
-    """`clear_thinking` false keeps the reasoning of earlier turns in the prompt."""
+    """The thinking options; `clear_thinking` false keeps earlier reasoning in the prompt."""
 
     type: Literal["enabled", "disabled"] = "enabled"
     clear_thinking: bool = True
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
-    """`json_schema` is OpenAI's; an engine that cannot enforce one refuses it."""
+    """The structure of the output. `json_schema` is OpenAI's; an engine that cannot enforce it rejects it."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     json_schema: dict[str, Any] | None = None
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked request. `None` where the model's own default applies."""
+    """A validated request. None stands for the model's own default."""
 
     model: str
     messages: list[RequestMessage]
@@ -116,24 +116,24 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     stream_options: dict[str, Any] | None = None
     extra: dict[str, Any] = {}
-    """Top-level fields that the API does not know: tolerated, and kept for an upstream."""
+    """Top-level fields beyond the API: tolerated; some are forwarded to an upstream."""
 
     raw_tools: list[dict[str, Any]] = []
-    """`tools` exactly as sent: a chat template shows the model every key, in the caller's order."""
+    """`tools` as sent: a chat template renders every key, in the client's order."""
 
     @property
     def schemas(self) -> dict[str, dict[str, Any] | None]:
-        """The parameters of each tool that may be called, by its name."""
+        """The JSON Schemas of the tools' parameters by name."""
         return {tool.function.name: tool.function.parameters for tool in self.tools or ()}
 
     @property
     def wants_thinking(self) -> bool:
-        """Thinking is on unless `thinking` or an effort of none or minimal turns it off."""
+        """Whether thinking is enabled: neither `thinking` nor an effort of none or minimal disables it."""
         return self.thinking.type == "enabled" and self.reasoning_effort not in ("none", "minimal")
 
     @property
     def stops(self) -> list[str]:
-        """The stop strings, as a list."""
+        """The stop strings."""
         if self.stop is None:
             return []
         return [self.stop] if isinstance(self.stop, str) else self.stop

@@ -1,1 +1,1 @@
-"""`client.chat`, for programs that block and for asyncio."""
+"""`client.chat`."""

@@ -1,4 +1,4 @@
-"""`client.chat` for asyncio: answers whole, streamed, as events, with tools, or fetched later."""
+"""`client.chat` for asyncio: complete, streamed, as events, with tools, or as a task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -6,11 +6,11 @@ from typing import Any, Literal, Unpack, overload
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
-from zai.http.answer import decode_answer, decode_task
-from zai.http.async_sender import AsyncSender
-from zai.http.retry import Attempts
-from zai.not_given import NOT_GIVEN, NotGiven
+from zai.http.async_http_client import AsyncHttpClient
+from zai.http.request import RequestOptions
+from zai.http.responses import decode_response, decode_task_result
 from zai.streaming.async_completion_stream import AsyncCompletionStream
 from zai.streaming.async_stream import AsyncStream
 from zai.tools.async_run import AsyncToolRun
@@ -21,9 +21,9 @@ __all__ = ["AsyncChat", "AsyncCompletionTasks", "AsyncCompletions"]
 
 
 class AsyncCompletions:
-    """`client.chat.completions` for asyncio."""
+    """`client.chat.completions`."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @overload
@@ -36,22 +36,21 @@ class AsyncCompletions:
     async def create(
         self, *, stream: bool, **params: Unpack[ChatParams]
     ) -> Completion | AsyncStream[Chunk]: ...
-    async def create(self, *, stream: Any = NOT_GIVEN, **params: Any) -> Any:
-        """Ask the model.
+    async def create(
+        self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
+    ) -> Completion | AsyncStream[Chunk]:
+        """Send a chat request.
 
         Returns:
-            With `stream` true a `AsyncStream` of chunks, otherwise the whole answer.
+            An `AsyncStream` of chunks if `stream` is true, otherwise the completion.
         """
-        client = self._client
-        request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, request.limits)
-        response = await client.send(request, attempts)
+        request = chat_request(self._client, params, stream=stream)
         if request.stream:
-            return await AsyncStream[Chunk].begin(client, request, response, attempts)
-        return decode_answer(Completion, response)
+            return await AsyncStream.open(self._client, request)
+        return decode_response(Completion, await self._client.send(request))
 
     def stream(self, **params: Unpack[ChatParams]) -> AsyncCompletionStream:
-        """Ask the model, and get typed events; tool calls flow as the model writes them."""
+        """Stream a completion as typed events; arguments of tool calls are streamed too."""
         params.setdefault("tool_stream", bool(params.get("tools")) or NOT_GIVEN)
         return AsyncCompletionStream(lambda: self.create(stream=True, **params))
 
@@ -63,52 +62,52 @@ class AsyncCompletions:
         max_rounds: int = 10,
         **params: Unpack[ToolRunParams],
     ) -> AsyncToolRun:
-        """Ask the model, make the calls that it wants, tell it the results, until it calls nothing more.
+        """Run a tool loop: call the functions that the model calls, send it the results, and repeat.
 
         Args:
-            messages: the beginning of the conversation.
-            tools: functions; the model learns their signatures and docstrings.
-            max_rounds: how many answers the model may give.
+            messages: the conversation so far.
+            tools: functions; their schemas are derived from signatures and docstrings.
+            max_rounds: the maximum number of requests.
             params: as for `create`.
         """
 
         def start(loop: ToolLoop) -> AsyncCompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return AsyncToolRun(ToolLoop(messages, tools, max_rounds, may_await=True), start)
+        return AsyncToolRun(ToolLoop(messages, tools, max_rounds), start)
 
 
 class AsyncCompletionTasks:
-    """`client.chat.asyncCompletions`: ask now, fetch the answer later."""
+    """`client.chat.asyncCompletions`: tasks, whose results are fetched later."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     async def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
-        """Ask; the answer has the id under which it can be fetched."""
+        """Start a task; its `id` is needed to fetch the result."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_answer(
-            AsyncTaskStatus, await self._client.send(request, Attempts(self._client.max_retries))
-        )
+        return decode_response(AsyncTaskStatus, await self._client.send(request))
 
-    async def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
-        """The answer where it is there, otherwise how far it is."""
+    async def retrieve_completion_result(
+        self, id: str, **options: Unpack[RequestOptions]
+    ) -> AsyncCompletion | AsyncTaskStatus:
+        """Fetch the completion if there is one already, otherwise the task's status."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(await self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_task_result(await self._client.send(request))
 
 
 class AsyncChat:
-    """`client.chat` for asyncio."""
+    """`client.chat`."""
 
-    def __init__(self, client: AsyncSender) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @cached_property
     def completions(self) -> AsyncCompletions:
-        """Answers, streamed or whole."""
+        """Completions, streamed or not."""
         return AsyncCompletions(self._client)
 
     @cached_property
-    def asyncCompletions(self) -> AsyncCompletionTasks:  # noqa: N802 - the official name
-        """Answers that are fetched later."""
+    def asyncCompletions(self) -> AsyncCompletionTasks:  # noqa: N802 - zai-sdk's name
+        """Tasks, whose results are fetched later."""
         return AsyncCompletionTasks(self._client)

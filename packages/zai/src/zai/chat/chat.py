@@ -1,4 +1,5 @@
-"""`client.chat`: answers whole, streamed, as events, with tools, or fetched later."""
+# Generated from async_chat.py by generate_sync.py: edit that file, and run `make fix`.
+"""`client.chat`: complete, streamed, as events, with tools, or as a task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -6,11 +7,11 @@ from typing import Any, Literal, Unpack, overload
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
-from zai.http.answer import decode_answer, decode_task
-from zai.http.retry import Attempts
-from zai.http.sender import Sender
-from zai.not_given import NOT_GIVEN, NotGiven
+from zai.http.http_client import HttpClient
+from zai.http.request import RequestOptions
+from zai.http.responses import decode_response, decode_task_result
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.stream import Stream
 from zai.tools.loop import ToolLoop
@@ -23,7 +24,7 @@ __all__ = ["Chat", "CompletionTasks", "Completions"]
 class Completions:
     """`client.chat.completions`."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     @overload
@@ -34,22 +35,21 @@ class Completions:
     ) -> Completion: ...
     @overload
     def create(self, *, stream: bool, **params: Unpack[ChatParams]) -> Completion | Stream[Chunk]: ...
-    def create(self, *, stream: Any = NOT_GIVEN, **params: Any) -> Any:
-        """Ask the model.
+    def create(
+        self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
+    ) -> Completion | Stream[Chunk]:
+        """Send a chat request.
 
         Returns:
-            With `stream` true a `Stream` of chunks, otherwise the whole answer.
+            A `Stream` of chunks if `stream` is true, otherwise the completion.
         """
-        client = self._client
-        request = chat_request(client, params, stream=stream)
-        attempts = Attempts(client.max_retries, request.limits)
-        response = client.send(request, attempts)
+        request = chat_request(self._client, params, stream=stream)
         if request.stream:
-            return Stream[Chunk](client, request, response, attempts)
-        return decode_answer(Completion, response)
+            return Stream.open(self._client, request)
+        return decode_response(Completion, self._client.send(request))
 
     def stream(self, **params: Unpack[ChatParams]) -> CompletionStream:
-        """Ask the model, and get typed events; tool calls flow as the model writes them."""
+        """Stream a completion as typed events; arguments of tool calls are streamed too."""
         params.setdefault("tool_stream", bool(params.get("tools")) or NOT_GIVEN)
         return CompletionStream(lambda: self.create(stream=True, **params))
 
@@ -61,50 +61,52 @@ class Completions:
         max_rounds: int = 10,
         **params: Unpack[ToolRunParams],
     ) -> ToolRun:
-        """Ask the model, make the calls that it wants, tell it the results, until it calls nothing more.
+        """Run a tool loop: call the functions that the model calls, send it the results, and repeat.
 
         Args:
-            messages: the beginning of the conversation.
-            tools: functions; the model learns their signatures and docstrings.
-            max_rounds: how many answers the model may give.
+            messages: the conversation so far.
+            tools: functions; their schemas are derived from signatures and docstrings.
+            max_rounds: the maximum number of requests.
             params: as for `create`.
         """
 
         def start(loop: ToolLoop) -> CompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return ToolRun(ToolLoop(messages, tools, max_rounds, may_await=False), start)
+        return ToolRun(ToolLoop(messages, tools, max_rounds), start)
 
 
 class CompletionTasks:
-    """`client.chat.asyncCompletions`: ask now, fetch the answer later."""
+    """`client.chat.asyncCompletions`: tasks, whose results are fetched later."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
-        """Ask; the answer has the id under which it can be fetched."""
+        """Start a task; its `id` is needed to fetch the result."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_answer(AsyncTaskStatus, self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_response(AsyncTaskStatus, self._client.send(request))
 
-    def retrieve_completion_result(self, id: str, **options: Any) -> AsyncCompletion | AsyncTaskStatus:
-        """The answer where it is there, otherwise how far it is."""
+    def retrieve_completion_result(
+        self, id: str, **options: Unpack[RequestOptions]
+    ) -> AsyncCompletion | AsyncTaskStatus:
+        """Fetch the completion if there is one already, otherwise the task's status."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task(self._client.send(request, Attempts(self._client.max_retries)))
+        return decode_task_result(self._client.send(request))
 
 
 class Chat:
     """`client.chat`."""
 
-    def __init__(self, client: Sender) -> None:
+    def __init__(self, client: HttpClient) -> None:
         self._client = client
 
     @cached_property
     def completions(self) -> Completions:
-        """Answers, streamed or whole."""
+        """Completions, streamed or not."""
         return Completions(self._client)
 
     @cached_property
-    def asyncCompletions(self) -> CompletionTasks:  # noqa: N802 - the official name
-        """Answers that are fetched later."""
+    def asyncCompletions(self) -> CompletionTasks:  # noqa: N802 - zai-sdk's name
+        """Tasks, whose results are fetched later."""
         return CompletionTasks(self._client)

@@ -1,32 +1,21 @@
-"""The arguments of a chat request, named once for every method that takes them."""
+"""The arguments of a chat request, declared once for every method that takes them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, Required, TypedDict
+from typing import Any, Final, Required
 from urllib.parse import quote
 
 from headrace.wire.completion import Message
+from zai.arguments import NotGiven
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import StreamTimeout
-from zai.http.request import Request, Timeout
-from zai.not_given import NotGiven
+from zai.http.request import Request, RequestOptions
+from zai.http_library import ClientT
 
-__all__ = ["ChatParams", "TimeoutLike", "ToolRunParams", "chat_request", "task_path"]
-
-
-class _TimeoutObject(Protocol):
-    """A Timeout of httpx or httpx2."""
-
-    connect: float | None
-    read: float | None
-    write: float | None
-    pool: float | None
+__all__ = ["ChatParams", "ToolRunParams", "chat_request", "task_path"]
 
 
-TimeoutLike = float | Timeout | _TimeoutObject | NotGiven | None
-
-
-class _Common(TypedDict, total=False):
+class _Common(RequestOptions, total=False):
     request_id: str | NotGiven | None
     user_id: str | NotGiven | None
     do_sample: bool | NotGiven | None
@@ -45,14 +34,11 @@ class _Common(TypedDict, total=False):
     tool_stream: bool | NotGiven | None
     reasoning_effort: str | NotGiven | None
     stream_options: Mapping[str, Any] | NotGiven | None
-    extra_headers: Mapping[str, Any] | None
-    extra_body: object
-    timeout: TimeoutLike
     stream_timeout: StreamTimeout | None
 
 
 class ChatParams(_Common, total=False):
-    """The official SDK's arguments; others are sent as they are, as those of `extra_body`."""
+    """zai-sdk's arguments; others are sent unchecked, like those in `extra_body`."""
 
     model: Required[str]
     messages: Required[Sequence[Mapping[str, Any] | Message]]
@@ -60,7 +46,7 @@ class ChatParams(_Common, total=False):
 
 
 class ToolRunParams(_Common, total=False):
-    """The same without what a tool loop fills in itself."""
+    """The same arguments, without those that a tool loop sets."""
 
     model: Required[str]
 
@@ -69,17 +55,21 @@ _OPTIONS: Final = ("extra_headers", "extra_body", "timeout", "stream_timeout")
 
 
 def chat_request(
-    client: BaseClient, params: Mapping[str, Any], *, path: str = "/chat/completions", stream: object = None
+    client: BaseClient[ClientT],
+    params: Mapping[str, Any],
+    *,
+    path: str = "/chat/completions",
+    stream: object = None,
 ) -> Request:
-    """The request of a chat; nothing of the caller's is changed, nothing is clamped."""
+    """Build the request for a chat; the caller's objects are not modified, and nothing is clamped."""
     options = {name: params[name] for name in _OPTIONS if name in params}
     fields = {name: value for name, value in params.items() if name not in _OPTIONS}
     return client.request("POST", path, {**fields, "stream": stream}, stream=bool(stream), **options)
 
 
 def task_path(task_id: str) -> str:
-    """Where the answer of a task is fetched."""
+    """Return the path of a task's result."""
     if not task_id:
-        msg = f"id is {task_id!r}; it must be the id of a task"
+        msg = f"id is {task_id!r}; it must be a task's id"
         raise ZaiError(msg)
     return f"/async-result/{quote(task_id, safe='')}"

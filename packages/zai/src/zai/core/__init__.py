@@ -1,6 +1,7 @@
-"""The names that programs written for PyPI's zai-sdk import from `zai.core`."""
+"""The names of PyPI's zai-sdk in `zai.core`."""
 
 from headrace.wire.model import WireModel as BaseModel
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.errors import (
     APIAuthenticationError,
     APIConnectionError,
@@ -18,7 +19,6 @@ from zai.errors import (
 )
 from zai.http.base_client import DEFAULT_MAX_RETRIES as ZAI_DEFAULT_MAX_RETRIES
 from zai.http.request import DEFAULT_TIMEOUT as ZAI_DEFAULT_TIMEOUT
-from zai.not_given import NOT_GIVEN, NotGiven
 from zai.streaming.stream import Stream as StreamResponse
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Where PyPI's zai-sdk keeps its errors; programs import them from here too."""
+"""The path of the exceptions in PyPI's zai-sdk."""
 
 from zai.errors import (
     APIAuthenticationError,

@@ -1,4 +1,4 @@
-"""Where PyPI's zai-sdk keeps its token; programs import it from here too."""
+"""The path of `generate_token` in PyPI's zai-sdk."""
 
 from zai.http.auth import generate_token
 

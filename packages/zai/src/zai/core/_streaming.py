@@ -1,4 +1,4 @@
-"""Where PyPI's zai-sdk keeps its stream; programs import it from here too."""
+"""The path of `StreamResponse` in PyPI's zai-sdk."""
 
 from zai.streaming.stream import Stream as StreamResponse
 

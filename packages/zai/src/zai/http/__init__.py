@@ -1,1 +1,1 @@
-"""Requests out, responses back: what is sent, over which library, and when it is sent again."""
+"""Sending requests: encoding, transports, timeouts, retries, errors."""

@@ -1,4 +1,4 @@
-"""The transport of our own asyncio client under httpx2's interface."""
+"""An asyncio transport for httpx2, with keep-alive connections."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx2
 
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 from zai.http.http1_transport import Origin, origin_of, response_of, ssl_context
 
 __all__ = ["AsyncHttp1Transport"]
@@ -20,10 +20,10 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
-    """One connection a request, used again when its response was read to the end.
+    """One connection per request, reused once the response was read to its end.
 
     Args:
-        max_idle: free connections that are kept.
+        max_idle: the maximum number of idle connections.
     """
 
     def __init__(self, max_idle: int = 10) -> None:
@@ -32,44 +32,48 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
         self._ssl_context: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and return as soon as the head of the response is there."""
+        """Send a request, and return once the response's head has come."""
         await request.aread()
-        exchange = Exchange(request)
-        data = exchange.encode()
+        cycle = RequestResponseCycle(request)
+        data = cycle.encode()
         origin = origin_of(request)
         timeout = request.extensions.get("timeout", {})
-        connection = self._take(origin) or await self._connect(origin, timeout.get("connect"))
+        connection = self._acquire(origin) or await self._connect(origin, timeout.get("connect"))
         reader, writer = connection
         try:
             writer.write(data)
             async with asyncio.timeout(timeout.get("write")):
                 await writer.drain()
-            async with asyncio.timeout(timeout.get("read")):
-                while (first := exchange.feed_head(await reader.read(_READ_BYTES))) is None:
+            async with asyncio.timeout(timeout.get("head", timeout.get("read"))):
+                while (first := cycle.feed_head(await reader.read(_READ_BYTES))) is None:
                     pass
         except BaseException:
             writer.close()
             raise
         body = _Body(
-            connection, exchange, first, partial(self._keep, origin, connection), timeout.get("body")
+            connection,
+            cycle,
+            first,
+            partial(self._release, origin, connection),
+            timeout.get("body", timeout.get("read")),
         )
-        return response_of(exchange, body)
+        return response_of(cycle, body)
 
     async def aclose(self) -> None:
-        """Close the free connections; those in use close with their responses."""
+        """Close the idle connections; others are closed with their responses."""
         idle, self._idle, self._max_idle = self._idle, [], 0
         for _, loop, (_, writer) in idle:
             _close_in(loop, writer)
 
-    def _keep(self, origin: Origin, connection: Connection) -> None:
-        """The connection is free."""
+    def _release(self, origin: Origin, connection: Connection) -> None:
+        """Keep a connection for reuse, or close it."""
         if len(self._idle) < self._max_idle:
             self._idle.append((origin, asyncio.get_running_loop(), connection))
         else:
             connection[1].close()
 
-    def _take(self, origin: Origin) -> Connection | None:
-        """A free connection of this event loop that the server has not closed meanwhile."""
+    def _acquire(self, origin: Origin) -> Connection | None:
+        """Return an idle connection of this event loop that the server has not closed."""
         here = asyncio.get_running_loop()
         for entry in self._idle[::-1]:
             owner, loop, (reader, writer) = entry
@@ -107,35 +111,35 @@ class _Body(httpx2.AsyncByteStream):
     def __init__(
         self,
         connection: Connection,
-        exchange: Exchange,
+        cycle: RequestResponseCycle,
         first: bytes,
-        keep: Callable[[], None],
+        release: Callable[[], None],
         read_seconds: float | None,
     ) -> None:
         self._connection: Connection | None = connection
-        self._exchange = exchange
+        self._cycle = cycle
         self._first = first
-        self._keep = keep
+        self._release = release
         self._read_seconds = read_seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        exchange, connection = self._exchange, self._connection
+        cycle, connection = self._cycle, self._connection
         if self._first:
             yield self._first
-        while connection is not None and not exchange.body.is_done:
+        while connection is not None and not cycle.body.is_done:
             async with asyncio.timeout(self._read_seconds):
                 data = await connection[0].read(_READ_BYTES)
             if not data:
-                exchange.check_end()
+                cycle.check_eof()
                 return
-            if piece := exchange.body.feed(data):
-                yield piece
+            if content := cycle.body.feed(data):
+                yield content
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._exchange.can_go_on:
-            self._keep()
+        if self._cycle.is_reusable:
+            self._release()
         else:
             connection[1].close()

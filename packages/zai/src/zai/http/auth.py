@@ -1,4 +1,4 @@
-"""The key as it is sent: raw, or as the JSON Web Token that Z.ai takes."""
+"""The API key as it is sent: raw, or as the JSON Web Token that Z.ai accepts."""
 
 import time
 from binascii import b2a_base64
@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from zai.arguments import check_argument
 from zai.errors import ZaiError
-from zai.http.arguments import check_argument
 
 __all__ = ["check_api_key", "generate_token"]
 
@@ -15,24 +15,24 @@ _LIFETIME_MS: Final = 210_000
 
 
 def check_api_key(api_key: str | None) -> str:
-    """The key, or an error that says what is wrong with it."""
+    """Return the key, or raise an error about it."""
     if not api_key:
         msg = "api_key is missing; pass api_key= or set ZAI_API_KEY"
         raise ZaiError(msg)
-    check_argument("api_key", api_key, "a string", is_right=isinstance(api_key, str))
+    check_argument("api_key", api_key, "a string", valid=isinstance(api_key, str))
     if not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
-        msg = "api_key has characters that no key has; copy it again, without spaces around it"
+        msg = "api_key has characters that are invalid in a key; copy it again, without spaces around it"
         raise ZaiError(msg)
     return api_key
 
 
 def generate_token(apikey: str) -> str:
-    """A token, valid for 210 s, that is signed with the secret half of `id.secret`."""
+    """Sign a token, valid for 210 s, with the secret half of `id.secret`."""
     id, _, secret = apikey.partition(".")
     if not id or not secret or "." in secret:
         msg = "api_key must have the form id.secret, or pass disable_token_cache=True to send it as it is"
         raise ZaiError(msg)
-    import hashlib  # these two wait for OpenSSL, which a raw key does not need
+    import hashlib  # these two load OpenSSL, which a raw key does not need
     import hmac
 
     now = round(time.time() * 1000)

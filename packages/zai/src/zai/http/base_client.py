@@ -1,19 +1,28 @@
-"""What every client has: settings from arguments, environment and defaults; how requests are built."""
+"""The common base of the clients: settings from arguments, environment and defaults; building requests."""
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Generic
 from urllib.parse import quote
 
 from msgspec import structs
 
+from zai.arguments import NOT_GIVEN, check_argument
 from zai.errors import ZaiError
-from zai.http.arguments import check_argument
 from zai.http.auth import check_api_key, generate_token
 from zai.http.deadlines import StreamTimeout
-from zai.http.request import Request, Timeout, encode_body, limits_of, merge_headers, timeout_of
-from zai.not_given import NOT_GIVEN
+from zai.http.request import (
+    Request,
+    Timeout,
+    TimeoutLike,
+    check_stream_timeout,
+    encode_body,
+    merge_headers,
+    parse_timeout,
+)
+from zai.http_library import ClientT
 
 __all__ = ["DEFAULT_MAX_RETRIES", "ZHIPU_URL", "BaseClient", "__version__"]
 
@@ -21,24 +30,24 @@ __version__ = "0.1.0"
 DEFAULT_MAX_RETRIES: Final = 3
 ZHIPU_URL: Final = "https://open.bigmodel.cn/api/paas/v4"
 
-# A proxy that compresses holds events back.
+# A proxy that compresses would buffer events.
 _STREAM_HEADERS: Final = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 
 
-class BaseClient:
-    """What every kind of client is made with; builds requests and sends nothing.
+class BaseClient(Generic[ClientT]):
+    """Settings of a client. Builds requests; sends nothing.
 
     Args:
-        api_key: or `ZAI_API_KEY`.
-        base_url: or `ZAI_BASE_URL`; the API's root, for example `http://127.0.0.1:8000/api/paas/v4`.
-        timeout: seconds, None, or a Timeout of httpx or httpx2; 300 s, and 8 s to connect.
-        max_retries: tries after the first.
+        api_key: defaults to `ZAI_API_KEY`.
+        base_url: the API's root, such as `http://127.0.0.1:8000/api/paas/v4`; defaults to `ZAI_BASE_URL`.
+        timeout: seconds, None, or a Timeout of httpx or httpx2; by default 300 s, and 8 s to connect.
+        max_retries: how often a failed request is sent again.
         http_client: a client of httpx2 or httpx to send with.
         custom_headers: sent with every request.
         disable_token_cache: True sends the key as it is, False as a signed token.
         source_channel: sent as `x-source-channel`.
-        stream_timeout: limits of every stream that has none of its own.
-        resume: ask for numbered events, and go on after a lost connection where the server sends them.
+        stream_timeout: default limits of streams.
+        resume: request numbered events, and resume a stream that was disconnected if the server sends them.
     """
 
     default_base_url: ClassVar[str] = "https://api.z.ai/api/paas/v4"
@@ -49,10 +58,10 @@ class BaseClient:
         self,
         *,
         api_key: str | None = None,
-        base_url: Any = None,
-        timeout: Any = NOT_GIVEN,
+        base_url: object = None,
+        timeout: TimeoutLike = NOT_GIVEN,
         max_retries: int = DEFAULT_MAX_RETRIES,
-        http_client: Any = None,
+        http_client: ClientT | None = None,
         custom_headers: Mapping[str, str] | None = None,
         disable_token_cache: bool = True,
         source_channel: str | None = None,
@@ -62,26 +71,25 @@ class BaseClient:
     ) -> None:
         self.api_key = check_api_key(api_key if api_key is not None else os.environ.get("ZAI_API_KEY"))
         self.base_url = _check_url(base_url or os.environ.get("ZAI_BASE_URL") or self.default_base_url)
-        self.timeout: Timeout = timeout_of(timeout)
-        is_right = isinstance(max_retries, int) and max_retries >= 0
-        check_argument("max_retries", max_retries, "an int, 0 or more", is_right=is_right)
+        self.timeout: Timeout = parse_timeout(timeout)
+        valid = isinstance(max_retries, int) and max_retries >= 0
+        check_argument("max_retries", max_retries, "an int, 0 or more", valid=valid)
         self.max_retries = max_retries
         self.disable_token_cache = disable_token_cache
         self.source_channel = source_channel
-        self.stream_timeout = limits_of(stream_timeout)
+        self.stream_timeout = check_stream_timeout(stream_timeout)
         self.resume = resume
         self._custom_headers = dict(custom_headers or {})
         kind = self.http_client_class
-        is_right = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
-        check_argument("http_client", http_client, f"an httpx2.{kind} or httpx.{kind}", is_right=is_right)
-        self._has_custom_http_client = http_client is not None
-        self._http: Any = http_client
+        valid = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
+        check_argument("http_client", http_client, f"an httpx2.{kind} or httpx.{kind}", valid=valid)
+        self._http: ClientT | None = http_client
         self._lock = threading.Lock()
         self._closed = False
 
     @property
     def auth_headers(self) -> dict[str, str]:
-        """The key, raw or as a token."""
+        """The headers that carry the key, raw or as a token."""
         key = self.api_key if self.disable_token_cache else generate_token(self.api_key)
         return {"Authorization": f"Bearer {key}", "x-source-channel": self.source_channel or "python-sdk"}
 
@@ -89,14 +97,17 @@ class BaseClient:
         """True after `close`."""
         return self._closed or bool(getattr(self._http, "is_closed", False))
 
-    def _open(self, make: Callable[[str], Any]) -> Any:
-        """The HTTP library's client, made when it is first needed."""
+    def _open(self, make: Callable[[str], ClientT]) -> ClientT:
+        """Return the HTTP library's client; make it on first use."""
         with self._lock:
             if self.is_closed():
-                msg = "this client is closed; make another"
+                msg = "this client is closed; create another"
                 raise ZaiError(msg)
             if self._http is None:
                 self._http = make(self.base_url)
+                close = getattr(self._http, "close", None)  # asyncio has `aclose`, which needs the event loop
+                if close is not None:
+                    weakref.finalize(self, close)
             return self._http
 
     def request(
@@ -107,11 +118,11 @@ class BaseClient:
         *,
         extra_headers: Mapping[str, Any] | None = None,
         extra_body: object = None,
-        timeout: Any = NOT_GIVEN,
+        timeout: TimeoutLike = NOT_GIVEN,
         stream: bool = False,
         stream_timeout: StreamTimeout | None = None,
     ) -> Request:
-        """The request to `path` below the base URL."""
+        """Build a request to `path` below the base URL."""
         own = {"Accept": "application/json", "User-Agent": f"headrace-zai/{__version__}"}
         if stream:
             own.update(_STREAM_HEADERS)
@@ -128,21 +139,21 @@ class BaseClient:
                 own, self.default_headers, self.auth_headers, self._custom_headers, extra_headers
             ),
             body=body,
-            timeout=timeout_of(timeout, self.timeout),
+            timeout=parse_timeout(timeout, self.timeout),
             stream=stream,
-            limits=limits_of(stream_timeout or self.stream_timeout) if stream else None,
+            limits=check_stream_timeout(stream_timeout or self.stream_timeout) if stream else None,
         )
 
     def turn_request(self, request: Request, method: str, turn_id: str) -> Request:
-        """The request that goes on with the turn that `request` began, or stops it."""
+        """Build the request that resumes (GET) or stops (DELETE) the turn that `request` started."""
         headers = {name: value for name, value in request.headers.items() if name != "Content-Type"}
         if not self.disable_token_cache:
-            headers |= self.auth_headers  # the token may have expired meanwhile
+            headers |= self.auth_headers  # the token may have expired since
         url = f"{request.url}/{quote(turn_id, safe='')}"
         return structs.replace(request, method=method, url=url, headers=headers, body=None)
 
 
-def _check_url(url: Any) -> str:
+def _check_url(url: object) -> str:
     text = str(url).rstrip("/")
     if not text.startswith(("http://", "https://")):
         msg = f"base_url is {text!r}; it must begin with http:// or https://"

@@ -1,7 +1,7 @@
-"""HTTP/1.1, one request and its response: bytes out, bytes in. Never waits.
+"""HTTP/1.1: one request and its response, as bytes. Never waits.
 
-The heads are h11's business. The body is not: h11 spends 5 µs on each chunk of it, which is what a stream
-consists of, while here all that one read brought becomes one piece (docs/measurements.md).
+h11 encodes and parses the heads, but not the body: it spends 5 µs on each chunk, and a stream consists of
+chunks. Here the chunks of one read become one `bytes` (docs/measurements.md).
 """
 
 import re
@@ -10,27 +10,27 @@ from typing import Final, Protocol
 import h11
 import httpx2
 
-__all__ = ["Body", "Exchange"]
+__all__ = ["Body", "RequestResponseCycle"]
 
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
 class Body(Protocol):
-    """The bytes of a body, without what frames them."""
+    """Decodes the framing of a body."""
 
     is_done: bool
 
     def feed(self, data: bytes) -> bytes:
-        """What `data` holds of it."""
+        """Return the bytes of the body in `data`."""
         ...
 
 
-class Exchange:
+class RequestResponseCycle:
     """One request and its response.
 
     Args:
-        request: whose body has been read.
+        request: its body has been read already.
     """
 
     def __init__(self, request: httpx2.Request) -> None:
@@ -43,15 +43,15 @@ class Exchange:
         self._is_persistent = False
 
     @property
-    def can_go_on(self) -> bool:
-        """The connection may carry another request."""
+    def is_reusable(self) -> bool:
+        """Whether the connection can be used for another request."""
         return self._is_persistent and self.body.is_done
 
     def encode(self) -> bytes:
-        """The request.
+        """Encode the request.
 
         Raises:
-            httpx2.LocalProtocolError: something that cannot be sent, such as a line end in a header.
+            httpx2.LocalProtocolError: the request is invalid: a header with a line end, for example.
         """
         request = self._request
         try:
@@ -64,13 +64,13 @@ class Exchange:
             raise httpx2.LocalProtocolError(str(error)) from error
 
     def feed_head(self, data: bytes) -> bytes | None:
-        """Read on in the response's head.
+        """Parse the response's head.
 
         Returns:
-            None until the head is whole, then what came of the body.
+            None until the head is complete, then the bytes of the body that came with it.
 
         Raises:
-            httpx2.RemoteProtocolError: this is no HTTP, or the connection ended.
+            httpx2.RemoteProtocolError: the response is not HTTP, or the connection ended.
         """
         self._head += data
         while end := _HEAD_END.search(self._head):
@@ -80,15 +80,15 @@ class Exchange:
                 self._begin(event)
                 return self.body.feed(self._head) if self._head else b""
         if not data or len(self._head) > _MAX_HEAD_BYTES:
-            what = f"after {self._head[:80]!r}" if self._head else "without an answer"
-            message = f"the server closed the connection {what}"
+            when = f"after {self._head[:80]!r}" if self._head else "without a response"
+            message = f"the server closed the connection {when}"
             raise httpx2.RemoteProtocolError(message)
         return None
 
-    def check_end(self) -> None:
-        """The connection ended: raise if the body has not."""
-        if not self.body.is_done and not isinstance(self.body, _RestBody):
-            message = "the server closed the connection before the end of its answer"
+    def check_eof(self) -> None:
+        """Raise if the connection ended before the body."""
+        if not self.body.is_done and not isinstance(self.body, _UntilCloseBody):
+            message = "the server closed the connection before the end of its response"
             raise httpx2.RemoteProtocolError(message)
 
     def _next_event(self, head: bytes) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -96,7 +96,7 @@ class Exchange:
             self._connection.receive_data(head)
             return self._connection.next_event()
         except h11.RemoteProtocolError as error:
-            message = f"the server's answer is no HTTP: {head[:80]!r} ({error})"
+            message = f"the server's response is not HTTP: {head[:80]!r} ({error})"
             raise httpx2.RemoteProtocolError(message) from error
 
     def _begin(self, head: h11.Response) -> None:
@@ -108,9 +108,9 @@ class Exchange:
         elif b"transfer-encoding" in fields:
             self.body = _ChunkedBody()
         elif b"content-length" in fields:
-            self.body = _CountedBody(int(fields[b"content-length"]))
+            self.body = _ContentLengthBody(int(fields[b"content-length"]))
         else:
-            self.body = _RestBody()
+            self.body = _UntilCloseBody()
         self._is_persistent = head.http_version >= b"1.1" and fields.get(b"connection") != b"close"
 
 
@@ -121,8 +121,8 @@ class _NoBody:
         return data[:0]
 
 
-class _RestBody:
-    """Everything up to the end of the connection."""
+class _UntilCloseBody:
+    """A body that ends with the connection."""
 
     is_done = False
 
@@ -130,7 +130,7 @@ class _RestBody:
         return data
 
 
-class _CountedBody:
+class _ContentLengthBody:
     def __init__(self, size: int) -> None:
         self._left = size
         self.is_done = size == 0
@@ -147,34 +147,34 @@ class _ChunkedBody:
 
     def __init__(self) -> None:
         self.is_done = False
-        self._left = 0  # of the chunk under way, its CRLF included
-        self._held = b""  # the beginning of a line
+        self._left = 0  # bytes of the current chunk, its CRLF included
+        self._partial_line = b""
         self._in_trailers = False
 
     def feed(self, data: bytes) -> bytes:
-        pieces = []
-        if self._held:
-            data, self._held = self._held + data, b""
+        content = []
+        if self._partial_line:
+            data, self._partial_line = self._partial_line + data, b""
         at = 0
         if self._left:
-            pieces.append(data[: max(self._left - 2, 0)])
+            content.append(data[: max(self._left - 2, 0)])
             at = min(self._left, len(data))
             self._left -= at
         while at < len(data) and not self.is_done:
             end = data.find(b"\r\n", at)
             if end < 0:
-                self._held = data[at:]
+                self._partial_line = data[at:]
                 break
             line, at = data[at:end], end + 2
             if self._in_trailers:
                 self.is_done = not line
             elif size := self._size(line):
-                pieces.append(data[at : at + size])
+                content.append(data[at : at + size])
                 self._left = max(at + size + 2 - len(data), 0)
                 at += size + 2
             else:
                 self._in_trailers = True
-        return b"".join(pieces)
+        return b"".join(content)
 
     def _size(self, line: bytes) -> int:
         try:
@@ -182,6 +182,6 @@ class _ChunkedBody:
         except ValueError:
             size = -1
         if size < 0:
-            message = f"the server's answer is no HTTP: {line[:80]!r} where a chunk's size belongs"
+            message = f"the server's response is not HTTP: {line[:80]!r} is not a chunk's size"
             raise httpx2.RemoteProtocolError(message)
         return size

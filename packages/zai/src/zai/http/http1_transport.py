@@ -1,6 +1,6 @@
-"""The transports of our own clients under httpx2's interface: connections, and which of them are free.
+"""A blocking transport for httpx2, with keep-alive connections.
 
-They know nothing of proxies: behind one, httpx2's own do the work (see `transport.py`).
+It does not support proxies: `transport.py` uses httpx2's own transport for them.
 """
 
 import math
@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 
 from zai.errors import ZaiError
-from zai.http.http1 import Exchange
+from zai.http.http1 import RequestResponseCycle
 
 __all__ = ["Http1Transport", "Origin", "origin_of", "response_of", "ssl_context"]
 
@@ -27,39 +27,41 @@ Origin = tuple[str, str, int]
 
 
 def origin_of(request: httpx2.Request) -> Origin:
-    """Where a request goes."""
+    """Return the origin of a request."""
     url = request.url
     return (url.scheme, url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80))
 
 
-def response_of(exchange: Exchange, body: Any) -> httpx2.Response:
-    """The response whose head the exchange has read."""
+def response_of(
+    cycle: RequestResponseCycle, body: httpx2.SyncByteStream | httpx2.AsyncByteStream
+) -> httpx2.Response:
+    """Build the response whose head the cycle has read."""
     return httpx2.Response(
-        exchange.status,
-        headers=exchange.headers,
+        cycle.status,
+        headers=cycle.headers,
         stream=body,
         extensions={"http_version": b"HTTP/1.1"},
     )
 
 
 def ssl_context() -> ssl.SSLContext:
-    """With the certificates that the environment trusts; reads files, which takes long."""
+    """Create a context with the certificates that the environment trusts; reads files, which takes long."""
     try:
         return httpx2.create_ssl_context()
     except OSError as error:
         names = "SSL_CERT_FILE, SSL_CERT_DIR or SSLKEYLOGFILE"
-        msg = f"TLS cannot use what {names} says: {error}; correct or unset it"
+        msg = f"TLS cannot use {names}: {error}; correct or unset it"
         raise ZaiError(msg) from error
 
 
 class Http1Transport(httpx2.BaseTransport):
-    """One connection a request, used again when its response was read to the end.
+    """One connection per request, reused once the response was read to its end.
 
-    A request's extensions may have a `line`, which then holds its connection, and an `end`, by
-    `time.monotonic`: when the head of its response must have come.
+    A request's extensions may include `connection`, an `InterruptibleConnection` for the socket, and `end`, a
+    deadline of the response's head, by `time.monotonic`.
 
     Args:
-        max_idle: free connections that are kept.
+        max_idle: the maximum number of idle connections.
     """
 
     def __init__(self, max_idle: int = 10) -> None:
@@ -69,54 +71,54 @@ class Http1Transport(httpx2.BaseTransport):
         self._ssl_context: ssl.SSLContext | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send, and return as soon as the head of the response is there."""
+        """Send a request, and return once the response's head has come."""
         request.read()
-        exchange = Exchange(request)
-        data = exchange.encode()
+        cycle = RequestResponseCycle(request)
+        data = cycle.encode()
         origin = origin_of(request)
         timeout, end = request.extensions.get("timeout", {}), request.extensions.get("end", math.inf)
-        connection = self._take(origin) or self._connect(origin, _seconds(timeout.get("connect"), end))
+        connection = self._acquire(origin) or self._connect(origin, _seconds(timeout.get("connect"), end))
         try:
-            if line := request.extensions.get("line"):
-                line.hold(connection)
+            if interruptible := request.extensions.get("connection"):
+                interruptible.attach(connection)
             connection.settimeout(_seconds(timeout.get("write"), end))
             connection.sendall(data)
-            first = None
+            first = None  # bytes of the body that came with the head
             while first is None:
-                connection.settimeout(_seconds(timeout.get("read"), end))
-                first = exchange.feed_head(connection.recv(_READ_BYTES))
-            connection.settimeout(timeout.get("body"))
+                connection.settimeout(_seconds(timeout.get("head", timeout.get("read")), end))
+                first = cycle.feed_head(connection.recv(_READ_BYTES))
+            connection.settimeout(timeout.get("body", timeout.get("read")))
         except BaseException:
             connection.close()
             raise
-        body = _Body(connection, exchange, first, partial(self._keep, origin, connection))
-        return response_of(exchange, body)
+        body = _Body(connection, cycle, first, partial(self._release, origin, connection))
+        return response_of(cycle, body)
 
     def close(self) -> None:
-        """Close the free connections; those in use close with their responses."""
+        """Close the idle connections; others are closed with their responses."""
         with self._lock:
             idle, self._idle, self._max_idle = self._idle, [], 0
         for _, connection in idle:
             connection.close()
 
-    def _keep(self, origin: Origin, connection: socket.socket) -> None:
-        """The connection is free."""
+    def _release(self, origin: Origin, connection: socket.socket) -> None:
+        """Keep a connection for reuse, or close it."""
         with self._lock:
             if len(self._idle) < self._max_idle:
                 self._idle.append((origin, connection))
                 return
         connection.close()
 
-    def _take(self, origin: Origin) -> socket.socket | None:
-        """A free connection that the server has not closed meanwhile."""
+    def _acquire(self, origin: Origin) -> socket.socket | None:
+        """Return an idle connection that the server has not closed."""
         while True:
             with self._lock:
-                fitting = [entry for entry in self._idle if entry[0] == origin]
-                if not fitting:
+                matching = [entry for entry in self._idle if entry[0] == origin]
+                if not matching:
                     return None
-                self._idle.remove(fitting[-1])
-            connection = fitting[-1][1]
-            if _is_quiet(connection):
+                self._idle.remove(matching[-1])
+            connection = matching[-1][1]
+            if _is_idle(connection):
                 return connection
             connection.close()
 
@@ -145,13 +147,13 @@ class Http1Transport(httpx2.BaseTransport):
 
 
 def _seconds(limit: float | None, end: float) -> float | None:
-    """What is left of a limit, and before the end; never 0, which would not wait at all."""
-    left = min(math.inf if limit is None else limit, end - time.monotonic())
-    return None if left == math.inf else max(left, 0.001)
+    """Return the lower of a limit and the time until `end`; never 0, which would mean non-blocking."""
+    remaining = min(math.inf if limit is None else limit, end - time.monotonic())
+    return None if remaining == math.inf else max(remaining, 0.001)
 
 
-def _is_quiet(connection: socket.socket) -> bool:
-    """Nothing has come that nobody asked for: such as the end."""
+def _is_idle(connection: socket.socket) -> bool:
+    """Whether nothing can be read, such as the end that the server's close causes."""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         return not selector.select(0)
@@ -159,31 +161,35 @@ def _is_quiet(connection: socket.socket) -> bool:
 
 class _Body(httpx2.SyncByteStream):
     def __init__(
-        self, connection: socket.socket, exchange: Exchange, first: bytes, keep: Callable[[], None]
+        self,
+        connection: socket.socket,
+        cycle: RequestResponseCycle,
+        first: bytes,
+        release: Callable[[], None],
     ) -> None:
         self._connection: socket.socket | None = connection
-        self._exchange = exchange
+        self._cycle = cycle
         self._first = first
-        self._keep = keep
+        self._release = release
 
     def __iter__(self) -> Iterator[bytes]:
-        exchange, connection = self._exchange, self._connection
+        cycle, connection = self._cycle, self._connection
         if self._first:
             yield self._first
-        while connection is not None and not exchange.body.is_done:
+        while connection is not None and not cycle.body.is_done:
             data = connection.recv(_READ_BYTES)
             if not data:
-                exchange.check_end()
+                cycle.check_eof()
                 return
-            if piece := exchange.body.feed(data):
-                yield piece
+            if content := cycle.body.feed(data):
+                yield content
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._exchange.can_go_on:
-            self._keep()
+        if self._cycle.is_reusable:
+            self._release()
         else:
             connection.close()
 

@@ -1,81 +1,78 @@
-"""When a request is tried again, and after how long. Decides; never waits."""
+"""Whether and when a failed request is sent again. Decides; never waits."""
 
 import math
 import random
 import time
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from zai.errors import APIConnectionError, APIStatusError, APITimeoutError, ZaiError
 from zai.http.deadlines import StreamTimeout
-from zai.http.line import Line
 
-__all__ = ["MAX_RETRY_AFTER", "Attempts", "backoff", "is_retryable", "retry_after"]
+__all__ = ["MAX_RETRY_AFTER", "Retries", "backoff", "is_retryable", "retry_after"]
 
 MAX_RETRY_AFTER: Final = 60.0
-"""Seconds that a server may ask to wait."""
+"""The longest Retry-After that is honored, in seconds."""
 
 _FIRST_DELAY: Final = 0.5
 _MAX_DELAY: Final = 8.0
 _RETRYABLE: Final = (408, 409, 429)
 
 
-class Attempts:
-    """The tries of one request.
+class Retries:
+    """The retries of one request.
 
     Args:
-        max_retries: how many tries may follow the first.
-        limits: of time for all of them, which none may follow that took too long.
+        max_retries: how often the request may be sent again.
+        limits: limits of the whole stream; a request that timed out under them is not sent again.
     """
 
     def __init__(self, max_retries: int, limits: StreamTimeout | None = None) -> None:
-        self.line = Line()
-        """What they go over."""
-        self.started = self.sent = time.monotonic()
-        """When the first try was made, and when the last."""
-        self._end = self.started + limits.total if limits and limits.total else math.inf
-        self._after_timeouts = limits is None
-        self._retries = max_retries
+        self.started_at = self.sent_at = time.monotonic()
+        """When the request was sent for the first time, and for the last."""
+        self._end = self.started_at + limits.total if limits and limits.total else math.inf
+        self._retry_timeouts = limits is None
+        self._max_retries = max_retries
         self._made = 0
 
     def seconds_left(self) -> float:
-        """For all that is still to come; infinity if there is no limit."""
+        """Return the seconds until `limits.total` has passed."""
         return self._end - time.monotonic()
 
-    def after(self, error: ZaiError) -> float:
-        """Seconds to wait before the next try; raises `error` if there shall or can be none."""
-        asked = None
+    def next_delay(self, error: ZaiError) -> float:
+        """Return the seconds to wait before the next retry; raise `error` if there is none."""
+        requested = None
         if isinstance(error, APIStatusError) and is_retryable(error):
-            asked = retry_after(getattr(error.response, "headers", {}))
+            requested = retry_after(error.response.headers)
         elif not isinstance(error, APIConnectionError) or self._is_final(error):
             raise error
-        # A server that asks for minutes is obeyed by not trying again.
-        if self._retries <= self._made or (asked is not None and asked > MAX_RETRY_AFTER):
+        if self._made >= self._max_retries or (requested is not None and requested > MAX_RETRY_AFTER):
             raise error
         self._made += 1
-        delay = backoff(self._made) if asked is None else asked
+        delay = backoff(self._made) if requested is None else requested
         if delay >= self.seconds_left():
             raise error
         return delay
 
     def _is_final(self, error: APIConnectionError) -> bool:
-        return isinstance(error, APITimeoutError) and not self._after_timeouts
+        return isinstance(error, APITimeoutError) and not self._retry_timeouts
 
 
 def is_retryable(error: APIStatusError) -> bool:
-    """As the official SDK: 408, 409, 429 and from 500 on, unless `x-should-retry` says otherwise."""
-    said = getattr(error.response, "headers", {}).get("x-should-retry")
-    if said in ("true", "false"):
-        return bool(said == "true")
+    """Whether the status is 408, 409, 429 or ≥ 500, unless `x-should-retry` overrides it (as in zai-sdk)."""
+    override = error.response.headers.get("x-should-retry")
+    if override in ("true", "false"):
+        return override == "true"
     return error.status_code in _RETRYABLE or error.status_code >= 500
 
 
 def backoff(retry: int) -> float:
-    """Seconds before the try number `retry` (from 1): 0.5, 1, 2, 4, 8, 8, … less up to a quarter."""
+    """Return the seconds before retry number `retry` (from 1): 0.5, 1, 2, 4, 8, 8, … less up to a quarter."""
     return min(_FIRST_DELAY * 2.0 ** (retry - 1), _MAX_DELAY) * (1 - 0.25 * random.random())  # noqa: S311
 
 
-def retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait: a number, or a date."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of Retry-After, which is a number or a date."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -83,9 +80,9 @@ def retry_after(headers: Any) -> float | None:
         return max(0.0, float(text))
     except ValueError:
         pass
-    from email.utils import parsedate_to_datetime  # seldom needed, slow to import
+    from email.utils import parsedate_to_datetime  # rarely needed, slow to import
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):  # no date, or one beyond all calendars
+    except (ValueError, OverflowError):  # not a date, or one out of range
         return None

@@ -1,58 +1,61 @@
-"""The border to the HTTP library: httpx2, or a legacy httpx client that the caller brings.
+"""The boundary to the HTTP library: httpx2, or a client of legacy httpx that the caller passes.
 
-httpx2 is imported when the first client is made, so that `import zai` stays quick. Both libraries have
-the same names; their errors end here.
+httpx2 is imported when the first client is made, so that `import zai` stays quick. Both libraries have the
+same names; their exceptions are translated here.
 """
 
 import math
 import re
-import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from zai import http_library
 from zai.errors import APIConnectionError, APITimeoutError
-from zai.http.line import Line
 from zai.http.request import Request
+from zai.http_library import AsyncClient, Client, ClientT, Response
 
-__all__ = ["body_pieces", "build", "connection_error", "foreign_errors", "new_async_client", "new_client"]
+__all__ = [
+    "build_request",
+    "connection_error",
+    "head_timeout",
+    "is_plain",
+    "new_async_client",
+    "new_client",
+    "transport_exceptions",
+]
 
 _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
 _LOOPBACK: Final = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d*)?", re.IGNORECASE)
-_NO_ADDRESS: Final = frozenset({"InvalidURL", "UnsupportedProtocol", "UnicodeError", "OverflowError"})
-_OF_SOCKETS: Final = (OSError, UnicodeError, OverflowError)  # the last two: of hosts and ports that cannot be
+_URL_ERRORS: Final = frozenset({"InvalidURL", "UnsupportedProtocol", "UnicodeError", "OverflowError"})
+_SOCKET_ERRORS: Final = (OSError, UnicodeError, OverflowError)  # the last two: invalid hosts and ports
 
 
-def new_client(url: str) -> Any:
-    """A client that blocks. Where a proxy stands before `url`, httpx2's own transport does the work."""
+def new_client(url: str) -> Client:
+    """Make a blocking client, with httpx2's own transport if there is a proxy for `url`."""
     import httpx2
 
     if _is_proxied(url):
         return _with_proxies(httpx2.Client)
     from zai.http.http1_transport import Http1Transport
 
-    return _mark(httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
+    return httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS))
 
 
-def new_async_client(url: str) -> Any:
-    """A client for asyncio. Where a proxy stands before `url`, httpx2's own transport does the work."""
+def new_async_client(url: str) -> AsyncClient:
+    """Make a client for asyncio, with httpx2's own transport if there is a proxy for `url`."""
     import httpx2
 
     if _is_proxied(url):
         return _with_proxies(httpx2.AsyncClient)
     from zai.http.async_http1_transport import AsyncHttp1Transport
 
-    return _mark(httpx2.AsyncClient(transport=AsyncHttp1Transport(_MAX_KEEPALIVE_CONNECTIONS)))
-
-
-def _mark(client: Any) -> Any:
-    client.splits_timeouts = True  # see `build`
-    return client
+    return httpx2.AsyncClient(transport=AsyncHttp1Transport(_MAX_KEEPALIVE_CONNECTIONS))
 
 
 def _is_proxied(url: str) -> bool:
-    """As HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; loopback hosts are reached directly."""
+    """Whether the environment names a proxy for `url`; loopback hosts are always reached directly."""
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     if _LOOPBACK.fullmatch(host):
@@ -62,7 +65,7 @@ def _is_proxied(url: str) -> bool:
     return not {scheme, "all"}.isdisjoint(getproxies()) and not proxy_bypass(host)
 
 
-def _with_proxies(make: Callable[..., Any]) -> Any:
+def _with_proxies(make: Callable[..., ClientT]) -> ClientT:
     import httpx2
 
     from zai.http.http1_transport import ssl_context
@@ -74,90 +77,84 @@ def _with_proxies(make: Callable[..., Any]) -> Any:
         return make(limits=limits, verify=ssl_context())
     except ImportError as error:
         message = (
-            "the environment names a SOCKS proxy, which needs a further package: pip install 'httpx2[socks]'"
+            "the environment names a SOCKS proxy, which needs another package: pip install 'httpx2[socks]'"
         )
-        raise APIConnectionError(message=f"{message}; or unset ALL_PROXY and its like") from error
+        raise APIConnectionError(message=f"{message}; or unset ALL_PROXY and similar variables") from error
     except ValueError as error:
-        message = f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and its like"
+        message = (
+            f"the proxy of the environment cannot be used: {error}; unset ALL_PROXY and similar variables"
+        )
         raise APIConnectionError(message=f"{message}, or pass http_client=") from error
 
 
-def build(http_client: Any, request: Request, line: Line, end: float) -> Any:
-    """The library's own request. Our own transports hold its line, and wait for a head until `end`."""
+def build_request(http_client: ClientT, request: Request, **extensions: object) -> http_library.Request:
+    """Build the library's own request.
+
+    A library has one limit for all reads, while a stream bounds those of its body by itself: then `read` must
+    not be shorter than the stream's limits. The SDK's own transports read `head` and `body` instead.
+    """
     connect, read, write, pool = request.timeout
-    body = read
+    head, body = read, read
     if (limits := request.limits) is not None:
-        # The stream watches its own time; the library's limit must not be shorter.
+        read = limits.total if limits.idle is None else max(limits.idle, limits.first_chunk or 0)
         body = None
-        if not getattr(http_client, "splits_timeouts", False):
-            read = limits.total if limits.idle is None else max(limits.idle, limits.first_chunk or 0)
-    timeout = {"connect": connect, "read": read, "body": body, "write": write, "pool": pool}
+    timeout = {"connect": connect, "read": read, "head": head, "body": body, "write": write, "pool": pool}
     return http_client.build_request(
         request.method,
         request.url,
         headers=request.headers,
         content=request.body,
-        extensions={"timeout": timeout, "line": line, "end": end},
+        extensions={"timeout": timeout, **extensions},
     )
 
 
-def head_seconds(request: Request, left: float) -> float:
-    """How long the head of the response may take; infinity if the library's own limits hold."""
+def head_timeout(request: Request, remaining: float) -> float:
+    """Return the seconds to wait for the response's head; infinity if the library's own limits suffice."""
     if (limits := request.limits) is None:
         return math.inf
-    waits = (request.timeout[1], limits.first_chunk or limits.idle, left)
+    waits = (request.timeout[1], limits.first_chunk or limits.idle, remaining)
     return min(wait for wait in waits if wait is not None)
 
 
-def hold(line: Line, response: Any) -> None:
-    """The line of a library that knows of none: what the response comes over."""
-    network = response.extensions.get("network_stream")
-    connection = network and network.get_extra_info("socket")
-    if isinstance(connection, socket.socket):
-        line.hold(connection)
+def is_plain(response: Response) -> bool:
+    """Whether the body can be read from the connection as it is: unread, and not compressed."""
+    encoding = response.headers.get("content-encoding", "identity")
+    return encoding == "identity" and not response.is_stream_consumed
 
 
-def body_pieces(response: Any, *, asynchronous: bool = False) -> Any:
-    """The body's bytes as they come; inflated only where the server compressed them."""
-    is_plain = response.headers.get("content-encoding", "identity") == "identity"
-    if is_plain and not response.is_stream_consumed:
-        return response.stream
-    return response.aiter_bytes() if asynchronous else response.iter_bytes()
-
-
-def foreign_errors(origin: Any) -> tuple[type[Exception], ...]:
-    """What the library raises that `origin`, a client or a response, is of."""
+def transport_exceptions(origin: object) -> tuple[type[Exception], ...]:
+    """Return the exceptions of the HTTP library that `origin`, a client or a response, belongs to."""
     for base in type(origin).__mro__:
-        library = sys.modules.get(base.__module__.partition(".")[0])
-        if hasattr(library, "HTTPError") and hasattr(library, "InvalidURL"):
-            return (library.HTTPError, library.InvalidURL, library.StreamError, *_OF_SOCKETS)  # type: ignore[union-attr]
-    return _OF_SOCKETS
+        names = getattr(sys.modules.get(base.__module__.partition(".")[0]), "__dict__", {})
+        if "HTTPError" in names and "InvalidURL" in names:
+            return (names["HTTPError"], names["InvalidURL"], names["StreamError"], *_SOCKET_ERRORS)
+    return _SOCKET_ERRORS
 
 
 def connection_error(
-    error: Exception, url: str, request: Any = None, *, limit: float = math.inf
+    error: Exception, url: str, request: http_library.Request | None = None, *, limit: float = math.inf
 ) -> APIConnectionError:
-    """The library's error in our words, with what to do; `limit` is the caller's own, in seconds."""
+    """Translate an exception of the library; `limit` is the caller's own timeout, in seconds."""
     names = {base.__name__ for base in type(error).__mro__}
     detail = str(error) or type(error).__name__
-    if names & _NO_ADDRESS:
-        message = f"{url} cannot be called: {detail}; base_url must look like https://api.z.ai/api/paas/v4"
+    if names & _URL_ERRORS:
+        message = f"invalid URL {url}: {detail}; base_url must look like https://api.z.ai/api/paas/v4"
     elif "PoolTimeout" in names:
         message = "all connections of this client are busy; read streams to their end or use them in `with`"
     elif "ConnectTimeout" in names:
-        message = f"no connection to {url} in time; is the server up? a longer timeout= may help"
+        message = f"no connection to {url} in time; is the server running? a longer timeout= may help"
     elif names & {"TimeoutException", "TimeoutError"} and limit < math.inf:
-        message = f"no answer from {url} within {round(limit, 1):g} s (StreamTimeout)"
+        message = f"no response from {url} within {round(limit, 1):g} s (StreamTimeout)"
     elif names & {"TimeoutException", "TimeoutError"}:
-        message = f"no answer from {url} in time; a longer timeout= or stream=True may help"
+        message = f"no response from {url} in time; a longer timeout= or stream=True may help"
     elif _is_tls(error):
         message = f"TLS with {url} failed: {detail}; check that base_url's https and host are right"
     elif "ConnectError" in names or isinstance(error, ConnectionRefusedError):
         message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
     else:
-        message = f"the connection to {url} broke: {detail}"
-    if names & (_NO_ADDRESS | {"ConnectError"}) and _is_proxied(url):
-        message += " The environment names a proxy: is it right, and running?"
+        message = f"the connection to {url} was lost: {detail}"
+    if names & (_URL_ERRORS | {"ConnectError"}) and _is_proxied(url):
+        message += " The environment sets a proxy: is its URL right, and is it running?"
     if names & {"TimeoutException", "TimeoutError"}:
         return APITimeoutError(request, message=message)
     return APIConnectionError(message=message, request=request)

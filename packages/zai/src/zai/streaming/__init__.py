@@ -1,1 +1,1 @@
-"""A streamed answer: bytes → chunks → events, how long it may take, and how it goes on after a drop."""
+"""Streamed completions: bytes → chunks → events, deadlines, and reconnects."""

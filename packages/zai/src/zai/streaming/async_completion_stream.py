@@ -1,27 +1,30 @@
-"""A streamed answer for asyncio as events, as text, or as the whole that it becomes."""
+"""A streamed completion for asyncio, as events or as text."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
+from zai.http.async_interruptible import AlreadyRunning
 from zai.streaming.async_stream import AsyncStream
 from zai.streaming.events import ContentDelta, EventReader, ReasoningDelta, StreamEvent
 
 __all__ = ["AsyncCompletionStream"]
 
 
+class _Start(Protocol):
+    """Sends the request."""
+
+    async def __call__(self) -> AsyncStream[Chunk]: ...
+
+
 class AsyncCompletionStream:
-    """Events in their order. Made by `chat.completions.stream(…)`; the request is sent on first use.
+    """An iterator of events, returned by `chat.completions.stream()`; the request is sent on first use."""
 
-    Args:
-        start: sends the request.
-    """
-
-    def __init__(self, start: Callable[[], Awaitable[AsyncStream[Chunk]]]) -> None:
+    def __init__(self, start: _Start) -> None:
         self._opener = _Opener(start)
         self._events = self._opener.read()
 
@@ -36,31 +39,31 @@ class AsyncCompletionStream:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
 
     @property
     def stream(self) -> AsyncStream[Chunk]:
-        """The chunks below, with the response, the ids and the usage."""
+        """The underlying stream of chunks, with the response, the ids and the usage."""
         if self._opener.stream is None:
-            msg = "the request has not been sent yet; use the stream in `async with`, or iterate over it"
-            raise ZaiError(msg)
+            # sync: `return self._opener.open()`
+            raise ZaiError("the request has not been sent yet; use `async with`, or iterate over the stream")
         return self._opener.stream
 
     @property
     def text_stream(self) -> AsyncIterator[str]:
-        """Only the answer's text, piece by piece."""
+        """The deltas of the text."""
         return (event.delta async for event in self if isinstance(event, ContentDelta))
 
     @property
     def reasoning_stream(self) -> AsyncIterator[str]:
-        """Only the thinking, piece by piece."""
+        """The deltas of the reasoning."""
         return (event.delta async for event in self if isinstance(event, ReasoningDelta))
 
     @property
     def snapshot(self) -> Completion:
-        """The answer as far as it has come."""
+        """The completion received so far."""
         return self.stream.snapshot
 
     async def until_done(self) -> Self:
@@ -70,27 +73,31 @@ class AsyncCompletionStream:
         return self
 
     async def get_final_completion(self) -> Completion:
-        """Read to the end; the whole answer. Half of one raises, each time."""
-        return await (await self.until_done()).stream.collect()
+        """Read to the end and return the completion; raise if it is incomplete."""
+        await self.until_done()
+        return await self.stream.collect()
 
     async def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
+        """Close the connection, which stops the server's work."""
         if self._opener.stream is not None:
             await self._opener.stream.close()
-        with contextlib.suppress(RuntimeError):  # another task is reading, and sees the end by itself
+        with contextlib.suppress(AlreadyRunning):  # the other task's iteration ends by itself
             await self._events.aclose()
 
     aclose = close
 
     def cancel(self) -> None:
-        """End the loop that reads, in whichever task of this event loop, quietly and at once."""
+        """End the iteration at once, without an error; another task of the event loop may call this."""
         self.stream.cancel()
 
 
 class _Opener:
-    """Sends the request on first use. Refers to no generator: a cycle would keep a dropped stream open."""
+    """Sends the request on first use.
 
-    def __init__(self, start: Callable[[], Awaitable[AsyncStream[Chunk]]]) -> None:
+    Refers to no generator: a reference cycle would keep a stream open after it was dropped.
+    """
+
+    def __init__(self, start: _Start) -> None:
         self._start = start
         self.stream: AsyncStream[Chunk] | None = None
 

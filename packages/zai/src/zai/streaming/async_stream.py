@@ -1,6 +1,5 @@
-"""A streamed answer for asyncio: iterate over its chunks."""
+"""A streamed completion for asyncio, as chunks."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
@@ -9,11 +8,12 @@ from typing import Any, Final, Generic, Self, TypeVar
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
-from zai.http.async_sender import AsyncSender
-from zai.http.deadlines import Deadlines
+from zai.http.async_http_client import AsyncHttpClient
+from zai.http.async_interruptible import AlreadyRunning, AsyncInterruptibleConnection, aiter_body
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.transport import body_pieces, foreign_errors
+from zai.http.retry import Retries
+from zai.http.transport import transport_exceptions
+from zai.streaming.reconnect import Reconnect
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["AsyncStream"]
@@ -24,20 +24,26 @@ _DRAIN_SECONDS: Final = 0.1
 
 
 class AsyncStream(TurnView, Generic[ChunkT]):
-    """Chunks, each as soon as it is whole. Made by `await create(stream=True)`."""
+    """An iterator of chunks, returned by `create(stream=True)`."""
 
-    def __init__(self, turn: Turn, chunks: AsyncGenerator[ChunkT, None]) -> None:
+    def __init__(
+        self, turn: Turn, connection: AsyncInterruptibleConnection, chunks: AsyncGenerator[ChunkT, None]
+    ) -> None:
         self._turn = turn
+        self._connection = connection
         self._chunks = chunks
 
     @classmethod
-    async def begin(cls, sender: AsyncSender, request: Request, response: Any, attempts: Attempts) -> Self:
-        """The stream of a response whose head has come."""
-        turn = Turn(sender, request, response, attempts)
-        chunks = _read(sender, turn)
-        await anext(chunks)  # asyncio closes a generator that is dropped only if it has begun
-        return cls(turn, chunks)
+    async def open(cls, client: AsyncHttpClient, request: Request) -> Self:
+        """Send the request, and return once the response's head has come."""
+        retries, connection = Retries(client.max_retries, request.limits), AsyncInterruptibleConnection()
+        response = await client.send_with(request, retries, connection)
+        turn = Turn(client, request, response, retries)
+        chunks = _read(client, turn, connection)
+        await anext(chunks)  # a generator that is dropped cleans up only if it has started
+        return cls(turn, connection, chunks)
 
+    # The generator itself: a chunk costs one step, and leaving a `for` loop closes it.
     def __aiter__(self) -> AsyncIterator[ChunkT]:
         return self._chunks
 
@@ -48,113 +54,89 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
+        """Close the connection, which stops the server's work."""
         try:
             await self._chunks.aclose()
-        except RuntimeError:  # another task is reading
+        except AlreadyRunning:
             self.cancel()
-        await self.response.aclose()
 
     aclose = close
 
     def cancel(self) -> None:
-        """End the loop that reads, in whichever task of this event loop, quietly and at once."""
-        if not self.is_cancelled and self._turn.reading_task is not None:
-            self._turn.reading_task.cancel()
+        """End the iteration at once, without an error; another task of the event loop may call this."""
         self._turn.reader.cancel()
+        self._connection.interrupt()
 
     async def text_deltas(self) -> AsyncIterator[str]:
-        """Only the answer's text, piece by piece."""
+        """Yield the deltas of the first choice's text."""
         async for chunk in self:
             if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
                 yield delta.content
 
     async def collect(self) -> Completion:
-        """Read to the end; everything that came, from the first chunk on. Half of it raises, each time."""
+        """Read to the end and return the completion, earlier chunks included; raise if it is incomplete."""
         async for _ in self:
             pass
         self._turn.reader.check()
         return self.snapshot
 
 
-async def _read(sender: AsyncSender, turn: Turn) -> AsyncGenerator[Any, None]:
-    """None, so that it has begun; then the chunks, over as many connections as it takes."""
+async def _read(
+    client: AsyncHttpClient, turn: Turn, connection: AsyncInterruptibleConnection
+) -> AsyncGenerator[Any, None]:
+    """Yield None, so that the generator has started, then the chunks; reconnect where that is possible."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(turn.response)
-    step = None
+    transport_errors = transport_exceptions(turn.response)
+    reconnect: Reconnect | None = None
     try:
         yield None
         while not turn.is_cancelled:
-            lost: ZaiError | None = None
-            turn.reading_task = asyncio.current_task()
+            failure: ZaiError | None = None
             try:
-                if step is not None:
-                    await asyncio.sleep(step.delay)
-                    turn.go_on(await sender.send_once(step.request, turn.attempts))
-                pieces = aiter(body_pieces(turn.response, asynchronous=True))
-                async for data in _timed(pieces, deadlines) if turn.is_watched else pieces:
+                if reconnect is not None:
+                    turn.switch_to(await client.send_once(reconnect.request, turn.retries, connection))
+                body = aiter_body(turn.response)
+                async for data in connection.watch(body, deadlines if turn.is_watched else None):
                     if events := reader.feed(data):
                         deadlines.pause()
-                        turn.reading_task = None
                         for event in events:
                             if (chunk := take(event)) is not None:
                                 yield chunk
-                        deadlines.wait(time.monotonic())
-                        turn.reading_task = asyncio.current_task()
+                        deadlines.resume(time.monotonic())
                     else:
                         turn.check_time()
                     if reader.is_over:
                         break
-                turn.reading_task = None
                 for event in reader.finish():
                     if (chunk := take(event)) is not None:
                         yield chunk
-                turn.reading_task = asyncio.current_task()
                 if reader.is_done:
-                    await _drain(pieces)
-            except foreign as error:
-                lost = turn.lost(error)
+                    await _drain(body, connection)
+            except transport_errors as error:
+                failure = turn.translate(error)
             except ZaiError as error:
-                lost = error
-            except asyncio.CancelledError:
-                if not reader.is_cancelled or turn.reading_task.uncancel():
-                    raise
-            turn.reading_task = None
+                failure = error
+            connection.detach()
             await turn.response.aclose()
-            step = turn.next_step(lost)
-            if step is None:
+            reconnect = turn.next_reconnect(failure)
+            if reconnect is None:
                 break
+            await connection.sleep(reconnect.delay)
     finally:
-        await _leave(sender, turn)
+        connection.detach()
+        await turn.response.aclose()
+        if (request := turn.stop_request()) is not None:
+            await client.send_ignoring_errors(request)
     reader.check()
 
 
-async def _leave(sender: AsyncSender, turn: Turn) -> None:
-    """Close the connection, and stop a turn that the server would go on with."""
-    turn.reading_task = None
-    await turn.response.aclose()
-    if (request := turn.leave()) is not None:
-        await sender.send_quietly(request)
-
-
-async def _timed(pieces: AsyncIterator[bytes], deadlines: Deadlines) -> AsyncIterator[bytes]:
-    """The same pieces; a deadline that passes while one is waited for raises TimeoutError."""
-    while True:
-        async with asyncio.timeout(deadlines.left(time.monotonic())):
-            try:
-                data = await anext(pieces)
-            except StopAsyncIteration:
-                return
-        yield data
-
-
-async def _drain(pieces: AsyncIterator[bytes]) -> None:
-    """Read what is left after `[DONE]`, so that the connection can be used again."""
-    async with asyncio.timeout(_DRAIN_SECONDS):
-        async for _ in pieces:
+async def _drain(body: AsyncIterator[bytes], connection: AsyncInterruptibleConnection) -> None:
+    """Read what follows `[DONE]`, so that the connection can be reused."""
+    async with connection.deadline(time.monotonic() + _DRAIN_SECONDS):
+        async for _ in body:
             pass

@@ -1,26 +1,30 @@
-"""A streamed answer as events, as text, or as the whole that it becomes."""
+# Generated from async_completion_stream.py by generate_sync.py: edit that file, and run `make fix`.
+"""A streamed completion, as events or as text."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
+from zai.http.interruptible import AlreadyRunning
 from zai.streaming.events import ContentDelta, EventReader, ReasoningDelta, StreamEvent
 from zai.streaming.stream import Stream
 
 __all__ = ["CompletionStream"]
 
 
+class _Start(Protocol):
+    """Sends the request."""
+
+    def __call__(self) -> Stream[Chunk]: ...
+
+
 class CompletionStream:
-    """Events in their order. Made by `chat.completions.stream(…)`; the request is sent on first use.
+    """An iterator of events, returned by `chat.completions.stream()`; the request is sent on first use."""
 
-    Args:
-        start: sends the request.
-    """
-
-    def __init__(self, start: Callable[[], Stream[Chunk]]) -> None:
+    def __init__(self, start: _Start) -> None:
         self._opener = _Opener(start)
         self._events = self._opener.read()
 
@@ -31,32 +35,34 @@ class CompletionStream:
         return next(self._events)
 
     def __enter__(self) -> Self:
-        _ = self.stream
+        self._opener.open()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
     @property
     def stream(self) -> Stream[Chunk]:
-        """The chunks below, with the response, the ids and the usage."""
-        return self._opener.open()
+        """The underlying stream of chunks, with the response, the ids and the usage."""
+        if self._opener.stream is None:
+            return self._opener.open()
+        return self._opener.stream
 
     @property
     def text_stream(self) -> Iterator[str]:
-        """Only the answer's text, piece by piece."""
+        """The deltas of the text."""
         return (event.delta for event in self if isinstance(event, ContentDelta))
 
     @property
     def reasoning_stream(self) -> Iterator[str]:
-        """Only the thinking, piece by piece."""
+        """The deltas of the reasoning."""
         return (event.delta for event in self if isinstance(event, ReasoningDelta))
 
     @property
     def snapshot(self) -> Completion:
-        """The answer as far as it has come."""
+        """The completion received so far."""
         return self.stream.snapshot
 
     def until_done(self) -> Self:
@@ -66,25 +72,29 @@ class CompletionStream:
         return self
 
     def get_final_completion(self) -> Completion:
-        """Read to the end; the whole answer. Half of one raises, each time."""
-        return self.until_done().stream.collect()
+        """Read to the end and return the completion; raise if it is incomplete."""
+        self.until_done()
+        return self.stream.collect()
 
     def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
+        """Close the connection, which stops the server's work."""
         if self._opener.stream is not None:
             self._opener.stream.close()
-        with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
+        with contextlib.suppress(AlreadyRunning):  # the other thread's iteration ends by itself
             self._events.close()
 
     def cancel(self) -> None:
-        """End the loop that reads, in whichever thread, quietly and at once."""
+        """End the iteration at once, without an error; another thread may call this."""
         self.stream.cancel()
 
 
 class _Opener:
-    """Sends the request on first use. Refers to no generator: a cycle would keep a dropped stream open."""
+    """Sends the request on first use.
 
-    def __init__(self, start: Callable[[], Stream[Chunk]]) -> None:
+    Refers to no generator: a reference cycle would keep a stream open after it was dropped.
+    """
+
+    def __init__(self, start: _Start) -> None:
         self._start = start
         self.stream: Stream[Chunk] | None = None
 
@@ -93,10 +103,12 @@ class _Opener:
             self.stream = self._start()
         return self.stream
 
-    def read(self) -> Generator[StreamEvent, None, None]:
+    def read(self) -> Generator[StreamEvent, None]:
         reader = EventReader()
         stream = self.open()
         for chunk in stream:
-            yield from reader.feed(chunk)
+            for event in reader.feed(chunk):
+                yield event
         if not stream.is_cancelled:
-            yield from reader.finish()
+            for event in reader.finish():
+                yield event

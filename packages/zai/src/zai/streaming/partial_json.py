@@ -1,8 +1,8 @@
-"""JSON text that is still being written → the value as far as it has come. Never raises.
+"""Incomplete JSON text → the value received so far. Never raises.
 
-A machine of a few states walks over each character once, however often the value is asked for. What is
-certain shows: an object's key as soon as its value begins, a string as far as it goes; a number or a
-literal only when it is whole, since `1` may become `12`.
+A state machine reads each character once, however often the value is read. The value has what is certain: a
+key once its value starts, the received part of a string, but a number or a literal only once it is complete,
+since `1` may become `12`.
 """
 
 import json
@@ -25,59 +25,52 @@ class _State(Enum):
     COLON = auto()
     STRING = auto()
     SCALAR = auto()
-    AFTER = auto()  # a comma, or the end of what is open
+    AFTER = auto()  # a comma, or the end of the container
     END = auto()
-    BROKEN = auto()
+    INVALID = auto()
 
 
 class PartialJson:
-    """Takes the text in pieces; `value` is the same object each time, and grows."""
+    """Parses text in fragments; `value` is the same object each time, and grows."""
 
     def __init__(self) -> None:
         self.scanned = 0
-        """How many characters have been looked at: never more than were fed, but for a cut escape."""
+        """The number of characters parsed: no more than were fed, except for escapes that were split."""
         self._pending: list[str] = []
-        self._root: list[Any] = []  # empty, or the value
-        self._open: list[Any] = [self._root]  # the containers around what comes next
-        self._keys: list[str] = []  # for each open object the key whose value is under way
+        self._root: list[Any] = []  # the value, if its type is known
+        self._open: list[Any] = [self._root]  # the containers of the next value
+        self._keys: list[str] = []  # the current key of each open object
         self._state = _State.VALUE
-        self._is_key = False  # the string under way is a key
+        self._is_key = False  # the current string is a key
         self._scalar = ""
-        self._text: list[str] = []  # the string's new pieces
-        self._begun = False  # the string stands in its container already
+        self._text: list[str] = []  # the new fragments of the string
+        self._is_stored = False  # the container has the first fragments of the string
 
     def feed(self, text: str) -> None:
-        """Keep the piece; it is looked at when the value is asked for."""
+        """Store a fragment; it is parsed when the value is read."""
         self._pending.append(text)
 
     @property
     def value(self) -> Any:
-        """As far as it has come; None if not even its kind is known."""
+        """The value received so far; None if not even its type is known."""
         if self._pending:
             text = "".join(self._pending)
             self._pending.clear()
             at = 0
-            while at < len(text) and self._state not in (_State.END, _State.BROKEN):
-                start, at = at, self._step(text, at)
+            while at < len(text) and self._state not in (_State.END, _State.INVALID):
+                start, at = at, self._advance(text, at)
                 self.scanned += at - start
-                if at == start and at < len(text) and self._waits(text, at):
+                if at == start and at < len(text) and self._is_split_escape(text, at):
                     self._pending.append(text[at:])
                     break
-            self._show_string()
+            self._store_string()
         return self._root[0] if self._root else None
 
-    @property
-    def is_whole(self) -> bool:
-        """Nothing of it is still to come."""
-        _ = self.value
-        return self._state is _State.END
-
-    def _waits(self, text: str, at: int) -> bool:
-        """An escape that the piece cut in two waits for the rest of it."""
+    def _is_split_escape(self, text: str, at: int) -> bool:
         return self._state is _State.STRING and text[at] == "\\"
 
-    def _step(self, text: str, at: int) -> int:
-        """Look at what stands at `at`; where it ends. Standing still changes the state, or waits."""
+    def _advance(self, text: str, at: int) -> int:
+        """Parse the next token and return its end: `at` if only the state changes, or more text is needed."""
         if self._state is _State.STRING:
             return self._string(text, at)
         if self._state is _State.SCALAR:
@@ -87,20 +80,20 @@ class PartialJson:
             return at
         char = text[at]
         if self._state is _State.COLON:
-            self._state = _State.VALUE if char == ":" else _State.BROKEN
+            self._state = _State.VALUE if char == ":" else _State.INVALID
         elif self._state is _State.AFTER:
             self._after(char)
         elif char in "]}" and self._state in (_State.FIRST, _State.KEY):
             self._close(char)
         elif self._state is _State.KEY:
-            self._state, self._is_key = (_State.STRING, True) if char == '"' else (_State.BROKEN, False)
+            self._state, self._is_key = (_State.STRING, True) if char == '"' else (_State.INVALID, False)
         else:
             return self._value(char, at)
         return at + 1
 
     def _value(self, char: str, at: int) -> int:
         if char == '"':
-            self._state, self._is_key, self._begun = _State.STRING, False, False
+            self._state, self._is_key, self._is_stored = _State.STRING, False, False
             self._text.append("")
         elif char in "{[":
             self._open_container({} if char == "{" else [])
@@ -122,13 +115,12 @@ class PartialJson:
 
     def _close(self, char: str) -> None:
         if char != ("}" if isinstance(self._open[-1], dict) else "]") or len(self._open) == 1:
-            self._state = _State.BROKEN
+            self._state = _State.INVALID
             return
         self._open.pop()
-        self._leave()
+        self._end_value()
 
-    def _leave(self) -> None:
-        """A value is whole."""
+    def _end_value(self) -> None:
         if isinstance(self._open[-1], dict):
             self._keys.pop()
         self._state = _State.AFTER if len(self._open) > 1 else _State.END
@@ -140,11 +132,11 @@ class PartialJson:
             try:
                 value = json.loads(self._scalar)
             except ValueError:
-                self._state = _State.BROKEN
+                self._state = _State.INVALID
                 return end
             self._scalar = ""
             self._put(value)
-            self._leave()
+            self._end_value()
         return end
 
     def _string(self, text: str, at: int) -> int:
@@ -169,13 +161,13 @@ class PartialJson:
             return at + 2
         if "\\ud800" <= escape.lower() <= "\\udbff":
             if len(text) < at + 12 and "\\u".startswith(text[at + 6 : at + 8]):
-                return at  # its other half may come
+                return at  # the low surrogate may follow
             if text[at + 6 : at + 8] == "\\u":
                 escape = text[at : at + 12]
         try:
             self._text.append(json.loads(f'"{escape}"'))
         except ValueError:
-            self._state = _State.BROKEN
+            self._state = _State.INVALID
         return at + len(escape)
 
     def _end_string(self) -> None:
@@ -184,30 +176,25 @@ class PartialJson:
             self._text.clear()
             self._state = _State.COLON
         else:
-            self._show_string()
-            self._leave()
+            self._store_string()
+            self._end_value()
 
-    def _show_string(self) -> None:
-        """What came of the string joins what stands in its container."""
+    def _store_string(self) -> None:
+        """Add the new fragments of a string to its container."""
         if self._is_key or not self._text:
             return
         more = "".join(self._text)
         self._text.clear()
-        if not self._begun:
+        if not self._is_stored:
             self._put(more)
-            self._begun = True
+            self._is_stored = True
             return
-        owner = self._open[-1]
-        place: Any = self._keys[-1] if isinstance(owner, dict) else -1
-        # A string that nobody else holds grows in place: CPython then copies only what is new.
-        string = owner[place]
-        owner[place] = None
-        string += more
-        owner[place] = string
+        container = self._open[-1]
+        container[self._keys[-1] if isinstance(container, dict) else -1] += more
 
     def _put(self, value: Any) -> None:
-        owner = self._open[-1]
-        if isinstance(owner, dict):
-            owner[self._keys[-1]] = value
+        container = self._open[-1]
+        if isinstance(container, dict):
+            container[self._keys[-1]] = value
         else:
-            owner.append(value)
+            container.append(value)

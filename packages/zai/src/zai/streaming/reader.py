@@ -1,6 +1,6 @@
-"""The bytes of a stream → its chunks, and what its end means. Never waits.
+"""The bytes of a stream → its chunks, and the meaning of its end. Never waits.
 
-    reader = StreamReader()
+    reader = StreamReader(response)
     for data in body:
         for event in reader.feed(data):
             if (chunk := reader.take(event)) is not None:
@@ -9,59 +9,58 @@
             break
     reader.check()
 
-A stream is whole when `[DONE]` or a finish_reason has come. What else can end it is one of: an error that
-the server sent, as an event, as `data: {"error": …}` or as a bare line; a body that is no stream at all; the
-end of the bytes before the end of the answer.
+A stream is complete when `[DONE]` or a finish_reason has come. Otherwise it ends with one of: an error that
+the server sent, as an event, as `data: {"error": …}` or as a bare line; a body that is not a stream at all;
+the end of the bytes before the end of the completion.
 """
-
-from typing import Any
 
 from headrace.errors import DecodeError
 from headrace.sse import DONE, SseDecoder, SseEvent
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Accumulator, Completion
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
-from zai.error_body import error_in, page_error, stream_error
 from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
+from zai.http.responses import extract_error, stream_error, unexpected_body_error
+from zai.http_library import Response
 
 __all__ = ["StreamReader"]
 
 
 class StreamReader:
-    """Reads one turn, over as many connections as it takes.
+    """Reads one turn, over one connection or several.
 
     Args:
-        response: the HTTP library's, for the errors to carry.
+        response: the HTTP library's response, for the errors to carry.
     """
 
-    def __init__(self, response: Any = None) -> None:
-        self.whole = Accumulator()
-        """What the chunks so far add up to."""
-        self._add = self.whole.add
+    def __init__(self, response: Response) -> None:
+        self.accumulator = Accumulator()
+        """Joins the chunks so far."""
+        self._add = self.accumulator.add
         self.is_done = False
         self.is_cancelled = False
         self.error: ZaiError | None = None
-        self._response = response
+        self.response = response
         self._sse = SseDecoder()
         self._last_event = SseEvent(b"")
         self._resumed_after = ""
-        self._is_plain = True  # events need no closer look before they are decoded
-        self._seen = -1  # events up to this number came over an earlier connection
+        self._is_fast = True  # events can be decoded without further checks
+        self._resumed_number = -1  # events up to this number came over earlier connections
 
     @property
     def is_over(self) -> bool:
-        """Nothing that still comes matters."""
+        """Whether the rest of the bytes can be ignored."""
         return self.is_done or self.is_cancelled or self.error is not None
 
     @property
-    def is_whole(self) -> bool:
-        """The answer has its end."""
-        return self.error is None and (self.is_done or self.whole.finish_reason is not None)
+    def is_complete(self) -> bool:
+        """Whether the completion has its end."""
+        return self.error is None and (self.is_done or self.accumulator.finish_reason is not None)
 
     @property
     def partial(self) -> Completion:
-        """The answer as far as it has come."""
-        return self.whole.completion()
+        """The completion received so far."""
+        return self.accumulator.completion()
 
     @property
     def last_event_id(self) -> str:
@@ -70,25 +69,25 @@ class StreamReader:
 
     @property
     def retry_ms(self) -> int | None:
-        """What the server said by `retry:`."""
+        """The server's reconnection time, sent as `retry:`."""
         return self._sse.retry_ms
 
-    def restart(self, response: Any) -> None:
-        """Go on over another connection, after the last event that came."""
+    def restart(self, response: Response) -> None:
+        """Continue with another connection, after the last event."""
         self.error = None
-        self._response = response
+        self.response = response
         self._resumed_after = self.last_event_id
-        self._seen = _number(self._resumed_after)
-        self._is_plain = self._seen < 0 and not self.is_cancelled
+        self._resumed_number = _number(self._resumed_after)
+        self._is_fast = self._resumed_number < 0 and not self.is_cancelled
         self._sse = SseDecoder()
 
     def cancel(self) -> None:
-        """The caller wants no more; that is no error."""
+        """Ignore the rest; the end is not an error then."""
         self.is_cancelled = True
-        self._is_plain = False
+        self._is_fast = False
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """The events that `data` completes, to be taken one by one."""
+        """Return the events that `data` completes, to be taken one by one."""
         try:
             return self._sse.feed(data)
         except DecodeError as error:
@@ -96,19 +95,19 @@ class StreamReader:
             return []
 
     def take(self, event: SseEvent) -> Chunk | None:
-        """The chunk that an event carries; None for an event that carries none."""
+        """Return the chunk of an event, or None if it has none."""
         self._last_event = event
-        if event.event or not self._is_plain:
-            return self._take_closely(event)
+        if event.event or not self._is_fast:
+            return self._take_checked(event)
         try:
             chunk = decode_strict_chunk(event.data)
         except STRICT_ERRORS:
-            return self._take_closely(event)
+            return self._take_checked(event)
         self._add(chunk)
         return chunk
 
     def finish(self) -> list[SseEvent]:
-        """The bytes have ended: a last event without its blank line counts, if it is whole."""
+        """Return the last event if only its blank line is missing."""
         if self.is_over:
             return []
         self._sse.finish()
@@ -118,73 +117,71 @@ class StreamReader:
         return [event]
 
     def check(self) -> None:
-        """Nothing more will come: raise what is wrong with that; who cancelled does not care."""
+        """Raise if the stream ended with an error or before its end, unless it was cancelled."""
         if self.is_cancelled:
             return
         if self.error is None:
-            self.error = self._explain()
+            self.error = self._end_error()
         if self.error is not None:
             raise self.error
 
-    def _take_closely(self, event: SseEvent) -> Chunk | None:
-        """Whatever is not a plain chunk of a stream's first connection."""
+    def _take_checked(self, event: SseEvent) -> Chunk | None:
+        """Take an event that may not be a chunk, or may repeat one of an earlier connection."""
         data = event.data.strip()
         if self.is_over or not data:
             return None
         if event.event == "error":
             self._fail(_error_of(data))
         elif data == DONE:
-            self.is_done, self._is_plain = True, False
-        elif (event.event in ("", "message") or b'"choices"' in data) and not self._was_seen(event):
-            return self._take_odd(data)
+            self.is_done, self._is_fast = True, False
+        elif (event.event in ("", "message") or b'"choices"' in data) and not self._is_repeated(event):
+            return self._decode_leniently(data)
         return None
 
-    def _take_odd(self, data: bytes) -> Chunk | None:
+    def _decode_leniently(self, data: bytes) -> Chunk | None:
         try:
             chunk = decode_chunk(data)
         except DecodeError as error:
             self._fail_to_read(error)
             return None
         extra = chunk.model_extra
-        if refusal := error_in(extra) if chunk.choices is None else extra.get("error"):
-            self._fail(refusal)
+        if sent := extract_error(extra) if chunk.choices is None else extra.get("error"):
+            self._fail(sent)
             return None
         self._add(chunk)
         return chunk
 
-    def _was_seen(self, event: SseEvent) -> bool:
-        return 0 <= _number(event.id) <= self._seen
+    def _is_repeated(self, event: SseEvent) -> bool:
+        return 0 <= _number(event.id) <= self._resumed_number
 
     def _fail(self, error: object) -> None:
-        self._is_plain = False
-        self.error = stream_error(error, self._response)
+        self._is_fast = False
+        self.error = stream_error(error, self.response)
 
     def _fail_to_read(self, error: DecodeError) -> None:
-        self._is_plain = False
-        message = f"the stream cannot be read: {error}; is base_url the root of this API?"
-        self.error = APIResponseValidationError(self._response, None, message=message)
+        self._is_fast = False
+        message = f"invalid stream: {error}; is base_url the root of this API?"
+        self.error = APIResponseValidationError(self.response, None, message=message)
 
-    def _explain(self) -> ZaiError | None:
-        if stray := self._sse.stray:
-            error = page_error(self._response, stray)
-            if isinstance(error, APIStatusError) or not (self.whole.has_chunks or self.is_whole):
+    def _end_error(self) -> ZaiError | None:
+        if unparsed := self._sse.unparsed:
+            error = unexpected_body_error(self.response, unparsed)
+            if isinstance(error, APIStatusError) or not (self.accumulator.has_chunks or self.is_complete):
                 return error
-        if self.is_whole:
+        if self.is_complete:
             return None
-        what = "within the answer" if self.whole.has_chunks else "before the answer began"
-        message = f"the stream ended {what}: no finish_reason and no [DONE] came; ask again"
-        return APIStreamTruncatedError(
-            message, partial=self.partial, request=getattr(self._response, "request", None)
-        )
+        where = "within the completion" if self.accumulator.has_chunks else "before its first chunk"
+        message = f"the stream ended {where} without a finish_reason or [DONE]; send the request again"
+        return APIStreamTruncatedError(message, partial=self.partial, request=self.response.request)
 
 
 def _error_of(data: bytes) -> object:
-    """The error that `data` says: decoded, or as text."""
+    """Return the error in `data`, decoded or as text."""
     try:
         body = decode_object(data)
     except DecodeError:
         return data.decode("utf-8", "replace")
-    return error_in(body) or body
+    return extract_error(body) or body
 
 
 def _is_json(data: bytes) -> bool:

@@ -1,4 +1,5 @@
-"""A streamed answer, read as it comes: iterate over its chunks."""
+# Generated from async_stream.py by generate_sync.py: edit that file, and run `make fix`.
+"""A streamed completion, as chunks."""
 
 import time
 from collections.abc import Generator, Iterator
@@ -8,11 +9,12 @@ from typing import Any, Final, Generic, Self, TypeVar
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from zai.errors import ZaiError
-from zai.http.line import Line, Watchdog
+from zai.http.http_client import HttpClient
+from zai.http.interruptible import AlreadyRunning, InterruptibleConnection, iter_body
 from zai.http.request import Request
-from zai.http.retry import Attempts
-from zai.http.sender import Sender
-from zai.http.transport import body_pieces, foreign_errors
+from zai.http.retry import Retries
+from zai.http.transport import transport_exceptions
+from zai.streaming.reconnect import Reconnect
 from zai.streaming.turn import Turn, TurnView
 
 __all__ = ["Stream"]
@@ -23,13 +25,26 @@ _DRAIN_SECONDS: Final = 0.1
 
 
 class Stream(TurnView, Generic[ChunkT]):
-    """Chunks, each as soon as it is whole. Made by `create(stream=True)`."""
+    """An iterator of chunks, returned by `create(stream=True)`."""
 
-    def __init__(self, sender: Sender, request: Request, response: Any, attempts: Attempts) -> None:
-        self._turn = Turn(sender, request, response, attempts)
-        self._chunks: Generator[ChunkT, None, None] = _read(sender, self._turn)
+    def __init__(
+        self, turn: Turn, connection: InterruptibleConnection, chunks: Generator[ChunkT, None]
+    ) -> None:
+        self._turn = turn
+        self._connection = connection
+        self._chunks = chunks
 
-    # `for` gets the generator itself: a chunk costs one step, and leaving the loop closes it.
+    @classmethod
+    def open(cls, client: HttpClient, request: Request) -> Self:
+        """Send the request, and return once the response's head has come."""
+        retries, connection = Retries(client.max_retries, request.limits), InterruptibleConnection()
+        response = client.send_with(request, retries, connection)
+        turn = Turn(client, request, response, retries)
+        chunks = _read(client, turn, connection)
+        next(chunks)  # a generator that is dropped cleans up only if it has started
+        return cls(turn, connection, chunks)
+
+    # The generator itself: a chunk costs one step, and leaving a `for` loop closes it.
     def __iter__(self) -> Iterator[ChunkT]:
         return self._chunks
 
@@ -40,57 +55,56 @@ class Stream(TurnView, Generic[ChunkT]):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
     def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
+        """Close the connection, which stops the server's work."""
         try:
             self._chunks.close()
-        except ValueError:  # another thread is reading
+        except AlreadyRunning:
             self.cancel()
-        else:
-            self._turn.close()
 
     def cancel(self) -> None:
-        """End the loop that reads, in whichever thread, quietly and at once."""
+        """End the iteration at once, without an error; another thread may call this."""
         self._turn.reader.cancel()
-        self._turn.line.cut()
+        self._connection.interrupt()
 
     def text_deltas(self) -> Iterator[str]:
-        """Only the answer's text, piece by piece."""
+        """Yield the deltas of the first choice's text."""
         for chunk in self:
             if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
                 yield delta.content
 
     def collect(self) -> Completion:
-        """Read to the end; everything that came, from the first chunk on. Half of it raises, each time."""
+        """Read to the end and return the completion, earlier chunks included; raise if it is incomplete."""
         for _ in self:
             pass
         self._turn.reader.check()
         return self.snapshot
 
 
-def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
-    """The chunks, over as many connections as it takes."""
+def _read(client: HttpClient, turn: Turn, connection: InterruptibleConnection) -> Generator[Any, None]:
+    """Yield None, so that the generator has started, then the chunks; reconnect where that is possible."""
     reader, deadlines, take = turn.reader, turn.deadlines, turn.reader.take
-    foreign = foreign_errors(turn.response)
-    step = None
+    transport_errors = transport_exceptions(turn.response)
+    reconnect: Reconnect | None = None
     try:
+        yield None
         while not turn.is_cancelled:
-            lost: ZaiError | None = None
+            failure: ZaiError | None = None
             try:
-                if step is not None:
-                    turn.go_on(sender.send_once(step.request, turn.attempts))
-                pieces = iter(body_pieces(turn.response))
-                for data in _timed(pieces, turn) if turn.is_watched else pieces:
+                if reconnect is not None:
+                    turn.switch_to(client.send_once(reconnect.request, turn.retries, connection))
+                body = iter_body(turn.response)
+                for data in connection.watch(body, deadlines if turn.is_watched else None):
                     if events := reader.feed(data):
                         deadlines.pause()
                         for event in events:
                             if (chunk := take(event)) is not None:
                                 yield chunk
-                        deadlines.wait(time.monotonic())
+                        deadlines.resume(time.monotonic())
                     else:
                         turn.check_time()
                     if reader.is_over:
@@ -99,36 +113,27 @@ def _read(sender: Sender, turn: Turn) -> Generator[Any, None, None]:
                     if (chunk := take(event)) is not None:
                         yield chunk
                 if reader.is_done:
-                    _drain(turn.line, pieces)
-            except foreign as error:
-                lost = turn.lost(error)
+                    _drain(body, connection)
+            except transport_errors as error:
+                failure = turn.translate(error)
             except ZaiError as error:
-                lost = error
-            turn.close()
-            step = turn.next_step(lost)
-            if step is None:
+                failure = error
+            connection.detach()
+            turn.response.close()
+            reconnect = turn.next_reconnect(failure)
+            if reconnect is None:
                 break
-            turn.line.sleep(step.delay)
+            connection.sleep(reconnect.delay)
     finally:
-        turn.close()
-        if (request := turn.leave()) is not None:
-            sender.send_quietly(request)
+        connection.detach()
+        turn.response.close()
+        if (request := turn.stop_request()) is not None:
+            client.send_ignoring_errors(request)
     reader.check()
 
 
-def _timed(pieces: Iterator[bytes], turn: Turn) -> Iterator[bytes]:
-    """The same pieces; a deadline that passes while one is waited for raises TimeoutError, or ends them."""
-    left = turn.deadlines.left
-    with Watchdog(turn.line, left, turn.deadlines.idle):
-        for data in pieces:
-            if left(time.monotonic()) <= 0:
-                raise TimeoutError
-            yield data
-
-
-def _drain(line: Line, pieces: Iterator[bytes]) -> None:
-    """Read what is left after `[DONE]`, so that the connection can be used again."""
-    end = time.monotonic() + _DRAIN_SECONDS
-    with Watchdog(line, lambda now: end - now):
-        for _ in pieces:
+def _drain(body: Iterator[bytes], connection: InterruptibleConnection) -> None:
+    """Read what follows `[DONE]`, so that the connection can be reused."""
+    with connection.deadline(time.monotonic() + _DRAIN_SECONDS):
+        for _ in body:
             pass

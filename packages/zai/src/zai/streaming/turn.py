@@ -1,109 +1,103 @@
-"""One streamed answer under way: what a blocking and an asyncio stream have in common. Never waits."""
+"""A streamed completion in progress: what the blocking and the asyncio stream have in common. Never waits."""
 
 import time
 from functools import partial
-from typing import Any
 
+from headrace.wire.chunk import Usage
 from headrace.wire.completion import Completion
-from headrace.wire.usage import Usage
 from zai.errors import APITimeoutError, ZaiError, request_id_of
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import Deadlines, StreamTimeout
 from zai.http.request import Request
-from zai.http.retry import Attempts
+from zai.http.retry import Retries
 from zai.http.transport import connection_error
+from zai.http_library import ClientT, Response
 from zai.streaming.reader import StreamReader
-from zai.streaming.recovery import Recovery, Step
+from zai.streaming.reconnect import Reconnect, ReconnectPolicy
 
 __all__ = ["Turn", "TurnView"]
 
 
 class Turn:
-    """The state of a stream, and what follows from it.
+    """The state of a stream, and the decisions that follow from it.
 
     Args:
-        client: makes the requests that may follow.
-        request: the one that began it.
-        response: its answer, of which only the head has been read.
-        attempts: the tries that were made, and that are left.
+        client: builds the requests that resume or stop the turn.
+        request: the one that started it.
+        response: its response, of which only the head has been read.
+        retries: those that were made, and those that are left.
     """
 
-    def __init__(self, client: BaseClient, request: Request, response: Any, attempts: Attempts) -> None:
+    def __init__(
+        self, client: BaseClient[ClientT], request: Request, response: Response, retries: Retries
+    ) -> None:
         self.request = request
         self.response = response
-        self.attempts = attempts
-        self.line = attempts.line
-        self.reading_task: Any = None
-        """Of asyncio: who is blocked when the stream is cancelled."""
+        self.retries = retries
         self.reader = StreamReader(response)
         limits = request.limits or StreamTimeout(idle=request.timeout[1])
-        self.deadlines = Deadlines(limits, attempts.started)
-        self.deadlines.wait(attempts.sent)
+        self.deadlines = Deadlines(limits, retries.started_at)
+        self.deadlines.resume(retries.sent_at)
         turn_request = partial(client.turn_request, request) if client.resume else None
-        self._recovery = Recovery(request, attempts, turn_request)
+        self._reconnect_policy = ReconnectPolicy(request, retries, turn_request)
 
     @property
     def is_cancelled(self) -> bool:
-        """The caller wants no more."""
+        """True after the caller cancelled the stream."""
         return self.reader.is_cancelled
 
     @property
     def is_watched(self) -> bool:
-        """The HTTP library's own limits are not enough."""
+        """Whether the stream has limits that the HTTP library does not enforce."""
         return self.request.limits is not None
 
-    def go_on(self, response: Any) -> None:
-        """Over another connection."""
+    def switch_to(self, response: Response) -> None:
+        """Continue with the response to a reconnect."""
         self.response = response
         self.reader.restart(response)
-        self.deadlines.wait(time.monotonic())
+        self.deadlines.resume(time.monotonic())
 
     def check_time(self) -> None:
         """Raise if a limit has passed."""
-        reason = self.deadlines.explain(time.monotonic())
+        reason = self.deadlines.expiry_reason(time.monotonic())
         if reason is not None:
-            error = APITimeoutError(getattr(self.response, "request", None), message=reason)
+            error = APITimeoutError(self.response.request, message=reason)
             error.partial = self.reader.partial
             raise error
 
-    def lost(self, error: Exception) -> ZaiError:
-        """The HTTP library's error in our words."""
-        return connection_error(error, self.request.url, getattr(self.response, "request", None))
+    def translate(self, error: Exception) -> ZaiError:
+        """Translate an exception of the HTTP library."""
+        return connection_error(error, self.request.url, self.response.request)
 
-    def next_step(self, lost: ZaiError | None) -> Step | None:
-        """The connection has ended: what to do, or None where the stream is over."""
-        if self.reader.is_whole or self.is_cancelled:
+    def next_reconnect(self, failure: ZaiError | None) -> Reconnect | None:
+        """Decide what follows the end of a connection; None if the stream is over."""
+        if self.reader.is_complete or self.is_cancelled:
             return None
         self.check_time()
         try:
-            return self._recovery.after(self.reader, lost)
+            return self._reconnect_policy.decide(self.reader, failure)
         except ZaiError as error:
             self.reader.error = error
             raise
 
-    def close(self) -> None:
-        """The connection is another's now, or nobody's. Of asyncio only the response needs to be closed."""
-        self.line.hold(None)
-        self.response.close()
-
-    def leave(self) -> Request | None:
-        """The caller goes; a request to send if the server would otherwise go on for nobody."""
-        return self._recovery.leave(self.reader)
+    def stop_request(self) -> Request | None:
+        """Return the request that stops a turn which would otherwise continue without its reader."""
+        return self._reconnect_policy.stop_request(self.reader)
 
 
 class TurnView:
-    """What a caller can see of a stream."""
+    """The public attributes of a stream."""
 
     _turn: Turn
 
     @property
-    def response(self) -> Any:
+    def response(self) -> Response:
         """The HTTP library's response; another one after a reconnect."""
         return self._turn.response
 
     @property
     def request_id(self) -> str | None:
-        """Under which the server logged the request."""
+        """The server's id of the request, as in its log."""
         return request_id_of(self.response)
 
     @property
@@ -113,17 +107,17 @@ class TurnView:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the answer ended; None before its end."""
-        return self._turn.reader.whole.finish_reason
+        """The finish reason; None before the completion's end."""
+        return self._turn.reader.accumulator.finish_reason
 
     @property
     def usage(self) -> Usage | None:
-        """The count of tokens; comes with the last chunk."""
-        return self._turn.reader.whole.usage
+        """The token counts, which come with the last chunk."""
+        return self._turn.reader.accumulator.usage
 
     @property
     def snapshot(self) -> Completion:
-        """The answer as far as it has come."""
+        """The completion received so far."""
         return self._turn.reader.partial
 
     @property

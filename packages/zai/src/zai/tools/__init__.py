@@ -1,1 +1,1 @@
-"""Python functions that a model calls, and the rounds in which it does."""
+"""Python functions as tools, and the loop that calls them."""

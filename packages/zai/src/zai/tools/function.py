@@ -1,7 +1,7 @@
-"""A Python function → a tool that a model can call: its schema, and the way from JSON text to a call.
+"""A Python function → a tool that a model can call: its JSON Schema, and the decoding of its arguments.
 
-The schema comes from the signature, the descriptions from the docstring (`Args:` as Google writes them, or
-`:param name:`). Any type that msgspec knows may stand in the signature: numbers, strings, lists, dicts,
+The schema is derived from the signature, the descriptions from the docstring (Google's `Args:`, or
+`:param name:`). The signature may use any type that msgspec supports: numbers, strings, lists, dicts,
 `Literal`, `Enum`, dataclasses, TypedDicts, structs.
 """
 
@@ -24,23 +24,23 @@ _SECTION: Final = re.compile(r"^\s*(\w+):\s*$")
 
 
 class ToolFunction:
-    """A tool that is a function.
+    """A function as a tool.
 
     Args:
-        function: plain or async; every parameter needs a name, not `*args`.
+        function: a plain or async function without `*args` and `**kwargs`.
 
     Raises:
-        ZaiError: it is no function, or JSON cannot say one of its parameters.
+        ZaiError: this is not a function, or a parameter's type has no JSON Schema.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not hasattr(function, "__name__"):
-            msg = f"{function!r} cannot be a tool: it has no name; write a function that calls it"
+            msg = f"{function!r} cannot be a tool: it has no name; pass a function that calls it"
             raise ZaiError(msg)
         self.function = function
         self.name: str = function.__name__
         self.is_async = inspect.iscoroutinefunction(function)
-        summary, descriptions = _read_docstring(inspect.getdoc(function) or "")
+        summary, descriptions = _parse_docstring(inspect.getdoc(function) or "")
         self._arguments = _arguments_type(function, descriptions)
         self.spec: dict[str, Any] = {
             "type": "function",
@@ -50,13 +50,13 @@ class ToolFunction:
                 "parameters": _schema(self._arguments),
             },
         }
-        """What stands in a request's `tools`."""
+        """The tool in a request's `tools`."""
 
     def decode(self, arguments: str) -> dict[str, Any]:
-        """The keyword arguments that a call's JSON text says.
+        """Decode the keyword arguments of a call.
 
         Raises:
-            ValueError: the text is no JSON, or does not fit the signature.
+            ValueError: the text is not JSON, or does not match the signature.
         """
         values = msgspec.json.decode(arguments.strip() or "{}", type=self._arguments, strict=False)
         named = ((name, getattr(values, name)) for name in values.__struct_fields__)
@@ -64,9 +64,9 @@ class ToolFunction:
 
 
 def encode_result(result: Any) -> str:
-    """What a tool's message says: text as it is, everything else as JSON."""
+    """Encode a result for the model: text as it is, everything else as JSON."""
     if isinstance(result, str):
-        return result.encode("utf-8", "replace").decode()  # a file's name may hold what UTF-8 cannot say
+        return result.encode("utf-8", "replace").decode()  # a file's name may include surrogates
     if isinstance(result, WireModel):
         result = result.to_dict()
     return msgspec.json.encode(result, enc_hook=str).decode()
@@ -77,14 +77,14 @@ def _arguments_type(function: Callable[..., Any], descriptions: Mapping[str, str
     fields: list[Any] = []
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            msg = f"{function.__name__} cannot be a tool: its parameter {parameter} has no name of its own"
+            msg = f"{function.__name__} cannot be a tool: remove its parameter {parameter}"
             raise ZaiError(msg)
         hint = hints.get(name, Any)
         try:
             msgspec.json.schema(hint)
         except TypeError as error:
             why = str(error).splitlines()[-1]
-            msg = f"{function.__name__} cannot be a tool: JSON cannot say its parameter {name} ({why})"
+            msg = f"{function.__name__} cannot be a tool: its parameter {name} has no JSON Schema ({why})"
             raise ZaiError(msg) from error
         if description := descriptions.get(name):
             hint = Annotated[hint, msgspec.Meta(description=description)]
@@ -93,24 +93,24 @@ def _arguments_type(function: Callable[..., Any], descriptions: Mapping[str, str
             fields.append((name, hint))
         elif default is None or isinstance(default, str | int | float):
             fields.append((name, hint, default))
-        else:  # one that JSON cannot say is left to the function
+        else:  # not representable in JSON: left to the function
             fields.append((name, hint | msgspec.UnsetType, msgspec.UNSET))
     return msgspec.defstruct(function.__name__, fields, kw_only=True, forbid_unknown_fields=True)
 
 
 def _schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
-    """JSON Schema with the object itself at the top, as the API wants it."""
-    whole = msgspec.json.schema(arguments)
-    definitions = whole.get("$defs", {})
-    schema: dict[str, Any] = definitions.pop(whole["$ref"].rpartition("/")[2])
+    """Return the JSON Schema, with the object itself at the top, as the API requires."""
+    document = msgspec.json.schema(arguments)
+    definitions = document.get("$defs", {})
+    schema: dict[str, Any] = definitions.pop(document["$ref"].rpartition("/")[2])
     schema.pop("title", None)
     if definitions:
         schema["$defs"] = definitions
     return schema
 
 
-def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """The description, and a description for each parameter."""
+def _parse_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """Return the description, and those of the parameters."""
     summary: list[str] = []
     found: dict[str, list[str]] = {}
     section = ""

@@ -1,7 +1,4 @@
-"""The rounds of a conversation in which a model calls tools: what to send next, and when to stop.
-
-Decides; neither sends nor runs anything.
-"""
+"""The conversation of a tool loop: the next request, and the end. Neither sends nor calls anything."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -13,14 +10,20 @@ from zai.errors import ToolRoundsError, ZaiError
 from zai.streaming.events import ToolCallDone
 from zai.tools.function import ToolFunction, encode_result
 
-__all__ = ["CUT_OFF", "ToolLoop", "ToolResult", "needs_asyncio"]
+__all__ = ["INCOMPLETE", "ToolLoop", "ToolResult"]
 
-CUT_OFF: Final = ("length", "model_context_window_exceeded", "sensitive", "content_filter", "network_error")
-"""A finish_reason that tells of an answer without its end: half a call is no call to be made."""
+INCOMPLETE: Final = (
+    "length",
+    "model_context_window_exceeded",
+    "sensitive",
+    "content_filter",
+    "network_error",
+)
+"""The finish reasons of an incomplete answer, whose last tool call may be incomplete too."""
 
 
 class ToolResult(msgspec.Struct, frozen=True):
-    """A call was made: what the model is told, and the exception if the function raised one."""
+    """The result of a call as the model gets it, and the exception if the function raised one."""
 
     index: int
     id: str
@@ -45,27 +48,22 @@ class ToolLoop:
         messages: Sequence[Mapping[str, Any] | Message],
         tools: Sequence[Callable[..., Any]],
         max_rounds: int,
-        *,
-        may_await: bool,
     ) -> None:
-        self._tools = {tool.name: tool for tool in map(ToolFunction, tools)}
-        for tool in self._tools.values():
-            if tool.is_async and not may_await:
-                raise needs_asyncio(tool)
+        self.tools = {tool.name: tool for tool in map(ToolFunction, tools)}
         self._max_rounds = max_rounds
         self.messages: list[Mapping[str, Any] | Message] = list(messages)
-        """With the model's answers and the tools' results, as they stand in the next request."""
+        """The messages of the next request: the model's answers and the tools' results included."""
         self.rounds = 0
-        self.answer: Completion | None = None
-        """The last one, that calls nothing more or was cut off."""
+        self.completion: Completion | None = None
+        """The last one: it calls no tools, or is incomplete."""
 
     @property
     def specs(self) -> list[dict[str, Any]]:
-        """What stands in the request's `tools`."""
-        return [tool.spec for tool in self._tools.values()]
+        """The `tools` of the requests."""
+        return [tool.spec for tool in self.tools.values()]
 
     def begin_round(self) -> None:
-        """Another request: raises if the model has had all its rounds."""
+        """Count a request; raise if that exceeds `max_rounds`."""
         if self.rounds >= self._max_rounds:
             msg = (
                 f"the model still calls tools after {self.rounds} rounds; raise max_rounds, or see .messages"
@@ -74,32 +72,32 @@ class ToolLoop:
         self.rounds += 1
 
     def prepare(self, call: ToolCallDone) -> tuple[ToolFunction, dict[str, Any]]:
-        """The tool and its arguments.
+        """Return the tool and its arguments.
 
         Raises:
-            ValueError: the call fits no tool, or not its signature.
+            ValueError: there is no such tool, or its signature has other parameters.
         """
-        tool = self._tools.get(call.name)
+        tool = self.tools.get(call.name)
         if tool is None:
-            msg = f"there is no tool {call.name!r}; there are {', '.join(self._tools)}"
+            msg = f"there is no tool {call.name!r}; there are {', '.join(self.tools)}"
             raise ValueError(msg)
         return tool, tool.decode(call.arguments)
 
     def succeed(self, call: ToolCallDone, result: Any) -> ToolResult:
-        """The function returned."""
+        """Return the result of a function that returned."""
         return ToolResult(call.index, call.id, call.name, encode_result(result))
 
     def fail(self, call: ToolCallDone, error: Exception) -> ToolResult:
-        """The function raised, or could not be called: the model is told, and may do better."""
+        """Return the error of a call as its result, so that the model can react to it."""
         content = f"Error: {type(error).__name__}: {error}"
-        if not isinstance(call.parsed, dict):  # which the answer's own arguments will not show
+        if not isinstance(call.parsed, dict):  # `end_round` replaces them
             content += f"; the arguments were {call.arguments}"
         return ToolResult(call.index, call.id, call.name, content, error)
 
-    def end_round(self, answer: Completion, results: Sequence[ToolResult]) -> None:
-        """Append the answer, thinking included, and the results of the calls that were made."""
-        message = answer.choices[0].message
-        told = {result.index: result.content for result in results}
+    def end_round(self, completion: Completion, results: Sequence[ToolResult]) -> None:
+        """Append the answer, reasoning included, and the results of its calls."""
+        message = completion.choices[0].message
+        contents = {result.index: result.content for result in results}
         calls = {
             index: {
                 "id": call.id or f"call_{index}",
@@ -107,34 +105,31 @@ class ToolLoop:
                 "function": {"name": call.function.name, "arguments": _object_of(call.function.arguments)},
             }
             for index, call in enumerate(message.tool_calls or ())
-            if index in told
+            if index in contents
         }
-        said: dict[str, Any] = {"role": "assistant", "content": message.content or ""}
+        assistant: dict[str, Any] = {"role": "assistant", "content": message.content or ""}
         if message.reasoning_content:
-            said["reasoning_content"] = message.reasoning_content
+            assistant["reasoning_content"] = message.reasoning_content
         if calls:
-            said["tool_calls"] = [*calls.values()]
-        self.messages.append(said)
+            assistant["tool_calls"] = [*calls.values()]
+        self.messages.append(assistant)
         for index, call in calls.items():
-            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": told[index]})
-        if not calls or answer.choices[0].finish_reason in CUT_OFF:
-            self.answer = answer
+            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": contents[index]})
+        if not calls or completion.choices[0].finish_reason in INCOMPLETE:
+            self.completion = completion
 
-    def final_answer(self) -> Completion:
-        """The last one; raises if the run ended before it."""
-        if self.answer is None:
-            msg = "the run ended before its last answer: it failed or was closed; what came is in .messages"
+    def final_completion(self) -> Completion:
+        """Return the last completion; raise if the run ended before it."""
+        if self.completion is None:
+            msg = (
+                "the run failed or was closed before its last answer; the conversation so far is in .messages"
+            )
             raise ZaiError(msg)
-        return self.answer
-
-
-def needs_asyncio(tool: ToolFunction) -> ZaiError:
-    """What to raise for a function that a client which blocks cannot call."""
-    return ZaiError(f"{tool.name} is async; use AsyncZaiClient, or a plain function")
+        return self.completion
 
 
 def _object_of(arguments: str) -> str:
-    """Servers refuse a conversation in which a call's arguments are no JSON object."""
+    """Return `arguments`, or `{}` if they are not a JSON object, which servers reject."""
     try:
         value = msgspec.json.decode(arguments)
     except (ValueError, RecursionError):

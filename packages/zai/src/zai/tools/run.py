@@ -1,25 +1,27 @@
-"""A tool loop under way: iterate over its events, or read to the last answer."""
+# Generated from async_run.py by generate_sync.py: edit that file, and run `make fix`.
+"""A running tool loop."""
 
 import contextlib
-import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from headrace.wire.completion import Completion, Message
+from zai.http.interruptible import AlreadyRunning
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
-from zai.tools.loop import CUT_OFF, ToolLoop, ToolResult, needs_asyncio
+from zai.tools.calls import ToolCalls
+from zai.tools.loop import INCOMPLETE, ToolLoop, ToolResult
 
 __all__ = ["ToolRun"]
 
 
 class ToolRun:
-    """The events of every round, and a `tool_call.result` for each call, which runs as soon as it is whole.
+    """An iterator of the events of all rounds, with a `tool_call.result` for each call, in their order.
 
     Args:
         loop: the conversation.
-        start: begins the next round with the messages and tools of the loop.
+        start: sends the next request, with the messages and tools of the loop.
     """
 
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
@@ -34,18 +36,18 @@ class ToolRun:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any] | Message]:
-        """The conversation so far, ready for another request."""
+        """The conversation so far, to be continued by another request."""
         return self._loop.messages
 
     @property
     def rounds(self) -> int:
-        """How many answers the model has been asked for."""
+        """The number of requests so far."""
         return self._loop.rounds
 
     def until_done(self) -> Self:
@@ -55,53 +57,55 @@ class ToolRun:
         return self
 
     def get_final_completion(self) -> Completion:
-        """Run to the end; the last answer."""
+        """Run to the end and return the last completion."""
         self.until_done()
-        return self._loop.final_answer()
+        return self._loop.final_completion()
 
     def close(self) -> None:
-        """Leave: the connection is closed, and the server stops."""
+        """Cancel the calls and close the connection, which stops the server's work."""
         self._rounds.close()
-        with contextlib.suppress(ValueError):  # another thread is reading, and sees the end by itself
+        with contextlib.suppress(AlreadyRunning):  # the other thread's iteration ends by itself
             self._events.close()
 
 
 class _Rounds:
-    """One stream after another. Refers to no generator: a cycle would keep a dropped run going."""
+    """One stream after another.
+
+    Refers to no generator: a reference cycle would keep a run going after it was dropped.
+    """
 
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
         self._loop = loop
         self._start = start
+        self._calls = ToolCalls(loop)
         self._stream: CompletionStream | None = None
         self._is_closed = False
 
-    def read(self) -> Generator[StreamEvent | ToolResult, None, None]:
-        while self._loop.answer is None:
+    def read(self) -> Generator[StreamEvent | ToolResult, None]:
+        while self._loop.completion is None:
             self._loop.begin_round()
-            results = []
+            results: list[ToolResult] = []
             self._stream = self._start(self._loop)
-            with self._stream as stream:
-                for event in stream:
-                    yield event
-                    if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in CUT_OFF:
-                        results.append(self._run(event))
-                        yield results[-1]
-                answer = stream.snapshot
+            try:
+                with self._stream as stream:
+                    for event in stream:
+                        yield event
+                        if isinstance(event, ToolCallDone) and stream.stream.finish_reason not in INCOMPLETE:
+                            for result in self._calls.start(event):
+                                results.append(result)
+                                yield result
+                    completion = stream.snapshot
+                for result in self._calls.finish():
+                    results.append(result)
+                    yield result
+            finally:
+                self._calls.cancel()
             if self._is_closed:
                 return
-            self._loop.end_round(answer, results)
-
-    def _run(self, call: ToolCallDone) -> ToolResult:
-        try:
-            tool, arguments = self._loop.prepare(call)
-            result = tool.function(**arguments)
-            if not inspect.isawaitable(result):
-                return self._loop.succeed(call, result)
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
-            return self._loop.fail(call, error)
-        raise needs_asyncio(tool)
+            self._loop.end_round(completion, results)
 
     def close(self) -> None:
         self._is_closed = True
+        self._calls.cancel()
         if self._stream is not None:
             self._stream.close()

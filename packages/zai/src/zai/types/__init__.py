@@ -1,1 +1,1 @@
-"""The types of answers, where programs written for PyPI's zai-sdk look for them."""
+"""The types of responses, under the paths of PyPI's zai-sdk."""

@@ -1,64 +1,71 @@
-"""What a protocol is: a request → a body, and the answer's chunks → events."""
+"""The interface of a protocol: generation → request body, response chunks → events."""
 
 from typing import Protocol as TypingProtocol
 
 from headrace.engines.base import Generation
+from headrace.engines.protocols.dialects import Dialect
 from headrace.events import Event
 
 __all__ = ["Protocol", "Reader"]
 
 
 class Reader(TypingProtocol):
-    """Reads one answer, chunk by chunk."""
+    """The incremental reader of one response."""
 
     @property
     def is_ending(self) -> bool:
-        """The model is done; at most the usage is still to come."""
+        """Whether the finish reason was received; at most the usage is still to come."""
         ...
 
     @property
     def is_finished(self) -> bool:
-        """The `Finish` has been said."""
+        """Whether the `Finish` was returned."""
         ...
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events of one chunk.
+        """Return the events of a chunk.
 
         Raises:
-            HeadraceError: the chunk is an error, or nothing that can be read.
+            HeadraceError: the chunk is an error object, or cannot be decoded.
         """
         ...
 
     def finish(self) -> list[Event]:
-        """The answer has ended: what was waited for does not come any more.
+        """Return the remaining events at the end of the response.
 
         Raises:
-            EngineError: the model was not done.
+            EngineError: the response has no finish reason.
         """
         ...
 
 
 class Protocol(TypingProtocol):
-    """One way to ask a server for a generation."""
+    """A kind of API for generations."""
+
+    dialect: Dialect
 
     @property
     def path(self) -> str:
-        """Behind the server's base URL."""
+        """The path of the endpoint, relative to the server's base URL."""
         ...
 
     @property
     def continues(self) -> bool:
-        """Whether a generation can go on from within an answer: the prompt is ours to write."""
+        """Whether a generation can continue a partial answer, because Headrace renders the prompt."""
         ...
 
-    def encode(self, generation: Generation) -> bytes:
-        """The request's body.
+    def encode(self, generation: Generation, id: str = "") -> bytes:
+        """Encode the request body.
+
+        Args:
+            generation: the generation to request.
+            id: identifies the generation to the abort endpoint.
 
         Raises:
-            RequestError: 1212, the request asks for what cannot be had this way.
+            RequestError: 1212, the protocol or the dialect does not support a field of the request.
         """
         ...
 
     def reader(self, generation: Generation) -> Reader:
-        """A fresh reader for the answer to this generation."""
+        """Return a new reader for the response."""
         ...

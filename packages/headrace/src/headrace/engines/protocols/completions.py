@@ -1,6 +1,6 @@
-"""Raw text from `POST …/completions`: the prompt is ours, and so is the reading of what comes back.
+"""`POST …/completions`: raw text. Headrace renders the prompt and parses the output.
 
-vLLM, SGLang, llama-server and others offer it; llama.cpp in this process speaks the same JSON.
+vLLM, SGLang, llama-server and others have this API; llama.cpp in this process takes the same JSON.
 """
 
 from typing import Any, Final
@@ -8,34 +8,33 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.answers import Ending, Usage, chunk_decoder
-from headrace.engines.protocols.dialects import Dialect
-from headrace.engines.protocols.grammar import Syntax, answer_grammar
-from headrace.engines.protocols.refusals import Source, refusal_of
-from headrace.engines.protocols.request_fields import response_format_field, sampling_fields
+from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
+from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
+from headrace.engines.protocols.error_mapping import Upstream, map_error
+from headrace.engines.protocols.grammar import answer_grammar
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
-from headrace.prompts.markup import Cutter, plain
+from headrace.formats import Format
+from headrace.prompts.escaping import PromptEncoder, unescape
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
 
 __all__ = ["CompletionReader", "Completions"]
 
-# A server writes U+FFFD for bytes that are no character: a model that misspells one has said nothing.
-_NO_CHARACTER: Final = "\ufffd"
+# Servers replace invalid UTF-8, which a model can generate, by U+FFFD.
+_REPLACEMENT: Final = "\ufffd"
 
 
 class Completions:
-    """See `headrace.engines.protocols.base`.
+    """The protocol of a server that completes a prompt.
 
     Args:
-        dialect: of the server.
-        source: who is asked.
-        model: as the server calls it; "" leaves the field out.
-        syntax: how the model's family writes thinking and calls, for `tool_choice` and
-            `response_format`; None refuses what would need it.
-        max_tokens: where the client sets none; None is the dialect's own choice.
-        cutter: for a server whose tokens are known: what users write then cannot become markup.
+        dialect: the server's.
+        upstream: the server, for messages.
+        model: the server's name for the model; "" omits the field.
+        format: the model's, for `tool_choice` and `response_format`; None rejects forced calls.
+        max_tokens: the default for requests that set none; None for the dialect's.
+        prompt_encoder: for a server whose tokens are known; keeps users' texts from becoming special tokens.
     """
 
     path: Final = "completions"
@@ -44,31 +43,32 @@ class Completions:
     def __init__(
         self,
         dialect: Dialect,
-        source: Source,
+        upstream: Upstream,
         *,
         model: str = "",
-        syntax: Syntax | None = None,
+        format: Format | None = None,
         max_tokens: int | None = None,
-        cutter: Cutter | None = None,
+        prompt_encoder: PromptEncoder | None = None,
     ) -> None:
-        self._dialect = dialect
-        self._source = source
+        self.dialect = dialect
+        self._upstream = upstream
         self._model = {"model": model} if model else {}
-        self._syntax = syntax
-        self._cutter = cutter
-        self._max_tokens = dialect.unlimited if max_tokens is None else max_tokens
+        self._format = format
+        self._prompt_encoder = prompt_encoder
+        self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
 
-    def encode(self, generation: Generation) -> bytes:
-        """The body."""
-        dialect = self._dialect
+    def encode(self, generation: Generation, id: str = "") -> bytes:
+        """Encode the request body."""
+        dialect = self.dialect
         return msgspec.json.encode(
             {
                 **self._model,
                 "prompt": self._prompt(generation),
                 "stream": True,
-                **({"verbose": True} if self._tells_tokens(generation) else {}),
+                **({"verbose": True} if self._has_token_ids(generation) else {}),
                 "max_tokens": self._max_tokens,
-                **dialect.always,
+                **dialect.fields,
+                **dialect.id_field(id),
                 **dialect.completions,
                 **sampling_fields(generation.request, dialect),
                 **self._structure(generation),
@@ -76,42 +76,42 @@ class Completions:
         )
 
     def reader(self, generation: Generation) -> "CompletionReader":
-        """A fresh reader."""
+        """Return a new reader."""
         limit = self._max_tokens if generation.request.max_tokens is None else generation.request.max_tokens
         limit = limit if limit and limit > 0 else None
-        return CompletionReader(self._source, limit, tells_tokens=self._tells_tokens(generation))
+        return CompletionReader(self._upstream, limit, has_token_ids=self._has_token_ids(generation))
 
-    def _tells_tokens(self, generation: Generation) -> bool:
-        return generation.is_kept and self._dialect.token_prompts
+    def _has_token_ids(self, generation: Generation) -> bool:
+        return generation.needs_token_ids and self.dialect.token_prompts
 
     def _prompt(self, generation: Generation) -> str | list[str | int]:
-        """What has been said goes back as the tokens that it was, where the server takes tokens."""
-        prompt, cutter = generation.prompt, self._cutter
-        parts: list[str | int] = [plain(prompt)] if cutter is None else cutter.cut(prompt)
-        for text in generation.said:
-            parts += text.ids if text.ids and self._dialect.token_prompts else (text.text,)
+        """Encode prompt and prefix; the prefix as token ids if the server accepts them."""
+        prompt, encoder = generation.prompt, self._prompt_encoder
+        parts: list[str | int] = [unescape(prompt)] if encoder is None else encoder.encode(prompt)
+        for text in generation.prefix:
+            parts += text.ids if text.ids and self.dialect.token_prompts else (text.text,)
         has_tokens = any(isinstance(part, int) for part in parts)
         return parts if has_tokens else "".join(map(str, parts))
 
     def _structure(self, generation: Generation) -> dict[str, Any]:
-        """What holds the text to a form, where the request asks for one."""
+        """Return the fields for constrained decoding, if the request needs it."""
         request = generation.request
         forced_call = request.tool_choice not in ("auto", "none")
         if not forced_call and request.response_format.type == "text":
             return {}
-        if self._dialect.structure == "grammar":
-            return {"grammar": answer_grammar(generation, self._syntax)}
+        if self.dialect.structure == "grammar":
+            return {"grammar": answer_grammar(generation, self._format)}
         if forced_call:
             raise _unsupported(request, "tool_choice", "auto", 'engine = "chat"')
-        if self._dialect.structure != "response_format":
+        if self.dialect.structure != "response_format":
             raise _unsupported(request, "response_format.type", "text", 'engine = "chat"')
         if request.wants_thinking:
             raise _unsupported(request, "response_format.type", "text", 'thinking.type "disabled"')
         return {"response_format": response_format_field(request)}
 
 
-def _unsupported(request: ChatRequest, field: str, supported: str, way_out: str) -> RequestError:
-    msg = f'{field}: model {request.model} supports "{supported}" only, here; {way_out} can do more'
+def _unsupported(request: ChatRequest, field: str, supported: str, alternative: str) -> RequestError:
+    msg = f'{field}: model {request.model} supports only "{supported}" here; {alternative} supports more'
     return RequestError(msg, code="1212")
 
 
@@ -148,43 +148,43 @@ _decode = chunk_decoder(_Chunk)
 
 
 class CompletionReader:
-    """Chunks → `Progress`, `Text` and one `Finish`.
+    """The reader of chunks: emits `Progress`, `Text` and one `Finish`.
 
     Args:
-        source: who answers.
-        max_tokens: what the server was told; None if it may fill the context.
-        tells_tokens: the server was asked for its tokens.
+        upstream: the server, for messages.
+        max_tokens: of the request; None if the generation may fill the context.
+        has_token_ids: whether the response has token ids.
     """
 
-    def __init__(self, source: Source, max_tokens: int | None, *, tells_tokens: bool = False) -> None:
+    def __init__(self, upstream: Upstream, max_tokens: int | None, *, has_token_ids: bool = False) -> None:
         self.is_finished = False
-        self._source = source
+        self._upstream = upstream
         self._max_tokens = max_tokens
         self._ending = Ending()
-        self._said_tokens = 0
-        self._tells_tokens = tells_tokens
-        self._ids: list[int] = []  # of what has no text yet
+        self._emitted_tokens = 0
+        self._has_token_ids = has_token_ids
+        self._ids: list[int] = []  # of tokens without text so far
 
     @property
     def is_ending(self) -> bool:
-        """The model is done; at most the usage is still to come."""
+        """Whether the finish reason was received."""
         return bool(self._ending.reason)
 
     def feed(self, data: bytes) -> list[Event]:
-        """See `Reader`."""
+        """Return the events of a chunk."""
         if data == DONE:
-            self._ending.done()
+            self._ending.assume_stop()
             return self.finish()
         chunk = _decode(data)
         if chunk.error is not None:
-            raise refusal_of(self._source, chunk.error)
+            raise map_error(self._upstream, chunk.error)
         if chunk.prompt_progress is not None:
             return [Progress(chunk.prompt_progress.processed, chunk.prompt_progress.total)]
         events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
         reason = None
         for choice in chunk.choices or ():
             if not choice.index:
-                if self._tells_tokens and chunk.verbose is not None:
+                if self._has_token_ids and chunk.verbose is not None:
                     self._ids += chunk.verbose.tokens
                 events += self._text(choice, chunk.timings)
                 reason = choice.finish_reason
@@ -193,7 +193,7 @@ class CompletionReader:
         return events
 
     def finish(self) -> list[Event]:
-        """See `Reader`."""
+        """Return the remaining events at the end of the response."""
         if self.is_finished:
             return []
         finish = self._ending.finish(self._reason())
@@ -201,7 +201,7 @@ class CompletionReader:
         return [finish]
 
     def _text(self, choice: _Choice, timings: _Timings | None) -> list[Event]:
-        """Servers tell in different ways how many tokens a chunk has; some tokens have no text yet."""
+        """Return the text of a chunk, and count its tokens, which servers report in different ways."""
         ending = self._ending
         if choice.token_ids is not None:
             ending.completion_tokens += len(choice.token_ids)
@@ -209,17 +209,17 @@ class CompletionReader:
             ending.completion_tokens = timings.predicted_n
         elif choice.text:
             ending.completion_tokens += 1
-        text = (choice.text or "").replace(_NO_CHARACTER, "")
+        text = (choice.text or "").replace(_REPLACEMENT, "")
         if not text:
             return []
-        tokens = ending.completion_tokens - self._said_tokens
-        self._said_tokens = ending.completion_tokens
+        tokens = ending.completion_tokens - self._emitted_tokens
+        self._emitted_tokens = ending.completion_tokens
         ids, self._ids = self._ids, []
-        # Of a character of several tokens, llama.cpp tells the last one only.
+        # For a character of several tokens, llama.cpp reports the last one only.
         return [Text(text, tokens, tuple(ids) if len(ids) == tokens else ())]
 
     def _reason(self) -> str:
-        """An answer that is cut off before its limit has filled the context."""
+        """Return the reason of an answer that was cut off before its limit: the context is full."""
         if self._ending.reason != "length" or self._ending.usage is None:
             return ""
         short = self._max_tokens is None or self._ending.usage.completion < self._max_tokens

@@ -1,110 +1,203 @@
-"""How servers differ in what they want to be sent. A server that is not listed here is a table, not code.
+"""The dialects: what each kind of server is sent. A new server is a table, not code.
 
-What they answer is read alike (`chat.py`, `completions.py`): every quirk that is known is tolerated
-from everybody, because proxies hide who answers.
+All responses are read alike (`chat.py`, `completions.py`): every known quirk is tolerated from every server,
+because a proxy hides which server responds.
 
 Sources: vLLM and SGLang `entrypoints/openai/…/protocol.py`, llama.cpp `tools/server/README.md`,
 docs/wire.md for Z.ai.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-__all__ = ["DIALECTS", "FORWARDED", "LLAMA_CPP", "Dialect"]
+from headrace.wire.request import ChatRequest
 
-FORWARDED: Final = frozenset(
-    {
-        "frequency_penalty",
-        "ignore_eos",
-        "logit_bias",
-        "min_p",
-        "min_tokens",
-        "presence_penalty",
-        "repetition_penalty",
-        "top_k",
-    }
-)
-"""Fields that Z.ai's API does not know and that are passed on: sampling, and nothing that could change
-the shape of the answer, jump a queue or reach another user's cache."""
+__all__ = [
+    "DIALECTS",
+    "SAMPLING_FIELDS",
+    "AbortEndpoint",
+    "Dialect",
+    "DialectName",
+    "detect_dialect",
+    "response_format_field",
+    "sampling_fields",
+]
+
+DialectName = Literal["openai", "zai", "vllm", "sglang", "llama.cpp"]
+
+_PENALTIES: Final = frozenset({"frequency_penalty", "logit_bias", "presence_penalty"})
+SAMPLING_FIELDS: Final = _PENALTIES | {
+    "ignore_eos",
+    "min_p",
+    "min_tokens",
+    "repetition_penalty",
+    "top_k",
+}
+"""Request fields beyond Z.ai's API that may be forwarded: sampling only, nothing that changes the structure
+of the answer, the priority of the request, or whose cache it uses."""
 
 _USAGE: Final = {"stream_options": {"include_usage": True}}
 
 
-class Dialect(msgspec.Struct, frozen=True, kw_only=True):
-    """What one kind of server wants to be sent.
+class AbortEndpoint(msgspec.Struct, frozen=True):
+    """An endpoint that aborts one generation: `POST path` with `{id_field: id}`.
 
     Args:
-        name: as in `dialect` of headrace.toml.
-        thinking: how thinking is switched: by Z.ai's `thinking` object, by variables of the chat
-            template, or by `reasoning_effort` alone.
-        always: fields of every request.
-        completions: further fields of a request for raw text.
-        sampling: what is sent where the client leaves the choice to the model. Empty where the
-            server itself uses the model's own defaults.
-        do_sample: whether `do_sample` is known; greedy is a temperature of 0 elsewhere.
-        unlimited: `max_tokens` of a request for raw text where the client sets none.
-        structure: how raw text is held to a structure: by llama.cpp's `grammar`, by the
-            server's `response_format` (which cannot let thinking pass), or not at all.
-        renamed: fields that have another name here.
-        tool_stream: whether `tool_stream` is known.
-        seed_bits: a seed has so many at most.
-        token_prompts: whether a prompt may be text and tokens, mixed; `verbose` then tells tokens.
+        path: from the server's root.
+        id_field: the field for the id, in the generation's own request and in the abort's.
     """
 
-    name: str
+    path: str
+    id_field: str
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests that one kind of server accepts.
+
+    Args:
+        name: the value of a model's `dialect` option.
+        thinking: how to switch thinking: Z.ai's `thinking` object, variables of the chat template, or
+            `reasoning_effort` alone.
+        forwarded: the members of `SAMPLING_FIELDS` that the server accepts; the others are left out.
+        abort: how to abort a generation, before its connection is closed; None if closing the connection
+            suffices.
+        owners: values of `owned_by` in the server's list of models.
+        hosts: host names of the service.
+        fields: of every request.
+        completions: further fields of a request for raw text.
+        sampling: defaults for fields that the client omits. Empty if the server itself uses the model's.
+        do_sample: whether `do_sample` is accepted; for other servers, greedy is a temperature of 0.
+        max_tokens: of a request for raw text if the client omits it.
+        structure: how to constrain raw text: llama.cpp's `grammar`, the server's `response_format` (which
+            cannot skip the thinking), or not at all.
+        renamed: fields that have a different name.
+        tool_stream: whether `tool_stream` is accepted.
+        seed_bits: the maximum size of a seed.
+        token_prompts: whether a prompt may mix text and token ids, and `verbose` returns token ids.
+    """
+
+    name: DialectName
     thinking: Literal["object", "template", "effort"]
-    always: Mapping[str, Any] = {}
+    forwarded: frozenset[str]
+    abort: AbortEndpoint | None
+    owners: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+    fields: Mapping[str, Any] = {}
     completions: Mapping[str, Any] = {}
     sampling: Mapping[str, Any] = {}
     do_sample: bool = False
-    unlimited: int | None = 4096
+    max_tokens: int | None = 4096
     structure: Literal["grammar", "response_format", ""] = ""
     renamed: Mapping[str, str] = {}
     tool_stream: bool = False
     seed_bits: int = 63
     token_prompts: bool = False
 
+    def id_field(self, id: str) -> dict[str, str]:
+        """Return the field that identifies a generation to the abort endpoint."""
+        return {self.abort.id_field: id} if self.abort and id else {}
 
-_OPENAI: Final = Dialect(name="openai", thinking="effort", always=_USAGE)
-_ZAI: Final = Dialect(name="zai", thinking="object", do_sample=True, tool_stream=True)
-_VLLM: Final = Dialect(
-    name="vllm",
-    thinking="template",
-    always=_USAGE,
-    completions={
-        "skip_special_tokens": False,
-        "spaces_between_special_tokens": False,
-        "add_special_tokens": False,  # the template writes them
-        "return_token_ids": True,  # a chunk may hold several tokens
-    },
-    unlimited=None,  # its default is 16; null is what fits
-    structure="response_format",
-)
-_SGLANG: Final = Dialect(
-    name="sglang",
-    thinking="template",
-    always=_USAGE,
-    completions={"skip_special_tokens": False, "return_token_ids": True},
-    sampling={"temperature": 1.0, "top_p": 0.95},
-    structure="response_format",
-)
-LLAMA_CPP: Final = Dialect(
-    name="llama.cpp",
-    thinking="template",
-    always=_USAGE,
-    completions={"return_progress": True, "timings_per_token": True},
-    # Without a top_k, top_p sorts the whole vocabulary: +400 µs a token. min_p is 0.05 by default.
-    sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
-    unlimited=-1,
-    structure="grammar",
-    renamed={"repetition_penalty": "repeat_penalty"},
-    seed_bits=32,
-    token_prompts=True,
+
+_TABLE: Final = (
+    Dialect(
+        name="openai",
+        thinking="effort",
+        forwarded=_PENALTIES,  # api.openai.com rejects unknown fields
+        abort=None,
+        fields=_USAGE,
+    ),
+    Dialect(
+        name="zai",
+        thinking="object",
+        forwarded=SAMPLING_FIELDS,  # api.z.ai ignores unknown fields; another Headrace forwards these
+        abort=None,
+        owners=frozenset({"headrace", "z-ai", "zhipuai"}),
+        hosts=frozenset({"api.z.ai", "open.bigmodel.cn"}),
+        do_sample=True,
+        tool_stream=True,
+    ),
+    Dialect(
+        name="vllm",
+        thinking="template",
+        forwarded=SAMPLING_FIELDS,
+        abort=None,
+        owners=frozenset({"vllm"}),
+        fields=_USAGE,
+        completions={
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
+            "add_special_tokens": False,  # the template writes them
+            "return_token_ids": True,  # a chunk may hold several tokens
+        },
+        max_tokens=None,  # its default is 16; null is the rest of the context
+        structure="response_format",
+    ),
+    Dialect(
+        name="sglang",
+        thinking="template",
+        forwarded=SAMPLING_FIELDS,
+        # Some versions continue to generate after a disconnect, and then ignore an abort (sglang#36333).
+        abort=AbortEndpoint("/abort_request", "rid"),
+        owners=frozenset({"sglang"}),
+        fields=_USAGE,
+        completions={"skip_special_tokens": False, "return_token_ids": True},
+        sampling={"temperature": 1.0, "top_p": 0.95},
+        structure="response_format",
+    ),
+    Dialect(
+        name="llama.cpp",
+        thinking="template",
+        forwarded=SAMPLING_FIELDS - {"min_tokens"},
+        abort=None,
+        owners=frozenset({"llamacpp"}),
+        fields=_USAGE,
+        completions={"return_progress": True, "timings_per_token": True},
+        # Without top_k, top_p sorts the whole vocabulary: +400 µs per token. The default of min_p is 0.05.
+        sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
+        max_tokens=-1,
+        structure="grammar",
+        renamed={"repetition_penalty": "repeat_penalty"},
+        seed_bits=32,
+        token_prompts=True,
+    ),
 )
 
-DIALECTS: Final[Mapping[str, Dialect]] = {
-    dialect.name: dialect for dialect in (_OPENAI, _ZAI, _VLLM, _SGLANG, LLAMA_CPP)
-}
+DIALECTS: Final[Mapping[DialectName, Dialect]] = {dialect.name: dialect for dialect in _TABLE}
 """Every dialect by its name. `zai` is api.z.ai and another Headrace."""
+
+assert set(DIALECTS) == set(get_args(DialectName))
+
+
+def detect_dialect(owner: str, host: str) -> DialectName:
+    """Detect a server's dialect from the `owned_by` of its models and its host name; `openai` if unknown."""
+    by_owner = (dialect.name for dialect in _TABLE if owner in dialect.owners)
+    by_host = (dialect.name for dialect in _TABLE if host in dialect.hosts)
+    return next(by_owner, next(by_host, "openai"))
+
+
+def sampling_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
+    """Return the fields for sampling and its end; unset fields without a default are left out."""
+    own = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": None if request.seed is None else request.seed % 2**dialect.seed_bits,
+        "max_tokens": request.max_tokens,
+        "stop": request.stops or None,
+    }
+    fields = {
+        **dialect.sampling,
+        **{name: value for name, value in request.extra.items() if name in dialect.forwarded},
+        **{name: value for name, value in own.items() if value is not None},
+    }
+    if not request.do_sample:
+        fields = {name: value for name, value in fields.items() if name not in ("temperature", "top_p")}
+        fields |= {"do_sample": False} if dialect.do_sample else {"temperature": 0.0}
+    return {dialect.renamed.get(name, name): value for name, value in fields.items()}
+
+
+def response_format_field(request: ChatRequest) -> dict[str, Any]:
+    """Return `response_format` without its absent fields."""
+    fields = msgspec.to_builtins(request.response_format)
+    return {key: value for key, value in fields.items() if value is not None}

@@ -1,112 +1,70 @@
-"""What holds an answer to a form: a grammar in llama.cpp's notation, thinking left free.
+"""Grammars for constrained decoding, in llama.cpp's notation (GBNF).
 
-For `tool_choice` (a call must come, or the call of one tool) and for `response_format`. Markers are
-matched as the tokens that they are (`<tool_call>`), so names, keys, enums, numbers and required
-arguments are always valid, whatever the model would have liked to say. `!</think>*` is any token but
-that one: thinking stays free, and must end before the form begins.
+For `tool_choice` (any call, or a call of one tool) and `response_format`. Delimiters such as `<tool_call>`
+are matched as special tokens, so names, keys, enums, numbers and required arguments are always valid.
+`!</think>*` matches any token but that one: thinking is unconstrained, and must end before the structure.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from headrace.engines.base import Generation
 from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal
 from headrace.engines.protocols.json_schema import malformed, unenforceable
 from headrace.errors import RequestError
+from headrace.formats import Format, Syntax
 from headrace.wire.request import ChatRequest, FunctionSpec
 
-__all__ = ["SYNTAXES", "Syntax", "answer_grammar"]
+__all__ = ["answer_grammar"]
+
+_MAX_SIZE: Final = 2**17  # characters; llama.cpp tests every alternative for every token
 
 
-class Syntax(msgspec.Struct, frozen=True):
-    """How a family writes a call; `{name}`, `{arguments}`, `{key}` and `{value}` are filled in.
-
-    Args:
-        call: the whole call; "" if a call cannot be forced.
-        argument: one argument; "" where the arguments are one JSON object.
-        text: what matches the value of an argument that is a string, unescaped.
-    """
-
-    call: str
-    argument: str = ""
-    text: str = ""
-
-
-_HERMES: Final = Syntax(
-    call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
-)
-_GLM_4_6: Final = Syntax(
-    call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
-    argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
-    text="!</arg_value>*",
-)
-_ONLY_THINKING: Final = Syntax(call="")
-SYNTAXES: Final[Mapping[str, Syntax]] = {
-    "glm-4.6": _GLM_4_6,
-    "glm-4.6v": _GLM_4_6,
-    "glm-4.7": Syntax(
-        call="<tool_call> {name} {arguments} </tool_call>",
-        argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
-        text="!</arg_value>*",
-    ),
-    "qwen3": _HERMES,
-    "qwen3-thinking": _HERMES,
-    "qwen3.5": _ONLY_THINKING,
-    "deepseek-r1": _ONLY_THINKING,
-    "deepseek-v3.1": _ONLY_THINKING,
-    "deepseek-v3.2": _ONLY_THINKING,
-    "kimi-k2-thinking": _ONLY_THINKING,
-    "minimax-m2": _ONLY_THINKING,
-}
-"""By the name of the family's format. All of them think between `<think>` and `</think>`."""
-
-_THINKING: Final = "!</think>* </think>"
-_MAX_SIZE: Final = 2**17  # characters; llama.cpp looks at every alternative again with every token
-
-
-def answer_grammar(generation: Generation, syntax: Syntax | None) -> str:
-    """The grammar for a generation that asks for a form.
+def answer_grammar(generation: Generation, format: Format | None) -> str:
+    """Return the grammar for a request with a structured output or a forced call.
 
     Args:
-        generation: its prompt tells whether the output begins within the thinking.
-        syntax: of the model's family; None: no calls, and no thinking before a structure.
+        generation: its prompt shows whether the output begins within the thinking.
+        format: of the model's family; None if unknown. Without a `syntax`, calls cannot be forced, and
+            no thinking precedes a structured output.
 
     Raises:
-        RequestError: 1214, a schema is none; 1212, this form cannot be held.
+        RequestError: 1214 for a malformed schema, 1212 for one that cannot be enforced.
     """
     field = "tool_choice" if generation.request.tool_choice not in ("auto", "none") else "response_format"
     try:
-        grammar = _grammar(generation, syntax)
+        grammar = _grammar(generation, format)
     except RecursionError:
-        msg = f"{field}: a schema refers to itself without end, or is nested too deeply; make it flatter"
+        msg = f"{field}: a schema is infinitely recursive, or nested too deeply; make it flatter"
         raise RequestError(msg, code="1212") from None
     if len(grammar) > _MAX_SIZE:
-        msg = f"{field}: the schemas are too large to hold an answer to; offer fewer tools, or shorter enums"
+        msg = f"{field}: the schemas are too large to be enforced; use fewer tools, or shorter enums"
         raise RequestError(msg, code="1212")
     return grammar
 
 
-def _grammar(generation: Generation, syntax: Syntax | None) -> str:
-    request = generation.request
+def _grammar(generation: Generation, format: Format | None) -> str:
+    request, syntax = generation.request, format.syntax if format else None
     rules = dict(SHARED_RULES)
     if request.tool_choice not in ("auto", "none"):
         body = _calls(request, syntax, rules)
     else:
         body = _structure(request, rules)
-    thinking = _thinking(generation) if syntax else ""
+    thinking = _thinking(generation, format.thinking_tags) if format and syntax else ""
     rules = {"root": rf'{thinking} "\n"{{0,2}} {body}'.strip(), **rules}
     return "".join(f"{name} ::= {expression}\n" for name, expression in rules.items())
 
 
-def _thinking(generation: Generation) -> str:
-    prompt = generation.prompt.rstrip()
-    if prompt.endswith("<think>"):
-        return _THINKING
-    if prompt.endswith("</think>") or not generation.request.wants_thinking:
+def _thinking(generation: Generation, tags: tuple[str, str] | None) -> str:
+    if tags is None:
         return ""
-    return rf'( "\n"? <think> {_THINKING} )?'
+    opening, closing = tags
+    prompt, rest = generation.prompt.rstrip(), f"!{closing}* {closing}"
+    if prompt.endswith(opening):
+        return rest
+    if prompt.endswith(closing) or not generation.request.wants_thinking:
+        return ""
+    return rf'( "\n"? {opening} {rest} )?'
 
 
 def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
@@ -114,10 +72,10 @@ def _structure(request: ChatRequest, rules: dict[str, str]) -> str:
         return "object"
     schema = (request.response_format.json_schema or {}).get("schema")
     place = "response_format.json_schema.schema"
-    if fault := malformed(schema, place):
-        raise RequestError(fault)
-    if where := unenforceable(schema, place):
-        msg = f"{where} cannot be enforced by model {request.model}; remove it and check the answer yourself"
+    if error := malformed(schema, place):
+        raise RequestError(error)
+    if path := unenforceable(schema, place):
+        msg = f"{path} cannot be enforced by model {request.model}; remove it and validate the answer"
         raise RequestError(msg, code="1212")
     grammar = JsonGrammar(schema, "answer")
     expression = grammar.expression(schema)
@@ -131,8 +89,8 @@ def _calls(request: ChatRequest, syntax: Syntax | None, rules: dict[str, str]) -
         raise RequestError(msg, code="1212")
     tools = [tool.function for tool in request.tools or ()]
     for index, tool in enumerate(tools):
-        if fault := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
-            raise RequestError(fault)
+        if error := malformed(tool.parameters or {}, f"tools[{index}].function.parameters"):
+            raise RequestError(error)
     choice = request.tool_choice
     if isinstance(choice, dict):
         tools = [tool for tool in tools if tool.name == choice["function"]["name"]]
@@ -164,14 +122,14 @@ def _arguments(schema: Mapping[str, Any], syntax: Syntax, grammar: JsonGrammar) 
 
 
 def _value(schema: Any, syntax: Syntax, grammar: JsonGrammar) -> str:
-    """Strings stand as they are, everything else is JSON."""
+    """Build the pattern of an argument's value: a string is unescaped text, anything else is JSON."""
     if isinstance(schema, Mapping):
         literals = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         if literals and all(isinstance(value, str) for value in literals):
             return f"( {' | '.join(map(literal, literals))} )"
-        kinds = schema.get("type")
-        if kinds and "string" not in kinds:
+        types = schema.get("type")
+        if types and "string" not in types:
             return grammar.expression(schema)
-        if not kinds and ("$ref" in schema or "properties" in schema):
+        if not types and ("$ref" in schema or "properties" in schema):
             return grammar.expression(schema)
     return syntax.text

@@ -1,8 +1,8 @@
-"""A JSON Schema → the rules of a grammar in llama.cpp's notation (GBNF).
+"""JSON Schema → rules of a grammar in llama.cpp's notation (GBNF).
 
-What is generated is valid against the schema, but for what a grammar cannot say (`pattern`, `minimum`, …):
-`json_schema.py` finds that, and schemas that are none.
-Properties are written in the schema's order, and none that the schema does not name.
+The output is valid against the schema, except for keywords that a grammar cannot express (`pattern`,
+`minimum`, …): `json_schema.py` finds those, and invalid schemas.
+Properties are in the schema's order; the output has no others.
 Notation: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
 """
 
@@ -28,14 +28,14 @@ SHARED_RULES: Final[Mapping[str, str]] = {
     "array": '"[" ws ( value ws ( "," ws value ws )* )? "]"',
     "value": "object | array | string | number | boolean | null",
 }
-"""What every schema builds on, by name."""
+"""The rules that all schemas share, by name."""
 
 _RESERVED: Final = re.compile(r'[\\"\x00-\x1f]')
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def literal(text: str) -> str:
-    """A terminal that matches `text`."""
+    """Return a terminal that matches `text`."""
     return f'"{_RESERVED.sub(_escape, text)}"'
 
 
@@ -44,11 +44,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 class JsonGrammar:
-    """Collects the rules of one schema.
+    """The rules of one schema.
 
     Args:
-        root: the schema in which `$ref` is looked up.
-        prefix: begins the names of its rules.
+        root: the schema for `$ref`.
+        prefix: of the rules' names.
     """
 
     def __init__(self, root: Any, prefix: str) -> None:
@@ -58,7 +58,7 @@ class JsonGrammar:
         self._of_reference: dict[str, str] = {}
 
     def expression(self, schema: Any) -> str:
-        """What matches a value of `schema`; adds the rules that it needs."""
+        """Return an expression that matches a value of `schema`; add the rules it needs."""
         if not isinstance(schema, Mapping):
             return "value"
         if isinstance(reference := schema.get("$ref"), str):
@@ -66,15 +66,15 @@ class JsonGrammar:
         if "const" in schema:
             return literal(_json(schema["const"]))
         if isinstance(schema.get("enum"), list):
-            return _either(literal(_json(value)) for value in schema["enum"])
+            return _union(literal(_json(value)) for value in schema["enum"])
         for key in ("anyOf", "oneOf"):
             if isinstance(schema.get(key), list):
-                return _either(self.expression(part) for part in schema[key])
+                return _union(self.expression(part) for part in schema[key])
         if isinstance(schema.get("allOf"), list):
             return self.expression(self._merged(schema))
         types = schema.get("type")
         if isinstance(types, list):
-            return _either(self._of_type(schema, kind) for kind in types)
+            return _union(self._of_type(schema, kind) for kind in types)
         return self._of_type(schema, types or ("object" if "properties" in schema else ""))
 
     def _of_type(self, schema: Mapping[str, Any], kind: str) -> str:
@@ -106,7 +106,7 @@ class JsonGrammar:
         return f'"{{" ws {self._sequence(members)} "}}"'
 
     def _sequence(self, members: list[tuple[str, bool]]) -> str:
-        """Members in their order, the optional ones there or not, with commas between."""
+        """Build a sequence of members in order, the optional ones present or not, separated by commas."""
         first = next((at for at, (_, required) in enumerate(members) if required), None)
         if first is None:
             return self._optional([name for name, _ in members])
@@ -117,13 +117,13 @@ class JsonGrammar:
         return " ".join([*before, members[first][0], *after])
 
     def _optional(self, names: list[str]) -> str:
-        """Any of them, in their order; what may follow is a rule, lest the text grow with the square."""
+        """Build any subset, in order. The rest is a rule of its own, so that the size is not quadratic."""
         starts: list[str] = []
         rest = ""
         for name in reversed(names):
             starts.append(f"{name} {rest}")
             rest = self._rule(f'( "," ws {name} )? {rest}')
-        return f"{_either(reversed(starts))}?"
+        return f"{_union(reversed(starts))}?"
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         item = self._rule(f"{self.expression(schema.get('items'))} ws")
@@ -135,7 +135,7 @@ class JsonGrammar:
         return f'"[" ws {items if least else f"( {items} )?"} "]"'
 
     def _reference(self, reference: str) -> str:
-        """A rule of its own, so that a schema may refer to itself."""
+        """Return a rule of its own, so that a schema may be recursive."""
         if reference not in self._of_reference:
             name = f"{self._prefix}-ref{len(self._of_reference)}"
             self._of_reference[reference] = name
@@ -143,12 +143,12 @@ class JsonGrammar:
         return self._of_reference[reference]
 
     def _merged(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """`allOf` as one schema: later keys win, properties and required names add up."""
+        """Merge `allOf` into one schema: later keys win; properties and required names are united."""
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
             is_reference = isinstance(part, Mapping) and part.get("$ref")
-            whole = resolve(part["$ref"], self._root) if is_reference else part
-            for key, value in whole.items() if isinstance(whole, Mapping) else ():
+            target = resolve(part["$ref"], self._root) if is_reference else part
+            for key, value in target.items() if isinstance(target, Mapping) else ():
                 if key == "properties":
                     merged[key] = {**(merged.get(key) or {}), **(value or {})}
                 elif key == "required":
@@ -167,7 +167,7 @@ def _times(least: int, most: int | None) -> str:
     return f"{{{least},{'' if most is None else most}}}"
 
 
-def _either(expressions: Iterator[str] | Any) -> str:
+def _union(expressions: Iterator[str] | Any) -> str:
     return f"( {' | '.join(expressions)} )"
 
 

@@ -1,7 +1,7 @@
-"""What is wrong with a JSON Schema, before a grammar is made of it.
+"""Validation of JSON Schemas before a grammar is built from them.
 
-It may be no schema at all (`malformed`), or ask for what a grammar cannot say (`unenforceable`).
-A null is as if the keyword were absent.
+A schema may be invalid (`malformed`), or use a keyword that a grammar cannot express (`unenforceable`).
+A keyword whose value is null counts as absent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ _UNENFORCEABLE: Final = frozenset(
         "uniqueItems",
     }
 )
-_MOST_REPEATED: Final = 2000  # llama.cpp writes out what must be there so many times
+_MAX_REPETITIONS: Final = 2000  # llama.cpp expands required repetitions
 
 _Shape = tuple[Callable[[Any], bool], str]
 
@@ -54,15 +54,15 @@ def _is_count(value: Any) -> bool:
 
 
 _OBJECT: Final[_Shape] = (lambda value: isinstance(value, Mapping), "an object")
-_LIST: Final[_Shape] = (_is_filled, "a list that is not empty")
+_LIST: Final[_Shape] = (_is_filled, "a non-empty list")
 _LEAST: Final[_Shape] = (
-    lambda value: _is_count(value) and value <= _MOST_REPEATED,
-    f"an integer from 0 to {_MOST_REPEATED}",
+    lambda value: _is_count(value) and value <= _MAX_REPETITIONS,
+    f"an integer from 0 to {_MAX_REPETITIONS}",
 )
-_MOST: Final[_Shape] = (_is_count, "an integer from 0 on")
+_MOST: Final[_Shape] = (_is_count, "an integer of at least 0")
 _SHAPES: Final[Mapping[str, _Shape]] = {
     "$defs": _OBJECT,
-    "$ref": (lambda value: isinstance(value, str), "a text such as #/$defs/Place"),
+    "$ref": (lambda value: isinstance(value, str), "a string such as #/$defs/Place"),
     "allOf": _LIST,
     "anyOf": _LIST,
     "definitions": _OBJECT,
@@ -82,21 +82,21 @@ _SHAPES: Final[Mapping[str, _Shape]] = {
         f"one of {', '.join(TYPES)}, or a list of them",
     ),
 }
-"""What the value of a keyword must be."""
+"""The check and the description of a keyword's value."""
 
 
 def malformed(schema: Any, path: str) -> str:
-    """The first thing in it that is wrong: where it stands, what it is, what it must be; "" if none is."""
+    """Describe the first error in a schema: its path, the value, the expected type; "" if there is none."""
     return next(_malformed(schema, schema, path), "")
 
 
 def unenforceable(schema: Any, path: str) -> str:
-    """Where the first thing stands that a grammar cannot say; "" if there is none."""
+    """Return the path of the first keyword that a grammar cannot express; "" if there is none."""
     return next(_unenforceable(schema, path), "")
 
 
 def resolve(reference: str, root: Any) -> Any:
-    """The part of `root` that a `$ref` names; None if there is none."""
+    """Return the part of `root` that a `$ref` refers to; None if there is none."""
     part = root
     for key in filter(None, reference.removeprefix("#").split("/")):
         name = key.replace("~1", "/").replace("~0", "~")
@@ -105,10 +105,10 @@ def resolve(reference: str, root: Any) -> Any:
 
 
 def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
-    if isinstance(schema, bool) and (schema or schema is not root):  # no answer at all fits `false`
+    if isinstance(schema, bool) and (schema or schema is not root):  # nothing is valid against `false`
         return
     if not isinstance(schema, Mapping):
-        yield f"{path} is {show(schema)}; it must be a JSON Schema, which is an object"
+        yield f"{path} is {show(schema)}; it must be a JSON Schema, an object"
         return
     for key, (fits, what) in _SHAPES.items():
         if schema.get(key) is not None and not fits(schema[key]):
@@ -118,7 +118,7 @@ def _malformed(schema: Any, root: Any, path: str) -> Iterator[str]:
         if least is not None and most is not None and least > most:
             yield f"{path}.min{kind} is {least}; it must not be greater than max{kind}, which is {most}"
     if (reference := schema.get("$ref") or "").startswith("#") and resolve(reference, root) is None:
-        yield f"{path}.$ref is {show(reference)}, which is not there"
+        yield f"{path}.$ref is {show(reference)}, which does not exist"
     for where, part in _parts(schema):
         yield from _malformed(part, root, path + where)
 
@@ -134,7 +134,7 @@ def _unenforceable(schema: Any, path: str) -> Iterator[str]:
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The schemas within a schema, each with its place."""
+    """Yield the direct subschemas with their paths."""
     for key in ("properties", "$defs", "definitions"):
         for name, part in (schema.get(key) or {}).items():
             yield f".{key}.{name}", part

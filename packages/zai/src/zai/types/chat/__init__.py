@@ -1,4 +1,4 @@
-"""The types of chat answers, under the names of PyPI's zai-sdk."""
+"""The types of chat completions, under the names of PyPI's zai-sdk."""
 
 from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
 from zai.types.chat.chat_completion import (

@@ -1,14 +1,14 @@
-"""The types of an answer that is fetched later."""
+"""The types of tasks and their results."""
 
+from headrace.wire.chunk import Usage
 from headrace.wire.completion import Choice
 from headrace.wire.model import WireModel
-from headrace.wire.usage import Usage
 
 __all__ = ["AsyncCompletion", "AsyncTaskStatus"]
 
 
 class AsyncTaskStatus(WireModel, kw_only=True):
-    """`task_status` is PROCESSING, SUCCESS or FAIL."""
+    """The status of a task; `task_status` is PROCESSING, SUCCESS or FAIL."""
 
     id: str
     request_id: str | None = None
@@ -17,7 +17,7 @@ class AsyncTaskStatus(WireModel, kw_only=True):
 
 
 class AsyncCompletion(WireModel, kw_only=True):
-    """The answer is there."""
+    """The result of a task."""
 
     id: str | None = None
     request_id: str | None = None

@@ -1,0 +1,84 @@
+"""Draws the tables of dialects in docs/engines.md from the code.
+
+python docs/draw_dialects.py          writes them
+python docs/draw_dialects.py --check  exits with 1 if they differ from the code
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from headrace.engines.protocols import DIALECTS, Dialect
+
+PAGE = Path(__file__).with_name("engines.md")
+_BLOCK = re.compile(r"(<!-- table: dialects -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_THINKING = {
+    "object": "`thinking`, `reasoning_effort`",
+    "template": "`chat_template_kwargs`",
+    "effort": '`reasoning_effort`; off is `"none"`',
+}
+_STRUCTURE = {"grammar": "`grammar`", "response_format": "`response_format`", "": "–"}
+_ROWS: dict[str, Callable[[Dialect], str]] = {
+    "detected by": lambda dialect: _names(dialect.owners | dialect.hosts),
+    "thinking": lambda dialect: _THINKING[dialect.thinking],
+    "in every request": lambda dialect: _fields(dialect.fields),
+    "`tool_stream`": lambda dialect: _yes(dialect.tool_stream),
+    "`do_sample` false": lambda dialect: "`do_sample`" if dialect.do_sample else "`temperature` 0",
+    "further sampling fields": lambda dialect: _names(dialect.forwarded),
+    "renamed": lambda dialect: ", ".join(f"`{a}` → `{b}`" for a, b in dialect.renamed.items()) or "–",
+    "abort": lambda dialect: (
+        f"`POST {dialect.abort.path}`, then the connection is closed"
+        if dialect.abort
+        else "the connection is closed"
+    ),
+    "raw text: further fields": lambda dialect: _fields(dialect.completions),
+    "defaults of omitted fields": lambda dialect: _fields(dialect.sampling),
+    "raw text: `max_tokens`": lambda dialect: f"`{json.dumps(dialect.max_tokens)}`",
+    "raw text: structured output": lambda dialect: _STRUCTURE[dialect.structure],
+    "prompt with token ids": lambda dialect: _yes(dialect.token_prompts),
+}
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "–"
+
+
+def _fields(fields: Any) -> str:
+    return ", ".join(f"`{name}: {json.dumps(value)}`" for name, value in fields.items()) or "–"
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001
+    return "yes" if value else "no"
+
+
+def draw() -> str:
+    """Return the table: a row per property, a column per dialect."""
+    lines = [
+        "| | " + " | ".join(f"`{name}`" for name in DIALECTS) + " |",
+        "|---" * (len(DIALECTS) + 1) + "|",
+    ]
+    for title, cell in _ROWS.items():
+        lines.append(f"| {title} | " + " | ".join(map(cell, DIALECTS.values())) + " |")
+    return "\n".join(lines)
+
+
+def redraw(page: str) -> str:
+    """Return the page with a new table."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{draw()}\n{found[2]}", page)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    page = PAGE.read_text()
+    drawn = redraw(page)
+    if "--check" in sys.argv[1:]:
+        return int(page != drawn)
+    PAGE.write_text(drawn)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Writes the table of stores in docs/resume.md from the registry of stores.
+
+python docs/draw_stores.py          updates the page
+python docs/draw_stores.py --check  exits with 1 if the page is out of date
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from headrace.turns import STORES, TurnSettings
+
+PAGE = Path(__file__).with_name("resume.md")
+_BLOCK = re.compile(r"(<!-- stores -->\n).*?(<!-- end of stores -->)", re.DOTALL)
+
+
+def redraw(page: str) -> str:
+    """Replace the table in the page."""
+    lines = ["| `--store` | its turns survive |", "|---|---|"]
+    for name, kind in STORES.items():
+        addresses = ", ".join(f"`{prefix}{rest}`" for prefix, rest in kind.addresses.items())
+        default = " (the default)" if name == TurnSettings().store else ""
+        lines.append(f"| {addresses}{default} | {kind.survives} |")
+    table = "\n".join(lines) + "\n"
+    return _BLOCK.sub(lambda found: found[1] + table + found[2], page)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    page = PAGE.read_text()
+    drawn = redraw(page)
+    if "--check" in sys.argv[1:]:
+        return int(page != drawn)
+    PAGE.write_text(drawn)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

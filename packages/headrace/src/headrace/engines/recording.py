@@ -1,0 +1,106 @@
+r"""Recordings: a request and its response, byte for byte and with its timing, as JSON lines.
+
+    {"path": "chat/completions", "request": {…}, "status": 200, "content_type": "text/event-stream"}
+    {"at": 0.213, "text": "data: {…}\n\n"}            seconds since the request; one read
+    {"at": 0.217, "base64": "5Lqs"}                    a read that is not valid UTF-8 by itself
+    {"at": 0.893, "end": "whole"}                      or "cut": the connection was lost or closed
+
+Headers are not recorded, since they contain keys.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from headrace.errors import EngineError
+from headrace.files import reading
+
+__all__ = ["RecordedRead", "Recording", "read_recording", "write_recording"]
+
+
+class RecordedRead(msgspec.Struct, frozen=True):
+    """The bytes of one read, `at` seconds after the request."""
+
+    at: float
+    data: bytes
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """One request and its response; `ended_at` in seconds after the request."""
+
+    path: str
+    request: Any = None
+    status: int = 200
+    content_type: str = "text/event-stream"
+    retry_after: str = ""
+    reads: Sequence[RecordedRead] = ()
+    end: Literal["whole", "cut"] = "whole"
+    ended_at: float = 0.0
+
+
+class _Head(msgspec.Struct, omit_defaults=True):
+    path: str
+    request: Any = None
+    status: int = 200
+    content_type: str = "text/event-stream"
+    retry_after: str = ""
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    at: float
+    text: str = ""
+    base64: str = ""
+    end: Literal["whole", "cut", ""] = ""
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording from a file.
+
+    Raises:
+        EngineError: the file does not exist, or is not a recording.
+    """
+    with reading("the recording", path):
+        encoded = path.read_bytes()
+    try:
+        head_line, *lines = encoded.splitlines() or [b""]
+        head = msgspec.json.decode(head_line, type=_Head)
+        entries = [msgspec.json.decode(line, type=_Line) for line in lines if line]
+    except (msgspec.DecodeError, ValueError) as error:
+        msg = f"{path} is not a recording: {error}; `headrace record` makes recordings"
+        raise EngineError(msg) from None
+    end = next((line for line in entries if line.end), _Line(at=0.0, end="cut"))
+    return Recording(
+        path=head.path,
+        request=head.request,
+        status=head.status,
+        content_type=head.content_type,
+        retry_after=head.retry_after,
+        reads=[RecordedRead(line.at, _data(line)) for line in entries if not line.end],
+        end=end.end or "cut",
+        ended_at=end.at,
+    )
+
+
+def write_recording(path: Path, recording: Recording) -> None:
+    """Write a recording to a file, atomically."""
+    head = _Head(
+        recording.path, recording.request, recording.status, recording.content_type, recording.retry_after
+    )
+    lines = [head, *map(_line, recording.reads), _Line(recording.ended_at, end=recording.end)]
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    unfinished.replace(path)
+
+
+def _data(line: _Line) -> bytes:
+    return line.text.encode() or b64decode(line.base64)
+
+
+def _line(read: RecordedRead) -> _Line:
+    try:
+        return _Line(read.at, text=read.data.decode())
+    except UnicodeDecodeError:
+        return _Line(read.at, base64=b64encode(read.data).decode())

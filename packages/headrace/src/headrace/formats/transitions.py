@@ -1,0 +1,62 @@
+"""Transitions and conditions that several families share, and short forms to write them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from headrace.formats.format import Condition, Lookahead, State, Transition, Transitions
+
+__all__ = [
+    "ANY_CALL_OBJECT",
+    "BETWEEN_ARGUMENTS",
+    "IN_ANSWER",
+    "IN_THINKING",
+    "KNOWN_CALL_OBJECT",
+    "PARAMETERS_CALL_OBJECT",
+    "THINK",
+    "after_space",
+    "each",
+]
+
+THINK: Final = ("<think>", "</think>")
+"""The thinking tags of most families."""
+
+IN_THINKING: Final = (State.THINKING, State.REASONING)
+IN_ANSWER: Final = (State.START, State.OPEN, State.CONTENT, State.CALLS)
+BETWEEN_ARGUMENTS: Final = (State.ARGUMENTS, State.UNPARSED)
+
+
+def each(states: Iterable[State], delimiter: str, transition: Transition) -> Transitions:
+    """Return the same transition from several states."""
+    return {(state, delimiter): transition for state in states}
+
+
+def after_space(*items: str | Lookahead) -> Condition:
+    """Return the condition that any of `items` follows, after white space."""
+    return tuple((Lookahead.SPACE, item) for item in items)
+
+
+# How to recognize {"name": …, "arguments": …}.
+_BRACE: Final = (Lookahead.SPACE, "{", Lookahead.SPACE)
+_COLON: Final = (Lookahead.SPACE, ":", Lookahead.SPACE)
+_COMMA: Final = (Lookahead.SPACE, ",", Lookahead.SPACE)
+_TYPE: Final = ('"type"', *_COLON, '"function"', *_COMMA)
+_NAME: Final = ('"name"', *_COLON, '"')
+
+KNOWN_CALL_OBJECT: Final[Condition] = (
+    (*_BRACE, *_NAME, Lookahead.KNOWN_NAME, '"'),
+    (*_BRACE, *_TYPE, *_NAME, Lookahead.KNOWN_NAME, '"'),
+)
+"""The name of one of the request's tools."""
+
+PARAMETERS_CALL_OBJECT: Final[Condition] = (
+    *KNOWN_CALL_OBJECT,
+    (*_BRACE, *_NAME, Lookahead.ANY_NAME, '"', *_COMMA, '"parameters"'),
+)
+"""A known name, or any name followed by parameters."""
+
+ANY_CALL_OBJECT: Final[Condition] = (
+    *KNOWN_CALL_OBJECT,
+    (*_BRACE, *_NAME, Lookahead.ANY_NAME, '"'),
+    (*_BRACE, '"arguments"', *_COLON, "{"),
+)
+"""Any name, or the arguments before the name."""

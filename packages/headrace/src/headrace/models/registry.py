@@ -1,0 +1,77 @@
+"""The served models and their names."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from headrace.engines import Engine, Generation
+from headrace.errors import RequestError
+from headrace.formats import Format
+from headrace.parsing import OutputParser
+from headrace.prompts import ChatTemplate, render_request
+from headrace.wire import ChatRequest
+
+__all__ = ["Model", "ModelRegistry"]
+
+
+class Model(msgspec.Struct, frozen=True):
+    """An engine, with the format and the chat template of the model that it runs.
+
+    Args:
+        names: names that clients may use; the first one is canonical.
+        engine: generates text.
+        format: the markup of that text.
+        template: renders the prompt; None if the engine takes messages.
+    """
+
+    names: Sequence[str]
+    engine: Engine
+    format: Format
+    template: ChatTemplate | None
+
+    def generation(self, request: ChatRequest) -> Generation:
+        """Render a request for the engine."""
+        prompt = "" if self.template is None else render_request(self.template, request, self.format)
+        return Generation(prompt, request)
+
+    def parser(self, request: ChatRequest) -> OutputParser:
+        """Create a parser for the answer to a request."""
+        return OutputParser(
+            self.format,
+            request.schemas,
+            thinking=request.wants_thinking,
+            tool_stream=request.tool_stream,
+        )
+
+
+class ModelRegistry:
+    """Models by name, case-insensitive; the first model wins a shared name."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self.models = tuple(models)
+        self._by_name: dict[str, Model] = {}
+        for model in self.models:
+            for name in model.names:
+                self._by_name.setdefault(name.lower(), model)
+
+    @property
+    def names(self) -> list[str]:
+        """All names, without duplicates."""
+        return list(dict.fromkeys(name for model in self.models for name in model.names))
+
+    def find(self, name: str) -> Model:
+        """Return the model of that name.
+
+        Raises:
+            RequestError: 1211, with the available names.
+        """
+        model = self._by_name.get(name.lower())
+        if model is None:
+            msg = f'model "{name}" is not served here; available: {", ".join(self.names)}'
+            raise RequestError(msg, code="1211")
+        return model
+
+    async def close(self) -> None:
+        """Unload every model."""
+        for model in self.models:
+            await model.engine.close()

@@ -1,0 +1,55 @@
+"""Buffers each call until it is complete, for requests with `tool_stream` off."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from headrace.events import Event, ToolCallArguments, ToolCallEnd, ToolCallStart
+
+__all__ = ["CallBuffer"]
+
+
+class CallBuffer:
+    """Events in, events out. Content from inside a call's markup precedes the call."""
+
+    def __init__(self) -> None:
+        self._start: ToolCallStart | None = None
+        self._arguments: list[str] = []
+
+    def feed(self, events: Iterable[Event]) -> list[Event]:
+        """Return the events, each call as one `ToolCallStart` with all of its arguments."""
+        ready: list[Event] = []
+        for event in events:
+            match event:
+                case ToolCallStart():
+                    ready += self._release()
+                    self._start = event
+                case ToolCallArguments(_, text) if self._start:
+                    self._arguments.append(text)
+                case ToolCallEnd() if self._start:
+                    ready += [*self._release(), event]
+                case _:
+                    ready.append(event)
+        return ready
+
+    def finish(self) -> list[Event]:
+        """Return the call that was cut off, if any."""
+        return self._release()
+
+    def _release(self) -> list[Event]:
+        if self._start is None:
+            return []
+        start, self._start = self._start, None
+        arguments = _normalized("".join(self._arguments))
+        self._arguments.clear()
+        return [msgspec.structs.replace(start, arguments=arguments)]
+
+
+def _normalized(arguments: str) -> str:
+    """Write an object compactly, its keys sorted on the top level, as Z.ai does; keep anything else."""
+    try:
+        value = msgspec.json.decode(arguments, type=dict[str, Any])
+        return msgspec.json.encode(dict(sorted(value.items()))).decode()
+    except (msgspec.DecodeError, RecursionError):  # RecursionError: nested too deeply for msgspec
+        return arguments

@@ -1,0 +1,60 @@
+"""A format, compiled: for each state its lexer and its transitions."""
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from headrace.formats import ANY_TEXT, NEXT_ON_TEXT, Format, Lookahead, State, Transition
+from headrace.parsing.condition import ConditionMatcher
+from headrace.parsing.lexer import Lexer
+
+__all__ = ["StateTable", "compile_format"]
+
+_STOP: Final = Transition(State.END, ((Lookahead.SPACE, Lookahead.END),))
+_OUTSIDE_CALLS: Final = frozenset(
+    {
+        State.START,
+        State.THINKING,
+        State.REASONING,
+        State.OPEN,
+        State.CONTENT,
+        State.HEADER,
+        State.THINKING_HEADER,
+        State.END,
+    }
+)
+
+
+class StateTable(NamedTuple):
+    """The transitions from one state, by delimiter; `on_text` is the transition for plain text, if any."""
+
+    lexer: Lexer
+    transitions: dict[str, tuple[Transition, ConditionMatcher | None]]
+    on_text: Transition | None
+
+
+@lru_cache(maxsize=64)
+def compile_format(format: Format, *, calls: bool) -> dict[State, StateTable]:
+    """Return the table of every state. Without `calls`, the markup of calls is text."""
+    return {state: _state_table(format, state, calls=calls) for state in State}
+
+
+def _state_table(format: Format, state: State, *, calls: bool) -> StateTable:
+    transitions = {
+        delimiter: transition
+        for (source, delimiter), transition in format.transitions.items()
+        if source is state and (calls or transition.to in _OUTSIDE_CALLS or state not in _OUTSIDE_CALLS)
+    }
+    if state is not State.END:
+        transitions = dict.fromkeys(format.stop_tokens, _STOP) | transitions
+    on_text = Transition(NEXT_ON_TEXT[state]) if state in NEXT_ON_TEXT else None
+    if on_text is not None:
+        transitions.setdefault(ANY_TEXT, on_text)
+    lexer = Lexer([delimiter for delimiter in transitions if delimiter], any_text=ANY_TEXT in transitions)
+    compiled = {
+        delimiter: (transition, _matcher(transition, format)) for delimiter, transition in transitions.items()
+    }
+    return StateTable(lexer, compiled, on_text)
+
+
+def _matcher(transition: Transition, format: Format) -> ConditionMatcher | None:
+    return ConditionMatcher(transition.condition, format.stop_tokens) if transition.condition else None

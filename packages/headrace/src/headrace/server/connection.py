@@ -1,0 +1,103 @@
+"""One HTTP request and its response, on plain ASGI."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
+
+__all__ = ["Header", "HttpConnection", "Receive", "Send"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+
+class _MethodError(RequestError):
+    """A method that the path does not support; status 405 needs `Allow` (RFC 9110, 15.5.6)."""
+
+    def __init__(self, path: str, method: str, allowed: Iterable[str]) -> None:
+        super().__init__(
+            f"{path} does not support {method}; use {' or '.join(allowed)}", code="1222", status=405
+        )
+        self.allowed = ", ".join(allowed)
+
+
+class HttpConnection:
+    """A request, and methods that send its response."""
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.send = send
+        self._scope = scope
+        self._receive = receive
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The request headers by lower-case name."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query parameters."""
+        return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    def check_method(self, *allowed: str) -> None:
+        """Reject methods that the path does not support.
+
+        Raises:
+            RequestError: 1222, status 405.
+        """
+        if self.method not in allowed:
+            raise _MethodError(self.path, self.method, allowed)
+
+    async def body(self, limit: int) -> bytes:
+        """Receive the complete body.
+
+        Raises:
+            RequestError: 1210, it is larger than `limit` bytes or compressed, or the client disconnected.
+        """
+        encoding = self.headers.get("content-encoding", "identity")
+        if encoding.lower() != "identity":
+            msg = f"Content-Encoding is {encoding}; send the body without compression"
+            raise RequestError(msg, code="1210", status=415)
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                msg = "the client disconnected before the request was complete"
+                raise RequestError(msg, code="1210")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                msg = f"the body is larger than {limit} bytes; send less, or increase HEADRACE_MAX_BODY_SIZE"
+                raise RequestError(msg, code="1210")
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+    async def until_disconnect(self) -> None:
+        """Wait until the client disconnects."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def send_json(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
+        """Send a complete response."""
+        all_headers = [
+            (b"content-type", b"application/json; charset=UTF-8"),
+            (b"content-length", b"%d" % len(body)),
+            *headers,
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": all_headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def send_error(self, error: HeadraceError) -> None:
+        """Send an error as the complete response; nothing may have been sent before."""
+        headers = []
+        if isinstance(error, LimitError):
+            headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+        if isinstance(error, _MethodError):
+            headers.append((b"allow", error.allowed.encode()))
+        await self.send_json(encode_error(error), status=error.status, headers=headers)

@@ -1,0 +1,177 @@
+"""Completes a model's options from what an upstream server reports about itself."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from headrace.engines.http import HttpTransport
+from headrace.engines.protocols.dialects import detect_dialect
+from headrace.errors import EngineError, HeadraceError, RequestError
+from headrace.formats import detect_format
+from headrace.models.loading import read_key
+from headrace.models.settings import CompletionsSettings, UpstreamSettings
+from headrace.models.templates import find_template
+from headrace.options import errors_of
+from headrace.server.configuration import ModelOptions
+
+__all__ = ["DiscoveredModel", "discover_models"]
+
+_TIMEOUT: Final = 10.0  # seconds; these requests need no computation
+
+
+class _ListedModel(msgspec.Struct):
+    id: str
+    owned_by: str | None = None
+    root: str | None = None
+
+
+class _ModelList(msgspec.Struct):
+    data: list[_ListedModel]
+
+
+class DiscoveredModel(msgspec.Struct, frozen=True):
+    """A model's completed options.
+
+    Args:
+        options: given and detected.
+        notes: what was detected, and how; a line each.
+    """
+
+    options: ModelOptions
+    notes: Sequence[str]
+
+
+class ServerInfo(msgspec.Struct, frozen=True):
+    """What a server reports; only llama-server reports a `template`, others leave it ""."""
+
+    name: str
+    host: str
+    models: Sequence[_ListedModel]
+    template: str
+
+
+def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> list[DiscoveredModel]:
+    """Query the first of the servers and complete the options. Blocks until it responds.
+
+    Returns one model; without a name in the options, one for each model of the server.
+
+    Raises:
+        HeadraceError: an option is invalid, the server does not respond, or it has no such model.
+    """
+    settings = options.settings(CompletionsSettings)
+    assert isinstance(settings, UpstreamSettings)  # the only one with `url`
+    urls = [_with_path(url) for url in settings.url]
+    try:
+        with errors_of("url"):
+            key = read_key(settings.upstream_key_env, environment)
+            server = asyncio.run(_query(urls[0], key, settings.upstream_key_env))
+        return [_complete(options, urls, model, server) for model in _select(options, server)]
+    except HeadraceError as error:
+        raise options.locate(error) from None
+
+
+async def _query(url: str, key: str, variable: str) -> ServerInfo:
+    transport = HttpTransport(url, key=key, key_variable=variable)
+    try:
+        body = await _get(transport, "models")
+        try:
+            models = {model.id: model for model in msgspec.json.decode(body, type=_ModelList).data}
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            msg = f"{transport.upstream.name}/models is not a list of models: {error}; check the URL"
+            raise EngineError(msg) from None
+        if not models:
+            msg = f"{transport.upstream.name} has no models; set a name and an engine in headrace.toml"
+            raise EngineError(msg)
+        try:
+            template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
+        except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
+            template = ""
+        return ServerInfo(transport.upstream.name, transport.host, list(models.values()), template)
+    finally:
+        await transport.close()
+
+
+async def _get(transport: HttpTransport, path: str) -> bytes:
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            return await transport.get(path)
+    except TimeoutError:
+        msg = f"{transport.upstream.name} did not respond to GET {path} within {_TIMEOUT:g} s; check the URL,"
+        msg += " or set name and engine in headrace.toml to skip discovery"
+        raise EngineError(msg) from None
+
+
+def _select(options: ModelOptions, server: ServerInfo) -> Sequence[_ListedModel]:
+    """Return the requested model, or all models if none is requested."""
+    models = server.models
+    wanted = options.values.get("upstream_model") or options.name
+    if not wanted or (len(models) == 1 and "upstream_model" not in options.values):
+        return models
+    named = [model for model in models if wanted.lower() in (model.id.lower(), _short(model.id))]
+    if not named:
+        available = ", ".join(model.id for model in models)
+        msg = f"{server.name} has no model {wanted}; set upstream_model to one of: {available}"
+        raise RequestError(msg)
+    return named[:1]
+
+
+def _complete(
+    options: ModelOptions, urls: Sequence[str], model: _ListedModel, server: ServerInfo
+) -> DiscoveredModel:
+    given = options.values
+    template, origin = _template(given.get("chat_template", ""), model, server)
+    with errors_of("chat_template"):
+        text = template and find_template(template).text
+    format = given.get("format") or detect_format(text, model.id)
+    engine, reason = _engine(given.get("engine", ""), template, format)
+    dialect = detect_dialect(model.owned_by or "", server.host)
+    detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
+    notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
+    if engine == "completions":
+        detected |= {"chat_template": template, "format": format}
+        reason += f"; format {format}, template {origin}"
+    else:
+        given = {option: value for option, value in given.items() if option != "chat_template"}
+    short = _short(model.id)
+    is_unique = sum(short == _short(other.id) for other in server.models) == 1
+    name = options.name or (short if is_unique else model.id)
+    aliases = [] if model.id in (name, "") or model.id.startswith("/") else [model.id]
+    values = {**detected, "aliases": aliases, **given, "engine": engine, "url": urls}
+    return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {reason}"])
+
+
+def _engine(given: str, template: str, format: str) -> tuple[str, str]:
+    """Return the engine, and the reason for it."""
+    if given:
+        return given, "as given"
+    if not template:
+        return (
+            "chat",
+            "no chat template found, so the server parses the output; --chat-template has Headrace parse it",
+        )
+    if not format:
+        return "chat", "unknown model family, so the server parses the output; --format has Headrace parse it"
+    return "completions", "Headrace renders the prompt and parses the output"
+
+
+def _template(given: str, model: _ListedModel, server: ServerInfo) -> tuple[str, str]:
+    """Return the chat template, and its origin."""
+    if given:
+        return given, "as given"
+    if model.root and Path(model.root).is_dir():  # the server runs on this machine
+        return model.root, f"from {model.root}"
+    return server.template, "from /props"
+
+
+def _with_path(url: str) -> str:
+    """Add /v1 to a base URL without a path."""
+    host = url.rstrip("/")
+    return f"{host}/v1" if host.count("/") == 2 else host
+
+
+def _short(id: str) -> str:
+    """Shorten `zai-org/GLM-4.6` and `/models/glm-4.6.gguf` to `glm-4.6`."""
+    return id.rpartition("/")[2].removesuffix(".gguf").lower()

@@ -1,0 +1,134 @@
+"""Sending the answer of a turn: as a stream, or folded into a completion."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Final, NamedTuple
+
+from headrace.chunks import ChunkEncoder
+from headrace.errors import EngineError, RequestError
+from headrace.events import Event, Finish
+from headrace.models import Model, ModelRegistry
+from headrace.server.connection import Header, HttpConnection
+from headrace.server.frames import FrameEncoder, send_stream
+from headrace.turns import Interpreter, LogReader, Turn
+from headrace.wire import ChatRequest, Completion, fold
+
+__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "new_interpreter"]
+
+RESUMABLE: Final = "x-headrace-resumable"
+"""The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
+
+
+class Position(NamedTuple):
+    """The number of events that a client has received, and the header or parameter that contained it."""
+
+    events: int
+    name: str
+
+
+_START: Final = Position(0, "after")
+
+
+class ResponseWriter:
+    """Reads turns and sends their answers.
+
+    Args:
+        models: the served models.
+        keep_alive_interval: seconds of silence on a stream before a comment is sent.
+        repeats_role: whether each delta has the role, as Z.ai's do, or only the first.
+    """
+
+    def __init__(self, models: ModelRegistry, keep_alive_interval: float, *, repeats_role: bool) -> None:
+        self._models = models
+        self._keep_alive_interval = keep_alive_interval
+        self._repeats_role = repeats_role
+
+    async def stream(
+        self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: Position = _START
+    ) -> None:
+        """Stream the events after a position until the answer ends or the client disconnects.
+
+        Raises:
+            RequestError: 1214, the turn has fewer events; nothing has been sent.
+            HeadraceError: the turn failed before its first event; nothing has been sent.
+        """
+        frames = FrameEncoder(
+            self._interpreter(turn),
+            self._chunks(turn),
+            numbered=numbered,
+            after=after.events,
+            emits_errors=connection.headers.get(RESUMABLE) == "1",
+        )
+        with self._reading(connection, turn) as reader:
+            events = reader.take() if after.events else await reader.read()
+            first = frames.encode(events, is_saved=reader.is_saved)
+            if after.events > frames.ordinal:
+                so_far = f"turn {turn.id} has only {frames.ordinal} events so far"
+                msg = f"{after.name} is {after.events}, but {so_far}"
+                raise RequestError(msg)
+            await send_stream(reader, frames, connection.send, first, headers_of(turn, resumable=numbered))
+
+    async def wait_for_completion(
+        self, connection: HttpConnection, turn: Turn, *, partial: bool = False
+    ) -> Completion | None:
+        """Return the completion when the turn ends; None if the client disconnects before.
+
+        Raises:
+            HeadraceError: the turn failed; after its first event only unless `partial`.
+        """
+        events: list[Event] = []
+        interpreter = self._interpreter(turn)
+        with self._reading(connection, turn) as reader:
+            while not events or not isinstance(events[-1], Finish):
+                events += interpreter.feed(await reader.read())
+                if reader.is_closed:
+                    return None
+        return self._fold(turn, events, partial=partial)
+
+    def completion(self, turn: Turn) -> Completion:
+        """Return the completion of a turn that has ended.
+
+        Raises:
+            HeadraceError: the turn failed.
+        """
+        with closing(turn.reader(idle=self._keep_alive_interval)) as reader:
+            return self._fold(turn, self._interpreter(turn).feed(reader.take()))
+
+    def _fold(self, turn: Turn, events: Sequence[Event], *, partial: bool = False) -> Completion:
+        ending = events[-1]
+        if isinstance(ending, Finish) and ending.error and not partial:
+            raise EngineError(ending.error)
+        chunks = self._chunks(turn)
+        request_id = turn.header.request_id or turn.id
+        return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
+
+    def _interpreter(self, turn: Turn) -> Interpreter:
+        return new_interpreter(self._models.find(turn.request.model), turn.request)
+
+    def _chunks(self, turn: Turn) -> ChunkEncoder:
+        return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
+
+    @contextmanager
+    def _reading(self, connection: HttpConnection, turn: Turn) -> Iterator[LogReader]:
+        reader = turn.reader(idle=self._keep_alive_interval)
+        disconnect = asyncio.create_task(connection.until_disconnect())
+        disconnect.add_done_callback(lambda _: reader.close())
+        try:
+            yield reader
+        finally:
+            disconnect.cancel()
+            reader.close()
+
+
+def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:
+    """Create an interpreter for the answer to a request."""
+    return Interpreter(model.parser(request), closes_calls=not request.stop)
+
+
+def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:
+    """Return the headers of a response: the id of the turn, and whether a resumable one cannot be resumed."""
+    headers = [(b"x-request-id", turn.id.encode())]
+    if resumable and not turn.is_durable:
+        headers.append((b"x-headrace-resume", b"off"))
+    return headers

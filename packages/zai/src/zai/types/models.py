@@ -1,0 +1,21 @@
+"""The types of a list of models."""
+
+from headrace.wire.model import WireModel
+
+__all__ = ["Model", "ModelList"]
+
+
+class Model(WireModel, kw_only=True):
+    """One model; `id` is its name in requests."""
+
+    id: str
+    object: str | None = None
+    created: int | None = None
+    owned_by: str | None = None
+
+
+class ModelList(WireModel, kw_only=True):
+    """The models that the server serves."""
+
+    data: list[Model]
+    object: str | None = None

@@ -1,0 +1,101 @@
+"""Names, options, messages and pages use the field's standard terms, not the private ones of earlier versions."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = "packages/headrace/src/headrace"
+
+RETIRED = re.compile(
+    r"""
+    \b(?:
+      Catalogue | KeyRing | Clocks | Clocked | Answerer | Exchange | Signs      # classes, with capitals
+    )\b
+    | (?i:\b(?:
+      tells_errors | is_whole | pass_on | store_patience | store_failure        # other names
+    | remembrance | patience | guess\w* | trace | traces | recorded[ ]traces
+    | house | deserted | abandon\w* | verdict | nobody | somebody | whoever | everybody
+    | (?:is|are|was|be)[ ]told | see[ ]to[ ]it | as[ ]it[ ]comes? | goes?[ ]on | go-on | has[ ]left
+    | said | says? | saying | spoken | speaks?
+    | what[ ]is[ ]none | that[ ]is[ ]none | whole[ ]answer
+    )\b)
+    | --(?:first-token|idle|total|names|template|max-tokens|key|keep-alive|max-body|to|every)(?![\w-])
+    | --(?:remembrance|store-patience|store-failure)\b
+    """,
+    re.VERBOSE,
+)
+
+# Paths without retired words. Add a path when its language has been revised.
+REVISED = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "pyproject.toml",
+    "docs/configuration.md",
+    "docs/design",
+    "docs/draw_dialects.py",
+    "docs/draw_formats.py",
+    "docs/draw_options.py",
+    "docs/draw_stores.py",
+    "docs/install.md",
+    "docs/resume.md",
+    "docs/sdk.md",
+    "docs/wire.md",
+    "examples",
+    "packages/headrace/README.md",
+    SOURCES,
+    "packages/zai/README.md",
+    "packages/zai/src/zai",
+    "tests/cli",
+    "tests/models",
+    "tests/prompts",
+    "tests/server",
+    "tests/test_files.py",
+    "tests/test_options.py",
+    "tests/turns",
+    "tests/wire",
+]
+FILES = [
+    file
+    for path in REVISED
+    for file in sorted((ROOT / path).rglob("*") if (ROOT / path).is_dir() else [ROOT / path])
+    if file.suffix in {".md", ".py", ".toml"}
+]
+
+
+def retired_in(text):
+    return [
+        f"{number}: {found[0]}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for found in RETIRED.finditer(line)
+    ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_has_no_retired_words(file):
+    assert retired_in(file.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("program", [[], ["serve"], ["record"], ["parse"]], ids=" ".join)
+def test_the_help_of_a_program_has_no_retired_words(program):
+    command = [sys.executable, "-m", "headrace", *program, "--help"]
+
+    assert retired_in(subprocess.check_output(command, text=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["class KeyRing:", "--first-token 3", "--store-failure go-on", "See to it that"]
+)
+def test_a_retired_word_is_found(text):
+    assert retired_in(text) != []
+
+
+@pytest.mark.parametrize(
+    "text", ["--first-token-timeout 3", "--idle-timeout", "--upstream-key-env", "--output-dir"]
+)
+def test_a_current_option_is_not_retired(text):
+    assert retired_in(text) == []

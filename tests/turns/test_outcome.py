@@ -1,0 +1,265 @@
+"""How a turn ended is reported once, by the process that produced the ending."""
+
+import asyncio
+import logging
+
+import pytest
+
+from continuing_engine import ContinuingEngine
+from headrace.engines import ScriptedEngine
+from headrace.errors import EngineError, RequestError
+from headrace.events import Content, Finish, TokenUsage
+from headrace.turns import CancelledBy, OutcomeLogger, TurnRegistry
+from plans import planner
+from processes import SCRIPT, die, open_registry, read, start, until
+from turn_stores import memory, settings, shared
+
+__all__ = ["open_registry"]
+
+TOOLS = {"f": {"type": "object", "properties": {}}}
+CALL = "<think>Hm.</think><tool_call>f\n</tool_call>"
+
+
+class Outcomes(list):
+    """An observer that keeps what it receives."""
+
+    finished = list.append
+
+
+async def outcome_of(open_registry, engine, **kind):
+    """The only outcome of a turn that is read to its end."""
+    outcomes = Outcomes()
+    turn = await start(open_registry(engine, [outcomes]), **kind)
+    reader = turn.reader(idle=9)
+    while not turn.log.is_finished:
+        await asyncio.sleep(0.005)
+    reader.close()
+    await until(lambda: outcomes)
+    (outcome,) = outcomes
+    assert (outcome.id, outcome.owner, outcome.model) == (turn.id, "me", "glm")
+    return outcome
+
+
+resumable = pytest.mark.parametrize("resumable", [True, False])
+
+
+@resumable
+async def test_a_finished_turn(open_registry, resumable):
+    outcome = await outcome_of(open_registry, ContinuingEngine(SCRIPT, delay=0.005), resumable=resumable)
+
+    assert (outcome.finish_reason, outcome.usage, outcome.error) == ("stop", TokenUsage(7, 27), "")
+    assert (outcome.cancelled_by, outcome.stop_seconds) == (None, None)
+    assert 0.005 <= outcome.first_token_seconds < outcome.seconds
+    assert outcome.seconds >= 26 * 0.005
+
+
+@memory
+async def test_the_finish_reason_and_the_reasoning_tokens_are_those_that_a_client_receives(open_stores):
+    outcomes = Outcomes()
+    engine = ScriptedEngine(CALL, piece=4)
+    plan = planner(engine, "a b", TOOLS)
+    registry = TurnRegistry(open_stores(), plan, settings(), [outcomes])
+    turn = await start(registry)
+    await read(turn)
+    await until(lambda: outcomes)
+    await registry.close()
+    received = plan(turn.request).new_interpreter().feed(turn.log.events)[-1]
+
+    assert outcomes[0].finish_reason == received.reason == "tool_calls"
+    assert outcomes[0].usage == received.usage
+    assert received.usage.reasoning > 0
+
+
+@memory
+async def test_an_answer_that_arrived_parsed(open_registry):
+    class Parsed(ScriptedEngine):
+        async def generate(self, generation):
+            yield [Content("Hi")]
+            yield [Finish("tool_calls", TokenUsage(1, 2, 0, 1))]
+
+    outcome = await outcome_of(open_registry, Parsed(""))
+
+    assert (outcome.finish_reason, outcome.usage) == ("tool_calls", TokenUsage(1, 2, 0, 1))
+
+
+@resumable
+async def test_a_failure_before_the_first_event(open_registry, resumable):
+    engine = ScriptedEngine([RequestError("too long", code="1261")])
+    outcome = await outcome_of(open_registry, engine, resumable=resumable)
+
+    assert (outcome.finish_reason, outcome.usage, outcome.error) == ("error", TokenUsage(), "too long")
+    assert outcome.first_token_seconds is None
+
+
+async def test_a_failure_in_mid_stream(open_registry):
+    outcome = await outcome_of(open_registry, ScriptedEngine(["ab", EngineError("no GPU")]))
+
+    assert (outcome.finish_reason, outcome.error, outcome.cancelled_by) == ("network_error", "no GPU", None)
+
+
+class SlowToStop(ContinuingEngine):
+    """Takes a moment to stop."""
+
+    async def generate(self, generation):
+        try:
+            async for events in super().generate(generation):
+                yield events
+        finally:
+            await asyncio.sleep(0.05)
+
+
+async def cancelled(open_registry, cancel, *, resumable=True, **limits):
+    """The outcome of a turn that is cancelled after three tokens."""
+    engine, outcomes = SlowToStop(SCRIPT), Outcomes()
+    engine.pause_after(3)
+    registry = open_registry(engine, [outcomes], **limits)
+    turn = await start(registry, resumable=resumable)
+    reader = turn.reader(idle=9)
+    await until(lambda: turn.log.published == 3)
+    await cancel(registry, turn, reader)
+    await until(lambda: outcomes)
+    (outcome,) = outcomes
+    assert outcome.usage.completion == 3
+    assert outcome.stop_seconds >= 0.05
+    return outcome.finish_reason, outcome.cancelled_by, outcome.error
+
+
+async def test_a_turn_cancelled_by_delete(open_registry):
+    async def delete(registry, turn, reader):
+        turn.stop()
+
+    assert await cancelled(open_registry, delete) == ("stop", CancelledBy.DELETE, "")
+
+
+async def disconnect(registry, turn, reader):
+    reader.close()
+
+
+@memory
+async def test_a_turn_cancelled_by_a_disconnect(open_registry):
+    ending = ("network_error", CancelledBy.DISCONNECT, "the client disconnected")
+
+    assert await cancelled(open_registry, disconnect, resumable=False) == ending
+
+
+async def test_an_orphaned_turn(open_registry):
+    ending = ("network_error", CancelledBy.ORPHANED, "no reader for 0.1 s")
+
+    assert await cancelled(open_registry, disconnect, linger=0.1) == ending
+
+
+@memory
+async def test_a_turn_lost_at_shutdown(open_registry):
+    async def shut_down(registry, turn, reader):
+        await registry.close()
+
+    ending = ("network_error", CancelledBy.SHUTDOWN, "the server is shutting down")
+
+    assert await cancelled(open_registry, shut_down) == ending
+
+
+@shared
+async def test_at_shutdown_a_turn_that_others_can_continue_has_no_outcome(open_registry):
+    engine, outcomes = ContinuingEngine(SCRIPT), Outcomes()
+    engine.pause_after(3)
+    registry = open_registry(engine, [outcomes])
+    turn = await start(registry)
+    await until(lambda: turn.log.published == 3)
+    await registry.close()
+    await asyncio.sleep(0.01)
+
+    assert outcomes == []
+
+
+@shared
+async def test_a_turn_read_in_two_processes_has_one_outcome(open_registry):
+    here, there = Outcomes(), Outcomes()
+    producer = open_registry(ContinuingEngine(SCRIPT, delay=0.002), [here])
+    follower = open_registry(ContinuingEngine(SCRIPT), [there])
+    turn = await start(producer)
+    await asyncio.gather(read(turn), read(await follower.find(turn.id, "me")))
+    await read(await follower.find(turn.id, "me"))  # loaded again, after its end
+    await until(lambda: here)
+
+    assert (len(here), there) == (1, [])
+
+
+@shared
+async def test_a_turn_that_was_taken_over_has_one_outcome_by_the_process_that_took_over(open_registry):
+    dying, outcomes, living = ContinuingEngine(SCRIPT), Outcomes(), Outcomes()
+    dying.pause_after(5)
+    here, there = open_registry(dying, [outcomes]), open_registry(ContinuingEngine(SCRIPT), [living])
+    turn = await start(here)
+    await until(lambda: turn.log.published == 5)
+    die(here)
+    await read(await there.find(turn.id, "me"))
+    await until(lambda: living)
+    (outcome,) = living
+
+    assert outcomes == []
+    assert (outcome.finish_reason, outcome.usage) == ("stop", TokenUsage(7, 27))
+    assert (outcome.first_token_seconds, outcome.cancelled_by) == (None, None)
+
+
+@shared
+async def test_a_turn_cancelled_in_another_process_has_one_outcome_there(open_registry):
+    engine, here, there = ContinuingEngine(SCRIPT), Outcomes(), Outcomes()
+    engine.pause_after(3)
+    producer, other = open_registry(engine, [here]), open_registry(ContinuingEngine(SCRIPT), [there])
+    turn = await start(producer)
+    reading = asyncio.create_task(read(turn))
+    await until(lambda: turn.log.published == 3)
+    (await other.find(turn.id, "me")).stop()
+    await reading
+    await until(lambda: there)
+    (outcome,) = there
+
+    assert here == []
+    assert (outcome.finish_reason, outcome.cancelled_by) == ("stop", CancelledBy.DELETE)
+    assert (outcome.model, outcome.stop_seconds) == ("glm", None)
+
+
+@memory
+async def test_a_rejected_request_has_no_outcome(open_stores):
+    def reject(_):
+        raise RequestError("no such model", code="1211")
+
+    outcomes = Outcomes()
+    registry = TurnRegistry(open_stores(), reject, settings(), [outcomes])
+    with pytest.raises(RequestError):
+        await start(registry)
+    await asyncio.sleep(0)
+    await registry.close()
+
+    assert outcomes == []
+
+
+@memory
+async def test_an_error_in_an_observer_affects_neither_the_turn_nor_other_observers(open_registry, caplog):
+    class Broken:
+        def finished(self, outcome):
+            raise ZeroDivisionError
+
+    outcomes = Outcomes()
+    turn = await start(open_registry(ContinuingEngine(SCRIPT), [Broken(), outcomes]))
+
+    assert (await read(turn))[0] == SCRIPT
+    await until(lambda: outcomes)
+    assert "ZeroDivisionError" in caplog.text
+
+
+@memory
+async def test_the_log_has_a_line_for_each_turn_at_level_info(open_registry, caplog):
+    caplog.set_level(logging.INFO, "headrace.turns")
+
+    async def delete(registry, turn, reader):
+        turn.stop()
+
+    observers = [OutcomeLogger()]
+    turn = await start(open_registry(ContinuingEngine(SCRIPT), observers))
+    await read(turn)
+    await until(lambda: caplog.messages)
+    line = f"turn {turn.id}: glm, stop, 7 prompt tokens, 27 completion tokens, "
+
+    assert caplog.messages[0].startswith(line)
+    assert caplog.messages[0].endswith(" s")
