@@ -63,7 +63,7 @@ sdk-alone: python
 	rm -rf packages/*/build
 	! $(SDK) pip show --quiet aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
-	$(SDK) pytest tests/zai tests/wire tests/test_sse.py
+	$(SDK) pytest tests/zai tests/wire tests/test_http1.py tests/test_sse.py
 
 # About half an hour; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
 bench-relay: ready

@@ -10,12 +10,11 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import msgspec
 
-from headrace.engines import Engine, Generation
+from headrace.engines import Engine, Generation, Listener, Run
+from headrace.errors import HeadraceError
 from headrace.events import Event
 from headrace.models.loading import load_model
 from headrace.models.settings import CompletionsSettings, LlamaSettings
@@ -36,18 +35,53 @@ class Paced:
     def continues(self) -> bool:
         return self._engine.continues
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        async with aclosing(self._engine.generate(generation)) as events:
-            async for said in events:
-                for event in said:
-                    await asyncio.sleep(self._pace)
-                    yield [event]
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        paced = _PacedListener(listener, self._pace)
+        paced.run = self._engine.start(generation, paced)
+        return paced
 
     async def check(self) -> None:
         await self._engine.check()
 
     async def close(self) -> None:
         await self._engine.close()
+
+
+class _PacedListener:
+    """Passes one event on per `pace` seconds, and the end after the last."""
+
+    run: Run
+
+    def __init__(self, listener: Listener, pace: float) -> None:
+        self._listener = listener
+        self._pace = pace
+        self._events: list[Event] = []
+        self._end: list[HeadraceError | None] = []
+        asyncio.get_running_loop().call_later(pace, self._next)
+
+    def on_events(self, events: list[Event]) -> None:
+        self._events += events
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        self._end.append(error)
+
+    def stop(self) -> None:
+        self._events.clear()
+        self.run.stop()
+
+    def pause(self) -> None:
+        self.run.pause()
+
+    def resume(self) -> None:
+        self.run.resume()
+
+    def _next(self) -> None:
+        if self._events:
+            self._listener.on_events([self._events.pop(0)])
+        elif self._end:
+            self._listener.on_end(self._end[0])
+            return
+        asyncio.get_running_loop().call_later(self._pace, self._next)
 
 
 def serve_replica(arguments: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-import aiohttp
+import aiohttp  # of the comparison: pip install aiohttp
 import httpx2
 import msgspec
 import uvloop
@@ -33,6 +33,8 @@ from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
+from headrace.errors import HeadraceError
+from headrace.events import Event
 from headrace.wire import decode_request
 
 BURST = 20_000
@@ -131,6 +133,22 @@ def with_httpx2(client: httpx2.AsyncClient) -> Read:
     return read
 
 
+class _Sink:
+    """Discards the events of a run."""
+
+    def __init__(self, ended: asyncio.Future[None]) -> None:
+        self._ended = ended
+
+    def on_events(self, events: list[Event]) -> None:
+        pass
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+
+
 def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol) -> Read:
     """An engine for each URL, as a server has it; they land in `engines`, to be closed."""
 
@@ -140,8 +158,9 @@ def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol
             engines[key] = LoadBalancer(
                 [TimeoutEngine(UpstreamEngine(HttpTransport(url), protocol), Timeouts())]
             )
-        async for _ in engines[key].generate(Generation("", REQUEST)):
-            pass
+        ended = asyncio.get_running_loop().create_future()
+        engines[key].start(Generation("", REQUEST), _Sink(ended))
+        await ended
 
     return read
 

@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 
-from headrace.engines import Generation
+from headrace.engines import Generation, Listener, Run
+from headrace.engines.playback import Playback
 from headrace.events import Event, Finish, Text, TokenUsage
 
 _PHASES = 10
@@ -27,7 +28,10 @@ class Metronome:
         self._beats: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def generate(self, _: Generation) -> AsyncGenerator[list[Event], None]:
+    def start(self, generation: Generation, listener: Listener) -> Run:  # noqa: ARG002
+        return Playback(self._play(), listener.on_events, listener.on_end)
+
+    async def _play(self) -> AsyncGenerator[list[Event], None]:
         if self._task is None:
             loop = asyncio.get_running_loop()
             self._beats = [loop.create_future() for _ in range(_PHASES)]

@@ -3,6 +3,7 @@
 import asyncio
 
 from headrace.events import Finish, Progress, Text, TokenUsage
+from listening import GeneratedEngine
 
 __all__ = ["ASSISTANT", "ContinuingEngine"]
 
@@ -12,13 +13,11 @@ ASSISTANT = "<|assistant|>"
 _PROMPT_TOKENS = 7
 
 
-class ContinuingEngine:
+class ContinuingEngine(GeneratedEngine):
     """Says the rest of `script`, one piece a token; `Finish` counts an end token, as llama.cpp does.
 
     Set `may_speak` aside to hold it at a piece: `engine.pause_after(3)`.
     """
-
-    continues = True
 
     def __init__(self, script, *, piece=2, delay=0.0):
         self.script = script
@@ -59,9 +58,3 @@ class ContinuingEngine:
             yield [Finish("length" if is_cut else "stop", TokenUsage(_PROMPT_TOKENS + tokens_before, new))]
         finally:
             self.running -= 1
-
-    async def check(self):
-        pass
-
-    async def close(self):
-        pass

@@ -7,6 +7,7 @@ import pytest
 from headrace.events import Finish, Text
 from headrace.turns import TurnRegistry
 from headrace.wire import decode_request
+from log_readers import AwaitableReader
 from plans import planner
 from turn_stores import settings
 
@@ -40,7 +41,7 @@ async def start(registry, body=BODY, owner="me", **kind):
 
 async def read(turn):
     """Read to the end; return the joined texts and the ending."""
-    reader = turn.reader(idle=20)
+    reader = AwaitableReader(turn)
     events = []
     async with asyncio.timeout(20):
         while not events or not isinstance(events[-1], Finish):
@@ -60,7 +61,10 @@ def die(registry):
     if registry._heartbeat:
         registry._heartbeat.cancel()
     for turn in registry._turns.values():
-        turn.is_closed = True
+        turn._state = turn._state.DETACHED
         turn._writer._is_busy = True
-        turn._task.cancel()
+        if turn._run:
+            turn._run.stop()
+        if turn._task:
+            turn._task.cancel()
     registry._turns.clear()

@@ -8,7 +8,7 @@ import pytest
 from headrace import __version__
 from headrace.cli.main import main
 
-OPTIONAL = ["aiohttp", "headrace_tiny", "httptools", "jinja2", "prometheus_client", "redis"]
+OPTIONAL = ["aiohappyeyeballs", "headrace_tiny", "httptools", "jinja2", "prometheus_client", "redis"]
 OPTIONAL += ["starlette", "uvicorn", "uvloop", "xllamacpp", "yarl"]
 URL = "http://127.0.0.1:9/v1"
 
@@ -49,9 +49,9 @@ def test_the_base_install_can_parse():
         ("httptools", "server", ["serve"]),
         ("prometheus_client", "server", ["serve"]),
         ("uvicorn", "server,upstream", ["record", "--output-dir", "x", URL]),
-        ("aiohttp", "server,upstream", ["record", "--output-dir", "x", URL]),
-        ("aiohttp", "upstream", ["serve", "--port", "0", "--upstream", URL]),
-        ("aiohttp", "upstream", ["serve", "--port", "0", "--config", "chat.toml"]),
+        ("aiohappyeyeballs", "server,upstream", ["record", "--output-dir", "x", URL]),
+        ("aiohappyeyeballs", "upstream", ["serve", "--port", "0", "--upstream", URL]),
+        ("aiohappyeyeballs", "upstream", ["serve", "--port", "0", "--config", "chat.toml"]),
         ("redis", "redis", ["serve", "--port", "0", "--store", "redis://127.0.0.1:9"]),
         ("xllamacpp", "llama", ["serve", "--port", "0"]),
         ("headrace_tiny", "tiny", ["serve", "--port", "0"]),

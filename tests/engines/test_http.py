@@ -24,8 +24,8 @@ async def start_server(data):
 @pytest.mark.parametrize(
     ("scheme", "data", "reason"),
     [
-        ("http", b"", "(the connection was closed|connection reset by peer)"),
-        ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "the response is not HTTP"),
+        ("http", b"", "(the server closed the connection without a response|connection reset by peer)"),
+        ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "the server closed the connection after .*OpenSSH.*"),
         ("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", "the TLS handshake failed; an http:// URL has none"),
     ],
 )

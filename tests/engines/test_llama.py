@@ -15,6 +15,7 @@ from headrace.prompts import ChatTemplate, render_request
 from headrace.prompts.escaping import PromptEncoder
 from headrace.wire import decode_request
 from headrace_tiny import model_path
+from listening import listen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,7 +36,7 @@ def ask(engine, question="Write a poem about spring", **fields):
 
 
 async def events_of(engine, generation):
-    return [event async for events in engine.generate(generation) for event in events]
+    return [event async for events in listen(engine, generation) for event in events]
 
 
 def text_of(events):
@@ -86,7 +87,7 @@ async def test_concurrent_generations_make_progress_together(engine):
     poem = ask(engine)
 
     async def run(name):
-        async for events in engine.generate(poem):
+        async for events in listen(engine, poem):
             order.extend((name, type(event)) for event in events)
 
     await asyncio.gather(*(run(name) for name in range(5)))
@@ -103,7 +104,7 @@ async def test_generations_beyond_the_slots_are_queued(engine):
 
 async def test_a_cancel_frees_the_slot(engine):
     for _ in range(20):  # four times as often as there are slots
-        generation = engine.generate(ask(engine, max_tokens=900, stop=["never generated"]))
+        generation = listen(engine, ask(engine, max_tokens=900, stop=["never generated"]))
         await anext(generation)
         await generation.aclose()
 

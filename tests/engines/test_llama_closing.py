@@ -11,6 +11,7 @@ from headrace.engines.llama import LlamaEngine
 from headrace.errors import EngineError
 from headrace.events import Finish, Text
 from headrace_tiny import model_path
+from listening import listen
 
 PROMPT = "[gMASK]<sop><|user|>\nWrite a poem about spring<|assistant|>"
 ENDLESS = ask(PROMPT, ignore_eos=True, max_tokens=3000)
@@ -23,7 +24,7 @@ def engine():
 
 async def collect(engine, events):
     try:
-        async for new in engine.generate(ENDLESS):
+        async for new in listen(engine, ENDLESS):
             events += new
     except EngineError as error:
         return error
@@ -46,7 +47,7 @@ async def test_closing_ends_running_and_queued_generations_with_an_error(engine)
 async def test_a_closed_engine_raises(engine):
     await engine.check()
     await engine.close()
-    for check in (engine.check(), anext(engine.generate(ENDLESS))):
+    for check in (engine.check(), anext(listen(engine, ENDLESS))):
         with pytest.raises(EngineError, match="unloaded") as caught:
             await check
         assert caught.value.status == 503
@@ -54,7 +55,7 @@ async def test_a_closed_engine_raises(engine):
 
 async def test_a_generation_can_be_cancelled_while_its_prompt_is_processed(engine):
     long = ask(PROMPT * 250, max_tokens=1)
-    generation = engine.generate(long)
+    generation = listen(engine, long)
     first = await anext(generation)
     await asyncio.wait_for(generation.aclose(), 60)
 
@@ -76,7 +77,7 @@ async def test_a_slot_is_free_once_its_call_returned_however_often_its_reader_is
     await asyncio.gather(*tasks, return_exceptions=True)
     assert engine.running == 3  # llama.cpp still computes
 
-    async for _ in engine.generate(ask(PROMPT, max_tokens=1)):
+    async for _ in listen(engine, ask(PROMPT, max_tokens=1)):
         assert engine.running <= 3
     async with asyncio.timeout(60):
         while engine.running:
@@ -91,12 +92,13 @@ from headrace.engines import Generation
 from headrace.engines.llama import LlamaEngine
 from headrace.wire import decode_request
 from headrace_tiny import model_path
+from listening import listen
 
 async def main(how):
     engine = LlamaEngine(model_path(), slots=2)
     request = decode_request(b'{{"model":"m","messages":[{{"role":"user","content":"x"}}],"ignore_eos":true}}')
     async def run():
-        async for _ in engine.generate(Generation({PROMPT!r}, request)):
+        async for _ in listen(engine, Generation({PROMPT!r}, request)):
             pass
     tasks = [asyncio.create_task(run()) for _ in range(4)]
     await asyncio.sleep(0.2)

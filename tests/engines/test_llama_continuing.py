@@ -9,6 +9,7 @@ from headrace.events import Finish, Text
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.wire import decode_request
+from listening import listen
 
 QUESTIONS = [("Who are you?", {}), ("What is a 🪆?", {"thinking": {"type": "disabled"}})]
 
@@ -21,7 +22,7 @@ async def model():
 
 
 async def answer(model, generation):
-    events = [event async for new in model.engine.generate(generation) for event in new]
+    events = [event async for new in listen(model.engine, generation) for event in new]
     return [event for event in events if isinstance(event, Text)], events[-1]
 
 

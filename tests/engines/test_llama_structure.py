@@ -17,6 +17,7 @@ from headrace.prompts import ChatTemplate, render_request
 from headrace.turns import Interpreter
 from headrace.wire import decode_request
 from headrace_tiny import model_path
+from listening import listen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -74,7 +75,7 @@ def ask(engine, question, **fields):
 
 
 async def text_of(engine, generation):
-    events = [event async for new in engine.generate(generation) for event in new]
+    events = [event async for new in listen(engine, generation) for event in new]
     return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
 
 

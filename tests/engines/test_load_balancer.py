@@ -9,6 +9,7 @@ from headrace.engines import ScriptedEngine
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.errors import EngineError, LimitError, RequestError
 from headrace.events import Text
+from listening import listen
 from virtual_time import virtual_time
 
 __all__ = ["virtual_time"]
@@ -25,11 +26,11 @@ class Server(ScriptedEngine):
         self.requests = 0
         self.closed = False
 
-    async def generate(self, generation):
+    async def _play(self, generation):
         self.requests += 1
         if self.down is not None:
             raise self.down
-        async for events in super().generate(generation):
+        async for events in super()._play(generation):
             yield events
 
     async def check(self):
@@ -45,7 +46,7 @@ UNREACHABLE = EngineError("unreachable", code="1221")
 
 async def text_of(balancer):
     return "".join(
-        [e.text async for events in balancer.generate(ask()) for e in events if isinstance(e, Text)]
+        [e.text async for events in listen(balancer, ask()) for e in events if isinstance(e, Text)]
     )
 
 
@@ -135,7 +136,7 @@ async def test_there_is_no_retry_after_the_first_event():
     balancer = LoadBalancer(servers)
     received = []
     with pytest.raises(EngineError):
-        async for events in balancer.generate(ask()):
+        async for events in listen(balancer, ask()):
             received += events
 
     assert received == [Text("a")]

@@ -11,6 +11,7 @@ from headrace.engines.recording import RecordedRead, Recording, read_recording, 
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
+from listening import listen
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]
 READS = [RecordedRead(0.02 * number, frame + b"\n\n") for number, frame in enumerate(FRAMES)]
@@ -26,7 +27,7 @@ def replay(recording=RECORDING, **options):
 async def run(engine):
     events = []
     try:
-        async for new in engine.generate(ask()):
+        async for new in listen(engine, ask()):
             events += new
     except HeadraceError as error:
         return events, error

@@ -12,6 +12,7 @@ from headrace.engines.recording import RecordedRead, Recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
+from listening import listen
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "reference" / "recordings"
 pytestmark = [
@@ -61,7 +62,7 @@ async def played(body, text):
     generation = ask(**{**body, "stream": True, "tool_stream": False})
     transport = ReplayTransport([recording_of(body, text)], speed=0)
     engine = UpstreamEngine(transport, protocol("chat", "zai"))
-    events = [event async for new in engine.generate(generation) for event in new]
+    events = [event async for new in listen(engine, generation) for event in new]
     return chunks_of("chat", events, generation)
 
 

@@ -9,6 +9,7 @@ from headrace.engines import ScriptedEngine
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.errors import EngineError
 from headrace.events import Finish, Progress, Text
+from listening import GeneratedEngine, listen
 from virtual_time import virtual_time
 
 __all__ = ["virtual_time"]
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("virtual_time")
 OFF = {"first_token": 0, "idle": 0, "total": 0}
 
 
-class Slow:
+class Slow(GeneratedEngine):
     """An engine that emits each event after a delay."""
 
     def __init__(self, *script):
@@ -32,19 +33,13 @@ class Slow:
         finally:
             self.is_closed = True
 
-    async def check(self):
-        pass
-
-    async def close(self):
-        pass
-
 
 async def run(engine, timeouts):
     """The events, the error, and the elapsed seconds."""
     clock = asyncio.get_running_loop().time
     events, started_at = [], clock()
     try:
-        async for new in TimeoutEngine(engine, Timeouts(**{**OFF, **timeouts})).generate(ask()):
+        async for new in listen(TimeoutEngine(engine, Timeouts(**{**OFF, **timeouts})), ask()):
             events += new
     except EngineError as error:
         return events, error, clock() - started_at
@@ -87,14 +82,14 @@ async def test_heartbeats_restart_the_timeouts_and_are_not_passed_on(timeouts):
     """A server sends a long call, which is buffered until it is complete."""
     beginning = [(0, Text("a"))] if "idle" in timeouts else []
     script = [*beginning, *[(0.05,)] * 10, (0, Finish("stop"))]
-    stream = TimeoutEngine(Slow(*script), Timeouts(**{**OFF, **timeouts})).generate(ask())
+    stream = listen(TimeoutEngine(Slow(*script), Timeouts(**{**OFF, **timeouts})), ask())
 
     assert [len(events) async for events in stream] == [1] * (len(beginning) + 1)
 
 
 async def test_a_slow_reader_causes_no_timeout():
     timeouts = Timeouts(first_token=0.05, idle=0.05, total=0)
-    async for _ in TimeoutEngine(ScriptedEngine("abc", piece=1), timeouts).generate(ask()):
+    async for _ in listen(TimeoutEngine(ScriptedEngine("abc", piece=1), timeouts), ask()):
         await asyncio.sleep(0.12)
 
 
@@ -109,7 +104,7 @@ async def test_a_cancel_raises_cancelled_error_and_no_timeout():
 
 async def test_closing_the_generator_closes_the_engine():
     engine = Slow((0, Text("a")), (60, Text("b")))
-    generation = TimeoutEngine(engine, Timeouts()).generate(ask())
+    generation = listen(TimeoutEngine(engine, Timeouts()), ask())
     await anext(generation)
     await generation.aclose()
 

@@ -1,6 +1,7 @@
 """An engine of a server: its events, its failures, and its aborts."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -12,13 +13,14 @@ from headrace.engines.protocols.dialects import AbortEndpoint
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
 from headrace.events import Content, Finish
+from listening import listen
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
 
 HELLO = [Content("Hel"), Content("lo")]
 
 
 async def events_of(engine, generation=None):
-    return [event async for events in engine.generate(generation or ask()) for event in events]
+    return [event async for events in listen(engine, generation or ask()) for event in events]
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ async def test_a_stream_becomes_events_and_the_key_is_sent(behind):
 async def test_the_events_of_one_read_are_one_list(behind):
     _, engine = behind(Reply([b"".join(stream("Hel", "lo"))]))
 
-    assert [len(events) async for events in engine.generate(ask())] == [3]
+    assert [len(events) async for events in listen(engine, ask())] == [3]
 
 
 async def test_a_call_that_is_buffered_until_it_is_complete_has_heartbeats(behind):
@@ -66,7 +68,7 @@ async def test_a_call_that_is_buffered_until_it_is_complete_has_heartbeats(behin
         Reply([b": waiting\n\n", 0.02, *(part for piece in pieces for part in (piece, 0.02)), end])
     )
 
-    *heartbeats, end = [events async for events in engine.generate(ask(tools=TOOLS))]
+    *heartbeats, end = [events async for events in listen(engine, ask(tools=TOOLS))]
     assert len(heartbeats) > 1
     assert not any(heartbeats)
     assert [type(event).__name__ for event in end] == ["ToolCallStart", "ToolCallEnd", "Finish"]
@@ -200,7 +202,7 @@ async def test_the_events_before_a_failure_are_emitted(behind, broken, error):
     _, engine = behind(broken, Reply(stream("Hel", "lo")))
     received = []
     with pytest.raises((EngineError, DecodeError), match=error):
-        async for events in engine.generate(ask()):
+        async for events in listen(engine, ask()):
             received += events
 
     assert received == HELLO
@@ -238,7 +240,7 @@ async def test_a_cancel_closes_the_connection(behind, reply):
 
 async def test_closing_the_generator_closes_the_connection(behind):
     server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"))
-    generation = engine.generate(ask())
+    generation = listen(engine, ask())
     await anext(generation)
     await generation.aclose()
 
@@ -251,7 +253,7 @@ async def test_a_cancel_is_sent_to_the_abort_endpoint_of_the_dialect(behind, dia
     endpoint = DIALECTS[dialect].abort
     hello = chunk("Hi") | {"choices": [{"index": 0, "text": "Hi", "delta": {"content": "Hi"}}]}
     server, engine = behind(Reply([sse(hello)], end="hold"), Reply(b""), kind=kind, dialect=dialect)
-    generation = engine.generate(ask())
+    generation = listen(engine, ask())
     await anext(generation)
     await generation.aclose()
     request, *aborts = server.asked
@@ -276,7 +278,7 @@ def test_sglang_alone_has_an_abort_endpoint():
 async def test_an_abort_that_fails_does_not_keep_the_connection_open(behind, monkeypatch, reply):
     monkeypatch.setattr("headrace.engines.upstream._ABORT_SECONDS", 0.1)
     server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"), reply, dialect="sglang")
-    generation = engine.generate(ask())
+    generation = listen(engine, ask())
     await anext(generation)
     await generation.aclose()
 
@@ -304,25 +306,25 @@ async def test_calls_of_a_server_that_parses_are_events(behind):
 
 
 async def test_an_idle_connection_that_the_server_closed_is_replaced():
-    connections = 0
+    connections = []
 
     async def answer_once(reader, writer):
-        nonlocal connections
-        connections += 1
-        for body in (b"".join(stream("Hi")), b""):
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
-            if body:
-                head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
-                writer.write(head % len(body) + body)
-        writer.close()
+        connections.append(asyncio.current_task())
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            for body in (b"".join(stream("Hi")), b""):
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+                if body:
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+                    writer.write(head % len(body) + body)
 
     server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
     transport = HttpTransport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     engine = UpstreamEngine(transport, protocol("chat"))
     answers = [(await events_of(engine))[0] for _ in range(4)]
     await engine.close()
+    await asyncio.wait(connections)
     server.close()
 
     assert answers == [Content("Hi")] * 4
-    assert connections == 4
+    assert len(connections) == 4

@@ -141,8 +141,8 @@ def test_a_defect_is_logged_with_the_request_id_that_the_client_gets(request_, d
     assert message[1] in log
 
 
-def test_a_defect_during_a_stream_closes_the_connection(capsys):
+def test_a_defect_during_a_stream_closes_the_connection(caplog):
     with serve_defective("Hi!") as client, pytest.raises(httpx2.RemoteProtocolError, match="incomplete"):
         client.post(CHAT, json={**HELLO, "stream": True})
 
-    assert "AssertionError" in capsys.readouterr().err
+    assert "AssertionError" in caplog.text

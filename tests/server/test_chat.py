@@ -170,8 +170,8 @@ def test_an_engine_failure_before_a_completion_is_sent_is_an_error(serve):
 
 def test_an_engine_that_ends_without_a_finish_is_a_network_error(serve):
     class Endless(ScriptedEngine):
-        async def generate(self, generation):
-            async for events in super().generate(generation):
+        async def _play(self, generation):
+            async for events in super()._play(generation):
                 if not isinstance(events[0], Finish):
                     yield events
 

@@ -1,6 +1,4 @@
-import asyncio
 import json
-import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -11,9 +9,9 @@ from headrace.chunks import ChunkEncoder
 from headrace.events import Finish, Progress, Text
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
-from headrace.server.frames import FrameEncoder, send_stream
+from headrace.server.frames import FrameEncoder
 from headrace.sse import DONE
-from headrace.turns import Interpreter, MemoryLog
+from headrace.turns import Interpreter
 from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
 
 TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
@@ -40,61 +38,6 @@ def test_each_event_is_a_frame_and_done_is_the_last():
 
 def test_events_without_frames_are_no_bytes():
     assert encoder().encode([Text("<think>")]) == b""
-
-
-async def test_events_during_backpressure_are_sent_in_one_frame():
-    log = MemoryLog()
-    sent = []
-    may_go_on = asyncio.Event()
-
-    async def send(message):
-        sent.append(message.get("body", b""))
-        if len(sent) == 2:  # the first frame: from here on the client does not read
-            await may_go_on.wait()
-
-    publish(log, [Text("A")])
-    reader, frames = log.reader(idle=9), encoder()
-    first = frames.encode(await reader.read())
-    sending = asyncio.create_task(send_stream(reader, frames, send, first))
-    await asyncio.sleep(0)
-    words = [f" word{number}" for number in range(1000)]
-    for word in words:
-        publish(log, [Text(word)])
-    publish(log, [Finish("stop")])
-    may_go_on.set()
-    await sending
-
-    assert [len(events_of(body)) for body in sent[1:3]] == [1, 3]
-    assert "".join(deltas(chunks_of(b"".join(sent)), "content")) == "A" + "".join(words)
-
-
-async def test_a_client_that_does_not_read_uses_no_memory_besides_the_log():
-    async def never(_):
-        await asyncio.Event().wait()
-
-    async def grown(*, stalled):
-        log = MemoryLog()
-        publish(log, [Text("A")])
-        sending = []
-        for _ in range(stalled):
-            reader, frames = log.reader(idle=9), encoder()
-            first = frames.encode(await reader.read())
-            sending.append(asyncio.create_task(send_stream(reader, frames, never, first)))
-        await asyncio.sleep(0)
-        tracemalloc.start()
-        for number in range(5000):
-            publish(log, [Text(f" word{number}")])
-        await asyncio.sleep(0)
-        size = tracemalloc.get_traced_memory()[0]
-        tracemalloc.stop()
-        for task in sending:
-            task.cancel()
-        await asyncio.gather(*sending, return_exceptions=True)
-        return size
-
-    alone = await grown(stalled=0)
-    assert alone > 500_000
-    assert await grown(stalled=20) < alone + 100_000
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -181,27 +124,6 @@ def texts_of(body):
             text += delta.get("reasoning_content", "") + delta.get("content", "")
             text += "".join(call["function"]["arguments"] for call in delta.get("tool_calls", ()))
     return text
-
-
-@pytest.mark.parametrize(
-    "event", [Progress(1, 9), Text("")], ids=["while the prompt is read", "while a call is held"]
-)
-async def test_events_without_frames_are_silence_for_the_client(event):
-    log = MemoryLog()
-    sent = []
-
-    async def send(message):
-        sent.append(message.get("body", b""))
-
-    reader = log.reader(idle=0.05)
-    sending = asyncio.create_task(send_stream(reader, encoder(), send, b""))
-    for number in range(30):
-        publish(log, [Progress(number, 30)] if isinstance(event, Progress) else [event])
-        await asyncio.sleep(0.01)
-    publish(log, [Finish("stop")])
-    await sending
-
-    assert sent.count(b": keep-alive\n") >= 2
 
 
 def test_without_tool_stream_a_call_is_one_frame():

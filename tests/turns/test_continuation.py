@@ -5,8 +5,9 @@ from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import Generation
 from headrace.errors import EngineError
 from headrace.events import Content, Finish, Text, TokenUsage
-from headrace.turns.continuation import continue_answer, derive_seed
+from headrace.turns.continuation import derive_seed, start_continuation
 from headrace.wire import decode_request
+from listening import Listening
 
 SCRIPT = "one two three four"
 
@@ -17,11 +18,10 @@ def generation(**fields):
 
 
 async def continued(engine, generation, logged, prompt_tokens=7):
-    return [
-        event
-        async for events in continue_answer(engine, generation, logged, prompt_tokens)
-        for event in events
-    ]
+    listening = Listening()
+    start_continuation(engine, generation, logged, prompt_tokens, listening)
+    assert await listening.ended is None
+    return listening.events
 
 
 def fragments(text):

@@ -16,6 +16,7 @@ from headrace.events import (
 )
 from headrace.turns import MemoryLog
 from headrace.turns.log import Failure
+from log_readers import AwaitableReader
 
 
 def log_of(*events):
@@ -34,12 +35,12 @@ async def test_a_reader_receives_everything_that_was_published_before_it_attache
     log = log_of(Text("a"))
     publish(log, Text("b"))
 
-    assert await log.reader(idle=9).read() == [Text("a"), Text("b")]
+    assert await AwaitableReader(log).read() == [Text("a"), Text("b")]
 
 
 async def test_a_waiting_reader_wakes_up_when_events_are_published():
     log = MemoryLog()
-    reader = log.reader(idle=9)
+    reader = AwaitableReader(log)
     reading = asyncio.create_task(reader.read())
     await asyncio.sleep(0)
     publish(log, Text("a"))
@@ -49,7 +50,7 @@ async def test_a_waiting_reader_wakes_up_when_events_are_published():
 
 async def test_several_readers_each_read_everything_at_their_own_pace():
     log = MemoryLog()
-    fast, slow = log.reader(idle=9), log.reader(idle=9)
+    fast, slow = AwaitableReader(log), AwaitableReader(log)
     publish(log, Text("a"))
     first = await fast.read()
     publish(log, Text("b"))
@@ -60,10 +61,10 @@ async def test_several_readers_each_read_everything_at_their_own_pace():
 
 async def test_appended_events_are_readable_once_they_are_published():
     log = MemoryLog()
-    reader = log.reader(idle=9)
+    reader = AwaitableReader(log)
     log.append([Text("a"), Text("b"), Finish("stop")])
 
-    assert (list(reader.take()), log.has_ending, log.is_finished) == ([], True, False)
+    assert (list(reader._reader.take()), log.has_ending, log.is_finished) == ([], True, False)
     log.publish(2)
     assert await reader.read() == [Text("a"), Text("b")]
     log.publish(3)
@@ -76,19 +77,12 @@ async def test_unpublished_events_can_be_dropped():
     log.drop_unpublished()
     publish(log, Text("c"))
 
-    assert await log.reader(idle=9).read() == [Text("a"), Text("c")]
-
-
-async def test_a_read_returns_nothing_after_each_idle_period():
-    reader = MemoryLog().reader(idle=0.02)
-
-    assert await reader.read() == []
-    assert await reader.read() == []
+    assert await AwaitableReader(log).read() == [Text("a"), Text("c")]
 
 
 async def test_progress_is_received_but_not_kept():
     log = MemoryLog()
-    early = log.reader(idle=9)
+    early = AwaitableReader(log)
     publish(log, Progress(1, 4))
 
     assert await early.read() == [Progress(1, 4)]
@@ -97,7 +91,7 @@ async def test_progress_is_received_but_not_kept():
 
 async def test_progress_is_received_before_the_events_after_it_are_published():
     log = MemoryLog()
-    reader = log.reader(idle=9)
+    reader = AwaitableReader(log)
     log.append([Progress(1, 4), Text("a")])
 
     assert await reader.read() == [Progress(1, 4)]
@@ -117,7 +111,7 @@ async def test_a_failure_before_the_first_event_is_raised_for_every_reader(error
     publish(log, log.ending(error))
 
     assert log.is_finished
-    for reader in (log.reader(idle=9), log.reader(idle=9)):
+    for reader in (AwaitableReader(log), AwaitableReader(log)):
         with pytest.raises(HeadraceError, match=error.message) as raised:
             await reader.read()
 
@@ -161,7 +155,7 @@ async def test_on_end_is_called_once_when_the_ending_is_readable():
 async def test_on_orphaned_is_called_when_the_last_reader_is_closed():
     calls = []
     log = MemoryLog(on_orphaned=lambda: calls.append("orphaned"))
-    one, two = log.reader(idle=9), log.reader(idle=9)
+    one, two = AwaitableReader(log), AwaitableReader(log)
     one.close()
     one.close()
     assert (calls, log.is_orphaned) == ([], False)
@@ -170,12 +164,73 @@ async def test_on_orphaned_is_called_when_the_last_reader_is_closed():
     assert (calls, log.is_orphaned) == (["orphaned"], True)
 
 
-async def test_a_reader_that_is_closed_while_it_waits_returns_nothing():
+async def test_a_reader_is_called_in_the_call_stack_of_publish():
     log = MemoryLog()
-    reader = log.reader(idle=9)
-    reading = asyncio.create_task(reader.read())
-    await asyncio.sleep(0)
-    reader.close()
+    calls = []
+    reader = log.reader(lambda: calls.append(list(reader.take())))
+    log.append([Text("a"), Text("b")])
+    assert calls == []
+    log.publish(1)
+    log.publish()
 
-    assert (await reading, reader.is_closed) == ([], True)
-    assert await reader.read() == []
+    assert calls == [[Text("a")], [Text("b")]]
+
+
+async def test_the_backlog_of_a_reader_is_the_text_that_it_has_not_read():
+    log = MemoryLog()
+    reader = log.reader()
+    publish(log, Text("abc"), Content("de"))
+    assert reader.backlog == 5
+    reader.take()
+    publish(log, Finish("stop"))
+
+    assert (reader.backlog, reader.has_events) == (0, True)
+
+
+# --- packing
+
+
+def long_log(count, readers=()):
+    log = MemoryLog()
+    events = [Text(f" word{number}", 1, (number,)) for number in range(count)]
+    attached = [log.reader() for _ in readers]
+    for event in events:
+        publish(log, event)
+        for reader, reads in zip(attached, readers, strict=True):
+            if reads:
+                reader.take()
+    return log, events, attached
+
+
+@pytest.mark.parametrize("readers", [[], [True], [True, True]])
+async def test_events_that_every_reader_has_passed_are_packed_and_stay_what_they_were(readers):
+    log, events, _ = long_log(3000, readers)
+
+    assert len(log._events) < 1100
+    assert len(log) == 3000
+    assert log.events == events
+    assert await AwaitableReader(log).read() == events
+    for start, stop in [(0, 1), (511, 513), (700, 2900), (2999, 3000), (1024, 1536), (5, 5)]:
+        assert log.slice(start, stop) == events[start:stop]
+
+
+async def test_events_that_a_reader_has_not_passed_are_not_packed():
+    log, events, (_, slow) = long_log(3000, [True, False])
+
+    assert len(log._events) == 3000
+    assert slow.take() == events
+
+
+async def test_a_packed_log_takes_about_its_text():
+    log, events, _ = long_log(20_000)
+    text = sum(len(event.text) for event in events)
+
+    assert sum(map(len, log._packed)) < 2 * text
+
+
+async def test_unpublished_events_are_dropped_from_a_packed_log():
+    log, events, _ = long_log(3000)
+    log.append([Text("unsaved"), Finish("stop")])
+    log.drop_unpublished()
+
+    assert (log.events, log.has_ending) == (events, False)

@@ -30,7 +30,7 @@ async def outcome_of(open_registry, engine, **kind):
     """The only outcome of a turn that is read to its end."""
     outcomes = Outcomes()
     turn = await start(open_registry(engine, [outcomes]), **kind)
-    reader = turn.reader(idle=9)
+    reader = turn.reader()
     while not turn.log.is_finished:
         await asyncio.sleep(0.005)
     reader.close()
@@ -73,7 +73,7 @@ async def test_the_finish_reason_and_the_reasoning_tokens_are_those_that_a_clien
 @memory
 async def test_an_answer_that_arrived_parsed(open_registry):
     class Parsed(ScriptedEngine):
-        async def generate(self, generation):
+        async def _play(self, generation):
             yield [Content("Hi")]
             yield [Finish("tool_calls", TokenUsage(1, 2, 0, 1))]
 
@@ -114,7 +114,7 @@ async def cancelled(open_registry, cancel, *, resumable=True, **limits):
     engine.pause_after(3)
     registry = open_registry(engine, [outcomes], **limits)
     turn = await start(registry, resumable=resumable)
-    reader = turn.reader(idle=9)
+    reader = turn.reader()
     await until(lambda: turn.log.published == 3)
     await cancel(registry, turn, reader)
     await until(lambda: outcomes)

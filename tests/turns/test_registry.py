@@ -12,6 +12,7 @@ from headrace.errors import RequestError
 from headrace.events import CANCELLED, Finish, TokenUsage
 from headrace.turns import TurnRegistry
 from headrace.turns.store import GoneError
+from log_readers import AwaitableReader
 from plans import planner
 from processes import BODY, SCRIPT, die, open_registry, read, start, until
 from turn_stores import header, settings, shared
@@ -190,9 +191,9 @@ async def test_an_orphaned_turn_is_cancelled_after_the_linger_time(open_registry
     engine.pause_after(3)
     registry = open_registry(engine, linger=2)
     turn = await start(registry)
-    turn.reader(idle=9).close()
+    turn.reader().close()
     await asyncio.sleep(0.1)
-    reader = turn.reader(idle=9)  # back in time
+    reader = turn.reader()  # back in time
     await asyncio.sleep(2.2)
     assert engine.running == 1
     reader.close()
@@ -220,7 +221,7 @@ async def test_a_detached_turn_is_never_cancelled_for_lack_of_readers(open_regis
     engine = ContinuingEngine(SCRIPT, delay=0.01)
     registry = open_registry(engine, linger=0.05)
     turn = await start(registry, resumable=False, detached=True)
-    (await registry.find(turn.id, "me")).reader(idle=9).close()
+    (await registry.find(turn.id, "me")).reader().close()
     await until(lambda: turn.log.is_finished)
 
     assert (await read(await registry.find(turn.id, "me")))[0] == SCRIPT
@@ -244,7 +245,7 @@ async def test_an_immediate_failure_is_the_same_for_a_later_reader(open_registry
     registry = open_registry(ScriptedEngine([RequestError("too long", code="1261")]))
     turn = await start(registry)
     for found in (turn, await registry.find(turn.id, "me")):
-        reader = found.reader(idle=9)
+        reader = AwaitableReader(found)
         with pytest.raises(Exception, match="too long") as raised:
             await reader.read()
         reader.close()

@@ -11,6 +11,7 @@ from headrace.events import CANCELLED, Finish, Text, TokenUsage
 from headrace.turns import Turn, new_turn_id
 from headrace.turns.store import TurnHeader
 from headrace.wire import decode_request
+from log_readers import AwaitableReader
 from plans import planner
 from turn_stores import settings
 
@@ -19,8 +20,9 @@ REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"
 
 def begin(engine):
     header = TurnHeader(id=new_turn_id(0), owner="", created=0)
-    turn = Turn(header, REQUEST, planner(engine, "a b"), settings())
-    turn.produce()
+    plan = planner(engine, "a b")
+    turn = Turn(header, REQUEST, plan, settings())
+    turn.produce(plan(REQUEST))
     return turn
 
 
@@ -28,6 +30,12 @@ async def ended(turn):
     while not turn.log.is_finished:
         await asyncio.sleep(0)
     return turn.log.events
+
+
+async def stopped(engine):
+    async with asyncio.timeout(5):
+        while engine.running:
+            await asyncio.sleep(0)
 
 
 def test_an_id_is_the_time_in_beijing_and_16_hex_digits():
@@ -52,7 +60,7 @@ async def test_a_cancelled_turn_stops_its_engine_and_keeps_its_output():
     turn.stop()
 
     assert await ended(turn) == [Text("abca"), Finish(CANCELLED, TokenUsage(completion=1))]
-    assert engine.running == 0
+    await stopped(engine)
 
 
 async def test_a_finished_turn_cannot_be_cancelled():
@@ -67,7 +75,7 @@ async def test_a_finished_turn_cannot_be_cancelled():
 async def test_without_readers_it_is_cancelled_at_once():
     engine = ScriptedEngine("abc" * 100, delay=0.01)
     turn = begin(engine)
-    one, two = turn.reader(idle=9), turn.reader(idle=9)
+    one, two = AwaitableReader(turn), turn.reader()
     await one.read()
     one.close()
     await asyncio.sleep(0.02)
@@ -75,7 +83,7 @@ async def test_without_readers_it_is_cancelled_at_once():
     two.close()
 
     assert (await ended(turn))[-1].error == "the client disconnected"
-    assert engine.running == 0
+    await stopped(engine)
 
 
 async def test_an_engine_error_in_mid_stream_is_the_ending():
@@ -86,7 +94,7 @@ async def test_an_engine_error_in_mid_stream_is_the_ending():
 
 async def test_an_engine_that_stops_without_an_ending_is_a_network_error():
     class Endless(ScriptedEngine):
-        async def generate(self, generation):
+        async def _play(self, generation):
             yield [Text("a")]
 
     assert (await ended(begin(Endless(""))))[-1].reason == "network_error"
@@ -94,14 +102,14 @@ async def test_an_engine_that_stops_without_an_ending_is_a_network_error():
 
 async def test_a_defect_is_logged_and_ends_the_turn(caplog):
     class Broken(ScriptedEngine):
-        async def generate(self, generation):
+        async def _play(self, generation):
             yield [Text("a")]
             raise ZeroDivisionError
 
     turn = begin(Broken(""))
     events = await ended(turn)
 
-    assert turn.id in events[-1].error
+    assert events[-1].error == "internal server error; see the server log"
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -114,4 +122,4 @@ async def test_cancelling_at_any_moment_leaves_nothing_running(moment):
     turn.stop()
 
     assert (await ended(turn))[-1] == Finish(CANCELLED, TokenUsage(completion=len(turn.log.events) - 1))
-    assert engine.running == 0
+    await stopped(engine)

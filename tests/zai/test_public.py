@@ -71,7 +71,7 @@ def test_the_sdk_imports_nothing_of_the_server():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == "['errors', 'events', 'sse', 'wire']"
+    assert done.stdout.strip() == "['errors', 'events', 'http1', 'sse', 'wire']"
 
 
 def imported_from(folder):

@@ -1,34 +1,39 @@
-"""The interface of an engine: it takes a generation and emits events.
+"""What an engine is: something that turns a generation into events, and pushes them.
 
-    async for events in engine.generate(generation):    # a list: the events that were ready together
-        …
+    run = engine.start(generation, listener)
+                                     listener.on_events(events)      any number of times
+                                     listener.on_end(error | None)   exactly once
+    run.stop()                       no more events; on_end(None) once the engine has stopped
+    run.pause(), run.resume()        backpressure: no more events than a buffer holds
 
-An engine may emit `Progress` while it processes the prompt, then emits `Text` or parsed events, and last
-exactly one `Finish`. An empty list is a heartbeat: the engine is alive, but has no event to emit. A failure
-raises `HeadraceError`: before the first event it becomes the response's status, later the end of the stream.
-Closing the iterator aborts the generation.
+An engine emits `Progress` while it reads the prompt (or nothing), then `Text` or parsed events, and finally
+exactly one `Finish`. An empty list is a heartbeat: output arrived that means nothing yet. `on_end(None)`
+follows the `Finish`; `on_end(error)` reports a failure: before the first event it becomes the response's
+status, after it the stream's ending. Every wrapper (timeouts, load balancer) is a listener below and an
+engine above. Everything happens in one event loop: no call waits, and a listener is never called from within
+`start` or `stop`.
 """
 
-from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
 
+from headrace.errors import HeadraceError
 from headrace.events import Event, Text
 from headrace.wire.request import ChatRequest
 
-__all__ = ["Engine", "Generation"]
+__all__ = ["Engine", "Generation", "Listener", "Run"]
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """The input of an engine.
+    """What a model continues from.
 
     Args:
         prompt: the rendered prompt, for engines that take text; see `headrace.prompts.escaping`.
-        request: sampling, limits and stop strings; for engines that render and parse themselves, everything.
-        prefix: the start of the answer, if it is to be continued.
-        needs_token_ids: whether to emit the ids of the tokens if possible, because the answer may have to be
-            continued: its text alone may be tokenized differently than it was generated.
+        request: sampling, limits and stop strings; for engines that parse themselves, everything.
+        prefix: the beginning of the answer, to be continued.
+        needs_token_ids: report token ids where possible, because the answer may have to be continued:
+            text alone may be tokenised differently within a word.
     """
 
     prompt: str
@@ -37,26 +42,58 @@ class Generation(msgspec.Struct, frozen=True):
     needs_token_ids: bool = False
 
 
+class Listener(Protocol):
+    """Receives what a run produces."""
+
+    def on_events(self, events: list[Event]) -> None:
+        """Receive the events that became ready together; [] is a heartbeat."""
+        ...
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        """The run is over and holds nothing any more: finished, stopped, or failed with `error`."""
+        ...
+
+
+class Run(Protocol):
+    """A generation under way."""
+
+    def stop(self) -> None:
+        """Stop as soon as possible. No events follow, only `on_end`. Harmless after the end."""
+        ...
+
+    def pause(self) -> None:
+        """Stop producing soon, until `resume`."""
+        ...
+
+    def resume(self) -> None:
+        """Produce again."""
+        ...
+
+
 class Engine(Protocol):
-    """A model that runs somewhere."""
+    """One model that runs somewhere."""
 
     @property
     def continues(self) -> bool:
-        """Whether it can continue a partial answer (`Generation.prefix`)."""
+        """Whether it can continue an answer, given the prompt and the text so far."""
         ...
 
-    def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Generate the answer. Nothing is computed before the first `__anext__`."""
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """Start.
+
+        Raises:
+            HeadraceError: the generation cannot be run here.
+        """
         ...
 
     async def check(self) -> None:
-        """Check, at little cost, whether the engine is available.
+        """Return if it could generate now, as far as that can be determined at little cost.
 
         Raises:
-            HeadraceError: it is not.
+            HeadraceError: it could not.
         """
         ...
 
     async def close(self) -> None:
-        """Abort all generations and release all resources."""
+        """Stop every run and release what is held."""
         ...

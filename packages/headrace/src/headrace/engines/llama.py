@@ -15,19 +15,20 @@ import os
 import tempfile
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from headrace.engines.base import Generation
+from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
+from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
-from headrace.errors import EngineError
+from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
 from headrace.extras import needs_extra
 from headrace.formats import FORMATS
@@ -77,9 +78,10 @@ class LlamaEngine:
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
-        self.running = 0
-        """The number of occupied slots."""
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = slots
+        self.runs: set[_LlamaRun] = set()
+        """The runs that occupy a slot."""
+        self._waiting: deque[_LlamaRun] = deque()
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         params: dict[str, Any] = {
             "n_parallel": slots,
@@ -103,7 +105,11 @@ class LlamaEngine:
             prompt_encoder=PromptEncoder(_less_than_token(self._server), special_tokens(path)),
         )
         self._pool = _start_pool(slots)
-        self._calls: set[_Call] = set()
+
+    @property
+    def running(self) -> int:
+        """The number of occupied slots."""
+        return len(self.runs)
 
     @property
     def continues(self) -> bool:
@@ -114,47 +120,32 @@ class LlamaEngine:
         architecture = self.metadata.get("general.architecture", "")
         return int(self.metadata.get(f"{architecture}.context_length", _DEFAULT_CONTEXT))
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Emit the events that are ready together as one list.
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """See `Engine`.
 
         Raises:
-            RequestError: 1212, an unsupported field; 1261, the prompt is too long.
-            EngineError: llama.cpp failed, or is being closed.
+            RequestError: 1212 for what is not supported here.
+            EngineError: the model is being unloaded.
         """
+        self._loaded()
         body = self._protocol.encode(generation)
-        reader = self._protocol.reader(generation)
-        call, running = await self._start(body)
-        try:
-            while chunks := await call.take(running):
-                if events := [event for chunk in chunks for event in reader.feed(chunk)]:
-                    yield events
-            if not reader.is_finished:
-                yield reader.finish()
-        finally:
-            call.cancelled = True
-            await asyncio.shield(asyncio.wait([running]))  # about a token later
+        run = _LlamaRun(self, body, self._protocol.reader(generation), listener)
+        self._waiting.append(run)
+        self._fill_slots()
+        return run
 
-    async def _start(self, body: bytes) -> "tuple[_Call, asyncio.Future[Any]]":
-        """Wait for a slot and start the call, which frees the slot when it returns, cancelled or not."""
-        await self._slots.acquire()
-        try:
-            server = self._loaded()
-        except EngineError:
-            self._slots.release()
-            raise
-        loop = asyncio.get_running_loop()
-        call = _Call(loop)
-        self._calls.add(call)
-        self.running += 1
-        running = loop.run_in_executor(self._pool, server.handle_completions, body, call.receive)
-        running.add_done_callback(call.wake)
-        running.add_done_callback(lambda _: self._free(call))
-        return call, running
+    def _fill_slots(self) -> None:
+        while self._waiting and len(self.runs) < self._slots:
+            run = self._waiting.popleft()
+            self.runs.add(run)
+            run.begin(self._pool, self._loaded())
 
-    def _free(self, call: "_Call") -> None:
-        self._calls.discard(call)
-        self.running -= 1
-        self._slots.release()
+    def release(self, run: "_LlamaRun") -> None:
+        """Take back a run's slot, or its place in the queue."""
+        self.runs.discard(run)
+        if run in self._waiting:
+            self._waiting.remove(run)
+        self._fill_slots()
 
     async def check(self) -> None:
         """Check whether the model is loaded."""
@@ -167,52 +158,92 @@ class LlamaEngine:
         return self._server
 
     async def close(self) -> None:
-        """Cancel all generations, wait for their end, and unload the model."""
+        """Stop every run, wait for it, unload the model."""
         server, self._server = self._server, None
-        for call in self._calls:
-            call.cancelled = True
+        for run in [*self._waiting, *self.runs]:
+            run.stop(EngineError("the model is being unloaded", code="1221"))
         await asyncio.to_thread(self._unload, server)
 
     def _unload(self, server: _Server | None) -> None:
         self._pool.shutdown()
-        del server  # the last reference: all calls have returned
+        del server  # the last reference, now that no call is under way
         self._socket_directory.cleanup()
 
 
-class _Call:
-    """The bridge from llama.cpp's thread to the event loop."""
+class _LlamaRun:
+    """A generation: waits for a slot, then bridges llama.cpp's thread and the event loop.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.cancelled = False
-        self._loop = loop
+        WAITING ── begin ──▶ RUNNING ── the call returns ──▶ OVER
+           └───────── stop ─────────────────────────────────▶ OVER
+
+    While it runs, it holds one thread of the pool, in which llama.cpp calls `receive` with every chunk.
+    """
+
+    def __init__(self, engine: LlamaEngine, body: bytes, reader: Reader, listener: Listener) -> None:
+        self._engine = engine
+        self._body = body
+        self._reader = reader
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._call: asyncio.Future[Any] | None = None
         self._chunks: deque[bytes] = deque()
-        self._ready = asyncio.Event()
-        self._is_wake_pending = False
+        self._is_waking = False
+        self._is_stopped = False
+        self._error: HeadraceError | None = None
+
+    def begin(self, pool: ThreadPoolExecutor, server: _Server) -> None:
+        """Occupy a slot."""
+        self._call = self._loop.run_in_executor(pool, server.handle_completions, self._body, self.receive)
+        self._call.add_done_callback(self._end)
+
+    def stop(self, error: HeadraceError | None = None) -> None:
+        """See `Run`. llama.cpp notices within about a token, or at the end of a batch of the prompt."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self._error = error
+        if self._call is None:
+            self._engine.release(self)
+            self._loop.call_soon(self._listener.on_end, error)
+
+    def pause(self) -> None:
+        """Do nothing: llama.cpp cannot be paused, and the context bounds what it writes."""
+
+    def resume(self) -> None:
+        """Do nothing."""
 
     def receive(self, chunk: bytes) -> bool:
-        """Append a chunk and wake the loop; called in a pool thread. True cancels the request."""
+        """Take a chunk, in a thread of the pool, with the GIL; True cancels the call."""
         self._chunks.append(chunk)
-        if not self._is_wake_pending:
-            self._is_wake_pending = True
-            self._loop.call_soon_threadsafe(self.wake)
-        return self.cancelled
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon_threadsafe(self._deliver)
+        return self._is_stopped
 
-    def wake(self, _: object = None) -> None:
-        self._is_wake_pending = False
-        self._ready.set()
+    def _deliver(self) -> None:
+        self._is_waking = False
+        events: list[Event] = []
+        try:
+            while self._chunks:
+                events += self._reader.feed(self._chunks.popleft())
+        except HeadraceError as error:
+            self.stop(error)
+        if events and not self._is_stopped:
+            self._listener.on_events(events)
 
-    async def take(self, running: asyncio.Future[Any]) -> list[bytes]:
-        """Return the available chunks, at least one; [] when the call has returned."""
-        while not self._chunks:
-            if running.done():
-                _raise_failure(running.exception())
-                return []
-            self._ready.clear()
-            await self._ready.wait()
-        chunks = list(self._chunks)
-        for _ in chunks:
-            self._chunks.popleft()
-        return chunks
+    def _end(self, call: asyncio.Future[Any]) -> None:
+        self._deliver()
+        if (refusal := call.exception()) is not None:
+            self.stop(EngineError(f"llama.cpp rejected the request: {refusal}"))
+        elif not (self._is_stopped or self._reader.is_finished):
+            try:
+                events = self._reader.finish()
+            except HeadraceError as error:
+                self.stop(error)
+            else:
+                self._listener.on_events(events)
+        self._engine.release(self)
+        self._listener.on_end(self._error)
 
 
 def _start_pool(threads: int) -> ThreadPoolExecutor:
@@ -221,12 +252,6 @@ def _start_pool(threads: int) -> ThreadPoolExecutor:
     all_started = threading.Barrier(threads)
     list(pool.map(lambda _: all_started.wait(), range(threads)))
     return pool
-
-
-def _raise_failure(error: BaseException | None) -> None:
-    if error is not None:
-        msg = f"llama.cpp rejected the request: {error}"
-        raise EngineError(msg) from None
 
 
 def _load(path: Path, params: dict[str, Any]) -> _Server:

@@ -1,84 +1,62 @@
-"""Several engines for one model: the least loaded one generates, and another one if it fails at once.
+"""Several engines for one model: the least loaded one runs, and another if it fails before any output.
 
-An engine that failed has a cooldown until a probe succeeds; one that is busy, for its `Retry-After`. An
-engine in cooldown is used only if no other is left. After the first event there is no retry.
+An engine that failed cools down until a probe succeeds; one that is busy, for as long as it reported. An
+engine in cooldown is chosen only if no other is left. Nothing is retried once there was output.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Final
 
-from headrace.engines.base import Engine, Generation
+from headrace.engines.base import Engine, Generation, Listener, Run
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError
 from headrace.events import Event
 
 __all__ = ["LoadBalancer"]
 
 _COOLDOWN: Final = 30.0  # seconds
+_RETRYABLE: Final = (EngineError, LimitError, DecodeError)
 
 
 class _Member:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.running = 0
-        self.last_used = 0  # for round robin among equals
+        self.last_chosen = 0  # ties go round robin
         self.cooldown_until = 0.0
         self.is_failing = False
 
 
 class LoadBalancer:
-    """An engine that distributes generations over others.
+    """See `headrace.engines.base.Engine`.
 
     Args:
-        engines: closed with this one.
+        engines: closed with the load balancer.
         probe_interval: seconds between two probes of an engine that failed.
     """
 
     def __init__(self, engines: Sequence[Engine], *, probe_interval: float = 5.0) -> None:
-        self._members = [_Member(engine) for engine in engines]
+        self.members = [_Member(engine) for engine in engines]
         self._probe_interval = probe_interval
         self._probing: asyncio.Task[None] | None = None
-        self._uses = 0
+        self._choices = 0
 
     @property
     def continues(self) -> bool:
-        """Whether all engines can continue a partial answer."""
-        return all(member.engine.continues for member in self._members)
+        """Whether all of its engines do."""
+        return all(member.engine.continues for member in self.members)
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Emit the events of one of the engines.
-
-        Raises:
-            HeadraceError: the last engine's error.
-        """
-        untried = list(self._members)
-        while True:
-            member = self._choose(untried)
-            untried.remove(member)
-            has_events = False
-            member.running += 1
-            try:
-                async with aclosing(member.engine.generate(generation)) as stream:
-                    async for events in stream:
-                        has_events = True
-                        yield events
-            except (EngineError, LimitError, DecodeError) as error:
-                self._cool_down(member, error)
-                if has_events or not untried:
-                    raise
-            else:
-                return
-            finally:
-                member.running -= 1
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """See `Engine`. An error is that of the last engine that was tried."""
+        return _BalancedRun(self, generation, listener)
 
     async def check(self) -> None:
-        """Raise unless at least one engine is available.
+        """Return if one of the engines is not failing.
 
         Raises:
             EngineError: all of them failed.
         """
-        if all(member.is_failing for member in self._members):
+        if all(member.is_failing for member in self.members):
             msg = "none of the model's servers is available"
             raise EngineError(msg, code="1221")
 
@@ -86,21 +64,23 @@ class LoadBalancer:
         """Close every engine."""
         if self._probing is not None:
             self._probing.cancel()
-        for member in self._members:
+        for member in self.members:
             await member.engine.close()
 
-    def _choose(self, members: Sequence[_Member]) -> _Member:
+    def choose(self, members: Sequence[_Member]) -> _Member:
+        """Return the member to try next."""
         now = asyncio.get_running_loop().time()
 
         def preference(member: _Member) -> tuple[float, int, int]:
-            return max(member.cooldown_until - now, 0.0), member.running, member.last_used
+            return max(member.cooldown_until - now, 0.0), member.running, member.last_chosen
 
         chosen = min(members, key=preference)
-        self._uses += 1
-        chosen.last_used = self._uses
+        self._choices += 1
+        chosen.last_chosen = self._choices
         return chosen
 
-    def _cool_down(self, member: _Member, error: HeadraceError) -> None:
+    def cool_down(self, member: _Member, error: HeadraceError) -> None:
+        """Prefer other members for a while."""
         loop = asyncio.get_running_loop()
         if isinstance(error, LimitError):
             member.cooldown_until = loop.time() + error.retry_after
@@ -108,12 +88,12 @@ class LoadBalancer:
         member.is_failing = True
         member.cooldown_until = loop.time() + _COOLDOWN
         if self._probing is None or self._probing.done():
-            self._probing = loop.create_task(self._probe_failing(), name="probes")
+            self._probing = loop.create_task(self._probe(), name="probes")
 
-    async def _probe_failing(self) -> None:
-        """Probe the engines that failed until they are available."""
+    async def _probe(self) -> None:
+        """Probe the members that failed until they respond."""
         loop = asyncio.get_running_loop()
-        while failing := [member for member in self._members if member.is_failing]:
+        while failing := [member for member in self.members if member.is_failing]:
             await asyncio.sleep(self._probe_interval)
             for member in failing:
                 try:
@@ -124,3 +104,66 @@ class LoadBalancer:
                 else:
                     member.is_failing = False
                     member.cooldown_until = 0.0
+
+
+class _BalancedRun:
+    """A listener below, a run above: tries one member after another until there is output."""
+
+    def __init__(self, balancer: LoadBalancer, generation: Generation, listener: Listener) -> None:
+        self._balancer = balancer
+        self._generation = generation
+        self._listener = listener
+        self._untried = list(balancer.members)
+        self._has_output = False
+        self._is_stopped = False
+        self._is_paused = False
+        self._member: _Member
+        self._run: Run
+        self._start()
+
+    def on_events(self, events: list[Event]) -> None:
+        self._has_output = True
+        self._listener.on_events(events)
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        self._member.running -= 1
+        if isinstance(error, _RETRYABLE):
+            self._balancer.cool_down(self._member, error)
+            if not self._has_output and self._untried and not self._is_stopped:
+                try:
+                    self._start()
+                except HeadraceError as another:
+                    error = another
+                else:
+                    return
+        self._listener.on_end(error)
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        self._run.stop()
+
+    def pause(self) -> None:
+        self._is_paused = True
+        self._run.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._run.resume()
+
+    def _start(self) -> None:
+        """Start the next member; one that fails at once is passed over."""
+        while True:
+            member = self._balancer.choose(self._untried)
+            self._untried.remove(member)
+            try:
+                self._run = member.engine.start(self._generation, self)
+            except _RETRYABLE as error:
+                self._balancer.cool_down(member, error)
+                if not self._untried:
+                    raise
+            else:
+                break
+        self._member = member
+        member.running += 1
+        if self._is_paused:
+            self._run.pause()

@@ -4,14 +4,17 @@ engine = UpstreamEngine(ReplayTransport([read_recording(path)], speed=10), proto
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from itertools import count
 from typing import Literal
 
 import msgspec
 
+from headrace.engines.base import Run
+from headrace.engines.playback import Playback
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.recording import RecordedRead, Recording
+from headrace.engines.transport import ResponseHead, ResponseListener
 from headrace.errors import EngineError
 
 __all__ = ["Fault", "ReplayTransport"]
@@ -50,10 +53,23 @@ class ReplayTransport:
         self._fault = fault
         self._requests = count()
 
-    async def post(self, path: str, body: bytes) -> "RecordedResponse":  # noqa: ARG002
-        """Return the next recording, whatever the request."""
+    def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:  # noqa: ARG002
+        """Send the next recording, whatever the request."""
         recording = self._recordings[next(self._requests) % len(self._recordings)]
-        return RecordedResponse(recording, self._speed, self._fault)
+        is_error = self._fault == Fault("error")
+        head = ResponseHead(
+            500 if is_error else recording.status,
+            "application/json" if is_error else recording.content_type,
+            recording.retry_after,
+        )
+
+        def emit(item: ResponseHead | bytes) -> None:
+            if isinstance(item, ResponseHead):
+                listener.on_head(item)
+            else:
+                listener.on_body(item)
+
+        return Playback(self._play(recording, head), emit, listener.on_end)
 
     async def check(self) -> None:
         """Do nothing: a recording is always available."""
@@ -61,28 +77,11 @@ class ReplayTransport:
     async def close(self) -> None:
         """Do nothing."""
 
-
-class RecordedResponse:
-    """A recorded response; see `UpstreamResponse`."""
-
-    def __init__(self, recording: Recording, speed: float, fault: Fault | None) -> None:
-        is_error = fault == Fault("error")
-        self.status = 500 if is_error else recording.status
-        self.content_type = "application/json" if is_error else recording.content_type
-        self.retry_after = recording.retry_after
-        self._speed = speed
-        self._body = self._play(recording, fault)
-
-    async def read(self) -> bytes:
-        """Return the next recorded read; b"" at the end."""
-        return await anext(self._body, b"")
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    async def _play(self, recording: Recording, fault: Fault | None) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        started_at = loop.time()
+    async def _play(
+        self, recording: Recording, head: ResponseHead
+    ) -> AsyncGenerator[ResponseHead | bytes, None]:
+        started_at, fault = asyncio.get_running_loop().time(), self._fault
+        yield head
         for number, read in enumerate(recording.reads):
             await self._until(started_at, read.at)
             if fault is not None and number == fault.after:

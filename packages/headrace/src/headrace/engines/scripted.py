@@ -6,7 +6,8 @@ engine = ScriptedEngine("<think>Easy.</think>Hello!", piece=4, delay=0.01)
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from headrace.engines.base import Generation
+from headrace.engines.base import Generation, Listener, Run
+from headrace.engines.playback import Playback
 from headrace.errors import HeadraceError
 from headrace.events import Event, Finish, Text, TokenUsage
 
@@ -45,26 +46,31 @@ class ScriptedEngine:
         """Always, since the script does not depend on the prompt."""
         return True
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Emit the script; each fragment counts as one token."""
-        prompt_tokens = len(generation.prompt.split())
-        emitted = 0
-        self.running += 1
-        try:
-            for item in self._script:
-                await asyncio.sleep(self._delay)
-                if isinstance(item, HeadraceError):
-                    raise item
-                emitted += 1
-                yield [Text(item) if isinstance(item, str) else item]
-                if isinstance(item, Finish):
-                    return
-            yield [Finish(self._finish_reason, TokenUsage(prompt=prompt_tokens, completion=emitted))]
-        finally:
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """Emit the script, counted as one token a piece."""
+
+        def on_end(error: HeadraceError | None) -> None:
             self.running -= 1
+            listener.on_end(error)
+
+        self.running += 1
+        return Playback(self._play(generation), listener.on_events, on_end)
 
     async def check(self) -> None:
         """Do nothing: a script is always available."""
 
     async def close(self) -> None:
         """Do nothing."""
+
+    async def _play(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
+        count = 0
+        for item in self._script:
+            await asyncio.sleep(self._delay)
+            if isinstance(item, HeadraceError):
+                raise item
+            count += 1
+            yield [Text(item) if isinstance(item, str) else item]
+            if isinstance(item, Finish):
+                return
+        usage = TokenUsage(prompt=len(generation.prompt.split()), completion=count)
+        yield [Finish(self._finish_reason, usage)]

@@ -1,33 +1,31 @@
-"""Timeouts for any engine: time to first token, idle time and total time.
+"""Three timeouts over any engine: until the first token, between two, and in total. Never a hang.
 
-    first token   no event yet                      an error with status 504
-    idle          no event since the previous one   the end of the stream (docs/wire.md, 2.4)
-    total         regardless of events              the same
+    first token   no output yet              an error with status 504
+    idle          output, then silence       the stream's ending (docs/wire.md, 2.4)
+    total         however much output        the same
 
-There is one timer per timeout, not one per event: when it fires, it checks how long ago the last event was.
+One timer per run, not one per delta: when it is due, it checks when output was last seen.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import msgspec
 
-from headrace.engines.base import Engine, Generation
-from headrace.errors import EngineError
+from headrace.engines.base import Engine, Generation, Listener, Run
+from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event, Progress
 
 __all__ = ["TimeoutEngine", "Timeouts"]
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Timeouts in seconds; 0 disables one.
+    """Seconds; 0 disables a timeout.
 
     Args:
-        first_token: until the first token, including the time in a queue and for the prompt. A heartbeat
-            restarts it.
-        idle: between two events or heartbeats.
-        total: for the whole generation.
+        first_token: until the first token, waiting for a slot and reading the prompt included; starts
+            again with each heartbeat of a server that has not produced output yet.
+        idle: between two signs of life.
+        total: from start to end.
     """
 
     first_token: float = 300.0
@@ -36,11 +34,11 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimeoutEngine:
-    """An engine that is aborted on a timeout.
+    """An engine whose runs are stopped when they take too long.
 
     Args:
         engine: closed with this one.
-        timeouts: its timeouts.
+        timeouts: how long is too long.
     """
 
     def __init__(self, engine: Engine, timeouts: Timeouts) -> None:
@@ -49,23 +47,14 @@ class TimeoutEngine:
 
     @property
     def continues(self) -> bool:
-        """Whether the engine can continue a partial answer."""
+        """As the engine."""
         return self._engine.continues
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Emit the engine's events, without its heartbeats.
-
-        Raises:
-            EngineError: 504, a timeout.
-        """
-        watchdog = _Watchdog(self._timeouts)
-        try:
-            async with aclosing(self._engine.generate(generation)) as stream:
-                while (events := await watchdog.wait(stream)) is not None:
-                    if events:
-                        yield events
-        finally:
-            watchdog.close()
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """See `Engine`. The listener gets no heartbeats; `on_end` gets an EngineError after a timeout."""
+        run = _TimedRun(self._timeouts, listener)
+        run.begin(self._engine.start(generation, run))
+        return run
 
     async def check(self) -> None:
         """Check the engine."""
@@ -76,59 +65,76 @@ class TimeoutEngine:
         await self._engine.close()
 
 
-class _Watchdog:
-    """Cancels the task in `wait` on a timeout."""
+class _TimedRun:
+    """A listener below, a run above; its timer belongs to neither."""
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, listener: Listener) -> None:
         self._timeouts = timeouts
+        self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._started_at = self._last_event_at = self._loop.time()
+        self._started = self._last_seen = self._loop.time()
         self._has_output = False
-        self._waiting: asyncio.Task[object] | None = None
-        self._error = ""
-        # Re-check at least this often: the next deadline may change.
-        self._interval = min(filter(None, (timeouts.first_token, timeouts.idle, timeouts.total)), default=0.0)
-        self._timer = self._loop.call_later(self._interval, self._check) if self._interval else None
+        self._is_paused = False
+        self._run: Run | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._expired = ""
 
-    async def wait(self, stream: AsyncGenerator[list[Event], None]) -> list[Event] | None:
-        """Return the next events; None at the end."""
-        self._waiting = task = asyncio.current_task()
-        assert task is not None
-        cancelling = task.cancelling()
-        try:
-            events = await anext(stream, None)
-        except asyncio.CancelledError:
-            if self._error and task.uncancel() <= cancelling:
-                raise EngineError(self._error, status=504) from None
-            raise
-        finally:
-            self._waiting = None
-        if self._has_output or not (events and isinstance(events[-1], Progress)):
-            self._has_output |= bool(events)
-            self._last_event_at = self._loop.time()
-        return events
+    def begin(self, run: Run) -> None:
+        self._run = run
+        self._check()
 
-    def close(self) -> None:
-        """Stop the timer."""
+    def on_events(self, events: list[Event]) -> None:
+        if self._expired:
+            return
+        if self._has_output:
+            self._last_seen = self._loop.time()
+        elif not (events and isinstance(events[-1], Progress)):
+            self._has_output = bool(events)
+            self._last_seen = self._loop.time()
+        if events:
+            self._listener.on_events(events)
+
+    def on_end(self, error: HeadraceError | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if not self._expired:
+            self._listener.on_end(error)
+
+    def stop(self) -> None:
+        if self._run is not None:
+            self._run.stop()
+
+    def pause(self) -> None:
+        self._is_paused = True
+        if self._run is not None:
+            self._run.pause()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        self._last_seen = self._loop.time()
+        if self._run is not None:
+            self._run.resume()
 
     def _check(self) -> None:
-        """Cancel the task on a timeout; otherwise schedule the next check."""
+        """End the run if a timeout has expired; otherwise check again when the next one could have."""
         now = self._loop.time()
-        silence = self._timeouts.idle if self._has_output else self._timeouts.first_token
-        total = self._timeouts.total
-        silence_left = silence - (now - self._last_event_at) if silence else self._interval
-        total_left = total - (now - self._started_at) if total else self._interval
-        left = min(silence_left, total_left)
-        if left > 0:
-            self._timer = self._loop.call_later(min(left, self._interval), self._check)
-        elif self._waiting is None:  # the reader is slow, not the engine
-            self._timer = self._loop.call_later(self._interval, self._check)
+        limits = self._timeouts
+        silence = limits.idle if self._has_output else limits.first_token
+        if silence and not self._is_paused and now - self._last_seen >= silence:
+            self._expire(f"the model sent nothing for {silence:g} s")
+        elif limits.total and now - self._started >= limits.total:
+            self._expire(f"the model did not finish within {limits.total:g} s")
         else:
-            self._error = (
-                f"the model sent nothing for {silence:g} s"
-                if silence_left <= 0
-                else f"the model did not finish within {total:g} s"
-            )
-            self._waiting.cancel()
+            # Output, a pause or its end change the next deadline: none comes before the shortest timeout.
+            waits = [limits.first_token, limits.idle, limits.total]
+            due = [self._started + limits.total] if limits.total else []
+            if silence and not self._is_paused:
+                due.append(self._last_seen + silence)
+            if shortest := min(filter(None, waits), default=0.0):
+                wait = min([*(at - now for at in due), shortest])
+                self._timer = self._loop.call_later(wait, self._check)
+
+    def _expire(self, reason: str) -> None:
+        self._expired = reason
+        self.stop()
+        self._listener.on_end(EngineError(reason, status=504))

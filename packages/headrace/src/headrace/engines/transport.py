@@ -1,58 +1,63 @@
-"""The interface of a transport: send requests to an upstream server and read its responses incrementally."""
+"""How a server is reached: a request out, its response into a listener. Over HTTP, or from a recording."""
 
 from typing import Protocol
 
+import msgspec
+
+from headrace.engines.base import Run
 from headrace.engines.protocols.error_mapping import Upstream
+from headrace.errors import HeadraceError
 
-__all__ = ["Transport", "UpstreamResponse"]
+__all__ = ["ResponseHead", "ResponseListener", "Transport"]
 
 
-class UpstreamResponse(Protocol):
-    """A response whose body has not been read yet."""
+class ResponseHead(msgspec.Struct, frozen=True):
+    """What precedes a body.
+
+    Args:
+        status: of HTTP.
+        content_type: in lower case, without parameters.
+        retry_after: the header of that name; "" if there is none.
+    """
 
     status: int
     content_type: str
-    retry_after: str
-    """The `Retry-After` header, or ""."""
+    retry_after: str = ""
 
-    async def read(self) -> bytes:
-        """Read the available bytes, at least one; b"" at the end.
 
-        Raises:
-            EngineError: the connection was lost.
-        """
+class ResponseListener(Protocol):
+    """Receives a response: the head, the body as it arrives, and exactly one end; see `engines.base`."""
+
+    def on_head(self, head: ResponseHead) -> None:
+        """Receive the head."""
         ...
 
-    def close(self) -> None:
-        """Release the connection: keep it alive if the body was read to its end, otherwise close it."""
+    def on_body(self, data: bytes) -> None:
+        """Receive at least one byte of the body."""
+        ...
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        """The response is complete, was stopped, or failed: EngineError 1221 for an unreachable server."""
         ...
 
 
 class Transport(Protocol):
-    """A connection, or a pool of them, to one server."""
+    """The way to one server."""
 
     upstream: Upstream
 
-    async def post(self, path: str, body: bytes) -> UpstreamResponse:
-        """Send a POST request; return when the response's headers are received, whatever the status.
-
-        Args:
-            path: relative to the server's base URL; with a leading slash, from the server's root.
-            body: JSON.
-
-        Raises:
-            EngineError: 1221, the server is unreachable.
-        """
+    def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:
+        """Send a request."""
         ...
 
     async def check(self) -> None:
-        """Check whether the server responds; a 4xx status is a response.
+        """Return if the server responds, even if it does not know the path.
 
         Raises:
-            EngineError: the server is unreachable, or responds with a 5xx status.
+            EngineError: no response, or a failure.
         """
         ...
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close every connection."""
         ...

@@ -1,88 +1,82 @@
-"""A model behind a server: a protocol, a transport, and the loop between them."""
+"""A model that runs behind a server: bytes of its response become events in one call stack.
+
+    HEAD ──▶ STREAM ── the reader has the finish ──▶ DRAINING ──▶ OVER
+      └────▶ WHOLE ──────── the response ends ──────────────────▶ OVER      stop or an error: from everywhere
+
+The finish reason is not the end of the stream: the usage may follow within `_TRAILER_SECONDS`, and `[DONE]`
+within as many more. A connection is reused only if its response was read to the end.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 import msgspec
 
-from headrace.engines.base import Generation
+from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.protocols import Protocol, Reader
 from headrace.engines.protocols.chunk_fields import check_text
-from headrace.engines.protocols.error_mapping import map_response
-from headrace.engines.transport import Transport, UpstreamResponse
-from headrace.errors import EngineError, HeadraceError
+from headrace.engines.protocols.dialects import AbortEndpoint
+from headrace.engines.protocols.error_mapping import Upstream, map_response
+from headrace.engines.transport import ResponseHead, Transport
+from headrace.errors import HeadraceError
 from headrace.events import Event
 from headrace.sse import SseDecoder, SseEvent
 
 __all__ = ["UpstreamEngine"]
 
 _OK: Final = 200
-_MAX_BODY: Final = 64 * 1024 * 1024
+_MAX_WHOLE: Final = 64 * 1024 * 1024
 _NO_STREAM: Final = ("application/json", "text/html")
 _TRAILER_SECONDS: Final = 2.0  # from the finish reason to the usage, and from there to the end of the body
 _ABORT_SECONDS: Final = 2.0
 
 
 class UpstreamEngine:
-    """The engine of an upstream server.
+    """See `headrace.engines.base.Engine`.
 
     Args:
-        transport: the server's; closed with the engine.
-        protocol: the server's.
+        transport: the way to the server; closed with the engine.
+        protocol: the requests and responses of its API.
     """
 
     def __init__(self, transport: Transport, protocol: Protocol) -> None:
         self._transport = transport
         self._protocol = protocol
         self.running = 0
-        """The number of current generations."""
+        """How many generations are under way."""
 
     @property
     def continues(self) -> bool:
-        """Whether the protocol sends the prompt as text."""
+        """Whether the server takes the prompt as text."""
         return self._protocol.continues
 
-    async def generate(self, generation: Generation) -> AsyncGenerator[list[Event], None]:
-        """Emit the events of each read as one list, which is empty if its chunks carry none.
+    def start(self, generation: Generation, listener: Listener) -> Run:
+        """See `Engine`. All chunks of one read become one list, [] where they mean nothing yet.
+
+        Errors of the run:
+            RequestError: the server refuses the request.
+            LimitError: the server is busy.
+            EngineError: it cannot be reached, fails, or ends its response early.
+            DecodeError: its response cannot be read.
 
         Raises:
-            RequestError: the server or the protocol rejects the request.
-            LimitError: the server is busy.
-            EngineError: the server is unreachable, fails, or ends the stream early.
-            DecodeError: the server sends data that cannot be decoded.
+            RequestError: the protocol cannot express the request.
         """
         id = uuid4().hex
         body = self._protocol.encode(generation, id)
-        reader = self._protocol.reader(generation)
-        response: UpstreamResponse | None = None
+        run = _UpstreamRun(self, self._transport.upstream, self._protocol.reader(generation), listener)
+        run.request = self._transport.post(self._protocol.path, body, run)
+        if endpoint := self._protocol.dialect.abort:
+            run.abort = partial(_Abort, self._transport, endpoint, id, run.request)
         self.running += 1
-        try:
-            response = await self._transport.post(self._protocol.path, body)
-            if response.status != _OK or response.content_type in _NO_STREAM:
-                yield await self._read_body(response, reader)
-                return
-            decoder = SseDecoder()
-            while not reader.is_finished:
-                data = await _read(response, reader)
-                chunks = decoder.feed(data)
-                events, error = self._feed(chunks, decoder, reader) if data else self._end(decoder, reader)
-                if events or chunks:
-                    yield events
-                if error is not None:
-                    raise error
-            await _drain(response)
-        except (asyncio.CancelledError, GeneratorExit):
-            await self._abort(id)
-            raise
-        finally:
-            self.running -= 1
-            if response is not None:
-                response.close()
+        return run
 
     async def check(self) -> None:
-        """Check whether the server responds.
+        """Return if the server responds at all.
 
         Raises:
             HeadraceError: it does not.
@@ -90,80 +84,161 @@ class UpstreamEngine:
         await self._transport.check()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close every connection."""
         await self._transport.close()
 
-    async def _abort(self, id: str) -> None:
-        """Send an abort to a server that may ignore a disconnect, while the connection is still open."""
-        endpoint = self._protocol.dialect.abort
-        if endpoint is None:
-            return
-        body = msgspec.json.encode({endpoint.id_field: id})
-        response: UpstreamResponse | None = None
-        try:
-            async with asyncio.timeout(_ABORT_SECONDS):
-                response = await self._transport.post(endpoint.path, body)
-                await _drain(response)
-        except (TimeoutError, EngineError):
-            pass  # closing the connection is all that is left
-        finally:
-            if response is not None:
-                response.close()
 
-    def _feed(
-        self, chunks: list[SseEvent], decoder: SseDecoder, reader: Reader
-    ) -> tuple[list[Event], HeadraceError | None]:
-        """Return the events, and the error that follows them."""
+class _State(Enum):
+    HEAD = auto()
+    STREAM = auto()
+    WHOLE = auto()
+    DRAINING = auto()
+    OVER = auto()
+
+
+class _UpstreamRun:
+    """A response's listener below, a run above; see the module's docstring."""
+
+    request: Run
+    abort: Callable[[], object] | None = None
+    """Stops the request as a server needs it that ignores a disconnect."""
+
+    def __init__(
+        self, engine: UpstreamEngine, upstream: Upstream, reader: Reader, listener: Listener
+    ) -> None:
+        self._engine = engine
+        self._upstream = upstream
+        self._reader = reader
+        self._listener = listener
+        self._state = _State.HEAD
+        self._head = ResponseHead(0, "")
+        self._sse = SseDecoder()
+        self._whole = bytearray()
+        self._error: HeadraceError | None = None
+        self._grace: asyncio.TimerHandle | None = None
+
+    # --- as a run ---------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        was_running = self._state in (_State.HEAD, _State.STREAM, _State.WHOLE)
+        self._state = _State.OVER
+        if self.abort is not None and was_running and self._error is None:
+            self.abort()
+        else:
+            self.request.stop()
+
+    def pause(self) -> None:
+        self.request.pause()
+
+    def resume(self) -> None:
+        self.request.resume()
+
+    # --- as the response's listener ---------------------------------------------------------------------
+
+    def on_head(self, head: ResponseHead) -> None:
+        self._head = head
+        is_complete = head.status != _OK or head.content_type in _NO_STREAM
+        self._state = _State.WHOLE if is_complete else _State.STREAM
+
+    def on_body(self, data: bytes) -> None:
+        if self._state is _State.STREAM:
+            self._read_stream(data)
+        elif self._state is _State.WHOLE and len(self._whole) < _MAX_WHOLE:
+            self._whole += data
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        state, self._state = self._state, _State.OVER
+        if state is _State.STREAM and (error is None or self._reader.is_ending):
+            self._finish_stream()
+        elif state is _State.WHOLE and error is None:
+            self._read_whole()
+        elif state in (_State.HEAD, _State.STREAM, _State.WHOLE):
+            self._error = error
+        self._engine.running -= 1
+        self._listener.on_end(self._error)
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def _read_stream(self, data: bytes) -> None:
         events: list[Event] = []
+        chunks: list[SseEvent] = []
         try:
-            check_text(decoder.unparsed)  # unknown SSE fields are ignored, but not invalid UTF-8 in one
+            chunks = self._sse.feed(data)
+            check_text(self._sse.unparsed)  # unknown fields are ignored, but invalid UTF-8 in one is an error
             for chunk in chunks:
                 if chunk.event == "error":
-                    raise map_response(self._transport.upstream, _OK, chunk.data)
-                events += reader.feed(chunk.data)
-                if reader.is_finished:
+                    raise map_response(self._upstream, _OK, chunk.data)
+                events += self._reader.feed(chunk.data)
+                if self._reader.is_finished:
                     break
         except HeadraceError as error:
-            return events, error
-        return events, None
+            self._error = error
+        if chunks:
+            self._listener.on_events(events)
+        if self._error is not None:
+            self.stop()
+        elif self._reader.is_finished:
+            self._state = _State.DRAINING
+            self._give_grace()
+        elif self._reader.is_ending:
+            self._give_grace()
 
-    def _end(self, decoder: SseDecoder, reader: Reader) -> tuple[list[Event], HeadraceError | None]:
-        """End the stream; lines that are not SSE may be an error message."""
-        decoder.finish()
-        if decoder.unparsed and not reader.is_ending:
-            return [], map_response(self._transport.upstream, _OK, decoder.unparsed)
+    def _give_grace(self) -> None:
+        """Bound the wait for what may still follow."""
+        if self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(_TRAILER_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        if self._state is _State.STREAM:
+            self._finish_stream()
+        self.stop()
+
+    def _finish_stream(self) -> None:
+        """The stream has ended; lines that are not SSE may tell why."""
+        self._sse.finish()
+        if self._sse.unparsed and not self._reader.is_ending:
+            self._error = map_response(self._upstream, _OK, self._sse.unparsed)
+            return
         try:
-            return reader.finish(), None
+            events = self._reader.finish()
         except HeadraceError as error:
-            return [], error
+            self._error = error
+        else:
+            self._listener.on_events(events)
 
-    async def _read_body(self, response: UpstreamResponse, reader: Reader) -> list[Event]:
-        """Read a response that is not a stream: an error, or a completion."""
-        body = b""
-        while (data := await response.read()) and len(body) < _MAX_BODY:
-            body += data
-        if response.status != _OK or b'"choices"' not in body:
-            raise map_response(self._transport.upstream, response.status, body, response.retry_after)
-        events = reader.feed(body)
-        return events if reader.is_finished else events + reader.finish()
-
-
-async def _read(response: UpstreamResponse, reader: Reader) -> bytes:
-    """Read; return b"" at the end, and after the finish reason also on a timeout or a lost connection."""
-    if not reader.is_ending:
-        return await response.read()
-    try:
-        async with asyncio.timeout(_TRAILER_SECONDS):
-            return await response.read()
-    except (TimeoutError, EngineError):
-        return b""
+    def _read_whole(self) -> None:
+        """Read a response that is not a stream: an error, or everything at once."""
+        head, body = self._head, bytes(self._whole)
+        if head.status != _OK or b'"choices"' not in body:
+            self._error = map_response(self._upstream, head.status, body, head.retry_after)
+            return
+        try:
+            events = self._reader.feed(body)
+            if not self._reader.is_finished:
+                events = [*events, *self._reader.finish()]
+        except HeadraceError as error:
+            self._error = error
+        else:
+            self._listener.on_events(events)
 
 
-async def _drain(response: UpstreamResponse) -> None:
-    """Read to the end of the body, which a connection needs to be kept alive."""
-    try:
-        async with asyncio.timeout(_TRAILER_SECONDS):
-            while await response.read():
-                pass
-    except (TimeoutError, EngineError):
+class _Abort:
+    """Sends an abort to a server that may ignore a disconnect, and closes the connection only then."""
+
+    def __init__(self, transport: Transport, endpoint: AbortEndpoint, id: str, request: Run) -> None:
+        self._aborted = request
+        body = msgspec.json.encode({endpoint.id_field: id})
+        self._request = transport.post(endpoint.path, body, self)
+        self._timer = asyncio.get_running_loop().call_later(_ABORT_SECONDS, self._request.stop)
+
+    def on_head(self, head: ResponseHead) -> None:
         pass
+
+    def on_body(self, data: bytes) -> None:
+        pass
+
+    def on_end(self, error: HeadraceError | None) -> None:  # noqa: ARG002 - then closing is all that is left
+        self._timer.cancel()
+        self._aborted.stop()

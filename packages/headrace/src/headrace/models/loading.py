@@ -162,11 +162,14 @@ def _load_balancer(
 ) -> LoadBalancer:
     """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
     with needs_extra("upstream"):
-        from headrace.engines.http import HttpTransport
+        from headrace.engines.http import HttpTransport, tls_context
     key = read_key(settings.upstream_key_env, environment)
+    with errors_of("upstream_ca"):
+        tls = tls_context(settings.upstream_ca)
     engines = []
     for url in settings.url:
-        transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env)
+        with errors_of("url"):
+            transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env, tls=tls)
         engine = UpstreamEngine(transport, protocol(transport.upstream))
         engines.append(TimeoutEngine(engine, _timeouts(settings)))
     return LoadBalancer(engines)

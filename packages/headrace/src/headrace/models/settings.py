@@ -149,6 +149,14 @@ class UpstreamSettings(ModelSettings, frozen=True):
             default="no key is sent",
         ),
     ] = ""
+    upstream_ca: Annotated[
+        Path | None,
+        describe(
+            "file with certificates (PEM) to trust for https, in addition to those of the system",
+            "FILE",
+            default="those of the system, or of SSL_CERT_FILE",
+        ),
+    ] = None
     dialect: Annotated[
         DialectName,
         describe(

@@ -1,13 +1,14 @@
 """Completes a model's options from what an upstream server reports about itself."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from headrace.engines.http import HttpTransport
+from headrace.engines.http import HttpTransport, tls_context
 from headrace.engines.protocols.dialects import detect_dialect
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.formats import detect_format
@@ -65,16 +66,18 @@ def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> li
     assert isinstance(settings, UpstreamSettings)  # the only one with `url`
     urls = [_with_path(url) for url in settings.url]
     try:
+        with errors_of("upstream_ca"):
+            tls = tls_context(settings.upstream_ca)
         with errors_of("url"):
             key = read_key(settings.upstream_key_env, environment)
-            server = asyncio.run(_query(urls[0], key, settings.upstream_key_env))
+            server = asyncio.run(_query(urls[0], key, settings.upstream_key_env, tls))
         return [_complete(options, urls, model, server) for model in _select(options, server)]
     except HeadraceError as error:
         raise options.locate(error) from None
 
 
-async def _query(url: str, key: str, variable: str) -> ServerInfo:
-    transport = HttpTransport(url, key=key, key_variable=variable)
+async def _query(url: str, key: str, variable: str, tls: ssl.SSLContext | None) -> ServerInfo:
+    transport = HttpTransport(url, key=key, key_variable=variable, tls=tls)
     try:
         body = await _get(transport, "models")
         try:

@@ -1,28 +1,14 @@
-"""The SSE response: the log of a turn → frames → `send`.
+"""The frames of an SSE response: events of a log → bytes."""
 
-Nothing is buffered here: while `send` waits for a slow client, events accumulate in the log, and the next
-write sends all of them, merged.
-"""
-
-import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from headrace.chunks import ChunkEncoder, encode_chunk, merge_counted
-from headrace.errors import EngineError, HeadraceError, encode_error
+from headrace.errors import EngineError, encode_error
 from headrace.events import Event, Finish, Progress
-from headrace.server.connection import Header, Send
-from headrace.sse import DONE, encode_comment, encode_event
-from headrace.turns import Interpreter, LogReader
+from headrace.sse import DONE, encode_event
+from headrace.turns import Interpreter
 
-__all__ = ["FrameEncoder", "send_stream"]
-
-_HEADERS: Final = (
-    (b"content-type", b"text/event-stream;charset=UTF-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would buffer the stream
-)
-_KEEP_ALIVE: Final = encode_comment("keep-alive")
+__all__ = ["FrameEncoder"]
 
 
 class FrameEncoder:
@@ -80,38 +66,3 @@ class FrameEncoder:
             frames.append(encode_event(DONE))
             self.finished = True
         return b"".join(frames)
-
-
-async def send_stream(
-    reader: LogReader, frames: FrameEncoder, send: Send, first: bytes, headers: Iterable[Header] = ()
-) -> None:
-    """Stream a turn to its end, or until the reader is closed.
-
-    Args:
-        reader: reader of the turn.
-        frames: encodes its events.
-        send: ASGI's send.
-        first: frames that are encoded already.
-        headers: headers in addition to those of every stream.
-    """
-    await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, *headers]})
-    now = asyncio.get_running_loop().time
-    body = first
-    last_sent = now()
-    while True:
-        if body:
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            last_sent = now()
-        if frames.finished:
-            break
-        try:
-            events = await reader.read()
-        except HeadraceError as error:
-            events = [Finish("network_error", error=error.message)]
-        if reader.is_closed:
-            break
-        body = frames.encode(events, is_saved=reader.is_saved)
-        # Events without frames are silence, too: prompt progress, or a tool call that is sent complete.
-        if not body and (not events or now() - last_sent >= reader.idle):
-            body = _KEEP_ALIVE
-    await send({"type": "http.response.body", "body": b""})

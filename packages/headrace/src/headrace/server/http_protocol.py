@@ -1,4 +1,6 @@
-"""uvicorn's HTTP/1.1 protocol, with support for requests that offer an upgrade.
+"""uvicorn's HTTP/1.1 protocol, with callbacks for a response that is written to its transport directly.
+
+It also supports requests that offer an upgrade:
 
 Java's HttpClient sends `Upgrade: h2c`, and so do LangChain4j and Spring AI. A server may ignore the offer
 (RFC 9110, 7.8), but httptools does not parse what follows the headers, so the body would be lost. Therefore
@@ -6,6 +8,7 @@ the headers are parsed a second time without the offer, and the body after them.
 """
 
 import sys
+from collections.abc import Callable
 
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,10 +16,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["HttpProtocol"]
 
 
+def _nothing() -> None:
+    pass
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """Ignores every offer of an upgrade."""
+    """Reports a disconnect and a drained write buffer; ignores every offer of an upgrade."""
+
+    _on_disconnect: Callable[[], object] = staticmethod(_nothing)
+    _on_writable: Callable[[], object] = staticmethod(_nothing)
 
     _upgrade_end = 0  # end of the headers with the offer, in the bytes received last
+
+    def watch(self, on_disconnect: Callable[[], object], on_writable: Callable[[], object]) -> None:
+        """Call back when the connection is lost, or its transport's buffer has room again."""
+        self._on_disconnect, self._on_writable = on_disconnect, on_writable
+
+    def unwatch(self) -> None:
+        """Call back no more."""
+        self._on_disconnect = self._on_writable = _nothing
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Report the disconnect."""
+        super().connection_lost(exc)
+        self._on_disconnect()
+
+    def resume_writing(self) -> None:
+        """Report the drained buffer."""
+        super().resume_writing()
+        self._on_writable()
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes from the client."""

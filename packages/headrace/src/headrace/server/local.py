@@ -116,6 +116,7 @@ def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
             app,
             http=HttpProtocol,
             ws="none",
+            proxy_headers=False,
             lifespan="on",
             log_level="warning",
             use_colors=False,  # otherwise uvicorn calls sys.stdout.isatty(), but stdout may be closed

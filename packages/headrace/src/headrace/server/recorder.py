@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from headrace.engines.base import Run
 from headrace.engines.http import HttpTransport
 from headrace.engines.recording import RecordedRead, Recording, write_recording
-from headrace.engines.transport import UpstreamResponse
+from headrace.engines.transport import ResponseHead
 from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
 from headrace.server.app import PREFIXES
 from headrace.server.connection import Receive, Send
@@ -53,27 +54,22 @@ class Recorder:
                 msg = f"{method} is not forwarded; use GET or POST"
                 raise RequestError(msg, code="1222", status=405)
             body = await _body(receive)
-            began = time.perf_counter()
-            answer = await self._transport.request(method, path, body or None, authorization=authorization)
+            copy = _Copy(send)
+            run = self._transport.request(method, path, body, copy, authorization=authorization)
         except HeadraceError as error:
-            await _start(send, error.status, "application/json")
-            await send({"type": "http.response.body", "body": encode_error(error)})
+            await _send_error(send, error)
             return
-        reads, is_complete = await _forward(answer, receive, send, began)
-        if method == "GET":
-            return
-        recording = Recording(
-            path=path,
-            request=_json(body),
-            status=answer.status,
-            content_type=answer.content_type,
-            retry_after=answer.retry_after,
-            reads=reads,
-            end="whole" if is_complete else "cut",
-            ended_at=_since(began),
-        )
-        self._last += 1
-        await asyncio.to_thread(write_recording, self._directory / f"{self._last:04}.jsonl", recording)
+        disconnect = asyncio.create_task(_until_disconnect(receive))
+        disconnect.add_done_callback(lambda _: copy.stop(run))
+        try:
+            await copy.run()
+        finally:
+            disconnect.cancel()
+            run.stop()
+        if method == "POST" and copy.head is not None:
+            self._last += 1
+            path_of_file = self._directory / f"{self._last:04}.jsonl"
+            await asyncio.to_thread(write_recording, path_of_file, copy.recording(path, _json(body)))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -85,34 +81,80 @@ class Recorder:
                 return
 
 
-async def _forward(
-    answer: UpstreamResponse, receive: Receive, send: Send, began: float
-) -> tuple[list[RecordedRead], bool]:
-    """Forward each read; return the reads, and whether the response was complete."""
-    reads: list[RecordedRead] = []
-    copying = asyncio.ensure_future(_copy(answer, send, reads, began))
-    disconnect = asyncio.ensure_future(_until_disconnect(receive))
-    await asyncio.wait((copying, disconnect), return_when=asyncio.FIRST_COMPLETED)
-    disconnect.cancel()
-    is_complete = copying.done() and copying.exception() is None
-    copying.cancel()
-    answer.close()
-    return reads, is_complete
+class _Copy:
+    """A response's listener: passes it on to the client, and keeps what was read with its time."""
+
+    def __init__(self, send: Send) -> None:
+        self.head: ResponseHead | None = None
+        self._send = send
+        self._reads: list[RecordedRead] = []
+        self._is_complete = self._is_stopped = False
+        self._queue: asyncio.Queue[bytes | HeadraceError | None] = asyncio.Queue()
+        self._started_at = time.perf_counter()
+        self._ended_at = 0.0
+
+    def on_head(self, head: ResponseHead) -> None:
+        self.head = head
+
+    def on_body(self, data: bytes) -> None:
+        self._reads.append(RecordedRead(self._seconds(), data))
+        self._queue.put_nowait(data)
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        self._ended_at = self._seconds()
+        self._queue.put_nowait(error)
+
+    def stop(self, run: Run) -> None:
+        """End the response: the client has disconnected."""
+        self._is_stopped = True
+        run.stop()
+
+    async def run(self) -> None:
+        """Send what arrives until the response ends; cut the client's connection if it breaks off."""
+        has_started = False
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, HeadraceError) and self.head is None:
+                await _send_error(self._send, item)
+                return
+            if not has_started and self.head is not None:
+                has_started = True
+                await _start(self._send, self.head)
+            if not isinstance(item, bytes):
+                break
+            await self._send({"type": "http.response.body", "body": item, "more_body": True})
+        self._is_complete = item is None and not self._is_stopped
+        if self._is_complete and has_started:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    def recording(self, path: str, request: Any) -> Recording:
+        """Return the recording of the response so far."""
+        assert self.head is not None
+        return Recording(
+            path=path,
+            request=request,
+            status=self.head.status,
+            content_type=self.head.content_type,
+            retry_after=self.head.retry_after,
+            reads=self._reads,
+            end="whole" if self._is_complete else "cut",
+            ended_at=self._ended_at,
+        )
+
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self._started_at, 6)
 
 
-async def _copy(answer: UpstreamResponse, send: Send, reads: list[RecordedRead], began: float) -> None:
-    await _start(send, answer.status, answer.content_type, answer.retry_after)
-    while data := await answer.read():
-        reads.append(RecordedRead(_since(began), data))
-        await send({"type": "http.response.body", "body": data, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+async def _start(send: Send, head: ResponseHead) -> None:
+    headers = [(b"content-type", head.content_type.encode("latin-1"))]
+    if head.retry_after:
+        headers.append((b"retry-after", head.retry_after.encode("latin-1")))
+    await send({"type": "http.response.start", "status": head.status, "headers": headers})
 
 
-async def _start(send: Send, status: int, content_type: str, retry_after: str = "") -> None:
-    headers = [(b"content-type", content_type.encode("latin-1"))]
-    if retry_after:
-        headers.append((b"retry-after", retry_after.encode("latin-1")))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+async def _send_error(send: Send, error: HeadraceError) -> None:
+    await _start(send, ResponseHead(error.status, "application/json"))
+    await send({"type": "http.response.body", "body": encode_error(error)})
 
 
 async def _body(receive: Receive) -> bytes:
@@ -145,7 +187,3 @@ def _json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-def _since(began: float) -> float:
-    return round(time.perf_counter() - began, 6)

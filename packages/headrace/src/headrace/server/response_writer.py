@@ -1,16 +1,17 @@
 """Sending the answer of a turn: as a stream, or folded into a completion."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Final, NamedTuple
 
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
-from headrace.events import Event, Finish
+from headrace.events import Finish
 from headrace.models import Model, ModelRegistry
+from headrace.server.channel import open_channel
 from headrace.server.connection import Header, HttpConnection
-from headrace.server.frames import FrameEncoder, send_stream
+from headrace.server.frames import FrameEncoder
+from headrace.server.stream import EventStream, PositionError
 from headrace.turns import Interpreter, LogReader, Turn
 from headrace.wire import ChatRequest, Completion, fold
 
@@ -60,14 +61,13 @@ class ResponseWriter:
             after=after.events,
             emits_errors=connection.headers.get(RESUMABLE) == "1",
         )
-        with self._reading(connection, turn) as reader:
-            events = reader.take() if after.events else await reader.read()
-            first = frames.encode(events, is_saved=reader.is_saved)
-            if after.events > frames.ordinal:
-                so_far = f"turn {turn.id} has only {frames.ordinal} events so far"
-                msg = f"{after.name} is {after.events}, but {so_far}"
-                raise RequestError(msg)
-            await send_stream(reader, frames, connection.send, first, headers_of(turn, resumable=numbered))
+        stream = EventStream(connection, turn, frames, self._keep_alive_interval)
+        try:
+            await stream.send(headers_of(turn, resumable=numbered), after.events)
+        except PositionError as error:
+            so_far = f"turn {turn.id} has only {error.count} events so far"
+            msg = f"{after.name} is {after.events}, but {so_far}"
+            raise RequestError(msg) from None
 
     async def wait_for_completion(
         self, connection: HttpConnection, turn: Turn, *, partial: bool = False
@@ -77,14 +77,21 @@ class ResponseWriter:
         Raises:
             HeadraceError: the turn failed; after its first event only unless `partial`.
         """
-        events: list[Event] = []
-        interpreter = self._interpreter(turn)
-        with self._reading(connection, turn) as reader:
-            while not events or not isinstance(events[-1], Finish):
-                events += interpreter.feed(await reader.read())
-                if reader.is_closed:
-                    return None
-        return self._fold(turn, events, partial=partial)
+        wake = asyncio.get_running_loop().create_future()
+
+        def signal() -> None:
+            if not wake.done():
+                wake.set_result(None)
+
+        channel = open_channel(connection, signal)
+        reader = turn.reader(lambda: signal() if turn.log.is_finished else None)
+        try:
+            if not turn.log.is_finished:
+                await wake
+            return self._fold(turn, reader, partial=partial) if turn.log.is_finished else None
+        finally:
+            channel.close()
+            reader.close()
 
     def completion(self, turn: Turn) -> Completion:
         """Return the completion of a turn that has ended.
@@ -92,10 +99,11 @@ class ResponseWriter:
         Raises:
             HeadraceError: the turn failed.
         """
-        with closing(turn.reader(idle=self._keep_alive_interval)) as reader:
-            return self._fold(turn, self._interpreter(turn).feed(reader.take()))
+        with closing(turn.reader()) as reader:
+            return self._fold(turn, reader)
 
-    def _fold(self, turn: Turn, events: Sequence[Event], *, partial: bool = False) -> Completion:
+    def _fold(self, turn: Turn, reader: LogReader, *, partial: bool = False) -> Completion:
+        events = self._interpreter(turn).feed(reader.take())
         ending = events[-1]
         if isinstance(ending, Finish) and ending.error and not partial:
             raise EngineError(ending.error)
@@ -108,17 +116,6 @@ class ResponseWriter:
 
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
-
-    @contextmanager
-    def _reading(self, connection: HttpConnection, turn: Turn) -> Iterator[LogReader]:
-        reader = turn.reader(idle=self._keep_alive_interval)
-        disconnect = asyncio.create_task(connection.until_disconnect())
-        disconnect.add_done_callback(lambda _: reader.close())
-        try:
-            yield reader
-        finally:
-            disconnect.cancel()
-            reader.close()
 
 
 def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:

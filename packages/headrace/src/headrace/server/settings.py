@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         msgspec.Meta(gt=0, le=1e9),
         describe("how long a stream can be silent before a comment is sent; must be above 0", "SECONDS"),
-    ] = 15.0
+    ] = 8.0
     max_body_size: Annotated[
         Bytes, describe("size limit of a request body; larger requests get status 400")
     ] = 32 * 1024 * 1024

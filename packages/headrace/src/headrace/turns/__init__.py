@@ -4,10 +4,10 @@ from headrace.turns.interpreter import Interpreter
 from headrace.turns.log import LogReader, MemoryLog
 from headrace.turns.outcome import CancelledBy, OutcomeLogger, TurnObserver, TurnOutcome
 from headrace.turns.plan import Plan
-from headrace.turns.registry import TurnRegistry
+from headrace.turns.registry import TurnRegistry, new_turn_id
 from headrace.turns.settings import TurnSettings
 from headrace.turns.stores import STORES, check_store, open_store
-from headrace.turns.turn import Turn, new_turn_id
+from headrace.turns.turn import Turn
 
 __all__ = [
     "STORES",

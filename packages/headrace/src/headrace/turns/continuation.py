@@ -2,16 +2,17 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 
 import msgspec
 
-from headrace.engines import Engine, Generation
-from headrace.errors import EngineError
+from headrace.engines import Engine, Generation, Listener, Run
+from headrace.engines.playback import Playback
+from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event, Finish, Progress, Text, TokenUsage
-from headrace.turns.log import Logged
+from headrace.turns.log import Logged, MemoryLog
+from headrace.turns.plan import Plan
 
-__all__ = ["continue_answer", "derive_seed"]
+__all__ = ["derive_seed", "start_continuation", "start_durably"]
 
 
 def derive_seed(id: str, position: int) -> int:
@@ -24,9 +25,30 @@ def derive_seed(id: str, position: int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-async def continue_answer(
-    engine: Engine, generation: Generation, logged: Sequence[Logged], prompt_tokens: int
-) -> AsyncGenerator[list[Event], None]:
+def start_durably(
+    plan: Plan, turn_id: str, log: MemoryLog, listener: Listener, *, needs_token_ids: bool
+) -> Run:
+    """Start a turn that can be continued, or continue it after what its log has.
+
+    The sampling seed is derived from the turn and the position, unless the request has one.
+
+    Raises:
+        HeadraceError: the engine cannot start, or this answer cannot be continued.
+    """
+    generation, position = plan.generation, len(log)
+    request = generation.request
+    if request.seed is None or position:
+        request = msgspec.structs.replace(request, seed=derive_seed(turn_id, position))
+    generation = msgspec.structs.replace(generation, request=request, needs_token_ids=needs_token_ids)
+    if not position:
+        return plan.engine.start(generation, listener)
+    prompt_tokens = log.progress.total if log.progress else 0
+    return start_continuation(plan.engine, generation, log.events, prompt_tokens, listener)
+
+
+def start_continuation(
+    engine: Engine, generation: Generation, logged: Sequence[Logged], prompt_tokens: int, listener: Listener
+) -> Run:
     """Generate the rest of an answer; the usage of its `Finish` covers the complete answer.
 
     Args:
@@ -34,6 +56,7 @@ async def continue_answer(
         generation: as at the start of the answer.
         logged: the log so far, without an ending.
         prompt_tokens: of the prompt without the answer so far; 0 if unknown.
+        listener: of the rest.
 
     Raises:
         EngineError: this answer cannot be continued.
@@ -49,18 +72,35 @@ async def continue_answer(
     tokens = sum(text.tokens for text in texts)
     limit = request.max_tokens
     if limit is not None and tokens >= limit:
-        yield [Finish("length", TokenUsage(prompt_tokens, tokens))]
-        return
+        finish = Finish("length", TokenUsage(prompt_tokens, tokens))
+        return Playback(_one([finish]), listener.on_events, listener.on_end)
     rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens)
     continued = msgspec.structs.replace(generation, request=rest, prefix=(*texts,))
-    async with aclosing(engine.generate(continued)) as batches:
-        async for batch in batches:
-            # Progress would count the answer so far as prompt tokens.
-            events: list[Event] = [event for event in batch if not isinstance(event, Progress)]
-            if events:
-                if isinstance(finish := events[-1], Finish):
-                    events[-1] = _with_total_usage(finish, tokens, prompt_tokens)
-                yield events
+    return engine.start(continued, _Continuation(listener, tokens, prompt_tokens))
+
+
+class _Continuation:
+    """A listener that adds the answer so far to the usage."""
+
+    def __init__(self, listener: Listener, tokens: int, prompt_tokens: int) -> None:
+        self._listener = listener
+        self._tokens = tokens
+        self._prompt_tokens = prompt_tokens
+
+    def on_events(self, events: list[Event]) -> None:
+        # Progress would count the answer so far as prompt tokens.
+        events = [event for event in events if not isinstance(event, Progress)]
+        if events:
+            if isinstance(finish := events[-1], Finish):
+                events[-1] = _with_total_usage(finish, self._tokens, self._prompt_tokens)
+            self._listener.on_events(events)
+
+    def on_end(self, error: HeadraceError | None) -> None:
+        self._listener.on_end(error)
+
+
+async def _one(events: list[Event]) -> AsyncGenerator[list[Event], None]:
+    yield events
 
 
 def _with_total_usage(finish: Finish, tokens: int, prompt_tokens: int) -> Finish:

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from headrace.errors import EngineError, HeadraceError
 from headrace.turns.log import MemoryLog
 from headrace.turns.settings import TurnSettings
-from headrace.turns.store import Cursor, Liveness, StoreError, Tail, TurnStore
+from headrace.turns.store import Cursor, GoneError, Liveness, StoreError, Tail, TurnStore
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "error_of", "may_have_reader"]
 
 _LOGGER = logging.getLogger("headrace.turns")
 _RETRY_DELAY: Final = 0.2  # seconds
@@ -115,6 +116,27 @@ class Follower:
             await self.poll(wait=0)
         self.is_taking_over = False
         if has_taken_over and not self._log.is_finished:
-            _LOGGER.warning("took over turn %s after %d events", self._id, len(self._log.events))
+            _LOGGER.warning("took over turn %s after %d events", self._id, len(self._log))
             return True
+        return False
+
+
+def error_of(task: asyncio.Task[bool], id: str) -> HeadraceError | None:
+    """Return how `run` ended in a task; None if it returned."""
+    if task.cancelled():
+        return EngineError("the turn was cancelled")
+    error = task.exception()
+    if error is None or isinstance(error, HeadraceError):
+        return error
+    _LOGGER.error("turn %s failed", id, exc_info=error)
+    return EngineError(f"internal server error; see the server log, turn {id}", code="1230")
+
+
+async def may_have_reader(store: TurnStore, id: str) -> bool:
+    """Return whether a turn has a reader in another process, or may have one: the store does not respond."""
+    try:
+        return await store.has_reader(id)
+    except StoreError:
+        return True
+    except GoneError:
         return False

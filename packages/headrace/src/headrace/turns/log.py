@@ -1,11 +1,14 @@
 """The log of a turn: its events in order, which any number of readers may read.
 
 Writing has two stages. `append` adds events that readers must not see yet, because the store has not saved
-them; `publish` makes them readable. A slow reader costs nothing: its events stay in the log, and its next
-read returns all of them.
+them; `publish` makes them readable and calls every reader, in the same call stack. A slow reader costs
+nothing: its events stay in the log, and its next read returns all of them.
+
+Events that every reader has passed are packed: their block is encoded and compressed, so that a long log
+costs about its text. Nothing changes for a reader that starts at the beginning: blocks are unpacked for it.
 """
 
-import asyncio
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -14,7 +17,9 @@ import msgspec
 from headrace.errors import HeadraceError, LimitError
 from headrace.events import Event, Finish, Progress, Reasoning, TokenUsage, token_count
 
-__all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog"]
+__all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog", "decode_events", "encode_events"]
+
+_BLOCK: Final = 512  # events that are packed together
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="!"):
@@ -37,6 +42,12 @@ Logged = Event | Failure
 ENDINGS: Final = frozenset({Finish, Failure})
 """The types of the last entry of a log."""
 
+encode_events: Final = msgspec.json.Encoder().encode
+"""Encode events as a JSON array."""
+
+decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
+"""Decode such an array."""
+
 
 def _nothing() -> None:
     pass
@@ -53,7 +64,6 @@ class MemoryLog:
     def __init__(
         self, *, on_end: Callable[[], None] = _nothing, on_orphaned: Callable[[], None] = _nothing
     ) -> None:
-        self.events: list[Logged] = []
         self.published = 0
         """The number of readable events."""
         self.has_ending = False
@@ -61,19 +71,31 @@ class MemoryLog:
         self.progress: Progress | None = None
         self.is_saved = True
         """Whether the store has every readable event, so that its ordinal is valid in other processes too."""
-        self._readers: set[LogReader] = set()
+        self.size = 0
+        """Characters of text that were appended."""
+        self._packed: list[bytes] = []  # blocks of `_BLOCK` events
+        self._events: list[Logged] = []  # those after them
+        self._readers: list[LogReader] = []
         self._on_end = on_end
         self._on_orphaned = on_orphaned
+
+    def __len__(self) -> int:
+        return len(self._packed) * _BLOCK + len(self._events)
+
+    @property
+    def events(self) -> list[Logged]:
+        """All events, published or not."""
+        return self.slice(0, len(self))
 
     @property
     def is_finished(self) -> bool:
         """Whether the ending is readable."""
-        return self.has_ending and self.published == len(self.events)
+        return self.has_ending and self.published == len(self)
 
     @property
     def is_broken(self) -> bool:
         """Whether the turn ended with an error, so that a retry may succeed."""
-        ending = self.events[-1] if self.is_finished else None
+        ending = self._events[-1] if self.is_finished else None
         return isinstance(ending, Failure) or (isinstance(ending, Finish) and bool(ending.error))
 
     @property
@@ -81,37 +103,50 @@ class MemoryLog:
         """Whether the log has no readers."""
         return not self._readers
 
+    def slice(self, start: int, stop: int) -> list[Logged]:
+        """Return the events from ordinal `start`, counted from 0, up to `stop`."""
+        offset = len(self._packed) * _BLOCK
+        if start >= offset:
+            return self._events[start - offset : stop - offset]
+        blocks = self._packed[start // _BLOCK : -(-stop // _BLOCK)]
+        events = [event for block in blocks for event in decode_events(zlib.decompress(block))]
+        if stop > offset:
+            events += self._events[: stop - offset]
+        begin = start // _BLOCK * _BLOCK
+        return events[start - begin : stop - begin]
+
     def append(self, events: Iterable[Logged]) -> None:
         """Add events, not yet readable. A `Progress` is never kept: readers receive the latest at once."""
         for event in events:
-            if type(event) is Progress:
+            if isinstance(event, Progress):
                 self.progress = event
-                for reader in self._readers:
-                    reader.wake()
-            else:
-                self.events.append(event)
-                if type(event) in ENDINGS:
-                    self.has_ending = True
+                self._notify()
+                continue
+            self._events.append(event)
+            self.size += len(getattr(event, "text", ""))
+            if type(event) in ENDINGS:
+                self.has_ending = True
 
     def publish(self, count: int | None = None) -> None:
-        """Make the first `count` events readable; None means all. Wakes the readers."""
-        count = len(self.events) if count is None else count
+        """Make the first `count` events readable, all if None, and call the readers."""
+        count = len(self) if count is None else count
         has_grown = count > self.published
         self.published = count
-        for reader in self._readers:
-            reader.wake()
-        if has_grown and self.has_ending and count == len(self.events):
+        self._notify()
+        if len(self._events) >= 2 * _BLOCK:
+            self._pack()
+        if has_grown and self.has_ending and count == len(self):
             self._on_end()
 
     def drop_unpublished(self) -> None:
         """Remove the events that no reader has seen."""
-        if self.published < len(self.events):
-            del self.events[self.published :]
+        if self.published < len(self):
+            del self._events[self.published - len(self._packed) * _BLOCK :]
             self.has_ending = False
 
     def ending(self, error: HeadraceError) -> Logged:
         """Build the ending for an error: of an interrupted answer, or of none at all."""
-        if self.events:
+        if len(self):
             return self.finish("network_error", error.message)
         retry_after = error.retry_after if isinstance(error, LimitError) else None
         return Failure(error.code, error.message, error.status, retry_after)
@@ -126,95 +161,83 @@ class MemoryLog:
         )
         return Finish(reason, usage, error)
 
-    def reader(self, *, idle: float) -> "LogReader":
-        """Attach a reader at the beginning of the log."""
-        reader = LogReader(self, idle)
-        self._readers.add(reader)
+    def reader(self, on_news: Callable[[], object] = _nothing) -> "LogReader":
+        """Attach a reader at the beginning of the log; `on_news` is called when there is more to read."""
+        reader = LogReader(self, on_news)
+        self._readers.append(reader)
         return reader
 
     def detach(self, reader: "LogReader") -> None:
         """Detach a reader."""
         if reader in self._readers:
-            self._readers.discard(reader)
+            self._readers.remove(reader)
             if not self._readers:
                 self._on_orphaned()
 
+    def _notify(self) -> None:
+        for reader in self._readers.copy() if len(self._readers) > 1 else self._readers:
+            reader.on_news()
+
+    def _pack(self) -> None:
+        """Pack the blocks that every reader has passed and that a store has, as far as this log knows."""
+        offset = len(self._packed) * _BLOCK
+        passed = min([self.published, *(reader.position for reader in self._readers)])
+        while passed - offset >= _BLOCK:
+            block, self._events = self._events[:_BLOCK], self._events[_BLOCK:]
+            self._packed.append(zlib.compress(encode_events(block), 1))
+            offset += _BLOCK
+
 
 class LogReader:
-    """A position in a log, and the reads from there on.
+    """A position in a log.
 
     Args:
         log: detached from when the reader is closed.
-        idle: seconds of silence after which a read returns [], so that a keep-alive can be sent. One timer
-            covers many reads.
+        on_news: called when there is more to read; it may take it at once, later, or never.
     """
 
-    def __init__(self, log: MemoryLog, idle: float) -> None:
-        self.is_closed = False
+    def __init__(self, log: MemoryLog, on_news: Callable[[], object]) -> None:
+        self.on_news = on_news
+        self.position = 0
+        """How many events have been read."""
         self._log = log
-        self._position = 0
+        self._size = 0  # of the log, when it was read last
         self._progress: Progress | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self.idle = idle
-        self._last_read = self._loop.time()
-        self._timer = self._loop.call_later(idle, self._check_idle)
 
     @property
     def is_saved(self) -> bool:
         """Whether the store has everything that was read last."""
         return self._log.is_saved
 
-    async def read(self) -> Sequence[Event]:
-        """Return all events since the previous read; [] after `idle` seconds of silence, or when closed.
+    @property
+    def has_events(self) -> bool:
+        """Whether there are events to read."""
+        return self.position < self._log.published
 
-        Raises:
-            HeadraceError: the turn failed before its first event.
-        """
-        if not self._has_news() and not self.is_closed:
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        self._last_read = self._loop.time()
-        return self.take()
+    @property
+    def backlog(self) -> int:
+        """Characters of text that are not read yet."""
+        return self._log.size - self._size
 
     def take(self) -> Sequence[Event]:
-        """Return all events since the previous read, without waiting.
+        """Return all events since the previous read; a `Progress`, alone, if there are none but that.
 
         Raises:
             HeadraceError: the turn failed before its first event.
         """
         log = self._log
-        events = log.events[self._position : log.published]
-        self._position += len(events)
-        if log.progress is not self._progress:
+        events = log.slice(self.position, log.published)
+        self.position += len(events)
+        self._size = log.size
+        if not events:
+            if log.progress is None or log.progress is self._progress:
+                return []
             self._progress = log.progress
-            if self._progress is not None and not events:
-                return [self._progress]
-        if events and isinstance(events[-1], Failure):
+            return [log.progress]
+        if isinstance(events[-1], Failure):
             raise events[-1].to_error()
         return events  # type: ignore[return-value]  # a failure is the only entry, and has been raised
 
     def close(self) -> None:
-        """Detach from the log; a waiting read returns."""
-        self.is_closed = True
-        self._timer.cancel()
-        self.wake()
+        """Detach from the log."""
         self._log.detach(self)
-
-    def wake(self) -> None:
-        """Let a waiting read return."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _has_news(self) -> bool:
-        return self._position < self._log.published or self._log.progress is not self._progress
-
-    def _check_idle(self) -> None:
-        silence = self._loop.time() - self._last_read
-        if silence >= self.idle:
-            self.wake()
-            silence = 0.0
-        self._timer = self._loop.call_later(self.idle - silence, self._check_idle)

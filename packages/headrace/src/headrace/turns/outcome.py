@@ -9,7 +9,7 @@ import enum
 import logging
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,7 +19,18 @@ from headrace.turns.log import Failure, Logged
 from headrace.turns.plan import Plan
 from headrace.turns.store import TurnHeader
 
-__all__ = ["CancelledBy", "OutcomeLogger", "TurnObserver", "TurnOutcome", "TurnRecord", "received_finish"]
+__all__ = [
+    "DELETED",
+    "DISCONNECTED",
+    "SHUTDOWN",
+    "CancelledBy",
+    "OutcomeLogger",
+    "RequestedEnd",
+    "TurnObserver",
+    "TurnOutcome",
+    "TurnRecord",
+    "received_finish",
+]
 
 _LOGGER = logging.getLogger("headrace.turns")
 
@@ -33,6 +44,19 @@ class CancelledBy(enum.Enum):
     """No reader for `linger` seconds."""
     SHUTDOWN = "shutdown"
     """The server has shut down, and no other process can continue the turn."""
+
+
+class RequestedEnd(NamedTuple):
+    """An ending that is not the engine's."""
+
+    reason: str
+    error: str = ""
+    by: CancelledBy | None = None
+
+
+DELETED: Final = RequestedEnd(CANCELLED, by=CancelledBy.DELETE)
+DISCONNECTED: Final = RequestedEnd("network_error", "the client disconnected", CancelledBy.DISCONNECT)
+SHUTDOWN: Final = RequestedEnd("network_error", "the server is shutting down", CancelledBy.SHUTDOWN)
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +119,19 @@ class TurnRecord:
         self._stop_requested = 0.0
         self._stop_seconds: float | None = None
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the engine was requested to stop."""
+        return bool(self._stop_requested)
+
     def first_token(self) -> None:
         self.first_token_seconds = time.monotonic() - self.began
 
     def stop_requested(self) -> None:
         self._stop_requested = self._stop_requested or time.monotonic()
+
+    def engine_started(self) -> None:
+        self._stop_requested = 0.0
 
     def engine_stopped(self) -> None:
         if self._stop_requested:

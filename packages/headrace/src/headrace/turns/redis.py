@@ -28,7 +28,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from headrace.turns.group_commit import GroupCommit
-from headrace.turns.log import Logged
+from headrace.turns.log import Logged, decode_events, encode_events
 from headrace.turns.log_poller import LogPoller
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
@@ -45,8 +45,6 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
-    decode_events,
-    encode_events,
 )
 
 __all__ = ["RedisStore"]

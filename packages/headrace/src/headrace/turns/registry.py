@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,14 +16,21 @@ from headrace.turns.outcome import TurnObserver, TurnOutcome
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore
-from headrace.turns.turn import Turn, new_turn_id
+from headrace.turns.turn import Turn
 from headrace.wire import ChatRequest, decode_request
 
-__all__ = ["TurnRegistry"]
+__all__ = ["TurnRegistry", "new_turn_id"]
 
 _LOGGER = logging.getLogger("headrace.turns")
+_BEIJING: Final = timezone(timedelta(hours=8))
 _MAX_UNCERTAIN: Final = 100  # turns; each costs a load from the store per heartbeat
 _CLOSE_TIMEOUT: Final = 2.0  # seconds to save unsaved events at shutdown
+
+
+def new_turn_id(now: float) -> str:
+    """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits."""
+    stamp = datetime.fromtimestamp(now, UTC).astimezone(_BEIJING).strftime("%Y%m%d%H%M%S")
+    return stamp + secrets.token_hex(8)
 
 
 class _NewTurn(NamedTuple):
@@ -121,7 +130,7 @@ class TurnRegistry:
             if turn.header.owner != owner:
                 raise _unknown(id)
             await turn.catch_up()
-            if not turn.is_closed:
+            if not turn.is_detached:
                 return turn
 
     async def close(self) -> None:

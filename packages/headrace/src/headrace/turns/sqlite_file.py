@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.turns.log import ENDINGS, Logged
+from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import (
     NO_ROOM,
@@ -28,8 +28,6 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
-    decode_events,
-    encode_events,
 )
 
 __all__ = ["SqliteFile"]

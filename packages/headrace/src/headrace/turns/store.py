@@ -36,8 +36,6 @@ __all__ = [
     "Tail",
     "TurnHeader",
     "TurnStore",
-    "decode_events",
-    "encode_events",
 ]
 
 
@@ -222,10 +220,3 @@ class TurnStore(Protocol):
     async def close(self) -> None:
         """Record that this process leaves, and release all resources. Never raises."""
         ...
-
-
-encode_events: Final = msgspec.json.Encoder().encode
-"""Encode the events of an append as JSON arrays."""
-
-decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
-"""Decode what `encode_events` has encoded."""

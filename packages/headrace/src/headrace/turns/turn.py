@@ -1,62 +1,60 @@
-"""A turn: one answer to one request, as this process sees it.
+"""A turn: one answer to one request, as this process sees it. The engine's listener, and the log's writer.
 
-A turn has a log and a task that fills it. The task either produces, by running the engine, or follows, by
-copying the log that another process saves; a follower takes over when that process is dead. Readers see no
-difference.
+    new ──▶ PRODUCING ────────── fenced: another process took over ─────────▶ FOLLOWING
+                │      ◀───────────── took over ─────────────────────────────    │
+                │                                                                │
+                └─ an ending is logged: the engine's, an error's, a requested ─▶ ENDED ◀─ it was copied ─┘
+                                        one (DELETE, no readers, shutdown)
+    every state ── close, or no reader here while another process produces ──▶ DETACHED
 
-                      ┌───────── fenced ────────▶ follows ── the ending was copied ──▶ finished
-        new ──▶ produces ◀────── took over ─────────┘
-                      └── the engine finished, failed or was cancelled: an ending is logged ──▶ finished
+A producing turn runs the engine; what the engine emits is logged in the same call stack. A following turn
+copies the log that another process saves, in a task, and takes over when that process is dead. Readers see no
+difference. With a store, an event is published when the writer has saved it. If the store fails for longer
+than its retry timeout, a producing turn ends with an error or continues unsaved, while the writer retries; a
+following one ends here. A disconnect meanwhile only starts the readers' timer.
 """
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing, suppress
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Final
 
-import msgspec
-
-from headrace.engines import Generation
+from headrace.engines.base import Run
 from headrace.errors import EngineError, HeadraceError
-from headrace.events import CANCELLED
-from headrace.turns.continuation import continue_answer, derive_seed
-from headrace.turns.follower import Follower
+from headrace.events import CANCELLED, Event
+from headrace.turns.continuation import start_durably
+from headrace.turns.follower import Follower, error_of, may_have_reader
 from headrace.turns.log import Logged, LogReader, MemoryLog
-from headrace.turns.outcome import CancelledBy, TurnOutcome, TurnRecord, received_finish
+from headrace.turns.outcome import (
+    DELETED,
+    DISCONNECTED,
+    SHUTDOWN,
+    CancelledBy,
+    RequestedEnd,
+    TurnOutcome,
+    TurnRecord,
+    received_finish,
+)
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, Tail, TurnHeader, TurnStore
 from headrace.turns.writer import Writer
 from headrace.wire import ChatRequest
 
-__all__ = ["Turn", "new_turn_id"]
+__all__ = ["Turn"]
 
 _LOGGER = logging.getLogger("headrace.turns")
-_BEIJING: Final = timezone(timedelta(hours=8))
 _FIRST_FENCE: Final = 1
 
 
-class _RequestedEnd(NamedTuple):
-    """An ending that is not the engine's."""
-
-    reason: str
-    error: str = ""
-    by: CancelledBy | None = None
-
-
-_DELETED: Final = _RequestedEnd(CANCELLED, by=CancelledBy.DELETE)
-_DISCONNECTED: Final = _RequestedEnd("network_error", "the client disconnected", CancelledBy.DISCONNECT)
-_SHUTDOWN: Final = _RequestedEnd("network_error", "the server is shutting down", CancelledBy.SHUTDOWN)
-
-
-def new_turn_id(now: float) -> str:
-    """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits."""
-    stamp = datetime.fromtimestamp(now, UTC).astimezone(_BEIJING).strftime("%Y%m%d%H%M%S")
-    return stamp + secrets.token_hex(8)
+class _State(Enum):
+    PRODUCING = auto()
+    FOLLOWING = auto()
+    ENDED = auto()
+    DETACHED = auto()
 
 
 class Turn:
@@ -96,45 +94,63 @@ class Turn:
         self._on_released = on_released
         self._on_finished = on_finished
         self._record = TurnRecord()
+        self._state = _State.PRODUCING
+        self._run: Run | None = None  # until the engine has stopped
+        self._writer: Writer | None = None
         self._follower = (
             Follower(store, self.id, self.log, settings, lambda: planner(request))
             if store is not None
             else None
         )
-        self._writer: Writer | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._requested_end: _RequestedEnd | None = None
+        self._task: asyncio.Task[bool] | None = None  # follows
+        self._requested_end: RequestedEnd | None = None
+        self._has_produced_ending = False
         self._timer: asyncio.TimerHandle | None = None
         self._orphan_check: asyncio.Task[None] | None = None
-        self.is_closed = False
-        """Whether this process has detached from the turn."""
 
     @property
     def is_durable(self) -> bool:
         """Whether everything that was read can be read again, in any process."""
         return self.log.is_saved
 
-    def produce(self, plan: Plan | None = None) -> None:
-        """Start as the producer, by `plan` if there is one already."""
+    @property
+    def is_detached(self) -> bool:
+        """Whether this process has nothing more to do with the turn."""
+        return self._state is _State.DETACHED
+
+    def produce(self, plan: Plan) -> None:
+        """Start as the producer."""
         self._plan = plan
         if self._store is not None:
             self._become_producer(_FIRST_FENCE)
+        self._start_engine()
+        if self._store is not None:
             self._watch_readers()
-        self._start(self._produce(), self._after_producing)
 
     def follow(self, tail: Tail) -> None:
         """Start from the stored log; then follow or take over."""
         assert self._follower is not None
-        self._record.began -= max(time.time() - self.created, 0.0)
+        self._record.began -= max(time.time() - self.created, 0.0)  # another process created it
+        self._state = _State.FOLLOWING
         self._follower.apply(tail)
         if not self.log.is_finished:
             self._watch_readers()
             self._start_following()
 
-    def reader(self, *, idle: float) -> LogReader:
+    def reader(self, on_news: Callable[[], object] = lambda: None) -> LogReader:
         """Attach a reader at the beginning of the log, and stop the orphan timer."""
         self._cancel_timer()
-        return self.log.reader(idle=idle)
+        return self.log.reader(on_news)
+
+    def pause(self) -> None:
+        """Pause the engine: a reader is slow, and the turn is not resumable."""
+        if self._store is None and self._run is not None:
+            self._run.pause()
+
+    def resume(self) -> None:
+        """Resume the engine after `pause`."""
+        if self._run is not None:
+            self._run.resume()
 
     async def catch_up(self) -> None:
         """Copy everything that another process has published so far.
@@ -143,60 +159,68 @@ class Turn:
             StoreError: the store is unavailable.
             GoneError: the log was evicted.
         """
-        if self._follower is not None and self._writer is None and not self.log.is_finished:
+        if self._state is _State.FOLLOWING and self._follower is not None:
             await self._follower.poll(wait=0)
 
     def stop(self) -> None:
         """Cancel the turn for its owner, whichever process produces it. The ending follows a little later."""
-        self._request_end(_DELETED)
+        self._request_end(DELETED)
 
     def check_fence(self) -> None:
         """Detect a takeover even while the engine is silent."""
-        if self._writer is not None:
+        if self._state is _State.PRODUCING and self._writer is not None:
             self._writer.check_fence()
 
     async def close(self, save_timeout: float) -> None:
         """Save what was generated, and detach. Log an ending only if no other process can continue."""
         self._cancel_timer()
-        if self._is_producer and not (self._store and self._store.outlives_process):
-            self._request_end(_SHUTDOWN)
-        else:
-            self.is_closed = True
+        if self._state is _State.PRODUCING and not (self._store and self._store.outlives_process):
+            self._request_end(SHUTDOWN)
+        self._state = _State.DETACHED
+        if self._run is not None:
+            self._run.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self.is_closed = True
         if self._writer is not None:
             await self._writer.close(save_timeout)
 
-    # --- producing ------------------------------------------------------------------------------------
+    # --- PRODUCING: the engine's listener ---------------------------------------------------------------
 
-    async def _produce(self) -> None:
-        plan = self._plan = self._plan or self._planner(self.request)
-        generation = self._with_seed(plan.generation)
-        logged = self.log.events.copy()
-        if logged:
-            prompt_tokens = self.log.progress.total if self.log.progress else 0
-            batches = continue_answer(plan.engine, generation, logged, prompt_tokens)
-        else:
-            batches = plan.engine.generate(generation)
-        async with aclosing(batches):
-            async for events in batches:
-                self._write(events)
-                if self._record.first_token_seconds is None and self.log.events and not logged:
-                    self._record.first_token()
+    def on_events(self, events: list[Event]) -> None:
+        """Log what the engine emits."""
+        if self._state is not _State.PRODUCING or self.log.has_ending:
+            return
+        is_first = not len(self.log)
+        self._write(events)
+        if is_first and len(self.log):
+            self._record.first_token()
 
-    def _after_producing(self, error: HeadraceError | None) -> None:
+    def on_end(self, error: HeadraceError | None) -> None:
+        """The engine has stopped: log an ending, unless there is one."""
+        self._run = None
         self._record.engine_stopped()
         if self.log.has_ending:
-            return
-        if self._writer is None and self.log.is_saved:
-            if self._requested_end and self._requested_end.reason != CANCELLED:
-                self._requested_end = None  # only the producer's own
-            self._start_following()
-            self._watch_readers()
-        else:
-            self._end(error or EngineError("the engine stopped without an ending"))
+            self._report_if_over()
+        elif self._state is _State.PRODUCING:
+            if self._record.is_stopping:  # for an earlier fence; this one has taken over meanwhile
+                self._start_engine()
+            else:
+                self._end(error or EngineError("the engine stopped without an ending"))
+
+    def _start_engine(self) -> None:
+        if self._run is not None:
+            return  # it is still stopping; `on_end` starts it again
+        self._record.engine_started()
+        try:
+            plan = self._plan = self._plan or self._planner(self.request)
+            if self._store is None:
+                self._run = plan.engine.start(plan.generation, self)
+            else:
+                needs_ids = self._store.outlives_process
+                self._run = start_durably(plan, self.id, self.log, self, needs_token_ids=needs_ids)
+        except HeadraceError as error:
+            self._end(error)
 
     def _write(self, events: Sequence[Logged]) -> None:
         if self._writer is not None:
@@ -205,40 +229,35 @@ class Turn:
             self.log.append(events)
             self.log.publish()
 
-    def _request_end(self, end: _RequestedEnd) -> None:
-        """Cancel the task, which then logs this ending."""
-        if not self.log.has_ending and self._task is not None:
-            self._requested_end = end
-            if self._is_producer:
-                self._record.stop_requested()
-            self._task.cancel()
+    def _request_end(self, end: RequestedEnd) -> None:
+        """End the turn without waiting for the engine; a follower takes over first."""
+        if self.log.has_ending or self._state in (_State.ENDED, _State.DETACHED):
+            return
+        self._requested_end = end
+        if self._state is _State.PRODUCING:
+            self._end(None)
+            self._stop_engine()
+        elif self._task is not None:
+            self._task.cancel()  # and follows again, to take over: `_after_following`
 
-    def _end(self, error: HeadraceError) -> None:
+    def _end(self, error: HeadraceError | None) -> None:
         """Log the requested ending, or else one for the error."""
         if (end := self._requested_end) is not None:
             self._record.cancelled_by = end.by
             self._write([self.log.finish(end.reason, end.error)])
-        else:
+        elif error is not None:
             self._write([self.log.ending(error)])
 
-    def _with_seed(self, generation: Generation) -> Generation:
-        """Derive a durable turn's sampling seed from its id and position, if the request has none."""
-        request = generation.request
-        position = len(self.log.events)
-        if self._store is None:
-            return generation
-        if request.seed is None or position:
-            request = msgspec.structs.replace(request, seed=derive_seed(self.id, position))
-        return msgspec.structs.replace(
-            generation, request=request, needs_token_ids=self._store.outlives_process
-        )
+    def _stop_engine(self) -> None:
+        if self._run is not None:
+            self._record.stop_requested()
+            self._run.stop()
 
-    @property
-    def _is_producer(self) -> bool:
-        return self._store is None or self._writer is not None
+    # --- PRODUCING: the store ---------------------------------------------------------------------------
 
     def _become_producer(self, fence: int) -> None:
         assert self._store is not None
+        self._state = _State.PRODUCING
         self._writer = Writer(
             self._store,
             self.id,
@@ -256,79 +275,55 @@ class Turn:
         self._follower.cursor = self._writer.cursor
         self._writer = None
         self.log.drop_unpublished()
-        if self._task is not None:
-            self._task.cancel()
-        elif self.log.is_finished:
+        self._stop_engine()
+        if self._state is _State.DETACHED:
+            return
+        if self.log.is_finished:
             self._release()
-        elif not self.is_closed:
-            self._after_producing(None)
+            return
+        self._state = _State.FOLLOWING
+        if self._requested_end and self._requested_end.reason != CANCELLED:
+            self._requested_end = None  # only the producer's own
+        self._start_following()
+        self._watch_readers()
 
     def _on_store_failure(self, error: StoreError | GoneError) -> None:
         """Continue without the store, or end the turn, as `on_store_error` requires."""
         _LOGGER.error("turn %s is no longer saved: %s", self.id, error.message)
         if self._settings.on_store_error == "fail":
-            self._request_end(_RequestedEnd("network_error", error.message))
+            self._request_end(RequestedEnd("network_error", error.message))
 
-    # --- following ------------------------------------------------------------------------------------
-
-    async def _follow(self, follower: Follower) -> None:
-        if await follower.run():
-            self._become_producer(follower.cursor.fence)
-
-    def _after_following(self, error: HeadraceError | None) -> None:
+    def _on_settled(self) -> None:
         if self.log.is_finished:
+            self._release()
+
+    # --- FOLLOWING --------------------------------------------------------------------------------------
+
+    def _start_following(self) -> None:
+        assert self._follower is not None
+        self._follower.is_forced = self._requested_end is not None
+        self._task = asyncio.create_task(self._follower.run(), name=f"turn {self.id}")
+        # Not at the end of `run`: a task that is cancelled before its first step never gets there.
+        self._task.add_done_callback(self._after_following)
+
+    def _after_following(self, task: asyncio.Task[bool]) -> None:
+        self._task = None
+        assert self._follower is not None
+        if self._state is not _State.FOLLOWING or self.log.is_finished:
             return
-        if self._writer is not None and not self._requested_end:
-            self._start(self._produce(), self._after_producing)
-            self._watch_readers()
-        elif self._writer is not None:
-            self._end(EngineError("the turn was cancelled"))
+        error = error_of(task, self.id)
+        if error is None and task.result():
+            self._become_producer(self._follower.cursor.fence)
+            if self._requested_end:
+                self._end(None)
+            else:
+                self._start_engine()
+                self._watch_readers()
         elif self._requested_end and not isinstance(error, StoreError | GoneError):
             self._start_following()  # takes over to log the requested ending
         else:
             self.log.is_saved = False
             self._end(error or EngineError("the turn was lost"))
-
-    def _start_following(self) -> None:
-        assert self._follower is not None
-        self._follower.is_forced = self._requested_end is not None
-        self._start(self._follow(self._follower), self._after_following)
-
-    # --- lifetime -------------------------------------------------------------------------------------
-
-    def _start(self, work: Coroutine[Any, Any, None], then: Callable[[HeadraceError | None], None]) -> None:
-        def done(task: asyncio.Task[None]) -> None:
-            self._task = None
-            if not self.is_closed:
-                then(self._error_of(task))
-
-        self._task = asyncio.create_task(work, name=f"turn {self.id}")
-        # Not at the end of `work`: a task that is cancelled before its first step never gets there.
-        self._task.add_done_callback(done)
-
-    def _error_of(self, task: asyncio.Task[None]) -> HeadraceError | None:
-        if task.cancelled():
-            return EngineError("the turn was cancelled")
-        error = task.exception()
-        if error is None or isinstance(error, HeadraceError):
-            return error
-        _LOGGER.error("turn %s failed", self.id, exc_info=error)
-        return EngineError(f"internal server error; see the server log, turn {self.id}", code="1230")
-
-    def _watch_readers(self) -> None:
-        """Start the timer that ends a turn without readers, or detaches from it."""
-        self._cancel_timer()
-        if not self.log.is_orphaned or self.log.is_finished or self.is_closed:
-            return
-        loop = asyncio.get_running_loop()
-        if self._store is None:
-            self._request_end(_DISCONNECTED)
-        elif self._writer is None:
-            self._timer = loop.call_later(self._settings.lease, self._detach)
-        elif not self.header.detached:
-            # It takes up to a lease until a reader in another process is recorded.
-            least = self._settings.lease if self._store.outlives_process else 0.0
-            self._timer = loop.call_later(max(self._settings.linger, least), self._start_orphan_check)
 
     def _detach(self) -> None:
         """Stop following a turn that has no reader in this process; its producer continues."""
@@ -337,10 +332,27 @@ class Turn:
         if self._requested_end or self._follower.is_taking_over:
             self._watch_readers()
             return
-        self.is_closed = True
+        self._state = _State.DETACHED
         if self._task is not None:
             self._task.cancel()
         self._on_released(self)
+
+    # --- readers ----------------------------------------------------------------------------------------
+
+    def _watch_readers(self) -> None:
+        """Start the timer that ends a turn without readers, or detaches from it."""
+        self._cancel_timer()
+        if not self.log.is_orphaned or self.log.is_finished or self._state is _State.DETACHED:
+            return
+        loop = asyncio.get_running_loop()
+        if self._store is None:
+            self._request_end(DISCONNECTED)
+        elif self._state is _State.FOLLOWING:
+            self._timer = loop.call_later(self._settings.lease, self._detach)
+        elif not self.header.detached:
+            # It takes up to a lease until a reader in another process is recorded.
+            least = self._settings.lease if self._store.outlives_process else 0.0
+            self._timer = loop.call_later(max(self._settings.linger, least), self._start_orphan_check)
 
     def _start_orphan_check(self) -> None:
         self._orphan_check = asyncio.create_task(self._stop_if_orphaned(), name=f"orphan check {self.id}")
@@ -348,32 +360,36 @@ class Turn:
     async def _stop_if_orphaned(self) -> None:
         """Cancel the turn unless it has a reader in another process."""
         assert self._store is not None
-        try:
-            has_reader = await self._store.has_reader(self.id)
-        except StoreError:
-            has_reader = True  # possibly
-        except GoneError:
-            has_reader = False
-        if has_reader:
+        if await may_have_reader(self._store, self.id):
             self._watch_readers()
-        elif self.log.is_orphaned and self._writer is not None and not self.is_closed:
+        elif self.log.is_orphaned and self._state is _State.PRODUCING:
             error = f"no reader for {self._settings.linger:g} s"
-            self._request_end(_RequestedEnd("network_error", error, CancelledBy.ORPHANED))
+            self._request_end(RequestedEnd("network_error", error, CancelledBy.ORPHANED))
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- ENDED ------------------------------------------------------------------------------------------
 
     def _on_log_end(self) -> None:
         self._cancel_timer()
-        if self._is_producer:
-            asyncio.get_running_loop().call_soon(self._report_outcome)  # after the readers have the ending
+        self._has_produced_ending = self._state is _State.PRODUCING
+        self._state = _State.ENDED
         self._release()
-
-    def _on_settled(self) -> None:
-        if self.log.is_finished:
-            self._release()
+        self._report_if_over()
 
     def _release(self) -> None:
         """Let the registry forget the turn, unless only this process has its ending."""
         if self._writer is None or not self._writer.has_backlog:
             self._on_released(self)
+
+    def _report_if_over(self) -> None:
+        """Report the outcome once the ending is readable and the engine has stopped."""
+        if self._has_produced_ending and self._run is None:
+            self._has_produced_ending = False
+            asyncio.get_running_loop().call_soon(self._report_outcome)
 
     def _report_outcome(self) -> None:
         if self._plan is None:  # taken over only to be ended
@@ -382,8 +398,3 @@ class Turn:
         model = self._plan.model if self._plan else self.request.model
         finish = received_finish(self.log.events, self._plan)
         self._on_finished(self._record.outcome(self.header, model, finish))
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

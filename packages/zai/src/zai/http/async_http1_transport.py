@@ -5,18 +5,34 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
 from zai.http.http1 import RequestResponseCycle
-from zai.http.http1_transport import Origin, origin_of, response_of, ssl_context
+from zai.http.http1_transport import Origin, is_readable, origin_of, response_of, ssl_context
 
 __all__ = ["AsyncHttp1Transport"]
 
 _READ_BYTES: Final = 65536
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+class _Reader(asyncio.StreamReader):
+    """Counts the bytes that were received and not read yet."""
+
+    unread = 0
+
+    def feed_data(self, data: Any) -> None:  # bytes
+        self.unread += len(data)
+        super().feed_data(data)
+
+    async def read(self, n: int = -1) -> bytes:
+        data = await super().read(n)
+        self.unread -= len(data)
+        return data
+
+
+Connection = tuple[_Reader, asyncio.StreamWriter]
 
 
 class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
@@ -45,7 +61,7 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
             async with asyncio.timeout(timeout.get("write")):
                 await writer.drain()
             async with asyncio.timeout(timeout.get("head", timeout.get("read"))):
-                while (first := cycle.feed_head(await reader.read(_READ_BYTES))) is None:
+                while not cycle.feed_head(await reader.read(_READ_BYTES)):
                     pass
         except BaseException:
             writer.close()
@@ -53,7 +69,6 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
         body = _Body(
             connection,
             cycle,
-            first,
             partial(self._release, origin, connection),
             timeout.get("body", timeout.get("read")),
         )
@@ -80,7 +95,7 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
             if loop is here and owner != origin:
                 continue
             self._idle.remove(entry)
-            if loop is here and not reader.at_eof() and not writer.is_closing():
+            if loop is here and _is_idle(reader, writer):
                 return reader, writer
             _close_in(loop, writer)
         return None
@@ -88,18 +103,29 @@ class AsyncHttp1Transport(httpx2.AsyncBaseTransport):
     async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
         scheme, host, port = origin
         context = await self._context() if scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        reader = _Reader(_READ_BYTES, loop)
+        protocol = asyncio.StreamReaderProtocol(reader)
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.open_connection(host, port, ssl=context, limit=_READ_BYTES)
+                transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=context)
         except TimeoutError as error:
             raise httpx2.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpx2.ConnectError(str(error)) from error
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _context(self) -> ssl.SSLContext:
         if self._ssl_context is None:
             self._ssl_context = await asyncio.to_thread(ssl_context)
         return self._ssl_context
+
+
+def _is_idle(reader: _Reader, writer: asyncio.StreamWriter) -> bool:
+    """Whether the connection is open, and nothing was received that was not requested (RFC 9112, 6.3)."""
+    if reader.unread or reader.at_eof() or writer.is_closing():
+        return False
+    return not is_readable(writer.get_extra_info("socket"))
 
 
 def _close_in(loop: asyncio.AbstractEventLoop, writer: asyncio.StreamWriter) -> None:
@@ -112,27 +138,25 @@ class _Body(httpx2.AsyncByteStream):
         self,
         connection: Connection,
         cycle: RequestResponseCycle,
-        first: bytes,
         release: Callable[[], None],
         read_seconds: float | None,
     ) -> None:
         self._connection: Connection | None = connection
         self._cycle = cycle
-        self._first = first
         self._release = release
         self._read_seconds = read_seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         cycle, connection = self._cycle, self._connection
-        if self._first:
-            yield self._first
-        while connection is not None and not cycle.body.is_done:
+        if connection is not None and (content := cycle.feed_body()):
+            yield content
+        while connection is not None and not cycle.is_done:
             async with asyncio.timeout(self._read_seconds):
                 data = await connection[0].read(_READ_BYTES)
             if not data:
-                cycle.check_eof()
+                cycle.finish()
                 return
-            if content := cycle.body.feed(data):
+            if content := cycle.feed_body(data):
                 yield content
 
     async def aclose(self) -> None:

@@ -18,7 +18,7 @@ import httpx2
 from zai.errors import ZaiError
 from zai.http.http1 import RequestResponseCycle
 
-__all__ = ["Http1Transport", "Origin", "origin_of", "response_of", "ssl_context"]
+__all__ = ["Http1Transport", "Origin", "is_readable", "origin_of", "response_of", "ssl_context"]
 
 _READ_BYTES: Final = 65536
 
@@ -83,15 +83,16 @@ class Http1Transport(httpx2.BaseTransport):
                 interruptible.attach(connection)
             connection.settimeout(_seconds(timeout.get("write"), end))
             connection.sendall(data)
-            first = None  # bytes of the body that came with the head
-            while first is None:
-                connection.settimeout(_seconds(timeout.get("head", timeout.get("read")), end))
-                first = cycle.feed_head(connection.recv(_READ_BYTES))
+            head_seconds = timeout.get("head", timeout.get("read"))
+            end = min(end, time.monotonic() + (math.inf if head_seconds is None else head_seconds))
+            connection.settimeout(_seconds(None, end))
+            while not cycle.feed_head(connection.recv(_READ_BYTES)):
+                connection.settimeout(_seconds(None, end))
             connection.settimeout(timeout.get("body", timeout.get("read")))
         except BaseException:
             connection.close()
             raise
-        body = _Body(connection, cycle, first, partial(self._release, origin, connection))
+        body = _Body(connection, cycle, partial(self._release, origin, connection))
         return response_of(cycle, body)
 
     def close(self) -> None:
@@ -118,7 +119,7 @@ class Http1Transport(httpx2.BaseTransport):
                     return None
                 self._idle.remove(matching[-1])
             connection = matching[-1][1]
-            if _is_idle(connection):
+            if not is_readable(connection):
                 return connection
             connection.close()
 
@@ -152,11 +153,11 @@ def _seconds(limit: float | None, end: float) -> float | None:
     return None if remaining == math.inf else max(remaining, 0.001)
 
 
-def _is_idle(connection: socket.socket) -> bool:
-    """Whether nothing can be read, such as the end that the server's close causes."""
+def is_readable(connection: socket.socket) -> bool:
+    """Whether something can be read, be it only the end that the server's close causes."""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
-        return not selector.select(0)
+        return bool(selector.select(0))
 
 
 class _Body(httpx2.SyncByteStream):
@@ -164,24 +165,22 @@ class _Body(httpx2.SyncByteStream):
         self,
         connection: socket.socket,
         cycle: RequestResponseCycle,
-        first: bytes,
         release: Callable[[], None],
     ) -> None:
         self._connection: socket.socket | None = connection
         self._cycle = cycle
-        self._first = first
         self._release = release
 
     def __iter__(self) -> Iterator[bytes]:
         cycle, connection = self._cycle, self._connection
-        if self._first:
-            yield self._first
-        while connection is not None and not cycle.body.is_done:
+        if connection is not None and (content := cycle.feed_body()):
+            yield content
+        while connection is not None and not cycle.is_done:
             data = connection.recv(_READ_BYTES)
             if not data:
-                cycle.check_eof()
+                cycle.finish()
                 return
-            if content := cycle.body.feed(data):
+            if content := cycle.feed_body(data):
                 yield content
 
     def close(self) -> None:

@@ -1,0 +1,64 @@
+"""An asynchronous iterator, played as a run: what scripts and recordings have in common."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Final, Generic, TypeVar
+
+from headrace.errors import EngineError, HeadraceError
+
+__all__ = ["Playback"]
+
+_Item = TypeVar("_Item")
+_LOGGER: Final = logging.getLogger("headrace.engines")
+
+
+class Playback(Generic[_Item]):
+    """See `headrace.engines.base.Run`.
+
+    Args:
+        items: what to play; its exception is the run's error.
+        emit: called with each item.
+        on_end: called once, at the end.
+    """
+
+    def __init__(
+        self,
+        items: AsyncGenerator[_Item, None],
+        emit: Callable[[_Item], None],
+        on_end: Callable[[HeadraceError | None], None],
+    ) -> None:
+        self._items = items
+        self._emit = emit
+        self._on_end = on_end
+        self._may_play = asyncio.Event()
+        self._may_play.set()
+        self._task = asyncio.create_task(self._play(), name="playback")
+        self._task.add_done_callback(self._end)
+
+    def stop(self) -> None:
+        """See `Run`."""
+        self._task.cancel()
+
+    def pause(self) -> None:
+        """See `Run`."""
+        self._may_play.clear()
+
+    def resume(self) -> None:
+        """See `Run`."""
+        self._may_play.set()
+
+    async def _play(self) -> None:
+        async with aclosing(self._items):
+            async for item in self._items:
+                await self._may_play.wait()
+                self._emit(item)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None or isinstance(error, HeadraceError):
+            self._on_end(error)
+        else:
+            _LOGGER.error("an engine failed", exc_info=error)
+            self._on_end(EngineError("internal server error; see the server log", code="1230"))
