@@ -37,6 +37,7 @@ from headrace.turns import STORES, MemoryLog, Turn, TurnRegistry, TurnSettings, 
 from headrace.turns.store import TurnHeader
 from headrace.turns.writer import Writer
 from headrace.wire import decode_request
+from log_readers import AwaitableReader
 from plans import planner
 from store_backends import BACKENDS
 
@@ -81,7 +82,7 @@ async def paced(name: str, streams: int, seconds: float) -> Paced:
     is_counting = False
 
     async def read(turn: Turn) -> None:
-        reader = turn.reader(idle=60)
+        reader = AwaitableReader(turn)
         while True:
             said = [int(event.text) for event in await reader.read() if isinstance(event, Text)]
             if is_counting:
