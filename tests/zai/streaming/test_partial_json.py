@@ -1,6 +1,7 @@
 """Incomplete JSON."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -112,3 +113,16 @@ def test_the_value_is_one_object_that_grows():
 
     assert partial.value is value
     assert value == {"a": [1, 2], "b": "c"}
+
+
+@pytest.mark.parametrize(("opening", "place"), [('{"a": "', "a"), ('["', 0)])
+def test_a_growing_string_is_extended_in_place(opening, place):
+    partial = fed(opening)
+    addresses = []
+    for _ in range(2000):
+        partial.feed("0123456789")
+        addresses.append(id(partial.value[place]))
+
+    # A copy always has another address, since the original still exists; the allocator moves few strings.
+    moves = sum(address != previous for previous, address in pairwise(addresses))
+    assert moves < len(addresses) / 4

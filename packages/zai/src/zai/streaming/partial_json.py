@@ -190,7 +190,12 @@ class PartialJson:
             self._is_stored = True
             return
         container = self._open[-1]
-        container[self._keys[-1] if isinstance(container, dict) else -1] += more
+        place: Any = self._keys[-1] if isinstance(container, dict) else -1
+        # CPython extends a string in place, without a copy, while a local variable is its only reference.
+        string = container[place]
+        container[place] = None
+        string += more
+        container[place] = string
 
     def _put(self, value: Any) -> None:
         container = self._open[-1]
