@@ -50,6 +50,7 @@ fix: ready-to-check
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/python packages/zai/generate_sync.py
+	$(BIN)/python docs/draw.py
 
 # PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
 clients: python

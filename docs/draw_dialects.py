@@ -1,12 +1,7 @@
-"""Draws the tables of dialects in docs/engines.md from the code.
-
-python docs/draw_dialects.py          writes them
-python docs/draw_dialects.py --check  exits with 1 if they differ from the code
-"""
+"""Draws the tables of dialects in docs/engines.md from the code."""
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,17 +63,3 @@ def draw() -> str:
 def redraw(page: str) -> str:
     """Return the page with a new table."""
     return _BLOCK.sub(lambda found: f"{found[1]}{draw()}\n{found[2]}", page)
-
-
-def main() -> int:
-    """Write the page, or check it."""
-    page = PAGE.read_text()
-    drawn = redraw(page)
-    if "--check" in sys.argv[1:]:
-        return int(page != drawn)
-    PAGE.write_text(drawn)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

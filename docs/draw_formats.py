@@ -1,10 +1,5 @@
-"""Writes the families' sections in docs/formats.md: the docstring of each module, and a diagram per format.
+"""Writes the families' sections in docs/formats.md: the docstring of each module, and a diagram per format."""
 
-python docs/draw_formats.py          writes them
-python docs/draw_formats.py --check  exits with 1 if they are not up to date
-"""
-
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +8,7 @@ from types import ModuleType
 from headrace.formats import ANY_TEXT, FAMILIES, NEXT_AFTER_JSON, NEXT_ON_TEXT, Format, State
 
 PAGE = Path(__file__).with_name("formats.md")
-_START = "<!-- The rest of this page is written by docs/draw_formats.py. -->\n"
+_START = "<!-- The rest of this page is drawn by docs/draw.py. -->\n"
 
 
 def write_section(family: ModuleType) -> str:
@@ -71,20 +66,6 @@ def _escape(delimiter: str) -> str:
     )
 
 
-def rewrite(page: str) -> str:
+def redraw(page: str) -> str:
     """Return the page with up-to-date sections."""
     return page.partition(_START)[0] + "\n".join([_START, *map(write_section, FAMILIES)])
-
-
-def main() -> int:
-    """Write the page, or check it."""
-    page = PAGE.read_text(encoding="utf-8")
-    current = rewrite(page)
-    if "--check" in sys.argv[1:]:
-        return int(page != current)
-    PAGE.write_text(current, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,6 @@
-"""Generate the tables of docs/configuration.md from the settings classes and the programs' arguments.
-
-python docs/draw_options.py          write the page
-python docs/draw_options.py --check  exit with 1 if the page is not up to date
-"""
+"""Draws the tables of docs/configuration.md from the settings classes and the programs' arguments."""
 
 import re
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -56,17 +51,3 @@ def _other(name: str) -> Iterator[str]:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def main() -> int:
-    """Write or check the page."""
-    page = PAGE.read_text()
-    drawn = redraw(page)
-    if "--check" in sys.argv[1:]:
-        return int(page != drawn)
-    PAGE.write_text(drawn)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

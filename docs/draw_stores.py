@@ -1,11 +1,6 @@
-"""Writes the table of stores in docs/resume.md from the registry of stores.
-
-python docs/draw_stores.py          updates the page
-python docs/draw_stores.py --check  exits with 1 if the page is out of date
-"""
+"""Draws the table of stores in docs/resume.md from the registry of stores."""
 
 import re
-import sys
 from pathlib import Path
 
 from headrace.turns import STORES, TurnSettings
@@ -23,17 +18,3 @@ def redraw(page: str) -> str:
         lines.append(f"| {addresses}{default} | {kind.survives} |")
     table = "\n".join(lines) + "\n"
     return _BLOCK.sub(lambda found: found[1] + table + found[2], page)
-
-
-def main() -> int:
-    """Write the page, or check it."""
-    page = PAGE.read_text()
-    drawn = redraw(page)
-    if "--check" in sys.argv[1:]:
-        return int(page != drawn)
-    PAGE.write_text(drawn)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

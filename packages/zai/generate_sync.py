@@ -21,7 +21,7 @@ GENERATED: Final = {
     _PACKAGE / name: _PACKAGE / name.replace("async_", "")
     for name in (
         "async_client.py",
-        "chat/async_chat.py",
+        "async_chat.py",
         "http/async_http_client.py",
         "streaming/async_completion_stream.py",
         "streaming/async_stream.py",

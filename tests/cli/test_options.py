@@ -63,10 +63,6 @@ def test_help_does_not_need_docstrings(program):
 # --- docs -----------------------------------------------------------------------------------------
 
 
-def test_the_tables_of_the_page_are_up_to_date():
-    subprocess.run([sys.executable, ROOT / "docs" / "draw_options.py", "--check"], check=True)
-
-
 @pytest.mark.parametrize("program", COMMANDS)
 def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
     (table,) = re.findall(rf"<!-- options: {program} -->\n(.*?)<!-- end", PAGE, re.DOTALL)

@@ -1,11 +1,14 @@
-"""The blocking half of the SDK is generated from its asyncio half."""
+"""The blocking half of the SDK is generated from its asyncio half, and tables of the docs from the code."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "packages" / "zai" / "generate_sync.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "packages" / "zai" / "generate_sync.py"
 
 
 def script():
@@ -20,6 +23,12 @@ def script():
 )
 def test_generating_again_gives_the_committed_file(source, target):
     assert script().generate(source) == target.read_text("utf-8"), "run `make fix`"
+
+
+def test_drawing_the_docs_again_gives_the_committed_pages():
+    check = subprocess.run([sys.executable, ROOT / "docs" / "draw.py", "--check"], check=False)
+
+    assert check.returncode == 0, "run `make fix`"
 
 
 def test_generated_code_is_blocking_and_has_no_traces_of_asyncio():

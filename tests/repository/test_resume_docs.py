@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,10 +28,6 @@ def test_the_curl_command_prints_numbered_events_and_the_second_time_the_same_tu
     assert [int(event.id) for event in first[:-1]] == sorted({int(event.id) for event in first[:-1]})
     assert {json.loads(event.data)["id"] for event in first[:-1]} == {json.loads(again[0].data)["id"]}
     assert first[-2] == again[-2]  # ending and usage
-
-
-def test_the_table_of_stores_is_up_to_date():
-    subprocess.run([sys.executable, DOCS / "draw_stores.py", "--check"], check=True)
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))

@@ -1,8 +1,6 @@
 """docs/engines.md agrees with the code."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,3 @@ def test_the_configuration_is_accepted(text, tmp_path):
         ENGINES["llama"],
         ENGINES["recorded"],
     ]
-
-
-def test_the_table_of_dialects_is_drawn_from_the_code():
-    subprocess.run([sys.executable, DOCS / "draw_dialects.py", "--check"], check=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar, Unpack
 
-from zai.chat.async_chat import AsyncChat
+from zai.async_chat import AsyncChat
 from zai.http.async_http_client import AsyncHttpClient
 from zai.http.base_client import ZHIPU_URL
 from zai.http.request import RequestOptions
 from zai.http.responses import decode_response
-from zai.types.models import ModelList
+from zai.types import ModelList
 
 __all__ = ["AsyncModels", "AsyncZaiClient", "AsyncZhipuAiClient"]
 

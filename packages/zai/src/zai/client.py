@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar, Unpack
 
-from zai.chat.chat import Chat
+from zai.chat import Chat
 from zai.http.base_client import ZHIPU_URL
 from zai.http.http_client import HttpClient
 from zai.http.request import RequestOptions
 from zai.http.responses import decode_response
-from zai.types.models import ModelList
+from zai.types import ModelList
 
 __all__ = ["Models", "ZaiClient", "ZhipuAiClient"]
 

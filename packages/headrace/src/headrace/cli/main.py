@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from headrace import __version__
 from headrace.cli import streams
 from headrace.errors import HeadraceError
-from headrace.extras import needs_extra
+from headrace.foreign_errors import needs_extra
 
 __all__ = ["COMMANDS", "CommandParser", "main"]
 

@@ -11,7 +11,7 @@ import msgspec
 from headrace.chunks import merge
 from headrace.errors import RequestError
 from headrace.events import Event
-from headrace.files import reading
+from headrace.foreign_errors import reading
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.wire.request import Tool

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from headrace.cli.streams import announce
 from headrace.errors import HeadraceError
-from headrace.extras import needs_extra
+from headrace.foreign_errors import needs_extra
 from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.settings import (

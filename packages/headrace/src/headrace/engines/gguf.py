@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from headrace.errors import EngineError
-from headrace.files import reading
+from headrace.foreign_errors import reading
 
 __all__ = ["check_metadata", "read_metadata", "special_tokens"]
 

@@ -30,7 +30,7 @@ from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
-from headrace.extras import needs_extra
+from headrace.foreign_errors import needs_extra
 from headrace.formats import FORMATS
 from headrace.prompts.escaping import PromptEncoder
 

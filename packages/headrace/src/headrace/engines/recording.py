@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from headrace.errors import EngineError
-from headrace.files import reading
+from headrace.foreign_errors import reading
 
 __all__ = ["RecordedRead", "Recording", "read_recording", "write_recording"]
 

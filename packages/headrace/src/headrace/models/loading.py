@@ -15,8 +15,7 @@ from headrace.engines.recording import read_recording
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
-from headrace.extras import needs_extra
-from headrace.files import reading
+from headrace.foreign_errors import needs_extra, reading
 from headrace.formats import FORMATS, Format, detect_format
 from headrace.models.registry import Model
 from headrace.models.settings import (

@@ -7,7 +7,7 @@ import msgspec
 
 from headrace.engines.gguf import read_metadata
 from headrace.errors import EngineError
-from headrace.files import reading
+from headrace.foreign_errors import reading
 from headrace.prompts import ChatTemplate
 
 __all__ = ["TemplateSource", "find_template", "is_template", "model_template"]

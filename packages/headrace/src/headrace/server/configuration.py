@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, get_origin
 import msgspec
 
 from headrace.errors import HeadraceError, RequestError
-from headrace.files import reading
+from headrace.foreign_errors import reading
 from headrace.models.settings import (
     ENGINES,
     ZAI_NAMES,

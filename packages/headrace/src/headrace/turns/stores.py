@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from headrace.errors import RequestError
-from headrace.extras import needs_extra
+from headrace.foreign_errors import needs_extra
 from headrace.turns.memory import MemoryStore
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.sqlite import SqliteStore

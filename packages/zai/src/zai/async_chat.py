@@ -1,5 +1,4 @@
-# Generated from async_chat.py by generate_sync.py: edit that file, and run `make fix`.
-"""`client.chat`: complete, streamed, as events, with tools, or as a task."""
+"""`client.chat` for asyncio: complete, streamed, as events, with tools, or as a task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -8,50 +7,52 @@ from typing import Any, Literal, Unpack, overload
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.arguments import NOT_GIVEN, NotGiven
-from zai.chat.params import ChatParams, ToolRunParams, chat_request, task_path
-from zai.http.http_client import HttpClient
+from zai.chat_params import ChatParams, ToolRunParams, chat_request, task_path
+from zai.http.async_http_client import AsyncHttpClient
 from zai.http.request import RequestOptions
 from zai.http.responses import decode_response, decode_task_result
-from zai.streaming.completion_stream import CompletionStream
-from zai.streaming.stream import Stream
+from zai.streaming.async_completion_stream import AsyncCompletionStream
+from zai.streaming.async_stream import AsyncStream
+from zai.tools.async_run import AsyncToolRun
 from zai.tools.loop import ToolLoop
-from zai.tools.run import ToolRun
 from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
 
-__all__ = ["Chat", "CompletionTasks", "Completions"]
+__all__ = ["AsyncChat", "AsyncCompletionTasks", "AsyncCompletions"]
 
 
-class Completions:
+class AsyncCompletions:
     """`client.chat.completions`."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @overload
-    def create(self, *, stream: Literal[True], **params: Unpack[ChatParams]) -> Stream[Chunk]: ...
+    async def create(self, *, stream: Literal[True], **params: Unpack[ChatParams]) -> AsyncStream[Chunk]: ...
     @overload
-    def create(
+    async def create(
         self, *, stream: Literal[False] | NotGiven | None = NOT_GIVEN, **params: Unpack[ChatParams]
     ) -> Completion: ...
     @overload
-    def create(self, *, stream: bool, **params: Unpack[ChatParams]) -> Completion | Stream[Chunk]: ...
-    def create(
+    async def create(
+        self, *, stream: bool, **params: Unpack[ChatParams]
+    ) -> Completion | AsyncStream[Chunk]: ...
+    async def create(
         self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
-    ) -> Completion | Stream[Chunk]:
+    ) -> Completion | AsyncStream[Chunk]:
         """Send a chat request.
 
         Returns:
-            A `Stream` of chunks if `stream` is true, otherwise the completion.
+            An `AsyncStream` of chunks if `stream` is true, otherwise the completion.
         """
         request = chat_request(self._client, params, stream=stream)
         if request.stream:
-            return Stream.open(self._client, request)
-        return decode_response(Completion, self._client.send(request))
+            return await AsyncStream.open(self._client, request)
+        return decode_response(Completion, await self._client.send(request))
 
-    def stream(self, **params: Unpack[ChatParams]) -> CompletionStream:
+    def stream(self, **params: Unpack[ChatParams]) -> AsyncCompletionStream:
         """Stream a completion as typed events; arguments of tool calls are streamed too."""
         params.setdefault("tool_stream", bool(params.get("tools")) or NOT_GIVEN)
-        return CompletionStream(lambda: self.create(stream=True, **params))
+        return AsyncCompletionStream(lambda: self.create(stream=True, **params))
 
     def run_tools(
         self,
@@ -60,7 +61,7 @@ class Completions:
         tools: Sequence[Callable[..., Any]],
         max_rounds: int = 10,
         **params: Unpack[ToolRunParams],
-    ) -> ToolRun:
+    ) -> AsyncToolRun:
         """Run a tool loop: call the functions that the model calls, send it the results, and repeat.
 
         Args:
@@ -70,43 +71,43 @@ class Completions:
             params: as for `create`.
         """
 
-        def start(loop: ToolLoop) -> CompletionStream:
+        def start(loop: ToolLoop) -> AsyncCompletionStream:
             return self.stream(messages=loop.messages, tools=loop.specs, **params)
 
-        return ToolRun(ToolLoop(messages, tools, max_rounds), start)
+        return AsyncToolRun(ToolLoop(messages, tools, max_rounds), start)
 
 
-class CompletionTasks:
+class AsyncCompletionTasks:
     """`client.chat.asyncCompletions`: tasks, whose results are fetched later."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
-    def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
+    async def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Start a task; its `id` is needed to fetch the result."""
         request = chat_request(self._client, params, path="/async/chat/completions")
-        return decode_response(AsyncTaskStatus, self._client.send(request))
+        return decode_response(AsyncTaskStatus, await self._client.send(request))
 
-    def retrieve_completion_result(
+    async def retrieve_completion_result(
         self, id: str, **options: Unpack[RequestOptions]
     ) -> AsyncCompletion | AsyncTaskStatus:
         """Fetch the completion if there is one already, otherwise the task's status."""
         request = self._client.request("GET", task_path(id), **options)
-        return decode_task_result(self._client.send(request))
+        return decode_task_result(await self._client.send(request))
 
 
-class Chat:
+class AsyncChat:
     """`client.chat`."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
     @cached_property
-    def completions(self) -> Completions:
+    def completions(self) -> AsyncCompletions:
         """Completions, streamed or not."""
-        return Completions(self._client)
+        return AsyncCompletions(self._client)
 
     @cached_property
-    def asyncCompletions(self) -> CompletionTasks:  # noqa: N802 - zai-sdk's name
+    def asyncCompletions(self) -> AsyncCompletionTasks:  # noqa: N802 - zai-sdk's name
         """Tasks, whose results are fetched later."""
-        return CompletionTasks(self._client)
+        return AsyncCompletionTasks(self._client)

@@ -1,4 +1,4 @@
-"""Error messages for files that a user named and the operating system cannot read."""
+"""Errors of Python and the operating system → errors that name the remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,26 @@ from pathlib import Path
 
 from headrace.errors import EngineError, HeadraceError
 
-__all__ = ["reading"]
+__all__ = ["needs_extra", "reading"]
+
+
+@contextmanager
+def needs_extra(name: str, otherwise: str = "") -> Iterator[None]:
+    """Translate the failed import of an optional dependency.
+
+    Args:
+        name: the extra in pyproject.toml that contains it.
+        otherwise: an alternative to installing it, appended to the message.
+
+    Raises:
+        EngineError: the dependency is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        msg = f"{package} is not installed; install headrace[{name}] as docs/install.md describes{otherwise}"
+        raise EngineError(msg) from None
 
 
 @contextmanager

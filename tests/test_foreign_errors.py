@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import EngineError, RequestError
-from headrace.files import reading
+from headrace.foreign_errors import reading
 
 
 @pytest.mark.parametrize(
