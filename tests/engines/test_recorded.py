@@ -7,10 +7,10 @@ import pytest
 
 from dialects import TRACES, ask, protocol
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.recording import RecordedRead, Recording, read_recording, write_recording
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
+from headrace.recording import RecordedRead, Recording, read_recording, write_recording
 from listening import listen
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]

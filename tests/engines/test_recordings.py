@@ -8,8 +8,8 @@ import yaml
 
 from dialects import ask, chunks_of, protocol
 from headrace.engines.recorded import ReplayTransport
-from headrace.engines.recording import RecordedRead, Recording
 from headrace.engines.upstream import UpstreamEngine
+from headrace.recording import RecordedRead, Recording
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
 from listening import listen

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from headrace.engines.http import HttpTransport
-from headrace.engines.recording import read_recording
 from headrace.models.loading import load_model
 from headrace.models.settings import RecordedSettings
+from headrace.recording import read_recording
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.recorder import Recorder
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream

@@ -9,30 +9,16 @@ timing, the status and the ending.
 
 import asyncio
 import time
-from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
-import msgspec
+
+from headrace.recording import Recording, decode_recording, is_recording
 
 __all__ = ["ReplayTransport"]
-
-
-class _RecordingHead(msgspec.Struct, frozen=True):
-    path: str
-    status: int = 200
-    content_type: str = "text/event-stream"
-    retry_after: str = ""
-
-
-class _RecordingLine(msgspec.Struct, frozen=True):
-    at: float
-    text: str = ""
-    base64: str = ""
-    end: Literal["whole", "cut", ""] = ""
 
 
 class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
@@ -71,12 +57,9 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def load(cls, path: str | PathLike[str], **options: Any) -> "ReplayTransport":
         """Load a file; `options` are those of the class, and override the recording's."""
         data = Path(path).read_bytes()
-        first, _, rest = data.partition(b"\n")
-        try:
-            head = msgspec.json.decode(first, type=_RecordingHead)
-        except msgspec.DecodeError:
+        if not is_recording(data):
             return cls(data, **options)
-        return cls(**{**_parse_recording(head, rest), **options})
+        return cls(**{**_arguments(decode_recording(data)), **options})
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Return the response (called by httpx2)."""
@@ -136,22 +119,20 @@ def _split(chunks: list[bytes | float], size: int) -> list[bytes | float]:
     return parts
 
 
-def _parse_recording(head: _RecordingHead, text: bytes) -> dict[str, Any]:
+def _arguments(recording: Recording) -> dict[str, Any]:
     """Return the arguments of a transport that replays a recording."""
-    lines = [msgspec.json.decode(line, type=_RecordingLine) for line in text.splitlines() if line]
     chunks: list[bytes | float] = []
     now = 0.0
-    for line in lines:
-        chunks += [line.at - now, line.text.encode() or b64decode(line.base64)]
-        now = line.at
-    headers = {"content-type": head.content_type}
-    if head.retry_after:
-        headers["retry-after"] = head.retry_after
-    size = sum(len(chunk) for chunk in chunks if isinstance(chunk, bytes))
-    disconnected = not lines or lines[-1].end != "whole"
+    for read in recording.reads:
+        chunks += [read.at - now, read.data]
+        now = read.at
+    headers = {"content-type": recording.content_type}
+    if recording.retry_after:
+        headers["retry-after"] = recording.retry_after
+    size = sum(len(read.data) for read in recording.reads)
     return {
-        "recording": chunks,
-        "status": head.status,
+        "recording": [*chunks, max(recording.ended_at - now, 0.0), b""],
+        "status": recording.status,
         "headers": headers,
-        "disconnect_after": size if disconnected else None,
+        "disconnect_after": size if recording.end == "cut" else None,
     }

@@ -13,9 +13,9 @@ import msgspec
 from headrace.engines.base import Run
 from headrace.engines.playback import Playback
 from headrace.engines.protocols.error_mapping import Upstream
-from headrace.engines.recording import RecordedRead, Recording
 from headrace.engines.transport import ResponseHead, ResponseListener
 from headrace.errors import EngineError
+from headrace.recording import RecordedRead, Recording
 
 __all__ = ["Fault", "ReplayTransport"]
 

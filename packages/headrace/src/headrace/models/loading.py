@@ -11,7 +11,6 @@ from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.recorded import Fault, ReplayTransport
-from headrace.engines.recording import read_recording
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
@@ -29,6 +28,7 @@ from headrace.models.settings import (
 )
 from headrace.models.templates import find_template, model_template
 from headrace.options import OptionError, errors_of
+from headrace.recording import read_recording
 
 __all__ = ["load_model", "read_key"]
 

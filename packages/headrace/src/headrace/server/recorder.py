@@ -10,9 +10,9 @@ import msgspec
 
 from headrace.engines.base import Run
 from headrace.engines.http import HttpTransport
-from headrace.engines.recording import RecordedRead, Recording, write_recording
 from headrace.engines.transport import ResponseHead
 from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
+from headrace.recording import RecordedRead, Recording, write_recording
 from headrace.server.app import PREFIXES
 from headrace.server.connection import Receive, Send
 

@@ -18,7 +18,14 @@ import msgspec
 from headrace.errors import EngineError
 from headrace.foreign_errors import reading
 
-__all__ = ["RecordedRead", "Recording", "read_recording", "write_recording"]
+__all__ = [
+    "RecordedRead",
+    "Recording",
+    "decode_recording",
+    "is_recording",
+    "read_recording",
+    "write_recording",
+]
 
 
 class RecordedRead(msgspec.Struct, frozen=True):
@@ -28,25 +35,20 @@ class RecordedRead(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """One request and its response; `ended_at` in seconds after the request."""
-
+class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str
     request: Any = None
     status: int = 200
     content_type: str = "text/event-stream"
     retry_after: str = ""
+
+
+class Recording(_Head, frozen=True, kw_only=True):
+    """One request and its response; `ended_at` in seconds after the request."""
+
     reads: Sequence[RecordedRead] = ()
     end: Literal["whole", "cut"] = "whole"
     ended_at: float = 0.0
-
-
-class _Head(msgspec.Struct, omit_defaults=True):
-    path: str
-    request: Any = None
-    status: int = 200
-    content_type: str = "text/event-stream"
-    retry_after: str = ""
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -54,6 +56,33 @@ class _Line(msgspec.Struct, omit_defaults=True):
     text: str = ""
     base64: str = ""
     end: Literal["whole", "cut", ""] = ""
+
+
+def is_recording(encoded: bytes) -> bool:
+    """Return whether a file starts as recordings do."""
+    return encoded.startswith(b'{"path":')
+
+
+def decode_recording(encoded: bytes) -> Recording:
+    """Decode the contents of a file.
+
+    Raises:
+        ValueError: they are not a recording.
+    """
+    head_line, *lines = encoded.splitlines() or [b""]
+    head = msgspec.json.decode(head_line, type=_Head)
+    entries = [msgspec.json.decode(line, type=_Line) for line in lines if line]
+    end = next((line for line in entries if line.end), _Line(at=0.0, end="cut"))
+    return Recording(
+        **msgspec.structs.asdict(head),
+        reads=[
+            RecordedRead(line.at, line.text.encode() or b64decode(line.base64))
+            for line in entries
+            if not line.end
+        ],
+        end=end.end or "cut",
+        ended_at=end.at,
+    )
 
 
 def read_recording(path: Path) -> Recording:
@@ -65,38 +94,19 @@ def read_recording(path: Path) -> Recording:
     with reading("the recording", path):
         encoded = path.read_bytes()
     try:
-        head_line, *lines = encoded.splitlines() or [b""]
-        head = msgspec.json.decode(head_line, type=_Head)
-        entries = [msgspec.json.decode(line, type=_Line) for line in lines if line]
-    except (msgspec.DecodeError, ValueError) as error:
+        return decode_recording(encoded)
+    except ValueError as error:
         msg = f"{path} is not a recording: {error}; `headrace record` makes recordings"
         raise EngineError(msg) from None
-    end = next((line for line in entries if line.end), _Line(at=0.0, end="cut"))
-    return Recording(
-        path=head.path,
-        request=head.request,
-        status=head.status,
-        content_type=head.content_type,
-        retry_after=head.retry_after,
-        reads=[RecordedRead(line.at, _data(line)) for line in entries if not line.end],
-        end=end.end or "cut",
-        ended_at=end.at,
-    )
 
 
 def write_recording(path: Path, recording: Recording) -> None:
     """Write a recording to a file, atomically."""
-    head = _Head(
-        recording.path, recording.request, recording.status, recording.content_type, recording.retry_after
-    )
+    head = msgspec.convert(recording, _Head, from_attributes=True)
     lines = [head, *map(_line, recording.reads), _Line(recording.ended_at, end=recording.end)]
     unfinished = path.with_suffix(".part")
     unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     unfinished.replace(path)
-
-
-def _data(line: _Line) -> bytes:
-    return line.text.encode() or b64decode(line.base64)
 
 
 def _line(read: RecordedRead) -> _Line:
