@@ -47,13 +47,13 @@ def stream(*texts: str, reason: str = "stop", numbered: bool = False) -> list[by
 
 @dataclass
 class Reply:
-    """What to answer: bytes are written as one HTTP chunk each, numbers are seconds to wait.
+    """What to answer: bytes are written as one HTTP chunk each, numbers are seconds to wait, events are awaited.
 
     A `content-length` in the headers sends the body as it is; an `x-wait` holds the head back for so many seconds.
     `end`: "whole" ends the body, "cut" closes the connection before its end, "hold" never ends it.
     """
 
-    body: list[bytes | float] | list[bytes] | bytes = b""
+    body: list[bytes | float | threading.Event] | list[bytes] | bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     end: str = "whole"
@@ -144,6 +144,8 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             for piece in body:
                 if isinstance(piece, bytes):
                     self.wfile.write(piece if counted or not piece else b"%x\r\n%b\r\n" % (len(piece), piece))
+                elif isinstance(piece, threading.Event):
+                    piece.wait()
                 elif server.wait(piece):
                     return
             self.finish_body(reply.end, counted=counted)

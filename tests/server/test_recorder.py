@@ -1,5 +1,6 @@
 """The recorder forwards every byte unchanged and records it."""
 
+import threading
 import time
 
 import httpx2
@@ -48,17 +49,25 @@ def recordings(tmp_path, count):
 
 
 def test_a_response_is_forwarded_and_recorded_unchanged(record, tmp_path):
-    server, client = record(Reply([STREAM[0], 0.3, *STREAM[1:]]))
-    answer = client.post(
-        "/v1/chat/completions", json={**HELLO, "stream": True}, headers={"Authorization": "Bearer their-key"}
-    )
+    is_first_received = threading.Event()
+    server, client = record(Reply([STREAM[0], is_first_received, *STREAM[1:]]))
+    headers = {"Authorization": "Bearer their-key"}
+    body = {**HELLO, "stream": True}
+    with client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+        pieces = response.iter_raw()
+        first = next(pieces)
+        is_first_received.set()
+        rest = b"".join(pieces)
     (recording,) = recordings(tmp_path, 1)
 
-    assert answer.content == b"".join(STREAM)
-    assert b"".join(piece.data for piece in recording.reads) == answer.content
+    assert first + rest == b"".join(STREAM)
+    assert b"".join(piece.data for piece in recording.reads) == first + rest
     assert (recording.path, recording.status, recording.end) == ("chat/completions", 200, "whole")
     assert recording.request["messages"] == HELLO["messages"]
-    assert recording.reads[1].at - recording.reads[0].at >= 0.2
+    assert recording.reads[0].data == STREAM[0]
+    times = [0.0, *(read.at for read in recording.reads), recording.ended_at]
+    assert times == sorted(times)
+    assert 0 < recording.reads[0].at < recording.reads[1].at
     assert server.asked[0].headers["authorization"] == "Bearer their-key"
 
 

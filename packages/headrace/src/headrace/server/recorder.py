@@ -1,6 +1,7 @@
 """A proxy between clients and a server that records each response."""
 
 import asyncio
+import sys
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -11,10 +12,10 @@ import msgspec
 from headrace.engines.base import Run
 from headrace.engines.http import HttpTransport
 from headrace.engines.transport import ResponseHead
-from headrace.errors import EngineError, HeadraceError, RequestError, encode_error
+from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.recording import RecordedRead, Recording, write_recording
 from headrace.server.app import PREFIXES
-from headrace.server.connection import Receive, Send
+from headrace.server.connection import HttpConnection, Receive, Send
 
 __all__ = ["Recorder"]
 
@@ -46,27 +47,25 @@ class Recorder:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        headers = dict(scope["headers"])
-        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        connection = HttpConnection(scope, receive, send)
         try:
-            path, method = _path(scope["path"]), scope["method"]
-            if method not in ("GET", "POST"):
-                msg = f"{method} is not forwarded; use GET or POST"
-                raise RequestError(msg, code="1222", status=405)
-            body = await _body(receive)
-            copy = _Copy(send)
-            run = self._transport.request(method, path, body, copy, authorization=authorization)
+            path = _path(connection.path)
+            connection.check_method("GET", "POST")
+            body = await connection.body(sys.maxsize)
+            copy = _Copy(connection)
+            authorization = connection.headers.get("authorization", "")
+            run = self._transport.request(connection.method, path, body, copy, authorization=authorization)
         except HeadraceError as error:
-            await _send_error(send, error)
+            await connection.send_error(error)
             return
-        disconnect = asyncio.create_task(_until_disconnect(receive))
+        disconnect = asyncio.create_task(connection.until_disconnect())
         disconnect.add_done_callback(lambda _: copy.stop(run))
         try:
             await copy.run()
         finally:
             disconnect.cancel()
             run.stop()
-        if method == "POST" and copy.head is not None:
+        if connection.method == "POST" and copy.head is not None:
             self._last += 1
             path_of_file = self._directory / f"{self._last:04}.jsonl"
             await asyncio.to_thread(write_recording, path_of_file, copy.recording(path, _json(body)))
@@ -84,9 +83,9 @@ class Recorder:
 class _Copy:
     """A response's listener: passes it on to the client, and keeps what was read with its time."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, connection: HttpConnection) -> None:
         self.head: ResponseHead | None = None
-        self._send = send
+        self._connection = connection
         self._reads: list[RecordedRead] = []
         self._is_complete = self._is_stopped = False
         self._queue: asyncio.Queue[bytes | HeadraceError | None] = asyncio.Queue()
@@ -115,17 +114,17 @@ class _Copy:
         while True:
             item = await self._queue.get()
             if isinstance(item, HeadraceError) and self.head is None:
-                await _send_error(self._send, item)
+                await self._connection.send_error(item)
                 return
             if not has_started and self.head is not None:
                 has_started = True
-                await _start(self._send, self.head)
+                await _start(self._connection.send, self.head)
             if not isinstance(item, bytes):
                 break
-            await self._send({"type": "http.response.body", "body": item, "more_body": True})
+            await self._connection.send({"type": "http.response.body", "body": item, "more_body": True})
         self._is_complete = item is None and not self._is_stopped
         if self._is_complete and has_started:
-            await self._send({"type": "http.response.body", "body": b""})
+            await self._connection.send({"type": "http.response.body", "body": b""})
 
     def recording(self, path: str, request: Any) -> Recording:
         """Return the recording of the response so far."""
@@ -150,28 +149,6 @@ async def _start(send: Send, head: ResponseHead) -> None:
     if head.retry_after:
         headers.append((b"retry-after", head.retry_after.encode("latin-1")))
     await send({"type": "http.response.start", "status": head.status, "headers": headers})
-
-
-async def _send_error(send: Send, error: HeadraceError) -> None:
-    await _start(send, ResponseHead(error.status, "application/json"))
-    await send({"type": "http.response.body", "body": encode_error(error)})
-
-
-async def _body(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            msg = "the client disconnected before the request was complete"
-            raise RequestError(msg)
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-
-
-async def _until_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _path(path: str) -> str:

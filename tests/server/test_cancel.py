@@ -1,0 +1,68 @@
+"""`DELETE …/chat/completions/{id}`: cancelling a turn, from any replica."""
+
+import json
+import threading
+import time
+
+from continuing_engine import ContinuingEngine
+from headrace.engines import ScriptedEngine
+from headrace.sse import DONE
+from replicas import RESUMABLE, events_after, replica
+from turn_stores import memory, redis_server, shared, store_kind, store_name
+from wire_client import CHAT, HELLO, chunks_of, deltas
+
+__all__ = ["redis_server", "replica", "store_kind", "store_name"]
+
+SCRIPT = " ".join(str(number) for number in range(60))
+
+
+def test_delete_stops_the_engine_and_ends_every_stream(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
+    client = replica(engine)
+    stopped = {}
+    with client.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
+        pieces = response.iter_raw()
+        body = next(pieces)
+        id = response.headers["x-request-id"]
+        stopping = threading.Thread(target=lambda: stopped.update(client.delete(f"{CHAT}/{id}").json()))
+        stopping.start()
+        body += b"".join(pieces)
+        stopping.join()
+    chunks = chunks_of(body)
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert 0 < chunks[-1]["usage"]["completion_tokens"] < 70
+    assert stopped["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != SCRIPT
+    assert stopped["usage"] == chunks[-1]["usage"]
+    assert engine.running == 0
+    resumed = [json.loads(event.data) for event in events_after(client, id) if event.data != DONE]
+    assert deltas(resumed, "content") == deltas(chunks, "content")
+    assert client.delete(f"{CHAT}/{id}").json() == stopped  # again: nothing changes
+
+
+@shared
+def test_delete_at_another_replica_stops_the_engine(replica):
+    engine = ContinuingEngine(SCRIPT, piece=3, delay=0.02)
+    here, there = replica(engine), replica(ContinuingEngine(SCRIPT))
+    with here.stream("POST", CHAT, json={**HELLO, "stream": True}, headers=RESUMABLE) as response:
+        pieces = response.iter_raw()
+        body = next(pieces)
+        answer = there.delete(f"{CHAT}/{response.headers['x-request-id']}").json()
+        body += b"".join(pieces)
+    chunks = chunks_of(body)
+
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert answer["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != SCRIPT
+    deadline = time.monotonic() + 30
+    while engine.running and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert engine.running == 0
+
+
+@memory
+def test_other_methods_are_405(replica):
+    response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
+    assert "GET or DELETE" in response.json()["error"]["message"]
+    assert response.headers["allow"] == "GET, DELETE"
