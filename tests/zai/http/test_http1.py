@@ -41,9 +41,9 @@ def test_a_response_is_read_in_any_split():
             pass
         body = cycle.feed_body() + b"".join(map(cycle.feed_body, pieces))
 
-        assert (cycle.status, cycle.headers[0], body) == (200, (b"X-A", b"1"), b"Hello")
-        assert cycle.is_done
-        assert cycle.is_reusable
+        assert (cycle.response.status, cycle.response.headers[0], body) == (200, (b"X-A", b"1"), b"Hello")
+        assert cycle.response.is_done
+        assert cycle.response.is_reusable
 
 
 @pytest.mark.parametrize("data", [b"", b"SSH-2.0\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n"])
@@ -56,6 +56,6 @@ def test_an_invalid_or_incomplete_body_is_httpx2s_error_and_the_status_is_known(
     for step in (lambda cycle: cycle.feed_body(b"X\r\n"), lambda cycle: cycle.finish()):
         cycle = cycle_for()
         assert cycle.feed_head(HEAD)
-        assert cycle.status == 200
+        assert cycle.response.status == 200
         with pytest.raises(httpx2.RemoteProtocolError, match="the server"):
             step(cycle)

@@ -62,12 +62,10 @@ class ReplayTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return cls(**{**_arguments(decode_recording(data)), **options})
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the response (called by httpx2)."""
         request.read()
         return self._respond(request)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the response (called by httpx2)."""
         await request.aread()
         return self._respond(request)
 

@@ -61,7 +61,6 @@ class LoadBalancer:
             raise EngineError(msg, code="1221")
 
     async def close(self) -> None:
-        """Close every engine."""
         if self._probing is not None:
             self._probing.cancel()
         for member in self.members:

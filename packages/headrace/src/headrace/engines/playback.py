@@ -38,15 +38,12 @@ class Playback(Generic[_Item]):
         self._task.add_done_callback(self._end)
 
     def stop(self) -> None:
-        """See `Run`."""
         self._task.cancel()
 
     def pause(self) -> None:
-        """See `Run`."""
         self._may_play.clear()
 
     def resume(self) -> None:
-        """See `Run`."""
         self._may_play.set()
 
     async def _play(self) -> None:

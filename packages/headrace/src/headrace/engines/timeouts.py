@@ -47,7 +47,6 @@ class TimeoutEngine:
 
     @property
     def continues(self) -> bool:
-        """As the engine."""
         return self._engine.continues
 
     def start(self, generation: Generation, listener: Listener) -> Run:
@@ -57,11 +56,9 @@ class TimeoutEngine:
         return run
 
     async def check(self) -> None:
-        """Check the engine."""
         await self._engine.check()
 
     async def close(self) -> None:
-        """Close the engine."""
         await self._engine.close()
 
 

@@ -29,7 +29,6 @@ class ChatEndpoint:
         self._always_resumable = always_resumable
 
     async def __call__(self, connection: HttpConnection) -> None:
-        """Handle one request."""
         owner, request, body = await self._reader.read(connection)
         resumable = self._always_resumable or connection.headers.get(RESUMABLE) == "1"
         turn = await self._turns.start(request, body, owner, resumable=resumable)

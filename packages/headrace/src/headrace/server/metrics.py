@@ -38,7 +38,6 @@ class Metrics:
             self._cancel_latency.labels(model)
 
     def finished(self, outcome: TurnOutcome) -> None:
-        """Count a turn."""
         self._finished.labels(outcome.model, outcome.finish_reason).inc()
         if outcome.stop_seconds is not None:
             self._cancel_latency.labels(outcome.model).observe(outcome.stop_seconds)

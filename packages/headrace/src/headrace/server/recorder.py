@@ -43,7 +43,6 @@ class Recorder:
         self._last = max(numbers, default=0)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Forward one request."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -127,7 +126,6 @@ class _Copy:
             await self._connection.send({"type": "http.response.body", "body": b""})
 
     def recording(self, path: str, request: Any) -> Recording:
-        """Return the recording of the response so far."""
         assert self.head is not None
         return Recording(
             path=path,

@@ -28,7 +28,6 @@ class AsyncEndpoint:
         self._reader = reader
 
     async def __call__(self, connection: HttpConnection) -> None:
-        """Handle one request."""
         owner, request, body = await self._reader.read(connection)
         turn = await self._turns.start(request, body, owner, detached=True)
         await _send(connection, turn, {"task_status": "PROCESSING"})
@@ -49,7 +48,6 @@ class ResultEndpoint:
         self._keys = keys
 
     async def __call__(self, connection: HttpConnection) -> None:
-        """Handle one request."""
         connection.check_method("GET")
         owner = self._keys.check(connection.headers)
         turn = await self._turns.find(connection.path.rpartition("/")[2], owner)

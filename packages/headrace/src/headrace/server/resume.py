@@ -30,7 +30,6 @@ class ResumeEndpoint:
         self._keys = keys
 
     async def __call__(self, connection: HttpConnection) -> None:
-        """Handle one request."""
         connection.check_method("GET", "DELETE")
         owner = self._keys.check(_credentials(connection))
         id = connection.path.rpartition("/")[2]

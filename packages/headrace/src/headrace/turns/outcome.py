@@ -101,7 +101,6 @@ class OutcomeLogger:
     """An observer that logs a line per turn, at level INFO."""
 
     def finished(self, outcome: TurnOutcome) -> None:
-        """Log the outcome."""
         cause = f", cancelled by {outcome.cancelled_by.value}" if outcome.cancelled_by else ""
         cause += f", {outcome.error}" if outcome.error else ""
         tokens = (outcome.usage.prompt, outcome.usage.completion)

@@ -150,7 +150,7 @@ class _Body(httpx2.AsyncByteStream):
         cycle, connection = self._cycle, self._connection
         if connection is not None and (content := cycle.feed_body()):
             yield content
-        while connection is not None and not cycle.is_done:
+        while connection is not None and not cycle.response.is_done:
             async with asyncio.timeout(self._read_seconds):
                 data = await connection[0].read(_READ_BYTES)
             if not data:
@@ -163,7 +163,7 @@ class _Body(httpx2.AsyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._cycle.is_reusable:
+        if self._cycle.response.is_reusable:
             self._release()
         else:
             connection[1].close()

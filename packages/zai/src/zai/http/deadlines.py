@@ -23,7 +23,6 @@ class StreamTimeout(msgspec.Struct, frozen=True):
     total: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the limits."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
             check_argument(f"StreamTimeout.{name}", value, SECONDS, valid=is_seconds(value))

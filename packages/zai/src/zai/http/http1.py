@@ -16,27 +16,8 @@ class RequestResponseCycle:
 
     def __init__(self, request: httpx2.Request) -> None:
         self._request = request
-        self._reader = ResponseReader(request.method)
-
-    @property
-    def status(self) -> int:
-        """The response's status."""
-        return self._reader.status
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The response's headers."""
-        return self._reader.headers
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the response was read to its end."""
-        return self._reader.is_done
-
-    @property
-    def is_reusable(self) -> bool:
-        """Whether the connection can be used for another request."""
-        return self._reader.is_reusable
+        self.response = ResponseReader(request.method)
+        """The response as far as it was read; read it with this class."""
 
     def encode(self) -> bytes:
         """Encode the request.
@@ -58,7 +39,7 @@ class RequestResponseCycle:
             httpx2.RemoteProtocolError: the response is not HTTP, or the connection ended.
         """
         try:
-            return self._reader.read_head(data)
+            return self.response.read_head(data)
         except ProtocolError as error:
             raise httpx2.RemoteProtocolError(error.message) from error
 
@@ -69,7 +50,7 @@ class RequestResponseCycle:
             httpx2.RemoteProtocolError: the framing is invalid.
         """
         try:
-            return self._reader.read_body(data)
+            return self.response.read_body(data)
         except ProtocolError as error:
             raise httpx2.RemoteProtocolError(error.message) from error
 
@@ -80,6 +61,6 @@ class RequestResponseCycle:
             httpx2.RemoteProtocolError: the body is incomplete.
         """
         try:
-            self._reader.finish()
+            self.response.finish()
         except ProtocolError as error:
             raise httpx2.RemoteProtocolError(error.message) from error

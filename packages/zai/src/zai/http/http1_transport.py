@@ -37,8 +37,8 @@ def response_of(
 ) -> httpx2.Response:
     """Build the response whose head the cycle has read."""
     return httpx2.Response(
-        cycle.status,
-        headers=cycle.headers,
+        cycle.response.status,
+        headers=cycle.response.headers,
         stream=body,
         extensions={"http_version": b"HTTP/1.1"},
     )
@@ -175,7 +175,7 @@ class _Body(httpx2.SyncByteStream):
         cycle, connection = self._cycle, self._connection
         if connection is not None and (content := cycle.feed_body()):
             yield content
-        while connection is not None and not cycle.is_done:
+        while connection is not None and not cycle.response.is_done:
             data = connection.recv(_READ_BYTES)
             if not data:
                 cycle.finish()
@@ -187,7 +187,7 @@ class _Body(httpx2.SyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._cycle.is_reusable:
+        if self._cycle.response.is_reusable:
             self._release()
         else:
             connection.close()

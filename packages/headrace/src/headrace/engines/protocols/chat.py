@@ -56,7 +56,6 @@ class Chat:
         self._model = model
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
-        """Encode the request body."""
         request = generation.request
         body: dict[str, Any] = {
             "model": self._model,
@@ -78,7 +77,6 @@ class Chat:
         return msgspec.json.encode(body)
 
     def reader(self, generation: Generation) -> "ChatReader":
-        """Return a new reader."""
         request = generation.request
         schemas = request.schemas
         return ChatReader(
@@ -185,11 +183,9 @@ class ChatReader:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the finish reason was received."""
         return bool(self._ending.reason)
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return the events of a chunk."""
         if data == DONE:
             self._ending.assume_stop()
             return self.finish()
@@ -208,7 +204,6 @@ class ChatReader:
         return events
 
     def finish(self) -> list[Event]:
-        """Return the remaining events at the end of the response."""
         if self.is_finished:
             return []
         is_cut_off = self._ending.reason not in ("stop", "tool_calls")

@@ -58,7 +58,6 @@ class Completions:
         self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
-        """Encode the request body."""
         dialect = self.dialect
         return msgspec.json.encode(
             {
@@ -76,7 +75,6 @@ class Completions:
         )
 
     def reader(self, generation: Generation) -> "CompletionReader":
-        """Return a new reader."""
         limit = self._max_tokens if generation.request.max_tokens is None else generation.request.max_tokens
         limit = limit if limit and limit > 0 else None
         return CompletionReader(self._upstream, limit, has_token_ids=self._has_token_ids(generation))
@@ -167,11 +165,9 @@ class CompletionReader:
 
     @property
     def is_ending(self) -> bool:
-        """Whether the finish reason was received."""
         return bool(self._ending.reason)
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return the events of a chunk."""
         if data == DONE:
             self._ending.assume_stop()
             return self.finish()
@@ -193,7 +189,6 @@ class CompletionReader:
         return events
 
     def finish(self) -> list[Event]:
-        """Return the remaining events at the end of the response."""
         if self.is_finished:
             return []
         finish = self._ending.finish(self._reason())
