@@ -1,19 +1,19 @@
-# Every target sets up what it needs in .venv; the README says what the system must have.
+# Each target installs what it needs in .venv; the README lists the requirements of the system.
 #
 #   make demo    start the server on the embedded model and stream two real answers
 #   make serve   serve the API on 127.0.0.1:8000
-#   make test    run every test, or some: make test TESTS=tests/cli
-#   make check   format, lint, types, imports, tests, docs: what CI runs
-#   make fix     repair what can be repaired
+#   make test    run all tests, or some: make test TESTS=tests/cli
+#   make check   check format, lint, types, imports, tests and docs, as CI does
+#   make fix     format, fix lint errors, and regenerate generated code and tables
 #   make sdk-alone   test the SDK in an environment without the server
-#   make bench-relay   measure what relaying a stream costs, beside nginx and LiteLLM; options in BENCH=…
-#   make clean   remove what was set up
+#   make bench-relay   compare the cost of relaying a stream with nginx and LiteLLM; options in BENCH=…
+#   make clean   remove the environments and build directories
 #
-# PYTHON=python3.12 names the Python to set up with, VENV=directory another place than .venv.
+# PYTHON=python3.12 selects the Python of a new environment, VENV=directory the environment (default: .venv).
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The Python to set up with. An environment that is there keeps its own, unless another is named.
+# The Python of a new environment. An existing environment keeps its own unless PYTHON is set.
 PYTHON ?= $(shell $(BIN)/python -c "" 2>/dev/null && echo $(BIN)/python || echo python3)
 PRODUCT := --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
 SDK := .venv-sdk/bin/python -m
@@ -41,7 +41,7 @@ check: ready-to-check
 	$(MAKE) coverage
 	$(MAKE) test
 
-# The parser's tests go through every branch of it.
+# The parser's tests cover every branch of it.
 coverage: ready-to-check
 	$(BIN)/coverage run -m pytest --quiet tests/parsing tests/formats
 	$(BIN)/coverage report --include='*/headrace/formats/*,*/headrace/parsing/*' --skip-covered --fail-under=100
@@ -52,12 +52,12 @@ fix: ready-to-check
 	$(BIN)/python packages/zai/generate_sync.py
 	$(BIN)/python docs/draw.py
 
-# PyPI's own clients, in an environment of their own: zai-sdk is imported by the same name as our SDK.
+# PyPI's clients, in a separate environment because zai-sdk has the same import name as our SDK.
 clients: python
 	@$(PYTHON) scripts/set_up.py .venv-clients zai-sdk==0.2.3 openai==3.54.0
 
-# What `pip install headrace-zai` gives: nothing of the server is there, and the SDK's tests pass. The wheels
-# are built anew, and from nothing: setuptools would pack what lies in build/ too. httpx is a caller's.
+# The result of `pip install headrace-zai`: no package of the server is installed, and the SDK's tests pass.
+# build/ is deleted first because setuptools would add its files to the wheels. httpx is for tests of callers' clients.
 sdk-alone: python
 	rm -rf .venv-sdk packages/*/build
 	$(PYTHON) scripts/set_up.py .venv-sdk packages/headrace packages/zai
@@ -66,14 +66,14 @@ sdk-alone: python
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_http1.py tests/test_sse.py
 
-# About half an hour; `make bench-relay BENCH=--quick` takes one. benchmarks/relay/README.md has the rest.
+# Takes about half an hour, or a minute with BENCH=--quick; see benchmarks/relay/README.md.
 bench-relay: ready
 	@$(BIN)/python benchmarks/relay $(BENCH)
 
 clean:
 	rm -rf $(VENV) .venv-clients .venv-sdk build
 
-# Running needs the packages; checking needs the tools as well.
+# Running needs only the packages; checking needs the tools as well.
 ready: python
 	@$(PYTHON) scripts/set_up.py $(VENV) $(PRODUCT)
 

@@ -147,7 +147,7 @@ class Chaos:
         return self._proxy.accepted
 
     async def _ask_undisturbed(self) -> None:
-        """Request the uninterrupted answers; both engines must agree on them."""
+        """Request the uninterrupted answers; they must be the same from both engines."""
         of_replicas = await asyncio.gather(*(self._ask_all(replica.port) for replica in self._replicas))
         self.expected = of_replicas[0]
         for answers in of_replicas[1:]:

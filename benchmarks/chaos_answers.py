@@ -1,4 +1,4 @@
-"""What a client of `chaos.py` got, and what its turn's log says that it should have got."""
+"""Comparison of the events that a client of `chaos.py` received with those in the turn's log."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ Question = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """What a client got of a turn."""
+    """The events that a client received."""
 
     id: str
     pieces: list[tuple[str, str]]
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> list[tuple[str, str]]:
-        """The same, however it was cut into pieces."""
+        """The text, independent of its fragments."""
         joined: list[tuple[str, str]] = []
         for kind, text in self.pieces:
             if joined and joined[-1][0] == kind:
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 async def read(client: AsyncZaiClient, question: Question, request_id: str) -> Answer:
-    """Ask, and read the stream to its end, over as many connections as it takes."""
+    """Send a request and read the stream to its end, reconnecting as often as needed."""
     pieces: list[tuple[str, str]] = []
     stream = await client.chat.completions.create(stream=True, request_id=request_id, **question)
     id = ""
@@ -54,7 +54,7 @@ async def read(client: AsyncZaiClient, question: Question, request_id: str) -> A
 
 
 def pieces_of(event: Event) -> list[tuple[str, str]]:
-    """An event as a client sees it."""
+    """Return the parts of an event that a client receives."""
     match event:
         case Reasoning(text):
             return [("reasoning", text)]
@@ -69,15 +69,15 @@ def pieces_of(event: Event) -> list[tuple[str, str]]:
 
 
 def compare(events: Sequence[tuple[str, str]], pieces: Sequence[tuple[str, str]]) -> tuple[int, int]:
-    """How many events are missing in what a client got, how many came twice. Chunks may be merged events."""
-    said = [(kind, character) for kind, text in events for character in text]
+    """Count the missing and the repeated events of an answer. A chunk may contain several merged events."""
+    logged = [(kind, character) for kind, text in events for character in text]
     got = [(kind, character) for kind, text in pieces for character in text]
-    if said == got:
+    if logged == got:
         return 0, 0
     owner = [number for number, (_, text) in enumerate(events) for _ in text]
     lost: set[int] = set()
     twice = 0
-    for tag, low, high, from_, to in difflib.SequenceMatcher(None, said, got, autojunk=False).get_opcodes():
+    for tag, low, high, from_, to in difflib.SequenceMatcher(None, logged, got, autojunk=False).get_opcodes():
         if tag in ("delete", "replace"):
             lost.update(owner[low:high])
         if tag in ("insert", "replace"):

@@ -1,4 +1,4 @@
-"""A TCP proxy between clients and replicas that cuts connections when it is told to."""
+"""A TCP proxy between clients and replicas that cuts connections on request."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 
 class Proxy:
-    """Passes each connection on to a port at random; to another, if the first does not answer.
+    """Forwards each connection to a random port, or to another one if that port does not accept it.
 
     Args:
         ports: of the replicas.
-        chance: decides.
+        chance: the random number generator.
     """
 
     def __init__(self, ports: Sequence[int], chance: random.Random) -> None:
@@ -33,7 +33,7 @@ class Proxy:
             self.cut_one()
 
     def cut_one(self) -> int:
-        """Cut a connection, in the middle of whatever it carries; how many there were to cut."""
+        """Cut a random connection, even within a message; return 0 if there is none, else 1."""
         if not self._open:
             return 0
         client = self._chance.choice(sorted(self._open, key=id))
@@ -56,7 +56,7 @@ class Proxy:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until either side ends; then both do."""
+    """Copy bytes until either side closes, then close both."""
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)

@@ -1,7 +1,7 @@
-"""Questions for `chaos.py`: only those whose greedy answer does not hang on a coin toss.
+"""Requests for `chaos.py` whose greedy answers are reproducible.
 
-What else is in llama.cpp's batch moves its logits a little. Where the two best tokens are as good as each
-other, one question then has two greedy answers, without anything having been interrupted.
+The logits of llama.cpp vary slightly with the other sequences in its batch. If the two best tokens are about
+equally likely, a request can therefore have two greedy answers without any interruption.
 """
 
 import json
@@ -46,7 +46,7 @@ _WITH_TOOLS = ("What is the weather in Paris?", "上海今天天气如何？", "
 
 
 def candidates() -> list[dict[str, Any]]:
-    """Requests: with and without thinking, with and without tools, some cut off by max_tokens."""
+    """Yield requests: with and without thinking, with and without tools, some cut off by max_tokens."""
     found = [_request("Who are you?", max_tokens=25)]
     for thinking in ("disabled", "enabled"):
         found += [
@@ -58,7 +58,7 @@ def candidates() -> list[dict[str, Any]]:
 
 
 def steady_questions(count: int) -> Sequence[dict[str, Any]]:
-    """The first `count` that have one greedy answer."""
+    """Return the first `count` requests with a single greedy answer."""
     prompts = load_model("", LlamaSettings(slots=1))
     params = xllamacpp.CommonParams()
     params.model.path = str(model_path())
@@ -89,7 +89,7 @@ def _request(text: str, *, thinking: str = "enabled", **fields: Any) -> dict[str
 
 
 def _margin(server: Any, prompt: str, max_tokens: int) -> float:
-    """The smallest, over all tokens of the answer."""
+    """Return the smallest margin between the two best tokens over the answer."""
     margins = []
 
     def receive(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What `chaos.py` kills: a replica, slowed down so that there is something to interrupt; and the upstream.
+"""The servers of `chaos.py`: a replica that is slow enough to be interrupted, and the upstream.
 
 python benchmarks/chaos_server.py replica --engine llama --store sqlite:turns.db --port 8001
 python benchmarks/chaos_server.py upstream --port 8002
@@ -25,7 +25,7 @@ from headrace_tiny import model_path
 
 
 class Paced:
-    """Another engine, one piece every `pace` seconds: the embedded model is done before it can be killed."""
+    """Slows an engine to one event every `pace` seconds; the embedded model would finish before the kill."""
 
     def __init__(self, engine: Engine, pace: float) -> None:
         self._engine = engine
@@ -48,7 +48,7 @@ class Paced:
 
 
 class _PacedListener:
-    """Passes one event on per `pace` seconds, and the end after the last."""
+    """Forwards one event every `pace` seconds, and then the end."""
 
     run: Run
 
@@ -106,7 +106,7 @@ def serve_replica(arguments: argparse.Namespace) -> None:
 
 
 def serve_upstream(arguments: argparse.Namespace) -> None:
-    """llama.cpp's own server with the embedded model: what a `completions` engine asks."""
+    """Run llama.cpp's own server with the embedded model, as upstream of a `completions` engine."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()

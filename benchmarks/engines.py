@@ -1,13 +1,14 @@
-"""What it costs to read an upstream: CPU a chunk, against other ways to read the same stream.
+"""The cost of reading an upstream: CPU per chunk, compared with other ways to read the same stream.
 
-A server in a process of its own sends chunks of about 280 bytes, as vLLM does. Here they are read
-    bytes        by aiohttp, and thrown away: the floor
-    json.loads   by aiohttp, split at blank lines, each decoded: the least that a proxy does
+A separate process sends chunks of about 280 bytes, as vLLM does. They are read
+    bytes        by aiohttp, and discarded: the lower bound
+    json.loads   by aiohttp, split at blank lines, each decoded: the minimum of a proxy
     httpx2       by httpx2, line by line, each decoded
-    chat         by the engine `chat`: clocks and pool around it, events out of it
+    chat         by the engine `chat` with timeouts and load balancer, to events
     completions  by the engine `completions`, likewise
-burst: one stream that is always ready. paced: a hundred streams with 50 chunks a second each, one write
-a chunk. Rounds are interleaved; CPU time of this process, median of the rounds, and the ratio to `bytes`.
+burst: one stream without pauses. paced: a hundred streams with 50 chunks per second each, one write per
+chunk. Rounds are interleaved; the figures are CPU time of this process, the median of the rounds, and the
+ratio to `bytes`.
 
     python benchmarks/engines.py [--rounds 5] [--seconds 3]
 """
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-import aiohttp  # of the comparison: pip install aiohttp
+import aiohttp  # for the comparison: pip install aiohttp
 import httpx2
 import msgspec
 import uvloop
@@ -54,7 +55,7 @@ Read = Callable[[str], Awaitable[None]]
 
 
 def frames(path: str, count: int) -> list[bytes]:
-    """A third of them thinking, the rest the answer; then the finish, the usage and the end."""
+    """Return the SSE events of a stream: a third is reasoning; finish reason and usage follow."""
     head = {
         "id": "chatcmpl-5f3c1e0b9a7d4c2e8f6a1b3c5d7e9f01",
         "created": 1795236889,
@@ -66,7 +67,7 @@ def frames(path: str, count: int) -> list[bytes]:
         body = {**head, "object": "chat.completion.chunk", "choices": choices, **more}
         return b"data: %b\n\n" % json.dumps(body).encode()
 
-    said = []
+    events = []
     for number in range(count):
         if path.startswith("chat"):
             field = "reasoning" if number < count / 3 else "content"
@@ -80,13 +81,13 @@ def frames(path: str, count: int) -> list[bytes]:
                 "finish_reason": None,
                 "logprobs": None,
             }
-        said.append(frame([choice], system_fingerprint="vllm-0.33.0-tp8"))
+        events.append(frame([choice], system_fingerprint="vllm-0.33.0-tp8"))
     last = {"index": 0, "delta": {}, "text": "", "finish_reason": "stop"}
-    return [*said, frame([last]), frame([], usage=usage), b"data: [DONE]\n\n"]
+    return [*events, frame([last]), frame([], usage=usage), b"data: [DONE]\n\n"]
 
 
 async def serve() -> None:
-    """`POST /{count}/{pace}/…`: a stream of so many chunks, and seconds between two."""
+    """Serve `POST /{count}/{pace}/…`: a stream of `count` chunks, `pace` seconds apart."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -150,7 +151,7 @@ class _Sink:
 
 
 def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol) -> Read:
-    """An engine for each URL, as a server has it; they land in `engines`, to be closed."""
+    """Create an engine for each URL, wrapped as in a server, and append it to `engines`, to be closed."""
 
     async def read(url: str) -> None:
         key = (protocol.path, url)
@@ -166,7 +167,7 @@ def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol
 
 
 async def cpu_a_chunk(read: Read, url: str, streams: int, count: int) -> float:
-    """Microseconds of this process."""
+    """Return the CPU time of this process per chunk, in µs."""
     began = time.process_time()
     await asyncio.gather(*(read(url) for _ in range(streams)))
     return (time.process_time() - began) / streams / count * 1e6

@@ -1,9 +1,9 @@
-"""How soon a client that leaves stops what runs for it.
+"""The time from a client's disconnect until its generation has stopped.
 
-slot        one slot of the embedded model: A streams, B waits for the slot, A closes its connection; from
-            there to B's first bytes. Less the time that B takes on a free slot, this is the release.
-upstream    a server behind ours: A closes its connection; from there until that server sees its own
-            connection closed. While tokens come, and before the first one.
+slot        The embedded model has one slot: A streams, B waits for the slot, A disconnects. Measured from
+            the disconnect to B's first bytes, minus the time to first bytes on a free slot.
+upstream    A disconnects. Measured from there until the upstream's connection is closed, both during the
+            answer and before the first token.
 
     python benchmarks/leaving.py [--rounds 50]
 """
@@ -34,12 +34,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Upstream:
-    """An ASGI application that streams without end, or says nothing; notes when it is asked and left."""
+    """An ASGI application that streams without end, or sends nothing; records when requests start and end."""
 
-    def __init__(self, *, speaks: bool) -> None:
+    def __init__(self, *, streams: bool) -> None:
         self.asked: queue.Queue[float] = queue.Queue()
         self.left: queue.Queue[float] = queue.Queue()
-        self._speaks = speaks
+        self._streams = streams
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -58,20 +58,20 @@ class Upstream:
     async def _speak(self, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        while self._speaks:
+        while self._streams:
             await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
             await asyncio.sleep(0.02)
 
 
 def ask(port: int) -> socket.socket:
-    """Send a request; the answer has not been read."""
+    """Send a request without reading the response."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(REQUEST)
     return connection
 
 
 def first_bytes(connection: socket.socket) -> float:
-    """Wait for the first `data:`; the moment at which it came."""
+    """Return the time at which the first `data:` arrived."""
     received = b""
     while b"data: " not in received:
         received += connection.recv(65536)
@@ -79,7 +79,7 @@ def first_bytes(connection: socket.socket) -> float:
 
 
 def release_of_a_slot(port: int) -> tuple[float, float]:
-    """Seconds from leaving to the next client's first bytes, and of a free slot to first bytes."""
+    """Return the seconds to a client's first bytes: after another disconnects, and on a free slot."""
     leaving = ask(port)
     first_bytes(leaving)
     waiting = ask(port)
@@ -97,11 +97,11 @@ def release_of_a_slot(port: int) -> tuple[float, float]:
     return served - left, came - asked
 
 
-def release_of_an_upstream(port: int, upstream: Upstream, *, speaks: bool) -> float:
-    """Seconds from leaving to the upstream's own loss."""
+def release_of_an_upstream(port: int, upstream: Upstream, *, streams: bool) -> float:
+    """Return the seconds from a disconnect until the upstream's connection is closed."""
     leaving = ask(port)
     upstream.asked.get(timeout=10)
-    if speaks:
+    if streams:
         first_bytes(leaving)
     time.sleep(0.01)
     left = time.perf_counter()
@@ -129,14 +129,14 @@ def main() -> None:
         pairs = [release_of_a_slot(port_of(server)) for _ in range(rounds)]
     show("slot: left -> next is served", [pair[0] for pair in pairs])
     show("slot: free -> served", [pair[1] for pair in pairs])
-    for speaks, when in ((True, "while tokens come"), (False, "before the first token")):
-        upstream = Upstream(speaks=speaks)
+    for streams, when in ((True, "while tokens come"), (False, "before the first token")):
+        upstream = Upstream(streams=streams)
         with LocalServer(upstream) as behind:
             model = load_model("glm-4.6", ChatSettings(url=(f"{behind.url}/v1",)))
             with LocalServer(App(ModelRegistry([model]), Settings())) as server:
-                release_of_an_upstream(port_of(server), upstream, speaks=speaks)
+                release_of_an_upstream(port_of(server), upstream, streams=streams)
                 times = [
-                    release_of_an_upstream(port_of(server), upstream, speaks=speaks) for _ in range(rounds)
+                    release_of_an_upstream(port_of(server), upstream, streams=streams) for _ in range(rounds)
                 ]
         show(f"upstream: left -> closed, {when}", times)
 

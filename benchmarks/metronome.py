@@ -1,4 +1,4 @@
-"""An engine that says a piece a beat: what is measured then is everything but the model."""
+"""An engine with a fixed token rate, to measure everything except the model."""
 
 import asyncio
 import time
@@ -12,11 +12,11 @@ _PHASES = 10
 
 
 class Metronome:
-    """Streams are spread over ten phases of a beat, as those of an engine with batches are.
+    """Emits text at a fixed rate. The streams are spread over ten phases, as those of a batching engine.
 
     Args:
-        rate: pieces a second and stream; the text of each is the time at which it was said, in ns.
-        pieces: how many make an answer.
+        rate: fragments per second and stream; the text of each is the time at which it was emitted, in ns.
+        pieces: the number of fragments of an answer.
     """
 
     continues = True

@@ -1,11 +1,11 @@
-"""The SDK beside PyPI's zai-sdk and openai: CPU a chunk, import, memory. Own virtual environments, one run.
+"""The SDK compared with PyPI's zai-sdk and openai: CPU per chunk, import time, memory.
 
     python benchmarks/sdk.py [--zai-sdk VENV] [--openai VENV] [--chunks 20000] [--rounds 5]
 
-A virtual environment that does not exist is made, with the peer's newest version in it. The server runs in
-a process of its own and sends one stream either in writes of 64 kB ("bulk") or one write and one HTTP chunk
-an event ("event"). The clients take turns; CPU time is the client process's own (user + system), measured
-from the request to the end of the stream, after a first request that warms everything up.
+Each peer has a virtual environment, which is created with its newest version if it does not exist. The
+server is a separate process that sends a stream in writes of 64 kB ("bulk"), or with one write and one HTTP
+chunk per event ("event"). The clients alternate. CPU time is that of the client process (user and system)
+from the request to the end of the stream, after a first request for warm-up.
 """
 
 import argparse
@@ -41,7 +41,7 @@ FINISH = (
 
 
 def serve(chunks: int) -> None:
-    """Print the port, then answer `/bulk/…` and `/event/…` for ever."""
+    """Print the port, then serve `/bulk/…` and `/event/…`."""
     frames = [f"data: {CHUNK % number}\n\n".encode() for number in range(chunks)]
     frames += [f"data: {FINISH}\n\n".encode(), b"data: [DONE]\n\n"]
     whole = b"".join(frames)
@@ -72,7 +72,7 @@ def answer(connection: socket.socket, writes: dict[str, list[bytes]]) -> None:
 
 
 def measure(client: str, url: str) -> None:
-    """Read the stream twice; print what the second time took."""
+    """Read the stream twice; print the figures of the second time."""
     read = {"zai-sdk": read_zai, "ours": read_zai, "openai": read_openai, "ours, async": read_async}[client]
     print(json.dumps(read(url)))
 
@@ -192,7 +192,7 @@ def print_imports(pythons: dict[str, str], rounds: int) -> None:
 
 
 def import_cost(python: str, code: str) -> tuple[float, float]:
-    """CPU seconds and peak MB of a process that runs `code`."""
+    """Return the CPU seconds and the peak memory in MB of a process that runs `code`."""
     code += (
         ";import json,resource;u=resource.getrusage(resource.RUSAGE_SELF);"
         "print(json.dumps([u.ru_utime+u.ru_stime,u.ru_maxrss/1024]))"
@@ -213,7 +213,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def python_in(folder: Path, package: str) -> str:
-    """The interpreter of the environment; made, with the package in it, if it does not exist."""
+    """Return the interpreter of an environment; create it with the package if it does not exist."""
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)

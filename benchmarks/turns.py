@@ -61,9 +61,9 @@ async def tight(name: str, pieces: int) -> float:
     await store.create(TurnHeader(id=id, owner="", created=0), BODY)
     log = MemoryLog()
     writer = Writer(store, id, 1, log, on_fenced=lambda: None, on_failure=print, on_settled=lambda: None)
-    said = [[Text(" word")] for _ in range(pieces)]
+    texts = [[Text(" word")] for _ in range(pieces)]
     began = time.process_time()
-    for piece in said:
+    for piece in texts:
         writer.write(piece)
     while log.published < pieces:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
@@ -84,10 +84,10 @@ async def paced(name: str, streams: int, seconds: float) -> Paced:
     async def read(turn: Turn) -> None:
         reader = AwaitableReader(turn)
         while True:
-            said = [int(event.text) for event in await reader.read() if isinstance(event, Text)]
+            texts = [int(event.text) for event in await reader.read() if isinstance(event, Text)]
             if is_counting:
                 now = time.perf_counter_ns()
-                delays.extend(now - at for at in said)
+                delays.extend(now - at for at in texts)
 
     turns = [await registry.start(request, BODY, "", resumable=name != "volatile") for _ in range(streams)]
     reading = [asyncio.create_task(read(turn)) for turn in turns]

@@ -1,4 +1,4 @@
-"""For every test: how long Hypothesis searches, no proxy, and that nothing blocks the event loop."""
+"""Settings of every test: Hypothesis profiles, no proxy, and an error for calls that block the event loop."""
 
 import os
 from inspect import iscoroutinefunction

@@ -1,4 +1,4 @@
-"""An engine that can go on from the middle of its script, as a model can."""
+"""An engine that can continue from any position of its script, as a model can."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ _PROMPT_TOKENS = 7
 
 
 class ContinuingEngine(GeneratedEngine):
-    """Says the rest of `script`, one piece a token; `Finish` counts an end token, as llama.cpp does.
+    """Emits the rest of `script`, one piece per token; `Finish` counts an end token, as llama.cpp does.
 
     Set `may_speak` aside to hold it at a piece: `engine.pause_after(3)`.
     """
@@ -39,10 +39,10 @@ class ContinuingEngine(GeneratedEngine):
     async def generate(self, generation):
         self.asked.append(generation)
         assert generation.prompt.endswith(ASSISTANT)
-        said = "".join(text.text for text in generation.prefix)
-        assert self.script.startswith(said), said
-        tokens_before = -(-len(said) // self._piece)
-        rest = self.script[len(said) :]
+        prefix = "".join(text.text for text in generation.prefix)
+        assert self.script.startswith(prefix), prefix
+        tokens_before = -(-len(prefix) // self._piece)
+        rest = self.script[len(prefix) :]
         pieces = [rest[at : at + self._piece] for at in range(0, len(rest), self._piece)]
         limit = generation.request.max_tokens
         self.running += 1

@@ -1,9 +1,9 @@
-"""llama.cpp's own HTTP server on the embedded model, in a process of its own.
+"""llama.cpp's own HTTP server on the embedded model, in a separate process.
 
     with LlamaCppServer() as server:
         server.url          # http://127.0.0.1:…
 
-Run as a program it is that process: it prints its address, and stops when its input ends.
+Run as a program, this file is that process: it prints its address, and stops when its standard input ends.
 """
 
 import subprocess

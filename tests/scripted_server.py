@@ -1,4 +1,4 @@
-"""An HTTP server on a free loopback port that answers what it is told to, and remembers what it was asked."""
+"""An HTTP server for tests, on a free loopback port: sends scripted responses and records the requests."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ __all__ = ["Asked", "Reply", "ScriptedServer", "chunk", "sse", "stream"]
 
 
 def chunk(content: str = "", **fields: Any) -> dict[str, Any]:
-    """A chunk of a stream: `delta` from `content` or given, other fields as given."""
+    """Return a chunk of a stream, with `content` or `delta` and further fields."""
     delta = fields.pop("delta", {"role": "assistant", "content": content})
     choice: dict[str, Any] = {"index": 0, "delta": delta}
     if "finish_reason" in fields:
@@ -29,7 +29,7 @@ def chunk(content: str = "", **fields: Any) -> dict[str, Any]:
 
 
 def sse(value: Any, *, id: int | None = None, event: str = "") -> bytes:
-    """One frame."""
+    """Encode an SSE event."""
     data = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     head = f"event: {event}\n" if event else ""
     if id is not None:
@@ -38,7 +38,7 @@ def sse(value: Any, *, id: int | None = None, event: str = "") -> bytes:
 
 
 def stream(*texts: str, reason: str = "stop", numbered: bool = False) -> list[bytes]:
-    """A whole answer as frames: a chunk a text, the finish chunk with its usage, `[DONE]`."""
+    """Return a complete stream as SSE events: one chunk per text, the finish chunk with usage, `[DONE]`."""
     usage = {"prompt_tokens": 3, "completion_tokens": len(texts), "total_tokens": 3 + len(texts)}
     chunks = [*map(chunk, texts), chunk(finish_reason=reason, usage=usage)]
     frames = [sse(each, id=number if numbered else None) for number, each in enumerate(chunks)]
@@ -47,9 +47,9 @@ def stream(*texts: str, reason: str = "stop", numbered: bool = False) -> list[by
 
 @dataclass
 class Reply:
-    """What to answer: bytes are written as one HTTP chunk each, numbers are seconds to wait, events are awaited.
+    """A response. Its body is bytes, each written as one HTTP chunk, seconds to wait, and events to wait for.
 
-    A `content-length` in the headers sends the body as it is; an `x-wait` holds the head back for so many seconds.
+    With a `content-length` header the body is sent unchunked; `x-wait` delays the head by that many seconds.
     `end`: "whole" ends the body, "cut" closes the connection before its end, "hold" never ends it.
     """
 
@@ -61,7 +61,7 @@ class Reply:
 
 @dataclass
 class Asked:
-    """A request that came."""
+    """A received request."""
 
     method: str
     path: str
@@ -72,12 +72,12 @@ class Asked:
 
 
 class ScriptedServer:
-    """Gives its replies one after the other, and the last one for ever; over TLS if there is a `context`."""
+    """Sends the replies in order and then repeats the last one; over TLS if there is a `context`."""
 
     def __init__(self, *replies: Reply, context: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.gone = threading.Event()
-        """Set when a client went away while it was written to."""
+        """Set when a client disconnected during a write."""
         self._replies = list(replies)
         self._stopping = threading.Event()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))

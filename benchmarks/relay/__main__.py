@@ -1,4 +1,4 @@
-"""What relaying a stream costs: Headrace beside nginx and LiteLLM, between an upstream and a load in C.
+"""The cost of relaying a stream: Headrace, nginx and LiteLLM between an upstream and a load generator in C.
 
 `python benchmarks/relay --help` lists the options; README.md in this folder explains what is measured.
 """
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _start(options: Options, place: Place, running: ExitStack) -> list[Target]:
-    """Start the targets; those that cannot be had are left out, with a note."""
+    """Start the targets; skip unavailable ones with a note."""
     started = []
     for target in create_targets(options.targets, options.checkouts, place):
         try:
@@ -65,7 +65,7 @@ def _start(options: Options, place: Place, running: ExitStack) -> list[Target]:
 
 
 def _measure(bench: Bench, targets: Sequence[Target], scenarios: Sequence[str], rounds: int) -> list[Result]:
-    """Measure in rounds, every other one in the reverse order; last what needs fresh processes."""
+    """Measure in rounds, every other one in reverse order; last the scenarios that need new processes."""
     results: list[Result] = []
     for is_fresh in (False, True):
         names = [name for name in scenarios if SCENARIOS[name].is_fresh == is_fresh]
@@ -80,7 +80,7 @@ def _measure(bench: Bench, targets: Sequence[Target], scenarios: Sequence[str], 
 
 
 def _measure_one(bench: Bench, target: Target, name: str, number: int) -> list[Result]:
-    """Measure a target once; no result if the scenario is not for it."""
+    """Measure a target once; None if the scenario does not apply to it."""
     scenario = SCENARIOS[name]
     if scenario.streams > target.max_streams or (scenario.needs_aborts and target.keeps_turns):
         return []

@@ -1,4 +1,4 @@
-"""Programs on a core of their own: how they start, what they have used, and how they end."""
+"""Programs pinned to a core: starting them, their CPU time and memory, and stopping them."""
 
 import contextlib
 import os

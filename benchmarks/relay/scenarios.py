@@ -1,4 +1,4 @@
-"""What is measured: each scenario is a function of a target, and the metrics that it returns."""
+"""The scenarios: each is a function that measures a target, and the metrics that it returns."""
 
 import socket
 import statistics
@@ -31,9 +31,9 @@ class Metric:
     Args:
         name: in the measurement.
         title: in the table.
-        digits: behind the point.
-        is_ratio: it is compared with nginx.
-        is_added: the figure of `direct` is subtracted.
+        digits: number of decimals.
+        is_ratio: whether it is compared with nginx.
+        is_added: whether the figure of `direct` is subtracted.
     """
 
     name: str
@@ -127,7 +127,7 @@ def _idle_memory(bench: Bench, target: Target) -> Measurement:
 
 
 def _stalled_reader(bench: Bench, target: Target) -> Measurement:
-    """What a client costs that does not read, while its upstream sends as fast as it can."""
+    """The cost of a client that does not read while its upstream sends without pauses."""
     bench.upstream.set_script("blocks", _ENDLESS)
     before, sent = target.resident_bytes(), bench.upstream.stats().bytes
     with _connect(target, receive_buffer=65536) as connection:

@@ -1,4 +1,4 @@
-"""What stands between the upstream and the clients: nothing, nginx, Headrace in several settings, LiteLLM."""
+"""The targets between upstream and clients: nothing, nginx, Headrace with several settings, LiteLLM."""
 
 import os
 import shutil
@@ -200,7 +200,7 @@ TARGETS: Final = {"direct": _direct, "nginx": _nginx, **_HEADRACE, "litellm": _l
 def create_targets(
     names: Iterable[str], checkouts: Mapping[str, str], place: Place
 ) -> Iterator[Target | UnavailableError]:
-    """Yield each target, or why it cannot be had; none is started.
+    """Yield each target, or the reason why it is unavailable; none is started.
 
     Args:
         names: of `TARGETS`.

@@ -34,7 +34,7 @@ _TOOL: Final = {
 _BODY: Final = json.dumps(
     {
         "model": "glm-4.6",
-        "messages": [{"role": "user", "content": "Say something long about the weather in Berlin."}],
+        "messages": [{"role": "user", "content": "Write a long text about the weather in Berlin."}],
         "tools": [_TOOL],
         "stream": True,
         "tool_stream": True,

@@ -1,4 +1,4 @@
-"""What PyPI's openai adds a stream of thinking, text and several calls up to: the same as the whole answer."""
+"""PyPI's openai accumulates a stream of thinking, text and several calls to the same message as without a stream."""
 
 from openai import OpenAI
 

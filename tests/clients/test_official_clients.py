@@ -1,6 +1,6 @@
 """PyPI's own clients against our server: zai-sdk on the programs of Z.ai's pages, openai on its usual ones.
 
-They live in an environment of their own (zai-sdk is imported by the same name as our SDK); CI makes one
+They are in a separate environment (zai-sdk is imported by the same name as our SDK); CI makes one
 with `make clients`. Without it these tests are skipped.
 """
 

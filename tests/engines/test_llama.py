@@ -1,4 +1,4 @@
-"""The embedded model, really run."""
+"""The engine with the embedded model."""
 
 import asyncio
 

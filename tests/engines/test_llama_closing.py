@@ -1,4 +1,4 @@
-"""The engine is closed while it works: streams end, nothing hangs, the process exits."""
+"""Closing the engine while it generates: streams end, nothing hangs, the process exits."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""Files that are missing, cut off, foreign or inconsistent: each is named, and the process lives on."""
+"""Missing, truncated, foreign and inconsistent model files: the error names the file, and the process survives."""
 
 import struct
 import sys
@@ -15,7 +15,7 @@ SHORT_STRING = struct.pack("<I", 8)
 
 
 def with_number(key, value):
-    """The model with another value under a key that holds an unsigned number."""
+    """Return the model with another value of an unsigned number in its metadata."""
     at = MODEL.index(key.encode() + UNSIGNED) + len(key) + 4
     return MODEL[:at] + struct.pack("<I", value) + MODEL[at + 4 :]
 

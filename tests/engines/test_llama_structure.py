@@ -1,4 +1,4 @@
-"""Answers that are held to a form, by the embedded model: it would say something else if it could."""
+"""Structured output of the embedded model, which would not be valid without constrained decoding."""
 
 import json
 import re
@@ -80,7 +80,7 @@ async def text_of(engine, generation):
 
 
 async def answer(engine, question, **fields):
-    """What stands after the thinking."""
+    """Return the text after the thinking."""
     text, _ = await text_of(engine, ask(engine, question, **fields))
     return re.sub(r"^\s*<think>.*?</think>", "", text, flags=re.DOTALL).strip()
 
@@ -144,7 +144,7 @@ SCHEMAS = [
 
 
 def is_valid(value, schema, root):
-    """Enough of JSON Schema for the schemas above."""
+    """Validate the part of JSON Schema that the schemas above use."""
     if "$ref" in schema:
         return is_valid(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     if "allOf" in schema:

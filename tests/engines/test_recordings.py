@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def exchanges():
-    """Each recorded request for a chat, with its answer's body, of both kinds of cassette."""
+    """Yield each recorded chat request with the body of its response, from both kinds of cassette."""
     for path in sorted(RECORDINGS.glob("*.yaml")):
         cassette = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for number, exchange in enumerate(cassette["interactions"]):
@@ -56,7 +56,7 @@ def recording_of(body, text):
 
 
 async def played(body, text):
-    """Our chunks."""
+    """Return our chunks for a recorded response."""
     if has_images(body):
         pytest.skip("an image: rejected before the engine")
     generation = ask(**{**body, "stream": True, "tool_stream": False})

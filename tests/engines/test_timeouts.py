@@ -1,4 +1,4 @@
-"""No engine can make a reader wait for ever."""
+"""An engine that stops emitting events is stopped after a timeout."""
 
 import asyncio
 

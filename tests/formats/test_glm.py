@@ -50,7 +50,7 @@ def test_a_value_may_end_with_the_beginning_of_a_tag(name, line_end, value):
 @pytest.mark.parametrize(
     "value",
     [
-        'say "hi"',
+        'a "word"',
         r"C:\Users\n",
         '{"a": [1, "x"]}',
         "  indented\n\tcode\n",

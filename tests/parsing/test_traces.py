@@ -1,4 +1,4 @@
-"""Outputs of real models, and the events they stand for."""
+"""Outputs of real models are parsed to the expected events."""
 
 import json
 from pathlib import Path

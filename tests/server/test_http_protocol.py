@@ -1,4 +1,4 @@
-"""HTTP as real clients send it."""
+"""Requests as real clients send them."""
 
 import json
 import socket

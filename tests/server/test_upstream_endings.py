@@ -14,7 +14,7 @@ from scripted_server import stream as upstream_stream
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 BOUND = 30  # seconds; the timeouts below are much shorter
-# What must arrive arrives in time, however busy the machine is.
+# Long enough for a busy machine.
 LONGER_TIMEOUTS = {"first_token": 20, "idle": 2, "total": 4}
 STREAM = upstream_stream("Hel", "lo")
 HALF = STREAM[:2]

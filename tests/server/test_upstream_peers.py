@@ -45,7 +45,7 @@ def front(name, settings):
 
 @pytest.fixture(scope="module")
 def clients(llama_cpp):
-    """A client for each way to the same weights."""
+    """Start each server on the same model; return a client for each."""
     url = (f"{llama_cpp.url}/v1",)
     completions = CompletionsSettings(url=url, dialect="llama.cpp", chat_template=str(model_path()))
     chat = ChatSettings(url=url, dialect="llama.cpp")

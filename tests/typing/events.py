@@ -1,4 +1,4 @@
-"""Reads events and runs tools as a program does; `mypy --strict` and pyright must find nothing to say."""
+"""A program that reads events and runs tools; `mypy --strict` and pyright must report nothing."""
 
 from typing import Any, assert_never, assert_type
 

@@ -1,4 +1,4 @@
-"""Reads answers as a program does; `mypy --strict` and pyright must find nothing to say. Never run."""
+"""A program that reads answers; `mypy --strict` and pyright must report nothing. Never run."""
 
 from typing import assert_type
 

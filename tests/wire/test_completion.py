@@ -1,4 +1,4 @@
-"""The fold: what the chunks of a stream add up to."""
+"""Folding the chunks of a stream into a completion."""
 
 import copy
 

@@ -196,7 +196,7 @@ extra = st.dictionaries(
 
 
 def odd(**fields):
-    """Objects in which each field may be there or not, beside unknown ones."""
+    """Draw objects with any of the fields, and unknown ones."""
     return st.tuples(st.fixed_dictionaries({}, optional=fields), extra).map(lambda both: both[0] | both[1])
 
 
@@ -209,7 +209,7 @@ odd_chunk = odd(id=plain, created=plain, model=plain, choices=st.lists(choice, m
 
 
 def contains(dumped, original):
-    """Everything of `original` stands in `dumped`, which may have more fields that are None."""
+    """Return whether `dumped` equals `original` except for further fields that are None."""
     if isinstance(original, dict):
         return all(name in dumped and contains(dumped[name], item) for name, item in original.items())
     if isinstance(original, list):

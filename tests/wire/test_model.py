@@ -1,4 +1,4 @@
-"""What an answer's objects can do."""
+"""The methods of response objects."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Invalid arguments, servers and networks: each raises one exception of the SDK that says what to do."""
+"""Invalid arguments, servers and networks: each raises an exception of the SDK that names the remedy."""
 
 import math
 import socket

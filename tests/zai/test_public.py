@@ -71,7 +71,9 @@ def test_the_sdk_imports_nothing_of_the_server():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert done.stdout.strip() == "['errors', 'events', 'http1', 'sse', 'wire']"
+    assert (
+        done.stdout.strip() == "['errors', 'events', 'foreign_errors', 'http1', 'recording', 'sse', 'wire']"
+    )
 
 
 def imported_from(folder):

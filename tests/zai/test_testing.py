@@ -61,7 +61,7 @@ def test_status_and_headers_can_be_set():
     assert caught.value.response.headers["retry-after"] == "9"
 
 
-def trace(*lines, **head):
+def recording(*lines, **head):
     return (
         b"\n".join(json.dumps(line).encode() for line in ({"path": "chat/completions", **head}, *lines))
         + b"\n"
@@ -75,9 +75,9 @@ def test_a_file_can_be_a_body(tmp_path):
 
 
 def test_a_file_can_be_a_recording_with_its_timing(tmp_path):
-    path = tmp_path / "trace.jsonl"
+    path = tmp_path / "recording.jsonl"
     pieces = [{"at": 0.1, "text": BODY[:60].decode()}, {"at": 0.2, "base64": b64encode(BODY[60:]).decode()}]
-    path.write_bytes(trace(*pieces, {"at": 0.3, "end": "whole"}, request={"model": "m"}))
+    path.write_bytes(recording(*pieces, {"at": 0.3, "end": "whole"}, request={"model": "m"}))
 
     start = time.monotonic()
     assert text_of(ReplayTransport.load(path, timed=True)) == "Hello"
@@ -86,18 +86,20 @@ def test_a_file_can_be_a_recording_with_its_timing(tmp_path):
 
 
 def test_a_recording_that_was_cut_off_is_disconnected_there(tmp_path):
-    path = tmp_path / "trace.jsonl"
-    path.write_bytes(trace({"at": 0.1, "text": BODY[:200].decode()}, {"at": 0.2, "end": "cut"}))
+    path = tmp_path / "recording.jsonl"
+    path.write_bytes(recording({"at": 0.1, "text": BODY[:200].decode()}, {"at": 0.2, "end": "cut"}))
 
     with pytest.raises(zai.APIStreamDisconnectedError):
         text_of(ReplayTransport.load(path))
 
 
 def test_a_recording_of_an_error_has_its_status(tmp_path):
-    path = tmp_path / "trace.jsonl"
+    path = tmp_path / "recording.jsonl"
     body = {"at": 0.1, "text": '{"error":{"code":"1302","message":"no"}}'}
     path.write_bytes(
-        trace(body, {"at": 0.1, "end": "whole"}, status=429, content_type="application/json", retry_after="9")
+        recording(
+            body, {"at": 0.1, "end": "whole"}, status=429, content_type="application/json", retry_after="9"
+        )
     )
 
     with pytest.raises(zai.APIReachLimitError) as caught:

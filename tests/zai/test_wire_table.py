@@ -1,4 +1,4 @@
-"""The table of docs/wire.md, section 6: what a server may send, and what zai-sdk and this SDK make of it."""
+"""The table of docs/wire.md, section 6: what servers send, and how zai-sdk and this SDK interpret it."""
 
 import pytest
 

@@ -285,7 +285,7 @@ async def test_a_dead_address_of_a_name_is_passed_over(transports, monkeypatch):
 
 
 async def test_an_address_that_does_not_respond_costs_a_quarter_of_a_second(transports, monkeypatch):
-    """A backlog of 0 that is full: connections to it hang."""
+    """A listening socket with a full backlog of 0: connections to it hang."""
     full = socket.create_server(("127.0.0.1", 0), backlog=0)
     fillers = []
     try:

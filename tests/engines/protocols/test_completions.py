@@ -23,7 +23,7 @@ def test_invalid_utf_8_is_dropped_and_its_tokens_count_with_the_next_text():
 # --- going on with an answer ----------------------------------------------------------------------
 
 REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
-SAID = (Text("Hel", 1, (5,)), Text("\U0001f99c", 3), Text("lo", 2, (6, 7)))
+PREFIX = (Text("Hel", 1, (5,)), Text("\U0001f99c", 3), Text("lo", 2, (6, 7)))
 
 
 def prompt(dialect, prefix, *, needs_token_ids=True):
@@ -36,12 +36,12 @@ def prompt(dialect, prefix, *, needs_token_ids=True):
 
 
 def test_llama_cpp_gets_the_token_ids_of_the_prefix_or_its_text_where_they_are_unknown():
-    assert prompt("llama.cpp", SAID) == (["P", 5, "\U0001f99c", 6, 7], True)
+    assert prompt("llama.cpp", PREFIX) == (["P", 5, "\U0001f99c", 6, 7], True)
 
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm", "sglang"])
 def test_other_servers_get_the_text(dialect):
-    assert prompt(dialect, SAID) == ("PHel\U0001f99clo", False)
+    assert prompt(dialect, PREFIX) == ("PHel\U0001f99clo", False)
 
 
 def test_a_prompt_without_token_ids_is_one_string():

@@ -1,4 +1,4 @@
-"""What odd servers send becomes our wire, however it is cut. The cases lie in tests/traces/wire."""
+"""Streams of non-conforming servers become correct chunks, at every cut. The cases are in tests/traces/wire."""
 
 import json
 

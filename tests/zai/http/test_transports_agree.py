@@ -1,4 +1,4 @@
-"""The blocking and the asyncio transport treat a server alike, whatever it does."""
+"""The blocking and the asyncio transport have the same results with every server."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ async def get_twice_async(url, read, pause):
 
 
 def outcomes(script, *, read=10.0, pause=0.0):
-    """What each transport makes of a fresh server: the bodies, or the type of the exception."""
+    """Return the result of each transport with a new server: the bodies, or the type of the exception."""
     for get in (get_twice, lambda *options: asyncio.run(get_twice_async(*options))):
         peer = Peer(script)
         try:

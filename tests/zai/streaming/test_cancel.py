@@ -1,4 +1,4 @@
-"""`cancel`: the loop ends at once and without an error, wherever it waits, and nothing else ends."""
+"""`cancel`: the loop ends at once and without an error wherever it waits; other streams continue."""
 
 import asyncio
 import threading

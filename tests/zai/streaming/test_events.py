@@ -24,8 +24,8 @@ def events_of(*chunks):
     return [event for each in chunks for event in reader.feed(each)] + reader.finish()
 
 
-def told(*chunks):
-    """Type and what is new, in short."""
+def summary(*chunks):
+    """Return the type of each event and what it adds, in short."""
     out = []
     for event in events_of(*chunks):
         detail = next(
@@ -41,7 +41,7 @@ def told(*chunks):
 
 
 def test_the_order_is_thinking_answer_calls_usage_finish():
-    assert told(
+    assert summary(
         chunk(Delta(reasoning_content="Let me ")),
         chunk(Delta(reasoning_content="see.")),
         chunk(Delta(content="Hel")),
@@ -67,7 +67,7 @@ def test_the_order_is_thinking_answer_calls_usage_finish():
 
 
 def test_a_call_is_done_as_soon_as_the_next_begins():
-    kinds = [kind for kind, _ in told(call(0, "{}", name="f", id="a"), call(1, "{}", name="g", id="b"))]
+    kinds = [kind for kind, _ in summary(call(0, "{}", name="f", id="a"), call(1, "{}", name="g", id="b"))]
 
     assert kinds == [
         "tool_call.start",
@@ -149,7 +149,7 @@ def test_a_truncated_call_without_arguments_has_none():
 
 
 def test_a_call_that_was_cut_off_is_done_at_the_end_without_being_parsed():
-    kinds = told(call(0, '{"a": "b', name="f"), chunk(reason="length"))
+    kinds = summary(call(0, '{"a": "b', name="f"), chunk(reason="length"))
 
     assert kinds[-2:] == [("tool_call.done", '{"a": "b'), ("finish", "length")]
 
@@ -166,7 +166,7 @@ def test_calls_are_counted_as_in_the_whole_answer():
 
 
 def test_a_call_is_announced_when_its_name_is_known_and_only_once():
-    events = told(call(0, "", id="a"), call(0, "", name="f"), call(0, "{}", name="f", id="a"))
+    events = summary(call(0, "", id="a"), call(0, "", name="f"), call(0, "{}", name="f", id="a"))
 
     assert [kind for kind, _ in events].count("tool_call.start") == 1
 
@@ -174,7 +174,7 @@ def test_a_call_is_announced_when_its_name_is_known_and_only_once():
 def test_arguments_wait_for_the_name():
     chunks = [call(0, '{"a"', id="a"), call(0, ":"), call(0, "1}", name="f")]
 
-    assert told(*chunks) == [
+    assert summary(*chunks) == [
         ("tool_call.start", "f"),
         ("tool_call.arguments.delta", '{"a":1}'),
         ("tool_call.done", '{"a":1}'),
@@ -183,7 +183,7 @@ def test_arguments_wait_for_the_name():
 
 
 def test_a_call_without_a_name_is_told_when_it_ends():
-    assert told(call(0, "{}", id="a"), call(1, "{}", name="g")) == [
+    assert summary(call(0, "{}", id="a"), call(1, "{}", name="g")) == [
         ("tool_call.start", ""),
         ("tool_call.arguments.delta", "{}"),
         ("tool_call.done", "{}"),
@@ -197,7 +197,7 @@ def test_a_call_without_a_name_is_told_when_it_ends():
 def test_thinking_that_comes_back_is_told_apart():
     assert [
         kind
-        for kind, _ in told(
+        for kind, _ in summary(
             chunk(Delta(reasoning_content="a")),
             chunk(Delta(content="b")),
             chunk(Delta(reasoning_content="c")),
@@ -214,7 +214,7 @@ def test_thinking_that_comes_back_is_told_apart():
 
 
 def test_a_delta_may_hold_both():
-    assert told(chunk(Delta(reasoning_content="a", content="b"), reason="stop"))[:4] == [
+    assert summary(chunk(Delta(reasoning_content="a", content="b"), reason="stop"))[:4] == [
         ("reasoning.delta", "a"),
         ("reasoning.done", "a"),
         ("content.delta", "b"),
@@ -225,7 +225,7 @@ def test_a_delta_may_hold_both():
 def test_content_that_is_a_list_of_parts_is_told_as_its_json():
     parts = [{"type": "text", "text": "a"}]
 
-    assert told(chunk(Delta(content=parts)), chunk(Delta(content="b"))) == [
+    assert summary(chunk(Delta(content=parts)), chunk(Delta(content="b"))) == [
         ("content.delta", '[{"type":"text","text":"a"}]'),
         ("content.delta", "b"),
         ("content.done", '[{"type":"text","text":"a"}]b'),
@@ -234,7 +234,7 @@ def test_content_that_is_a_list_of_parts_is_told_as_its_json():
 
 
 def test_the_usage_may_come_after_the_finish_reason():
-    events = told(chunk(Delta(content="a"), reason="stop"), Chunk(choices=[], usage=USAGE))
+    events = summary(chunk(Delta(content="a"), reason="stop"), Chunk(choices=[], usage=USAGE))
 
     assert [kind for kind, _ in events] == ["content.delta", "content.done", "usage", "finish"]
 
@@ -244,5 +244,5 @@ def test_other_choices_than_the_first_are_left_alone():
         choices=[chunk(Delta(content=text), index=index).choices[0] for index, text in ((1, "a"), (0, "b"))]
     )
 
-    assert told(chunk(Delta(content="a"), index=1)) == [("finish", "stop")]
-    assert told(both) == [("content.delta", "b"), ("content.done", "b"), ("finish", "stop")]
+    assert summary(chunk(Delta(content="a"), index=1)) == [("finish", "stop")]
+    assert summary(both) == [("content.delta", "b"), ("content.done", "b"), ("finish", "stop")]

@@ -92,7 +92,7 @@ def test_a_call_runs_as_soon_as_it_is_complete(client_of):
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "told"),
+    ("name", "arguments", "message"),
     [
         ("fail", '{"location": "x"}', "Error: RuntimeError: no x"),
         ("missing", "{}", "Error: ValueError: there is no tool 'missing'; there are get_weather, fail"),
@@ -100,11 +100,11 @@ def test_a_call_runs_as_soon_as_it_is_complete(client_of):
         ("get_weather", '{"location": ', "Input data was truncated"),
     ],
 )
-def test_the_model_gets_the_error_of_a_call(client_of, name, arguments, told):
+def test_the_model_gets_the_error_of_a_call(client_of, name, arguments, message):
     with ScriptedServer(calls((name, arguments)), Reply(stream("Sorry."))) as server:
         run = client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather, fail], model="m")
         (result,) = [event for event in run if event.type == "tool_call.result"]
-    assert told in result.content
+    assert message in result.content
     assert isinstance(result.error, Exception)
     assert server.asked[1].body["messages"][-1]["content"] == result.content
 
@@ -113,9 +113,9 @@ def test_the_model_gets_the_error_of_a_call(client_of, name, arguments, told):
 def test_arguments_that_are_not_an_object_are_sent_as_an_error_and_not_as_arguments(client_of, arguments):
     with ScriptedServer(calls(("get_weather", arguments)), Reply(stream("Sorry."))) as server:
         client_of(server).chat.completions.run_tools(MESSAGES, tools=[get_weather], model="m").until_done()
-    _, said, told = server.asked[1].body["messages"]
-    assert said["tool_calls"][0]["function"]["arguments"] == "{}"
-    assert told["content"].endswith(f"; the arguments were {arguments}")
+    _, call_message, tool_message = server.asked[1].body["messages"]
+    assert call_message["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert tool_message["content"].endswith(f"; the arguments were {arguments}")
     decode_request(json.dumps(server.asked[1].body).encode())
 
 
@@ -129,8 +129,8 @@ def test_an_incomplete_call_does_not_run_and_ends_the_run(client_of, arguments, 
     assert results == ["sunny in a"]
     assert len(server.asked) == 1
     assert run.get_final_completion().choices[0].finish_reason == finish
-    _, said, told = run.messages
-    assert [call["id"] for call in said["tool_calls"]] == [told["tool_call_id"]] == ["call_0"]
+    _, call_message, tool_message = run.messages
+    assert [call["id"] for call in call_message["tool_calls"]] == [tool_message["tool_call_id"]] == ["call_0"]
 
 
 def test_a_run_that_failed_has_no_final_completion(client_of):
