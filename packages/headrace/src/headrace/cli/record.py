@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
         "record",
         description="Forward requests to a server and write each response, with its timing, as a recording"
         " that `headrace serve --engine recorded --model DIR` plays. Recordings contain prompts and answers,"
-        " but no headers. Neither environment variables nor headrace.toml are read.",
+        " but no headers. Options cannot be set by environment variables or in headrace.toml.",
     )
     parser.add_argument(
         "--output-dir",

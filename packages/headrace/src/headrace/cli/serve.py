@@ -39,8 +39,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "serve",
         description="Serve the API. Options can also be set by environment variables (HEADRACE_<NAME>) and in"
-        " headrace.toml; flags take precedence over variables, and variables over the file. Clients need an"
-        " API key if HEADRACE_API_KEYS=id.secret[,…] is set, which has no flag.",
+        " headrace.toml; flags take precedence over variables, and variables over the file. To require an API"
+        " key from clients, set HEADRACE_API_KEYS=id.secret[,…]; there is no flag for it.",
     )
     for title, options in OPTION_GROUPS.items():
         group = parser.add_argument_group(title)

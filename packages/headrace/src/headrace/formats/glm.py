@@ -6,8 +6,8 @@ r"""GLM, from 4.5 on.
     key       "<arg_key>" text "</arg_key>"
     value     "<arg_value>" text "</arg_value>"
 
-4.5 and 4.6 write a line end after the name and after each closing tag, 4.7 and later write none; both
-variants are read by all of them. 4.5V and 4.6V put the essence of an answer into a box.
+4.5 and 4.6 write a line end after the name and after each closing tag; 4.7 and later write none. The
+parser accepts both variants for every version. 4.5V and 4.6V enclose the final answer in a box.
 
 A value has no escapes: it may contain `</arg_value>`, as the same token as the one that ends it. So the
 tags that end a value count only where the grammar can continue after them, and `<tool_call>` counts only

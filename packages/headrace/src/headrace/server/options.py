@@ -28,8 +28,8 @@ class CommandLine(msgspec.Struct, frozen=True):
     model: Annotated[
         str,
         describe(
-            "model to serve instead of the models in headrace.toml: a GGUF file, or with --engine recorded a"
-            " recording",
+            "GGUF file to serve, or, with --engine recorded, recording to replay; replaces the models in"
+            " headrace.toml",
             "FILE",
             default="the embedded model, if headrace.toml has no models",
             sources=("flag", "variable"),
@@ -38,8 +38,8 @@ class CommandLine(msgspec.Struct, frozen=True):
     upstream: Annotated[
         str,
         describe(
-            "server whose models to serve instead of the models in headrace.toml: a base URL such as"
-            " http://gpu1:8000/v1, or several, separated by commas, to balance requests over",
+            "base URL of a server whose models to serve, such as http://gpu1:8000/v1; several URLs, separated"
+            " by commas, share the requests; replaces the models in headrace.toml",
             "URL",
             default="none",
             sources=("flag", "variable"),

@@ -44,8 +44,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     resume: Annotated[
         Literal["on-request", "always"],
         describe(
-            "which turns are resumable: on-request means those whose request has X-Headrace-Resumable: 1 or a"
-            " request_id, always means all"
+            "which turns are resumable: always means all; on-request means those whose request has the header"
+            " X-Headrace-Resumable: 1 or the field request_id"
         ),
     ] = "on-request"
     duplicates: Annotated[
@@ -76,8 +76,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         unit("SECONDS", least=3600, most=1e9),
         describe(
-            "how long to remember the id of an evicted turn, so that it returns 410 instead of 404; at least"
-            " 3600, and longer than any turn runs, because Redis counts from the start of the turn"
+            "how long to remember the id of an evicted turn, so that requests for it return 410 instead of"
+            " 404; at least 3600, and longer than the longest turn, because Redis counts from a turn's start"
         ),
     ] = 86400.0
 
