@@ -1,4 +1,4 @@
-"""Writes the families' sections in docs/formats.md: the docstring of each module, and a diagram per format."""
+"""Draws the sections of the families in docs/formats.md: docstrings, and a diagram for each format."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -36,6 +36,18 @@ def test_functions_are_short(path):
     assert [f.name for f in functions if f.end_lineno - f.lineno >= 60] == []
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_every_documented_argument_exists(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        _, _, section = (ast.get_docstring(node) or "").partition("Args:\n")
+        documented = re.findall(r"^    (\w+):", section.partition("\n\n")[0], re.MULTILINE)
+        names = {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)}
+        names |= {ast.unparse(child.target) for child in node.body if isinstance(child, ast.AnnAssign)}
+        assert set(documented) <= names, node.name
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_every_name_in_all_exists(name):
     module = importlib.import_module(name)

@@ -153,10 +153,10 @@ def _engine(given: str, template: str, format: str) -> tuple[str, str]:
     if not template:
         return (
             "chat",
-            "no chat template found, so the server parses the output; --chat-template has Headrace parse it",
+            "no chat template found, so the server parses the output; with --chat-template, Headrace does",
         )
     if not format:
-        return "chat", "unknown model family, so the server parses the output; --format has Headrace parse it"
+        return "chat", "unknown model family, so the server parses the output; with --format, Headrace does"
     return "completions", "Headrace renders the prompt and parses the output"
 
 

@@ -28,7 +28,7 @@ class CommandLine(msgspec.Struct, frozen=True):
     model: Annotated[
         str,
         describe(
-            "GGUF file to serve, or, with --engine recorded, recording to replay; replaces the models in"
+            "GGUF file, or with --engine recorded a recording, to serve instead of the models in"
             " headrace.toml",
             "FILE",
             default="the embedded model, if headrace.toml has no models",
@@ -38,8 +38,8 @@ class CommandLine(msgspec.Struct, frozen=True):
     upstream: Annotated[
         str,
         describe(
-            "base URL of a server whose models to serve, such as http://gpu1:8000/v1; several URLs, separated"
-            " by commas, share the requests; replaces the models in headrace.toml",
+            "base URL of a server, such as http://gpu1:8000/v1, whose models to serve instead of those in"
+            " headrace.toml; several URLs, separated by commas, share the requests",
             "URL",
             default="none",
             sources=("flag", "variable"),

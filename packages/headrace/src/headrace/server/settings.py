@@ -16,9 +16,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: Annotated[
         str,
-        describe(
-            "address to listen on; addresses other than loopback addresses need HEADRACE_API_KEYS", "ADDRESS"
-        ),
+        describe("address to listen on; needs HEADRACE_API_KEYS unless it is a loopback address", "ADDRESS"),
     ] = "127.0.0.1"
     port: Annotated[
         int, unit("PORT", least=0, most=65535), describe("TCP port to listen on; 0 picks a free port")

@@ -40,7 +40,6 @@ class ToolLoop:
         messages: the beginning; the list is not changed.
         tools: the functions that the model may call.
         max_rounds: how many answers the model may give.
-        may_await: whether the functions may be async.
     """
 
     def __init__(
