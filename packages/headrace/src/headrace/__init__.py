@@ -1,8 +1,4 @@
-"""Headrace: Z.ai's streaming chat-completions API on your own hardware.
-
-The layers, from the bottom: words (errors, events, sse), pure code (wire, formats,
-parsing, prompts), joins (chunks), the outside (engines, turns), the server, the programs.
-"""
+"""Headrace: Z.ai's streaming chat-completions API on your own hardware. ARCHITECTURE.md has the layers."""
 
 __all__ = ["__version__"]
 

@@ -1,4 +1,4 @@
-"""What the SDK uses of its HTTP library: the part of httpx2's interface that legacy httpx has too."""
+"""The interface of the HTTP library, as far as the SDK uses it: httpx2 and legacy httpx both have it."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Protocol, TypeVar

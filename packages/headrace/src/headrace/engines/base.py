@@ -1,4 +1,4 @@
-"""What an engine is: something that turns a generation into events, and pushes them.
+"""The interface of engines: an engine turns a generation into events, and pushes them to a listener.
 
     run = engine.start(generation, listener)
                                      listener.on_events(events)      any number of times
@@ -7,7 +7,7 @@
     run.pause(), run.resume()        backpressure: no more events than a buffer holds
 
 An engine emits `Progress` while it reads the prompt (or nothing), then `Text` or parsed events, and finally
-exactly one `Finish`. An empty list is a heartbeat: output arrived that means nothing yet. `on_end(None)`
+exactly one `Finish`. An empty list is a heartbeat: output arrived that completes no event yet. `on_end(None)`
 follows the `Finish`; `on_end(error)` reports a failure: before the first event it becomes the response's
 status, after it the stream's ending. Every wrapper (timeouts, load balancer) is a listener below and an
 engine above. Everything happens in one event loop: no call waits, and a listener is never called from within
@@ -26,7 +26,7 @@ __all__ = ["Engine", "Generation", "Listener", "Run"]
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """What a model continues from.
+    """The input of a generation.
 
     Args:
         prompt: the rendered prompt, for engines that take text; see `headrace.prompts.escaping`.
@@ -43,19 +43,19 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 class Listener(Protocol):
-    """Receives what a run produces."""
+    """Receives the events and the end of a run."""
 
     def on_events(self, events: list[Event]) -> None:
         """Receive the events that became ready together; [] is a heartbeat."""
         ...
 
     def on_end(self, error: HeadraceError | None) -> None:
-        """The run is over and holds nothing any more: finished, stopped, or failed with `error`."""
+        """Receive the end: finished, stopped, or failed with `error`. All resources are released."""
         ...
 
 
 class Run(Protocol):
-    """A generation under way."""
+    """A running generation."""
 
     def stop(self) -> None:
         """Stop as soon as possible. No events follow, only `on_end`. Harmless after the end."""
@@ -71,7 +71,7 @@ class Run(Protocol):
 
 
 class Engine(Protocol):
-    """One model that runs somewhere."""
+    """A model that generates, in this process or elsewhere."""
 
     @property
     def continues(self) -> bool:
@@ -79,7 +79,7 @@ class Engine(Protocol):
         ...
 
     def start(self, generation: Generation, listener: Listener) -> Run:
-        """Start.
+        """Start a run.
 
         Raises:
             HeadraceError: the generation cannot be run here.
@@ -87,7 +87,7 @@ class Engine(Protocol):
         ...
 
     async def check(self) -> None:
-        """Return if it could generate now, as far as that can be determined at little cost.
+        """Check whether it could generate now, as far as that can be determined at little cost.
 
         Raises:
             HeadraceError: it could not.
@@ -95,5 +95,5 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop every run and release what is held."""
+        """Stop every run and release all resources."""
         ...

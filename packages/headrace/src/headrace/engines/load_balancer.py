@@ -1,4 +1,4 @@
-"""Several engines for one model: the least loaded one runs, and another if it fails before any output.
+"""Several engines for one model: the least loaded one is used, or another if it fails before any output.
 
 An engine that failed cools down until a probe succeeds; one that is busy, for as long as it reported. An
 engine in cooldown is chosen only if no other is left. Nothing is retried once there was output.
@@ -28,7 +28,7 @@ class _Member:
 
 
 class LoadBalancer:
-    """See `headrace.engines.base.Engine`.
+    """An engine that distributes generations over several engines.
 
     Args:
         engines: closed with the load balancer.

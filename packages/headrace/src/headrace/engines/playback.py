@@ -1,4 +1,4 @@
-"""An asynchronous iterator, played as a run: what scripts and recordings have in common."""
+"""Runs that play an asynchronous iterator: a script or a recording."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _LOGGER: Final = logging.getLogger("headrace.engines")
 
 
 class Playback(Generic[_Item]):
-    """See `headrace.engines.base.Run`.
+    """A run that plays an asynchronous iterator.
 
     Args:
         items: what to play; its exception is the run's error.

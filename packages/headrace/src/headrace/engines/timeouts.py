@@ -1,8 +1,8 @@
-"""Three timeouts over any engine: until the first token, between two, and in total. Never a hang.
+"""Three timeouts for any engine, so that a reader never waits for ever.
 
-    first token   no output yet              an error with status 504
-    idle          output, then silence       the stream's ending (docs/wire.md, 2.4)
-    total         however much output        the same
+    first token   no output yet           an error with status 504
+    idle          output, then silence    the stream's ending (docs/wire.md, 2.4)
+    total         any output              the same
 
 One timer per run, not one per delta: when it is due, it checks when output was last seen.
 """
@@ -24,7 +24,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         first_token: until the first token, waiting for a slot and reading the prompt included; starts
             again with each heartbeat of a server that has not produced output yet.
-        idle: between two signs of life.
+        idle: between two heartbeats or events.
         total: from start to end.
     """
 
@@ -38,7 +38,7 @@ class TimeoutEngine:
 
     Args:
         engine: closed with this one.
-        timeouts: how long is too long.
+        timeouts: its limits.
     """
 
     def __init__(self, engine: Engine, timeouts: Timeouts) -> None:

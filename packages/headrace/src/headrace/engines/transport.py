@@ -1,4 +1,4 @@
-"""How a server is reached: a request out, its response into a listener. Over HTTP, or from a recording."""
+"""The interface of transports: send a request to a server, and push its response to a listener."""
 
 from typing import Protocol
 
@@ -12,7 +12,7 @@ __all__ = ["ResponseHead", "ResponseListener", "Transport"]
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
-    """What precedes a body.
+    """The head of a response.
 
     Args:
         status: of HTTP.
@@ -37,12 +37,12 @@ class ResponseListener(Protocol):
         ...
 
     def on_end(self, error: HeadraceError | None) -> None:
-        """The response is complete, was stopped, or failed: EngineError 1221 for an unreachable server."""
+        """Receive the end: complete, stopped, or failed with EngineError 1221 for an unreachable server."""
         ...
 
 
 class Transport(Protocol):
-    """The way to one server."""
+    """A connection to one server, or a substitute for it, such as a recording."""
 
     upstream: Upstream
 
@@ -51,7 +51,7 @@ class Transport(Protocol):
         ...
 
     async def check(self) -> None:
-        """Return if the server responds, even if it does not know the path.
+        """Check that the server responds, even if it does not know the path.
 
         Raises:
             EngineError: no response, or a failure.
