@@ -159,3 +159,11 @@ def test_a_recording_is_played_by_the_engine(record, tmp_path):
         answer = played.post("/v1/chat/completions", json=HELLO).json()["choices"][0]
 
     assert (answer["message"]["content"], answer["finish_reason"]) == ("Hello", "stop")
+
+
+def test_a_compressed_request_is_rejected_because_its_encoding_is_not_forwarded(record):
+    server, client = record(Reply(STREAM))
+    answer = client.post("/v1/chat/completions", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "1210")
+    assert server.asked == []
