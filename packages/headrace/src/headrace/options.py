@@ -3,7 +3,7 @@
     class TurnSettings(msgspec.Struct):
         linger: Annotated[Seconds, describe("how long a turn continues without a client; …")] = 60.0
 
-Flags, error messages and docs/configuration.md (by `docs/draw_options.py`) are generated from it.
+Flags, error messages and docs/configuration.md (by `docs/draw.py`) are generated from it.
 """
 
 from collections.abc import Iterator
