@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -233,10 +234,14 @@ class Chaos:
                 continue
             request = decode_request(stored.body)
             tools = {tool.function.name: tool.function.parameters for tool in request.tools or ()}
-            parser = OutputParser(
-                FORMATS["glm-4.6"], tools, thinking=request.wants_thinking, tool_stream=request.tool_stream
+            new_parser = partial(
+                OutputParser,
+                FORMATS["glm-4.6"],
+                tools,
+                thinking=request.wants_thinking,
+                tool_stream=request.tool_stream,
             )
-            interpreted = Interpreter(parser).feed(
+            interpreted = Interpreter(new_parser).feed(
                 [event for event in stored.tail.events if isinstance(event, Event)]
             )
             events = [piece for event in interpreted for piece in pieces_of(event)]

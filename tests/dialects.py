@@ -66,7 +66,7 @@ def read(kind, fragments, generation):
 
 def chunks_of(kind, events, generation):
     """Our chunks of an engine's events, as JSON."""
-    interpreter = Interpreter(parser(kind, generation.request))
+    interpreter = Interpreter(lambda: parser(kind, generation.request))
     chunks = ChunkEncoder("turn", 1, "m")
     encoded = [chunks.encode(event) for event in merge(interpreter.feed(events))]
     return [json.loads(msgspec.json.encode(chunk)) for chunk in encoded if chunk is not None]

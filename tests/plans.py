@@ -13,6 +13,6 @@ def planner(engine, prompt=f"q{ASSISTANT}", tools=None):
     """Plan every request for this engine, and for a model whose output is GLM's."""
 
     def new_interpreter():
-        return Interpreter(OutputParser(FORMATS["glm-4.6"], tools))
+        return Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], tools))
 
     return lambda request: Plan("glm", engine, Generation(prompt, request), new_interpreter)

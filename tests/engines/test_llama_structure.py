@@ -88,7 +88,9 @@ async def answer(engine, question, **fields):
 async def calls(engine, question, **fields):
     generation = ask(engine, question, tools=OFFERED, **fields)
     text, finish = await text_of(engine, generation)
-    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, thinking=True, tool_stream=False))
+    interpreter = Interpreter(
+        lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, thinking=True, tool_stream=False)
+    )
     events = interpreter.feed([Text(text), finish])
     starts = [event for event in events if isinstance(event, ToolCallStart)]
     return [start.name for start in starts], [json.loads(start.arguments) for start in starts], text

@@ -19,7 +19,7 @@ EVENTS = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("s
 
 
 def encoder(**how):
-    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
+    interpreter = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
     return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6"), **how)
 
 
@@ -66,7 +66,7 @@ def test_done_has_no_id():
     assert encoder(numbered=True).encode(EVENTS).endswith(b"}\n\ndata: [DONE]\n\n")
 
 
-MEANT = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(EVENTS)
+MEANT = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True)).feed(EVENTS)
 
 
 @given(st.integers(0, len(MEANT)), st.lists(st.integers(0, len(EVENTS)), max_size=6))
@@ -127,7 +127,7 @@ def texts_of(body):
 
 
 def test_without_tool_stream_a_call_is_one_frame():
-    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=False))
+    interpreter = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=False))
     body = FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6")).encode(EVENTS)
 
     ((call,),) = deltas(chunks_of(body), "tool_calls")

@@ -67,7 +67,7 @@ class Client:
 
 def encoder(**options):
     return FrameEncoder(
-        Interpreter(OutputParser(FORMATS["glm-4.6"])), ChunkEncoder("1", 1, "glm-4.6"), **options
+        Interpreter(lambda: OutputParser(FORMATS["glm-4.6"])), ChunkEncoder("1", 1, "glm-4.6"), **options
     )
 
 
@@ -173,9 +173,9 @@ async def test_a_reader_that_falls_far_behind_pauses_the_engine_until_it_has_cau
     client.reads.clear()
     turn.emit(Text("A"))
     await until(lambda: client.bodies)
-    turn.emit(Text("x" * MAX_BACKLOG))
+    turn.emit(Text("x" * (MAX_BACKLOG - 500)))
     assert turn.pauses == []
-    turn.emit(Text("y"))
+    turn.emit(Text("y" * 500))
     turn.emit(Text("z"))
     assert turn.pauses == ["pause"]
     client.reads.set()

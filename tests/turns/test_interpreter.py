@@ -10,7 +10,7 @@ TOOLS = {"f": {"type": "object", "properties": {}}}
 
 
 def interpret(*logged, tools=TOOLS, **options):
-    interpreter = Interpreter(OutputParser(FORMATS["glm-4.6"], tools), **options)
+    interpreter = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], tools), **options)
     return interpreter.feed(logged)
 
 
@@ -68,7 +68,7 @@ def test_parsed_events_pass_through():
 
 
 def new_interpreter():
-    return Interpreter(OutputParser(FORMATS["glm-4.6"], TOOLS))
+    return Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS))
 
 
 WORDS = [" word"] * 200
@@ -119,6 +119,6 @@ def test_a_long_log_is_interpreted_in_few_parses():
         *[Text(" word")] * 5000,
         Finish("stop"),
     ]
-    interpret_finish(log, lambda: Interpreter(Counting(FORMATS["glm-4.6"], TOOLS)))
+    interpret_finish(log, lambda: Interpreter(lambda: Counting(FORMATS["glm-4.6"], TOOLS)))
 
     assert len(parses) < len(log) / 15

@@ -74,7 +74,7 @@ def test_every_cut_gives_the_same_events(case):
 def test_the_events_obey_the_contract(case, tool_stream):
     contract = Contract()
     generation = ask(tools=TOOLS, tool_stream=tool_stream)
-    interpreter = Interpreter(parser(case.parent.name, generation.request))
+    interpreter = Interpreter(lambda: parser(case.parent.name, generation.request))
     events = interpreter.feed(events_of(case, whole, tool_stream=tool_stream))
 
     assert [violation for event in events for violation in contract.feed(event)] + contract.finish() == []

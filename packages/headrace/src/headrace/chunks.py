@@ -1,8 +1,8 @@
 """Events → chunks of the API. Pure: a replay of the same events gives the same chunks."""
 
 import hashlib
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Iterable, Sequence
+from typing import Final, assert_never
 
 import msgspec
 
@@ -21,6 +21,8 @@ from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCa
 
 __all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
 
+_ENCODE: Final = msgspec.json.Encoder().encode
+_TEXTS: Final = (Content, Reasoning, ToolCallArguments)
 # The official SDK splits lines at these characters and crashes. JSON allows to escape them.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
@@ -42,6 +44,7 @@ class ChunkEncoder:
         self._created = created
         self._model = model
         self._repeats_role = repeats_role
+        self._around_text: dict[object, tuple[bytes, bytes]] = {}  # the JSON before and after it
 
     def encode(self, event: Event, *, is_first: bool = False) -> Chunk | None:
         """Return the chunk of an event; None for an event that clients do not receive.
@@ -54,6 +57,25 @@ class ChunkEncoder:
         if chunk is not None and not self._repeats_role:
             chunk.choices[0].delta.role = "assistant" if is_first else None
         return chunk
+
+    def encode_json(self, event: Event, *, is_first: bool = False) -> bytes | None:
+        """Return the JSON of the chunk that `encode` returns; a text delta is encoded without building it."""
+        if is_first or not isinstance(event, _TEXTS):
+            chunk = self.encode(event, is_first=is_first)
+            return None if chunk is None else encode_chunk(chunk)
+        kind = (type(event), event.index) if isinstance(event, ToolCallArguments) else type(event)
+        try:
+            before, after = self._around_text[kind]
+        except KeyError:
+            before, after = self._around_text[kind] = self._split(event)
+        return b"%b%b%b" % (before, _to_json(event.text), after)
+
+    def _split(self, event: Content | Reasoning | ToolCallArguments) -> tuple[bytes, bytes]:
+        """Return the JSON before and after the text of an event's chunk."""
+        chunk = self.encode(msgspec.structs.replace(event, text=""))
+        assert chunk is not None
+        before, _, after = encode_chunk(chunk).rpartition(b'""')
+        return before, after
 
     def _encode(self, event: Event) -> Chunk | None:
         match event:
@@ -96,7 +118,11 @@ class ChunkEncoder:
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Encode as JSON without line ends of any kind, U+0085, U+2028 and U+2029 included."""
-    data = msgspec.json.encode(chunk)
+    return _to_json(chunk)
+
+
+def _to_json(value: Chunk | str) -> bytes:
+    data = _ENCODE(value)
     if not data.isascii():
         for raw, escaped in _LINE_ENDS:
             if raw in data:
@@ -106,11 +132,13 @@ def encode_chunk(chunk: Chunk) -> bytes:
 
 def merge(events: Iterable[Event]) -> list[Event]:
     """Join adjacent fragments of the same kind, as slow readers receive them."""
-    return [event for event, _ in merge_counted(events)]
+    return [event for event, _ in merge_counted(list(events))]
 
 
-def merge_counted(events: Iterable[Event]) -> list[tuple[Event, int]]:
+def merge_counted(events: Sequence[Event]) -> list[tuple[Event, int]]:
     """Merge, and return with each event the number of events it replaces."""
+    if len(events) == 1:
+        return [(events[0], 1)]
     runs: list[list[Event]] = []
     for event in events:
         if runs and _continues(runs[-1][0], event):

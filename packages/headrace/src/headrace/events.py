@@ -34,7 +34,7 @@ CANCELLED = "cancelled"
 `stop`, an unfinished call or thinking section is left open."""
 
 
-class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
+class Text(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
     """A fragment of raw model output, special tokens included.
 
     `tokens` is the engine's count; `ids` holds the token ids, or () if the engine does not report them.
@@ -45,26 +45,26 @@ class Text(msgspec.Struct, frozen=True, array_like=True, tag="x"):
     ids: tuple[int, ...] = ()
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
     """Prompt processing: `processed` of `total` prompt tokens are done. Not part of the answer."""
 
     processed: int
     total: int
 
 
-class Reasoning(msgspec.Struct, frozen=True, array_like=True, tag="r"):
+class Reasoning(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):
     """A fragment of the reasoning."""
 
     text: str
 
 
-class Content(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+class Content(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
     """A fragment of the answer's content."""
 
     text: str
 
 
-class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s", repr_omit_defaults=True):
+class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s", repr_omit_defaults=True):
     """The start of a tool call. `index` counts from 0; `id` is "" unless the model generated one.
 
     `arguments` is "" unless the call is sent complete (`tool_stream` off).
@@ -76,20 +76,20 @@ class ToolCallStart(msgspec.Struct, frozen=True, array_like=True, tag="s", repr_
     arguments: str = ""
 
 
-class ToolCallArguments(msgspec.Struct, frozen=True, array_like=True, tag="a"):
+class ToolCallArguments(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"):
     """A fragment of a call's arguments; the fragments join to JSON text."""
 
     index: int
     text: str
 
 
-class ToolCallEnd(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+class ToolCallEnd(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="e"):
     """The end of a complete call. A truncated call has none."""
 
     index: int
 
 
-class TokenUsage(msgspec.Struct, frozen=True, array_like=True):
+class TokenUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Token counts of the engine; `completion` includes `reasoning`, `prompt` includes `cached`."""
 
     prompt: int = 0
@@ -98,7 +98,7 @@ class TokenUsage(msgspec.Struct, frozen=True, array_like=True):
     reasoning: int = 0
 
 
-class Finish(msgspec.Struct, frozen=True, array_like=True, tag="f"):
+class Finish(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="f"):
     """The last event. `reason` is a `finish_reason` of the API or `CANCELLED`; `error` explains a failure."""
 
     reason: str

@@ -64,13 +64,13 @@ class _Framing(Enum):
 
     NO_BODY = auto()
     COUNTED = auto()
-    CHUNKED = auto()
     UNTIL_CLOSE = auto()
 
 
 class _Expect(Enum):
-    """What comes next in a chunked body."""
+    """What comes next in a chunked body; nothing before it, after it, and in any other body."""
 
+    NOTHING = auto()
     SIZE = auto()
     DATA = auto()
     DATA_END = auto()  # the CRLF after a chunk's data
@@ -116,7 +116,7 @@ class ResponseReader:
         self._framing = _Framing.NO_BODY
         self._is_persistent = False
         self._left = 0  # bytes of the body, or of the chunk
-        self._expect = _Expect.SIZE
+        self._expect = _Expect.NOTHING
         self._trailer_bytes = 0
 
     @property
@@ -158,9 +158,13 @@ class ResponseReader:
         Raises:
             ProtocolError: the framing is invalid, or exceeds a limit.
         """
+        if self._expect is _Expect.SIZE and not self._held and (chunk := _PLAIN_SIZE.match(data)):
+            begin, end = chunk.end(), chunk.end() + int(chunk[1], 16)
+            if begin < end == len(data) - 2 and data.endswith(b"\r\n"):
+                return data[begin:end]  # one whole chunk, as an event of a stream usually arrives
         if self._held:
             data, self._held = self._held + data, b""
-        if self._framing is _Framing.CHUNKED and not self.is_done:
+        if self._expect is not _Expect.NOTHING:
             return self._read_chunks(data)
         if self._framing is _Framing.UNTIL_CLOSE:
             return data
@@ -217,7 +221,7 @@ class ResponseReader:
             if coding.lower() != b"chunked":
                 msg = f"the server's response has the transfer coding {coding[:80]!r} and not chunked"
                 raise ProtocolError(msg)
-            self._framing = _Framing.CHUNKED
+            self._expect = _Expect.SIZE
             self._refuse_surplus(len(length))  # both is a sign of smuggling
         elif length:
             sizes = set(_words(length))
@@ -283,7 +287,8 @@ class ResponseReader:
                 self._trailer_bytes += len(line) + 2
                 if line and not _FIELD.fullmatch(line):
                     raise _malformed(line, "a trailer")
-                self.is_done = not line
+                if not line:
+                    self.is_done, self._expect = True, _Expect.NOTHING
 
     def _size(self, line: bytes) -> int:
         self._check_limits(line)

@@ -25,12 +25,10 @@ class SseEvent(msgspec.Struct, frozen=True, gc=False):
 
 def encode_event(data: bytes, *, event: str = "", id: int | None = None) -> bytes:
     """Encode an event. `data` must not contain a line end (JSON never does)."""
-    head = b""
-    if event:
-        head = b"event: %b\n" % event.encode()
+    frame = b"data: %b\n\n" % data
     if id is not None:
-        head += b"id: %d\n" % id
-    return b"%bdata: %b\n\n" % (head, data)
+        frame = b"id: %d\n%b" % (id, frame)
+    return b"event: %b\n%b" % (event.encode(), frame) if event else frame
 
 
 def encode_comment(text: str) -> bytes:
@@ -76,6 +74,9 @@ class SseDecoder:
         """Return the events that `data` completes."""
         if self._has_partial or b"\r" in data:
             data = self._continue(data)
+        if data.startswith(_PLAIN) and data.endswith(b"\n\n") and data.count(b"\n") == 2:
+            self._check_size(len(data))
+            return [SseEvent(data[6:-2], "", self.last_event_id)]  # one event, as a stream's usually arrive
         if data[-2:] != b"\n\n":
             end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
             self._buffer(data[end:])

@@ -141,10 +141,30 @@ class _UpstreamRun:
         self._state = _State.WHOLE if is_complete else _State.STREAM
 
     def on_body(self, data: bytes) -> None:
-        if self._state is _State.STREAM:
-            self._read_stream(data)
-        elif self._state is _State.WHOLE and len(self._whole) < _MAX_WHOLE:
-            self._whole += data
+        if self._state is not _State.STREAM:
+            if self._state is _State.WHOLE and len(self._whole) < _MAX_WHOLE:
+                self._whole += data
+            return
+        events: list[Event] = []
+        chunks: list[SseEvent] = []
+        try:
+            chunks = self._sse.feed(data)
+            if unparsed := self._sse.unparsed:
+                check_text(unparsed)  # unknown fields are ignored, but invalid UTF-8 in one is an error
+            for chunk in chunks:
+                if chunk.event == "error":
+                    raise map_response(self._upstream, _OK, chunk.data)
+                events += self._reader.feed(chunk.data)
+                if self._reader.is_finished:
+                    break
+        except HeadraceError as error:
+            self._error = error
+        if chunks:
+            self._listener.on_events(events)
+        if self._error is not None:
+            self.stop()
+        elif self._reader.is_ending:
+            self._expect_end()
 
     def on_end(self, error: HeadraceError | None) -> None:
         if self._grace is not None:
@@ -159,34 +179,12 @@ class _UpstreamRun:
         self._engine.running -= 1
         self._listener.on_end(self._error)
 
-    # --- reading ----------------------------------------------------------------------------------------
+    # --- endings ----------------------------------------------------------------------------------------
 
-    def _read_stream(self, data: bytes) -> None:
-        events: list[Event] = []
-        chunks: list[SseEvent] = []
-        try:
-            chunks = self._sse.feed(data)
-            check_text(self._sse.unparsed)  # unknown fields are ignored, but invalid UTF-8 in one is an error
-            for chunk in chunks:
-                if chunk.event == "error":
-                    raise map_response(self._upstream, _OK, chunk.data)
-                events += self._reader.feed(chunk.data)
-                if self._reader.is_finished:
-                    break
-        except HeadraceError as error:
-            self._error = error
-        if chunks:
-            self._listener.on_events(events)
-        if self._error is not None:
-            self.stop()
-        elif self._reader.is_finished:
+    def _expect_end(self) -> None:
+        """Bound the wait for what may still follow the finish reason."""
+        if self._reader.is_finished:
             self._state = _State.DRAINING
-            self._give_grace()
-        elif self._reader.is_ending:
-            self._give_grace()
-
-    def _give_grace(self) -> None:
-        """Bound the wait for what may still follow."""
         if self._grace is None:
             self._grace = asyncio.get_running_loop().call_later(_TRAILER_SECONDS, self._expire)
 

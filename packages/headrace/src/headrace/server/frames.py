@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headrace.chunks import ChunkEncoder, encode_chunk, merge_counted
+from headrace.chunks import ChunkEncoder, merge_counted
 from headrace.errors import EngineError, encode_error
 from headrace.events import Event, Finish, Progress
 from headrace.sse import DONE, encode_event
@@ -49,19 +49,19 @@ class FrameEncoder:
         """
         if events and isinstance(events[0], Progress):
             return b""
-        frames = []
         interpreted = self._interpreter.feed(events)
-        skipped = min(len(interpreted), max(0, self._after - self.ordinal))
-        self.ordinal += skipped
-        for event, count in merge_counted(interpreted[skipped:]):
-            is_first = self.ordinal == 0
+        unsent = interpreted
+        if self.ordinal < self._after:
+            unsent = interpreted[self._after - self.ordinal :]
+            self.ordinal += len(interpreted) - len(unsent)
+        frames = []
+        for event, count in merge_counted(unsent):
+            data = self._chunks.encode_json(event, is_first=self.ordinal == 0)
             self.ordinal += count
             if self._emits_errors and isinstance(event, Finish) and event.error:
                 frames.append(encode_event(encode_error(EngineError(event.error)), event="error"))
-            chunk = self._chunks.encode(event, is_first=is_first)
-            if chunk is not None:
-                id = self.ordinal if self._numbered and is_saved else None
-                frames.append(encode_event(encode_chunk(chunk), id=id))
+            if data is not None:
+                frames.append(encode_event(data, id=self.ordinal if self._numbered and is_saved else None))
         if interpreted and isinstance(interpreted[-1], Finish):
             frames.append(encode_event(DONE))
             self.finished = True

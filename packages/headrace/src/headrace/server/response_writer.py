@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from functools import partial
 from typing import Final, NamedTuple
 
 from headrace.chunks import ChunkEncoder
@@ -120,7 +121,7 @@ class ResponseWriter:
 
 def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:
     """Create an interpreter for the answer to a request."""
-    return Interpreter(model.parser(request), closes_calls=not request.stop)
+    return Interpreter(partial(model.parser, request), closes_calls=not request.stop)
 
 
 def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:

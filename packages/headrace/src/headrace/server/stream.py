@@ -6,7 +6,7 @@
        └── the turn failed: a status and an error         the client disconnected: from everywhere ▶ DONE
 
 While the transport is full, events stay in the log and leave merged. Nothing is buffered here. If no other
-reader can need the turn, the engine is paused when more than `MAX_BACKLOG` characters wait.
+reader can need the turn, the engine is paused when more than `MAX_BACKLOG` bytes wait.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ FIRST_BYTES: Final = 2.0
 """Seconds until the head of a response is sent although there is no event: proxies give up after ten."""
 
 MAX_BACKLOG: Final = 256 * 1024
-"""Characters that may wait for a slow reader before its engine is paused."""
+"""Bytes of events that may wait for a slow reader before its engine is paused."""
 
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream;charset=UTF-8"),

@@ -35,7 +35,7 @@ def start_durably(
     Raises:
         HeadraceError: the engine cannot start, or this answer cannot be continued.
     """
-    generation, position = plan.generation, len(log)
+    generation, position = plan.generation, log.count
     request = generation.request
     if request.seed is None or position:
         request = msgspec.structs.replace(request, seed=derive_seed(turn_id, position))

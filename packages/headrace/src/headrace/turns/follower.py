@@ -116,7 +116,7 @@ class Follower:
             await self.poll(wait=0)
         self.is_taking_over = False
         if has_taken_over and not self._log.is_finished:
-            _LOGGER.warning("took over turn %s after %d events", self._id, len(self._log))
+            _LOGGER.warning("took over turn %s after %d events", self._id, self._log.count)
             return True
         return False
 

@@ -28,20 +28,21 @@ class Interpreter:
     """Replaces each `Text` by the parsed events, and completes the `Finish`.
 
     Args:
-        parser: a new parser, for this answer.
+        new_parser: creates a parser for this answer, if it has text.
         closes_calls: whether a call left open at a regular stop is complete. False if the request has `stop`
             strings, which may have truncated it.
     """
 
-    def __init__(self, parser: OutputParser, *, closes_calls: bool = True) -> None:
-        self._parser = parser
+    def __init__(self, new_parser: Callable[[], OutputParser], *, closes_calls: bool = True) -> None:
+        self._new_parser = new_parser
+        self._parser: OutputParser | None = None
         self._closes_calls = closes_calls
         self._reasoning_tokens = 0
 
     @property
     def is_reasoning(self) -> bool:
         """Whether the text so far ends within the reasoning."""
-        return self._parser.is_reasoning
+        return self._get_parser().is_reasoning
 
     def feed(self, logged: Iterable[Event]) -> list[Event]:
         """Interpret the next events of the log."""
@@ -49,30 +50,38 @@ class Interpreter:
         for event in logged:
             match event:
                 case Text():
-                    was_reasoning = self._parser.is_reasoning
-                    events += self._parser.feed(event.text)
-                    if was_reasoning or self._parser.is_reasoning:
+                    parser = self._get_parser()
+                    was_reasoning = parser.is_reasoning
+                    events += parser.feed(event.text)
+                    if was_reasoning or parser.is_reasoning:
                         self._reasoning_tokens += event.tokens
-                case Finish():
-                    stopped = event.reason == "stop" and self._closes_calls
-                    events += [*self._parser.finish(stopped=stopped), self._complete(event)]
                 case (
-                    Progress()
+                    Content()
                     | Reasoning()
-                    | Content()
-                    | ToolCallStart()
                     | ToolCallArguments()
+                    | ToolCallStart()
                     | ToolCallEnd()
+                    | Progress()
                 ):
                     events.append(event)
+                case Finish():
+                    stopped = event.reason == "stop" and self._closes_calls
+                    if self._parser is not None:
+                        events += self._parser.finish(stopped=stopped)
+                    events.append(self._complete(event))
                 case _:
                     assert_never(event)
         return events
 
+    def _get_parser(self) -> OutputParser:
+        if self._parser is None:
+            self._parser = self._new_parser()
+        return self._parser
+
     def _complete(self, finish: Finish) -> Finish:
         """Complete the engine's ending: only the parsed text shows whether tools were called."""
         reason = "stop" if finish.reason == CANCELLED else finish.reason
-        called = reason == "stop" and self._parser.called_tools
+        called = reason == "stop" and self._parser is not None and self._parser.called_tools
         reasoning = finish.usage.reasoning or self._reasoning_tokens
         return Finish(
             "tool_calls" if called else reason,

@@ -15,11 +15,22 @@ from typing import Final
 import msgspec
 
 from headrace.errors import HeadraceError, LimitError
-from headrace.events import Event, Finish, Progress, Reasoning, TokenUsage, token_count
+from headrace.events import (
+    Content,
+    Event,
+    Finish,
+    Progress,
+    Reasoning,
+    Text,
+    TokenUsage,
+    ToolCallArguments,
+    token_count,
+)
 
 __all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog", "decode_events", "encode_events"]
 
 _BLOCK: Final = 512  # events that are packed together
+_EVENT_BYTES: Final = 120  # of an event, besides its text
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="!"):
@@ -48,6 +59,8 @@ encode_events: Final = msgspec.json.Encoder().encode
 decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
 """Decode such an array."""
 
+_FRAGMENTS: Final = (Text, Reasoning, Content, ToolCallArguments)
+
 
 def _nothing() -> None:
     pass
@@ -64,6 +77,8 @@ class MemoryLog:
     def __init__(
         self, *, on_end: Callable[[], None] = _nothing, on_orphaned: Callable[[], None] = _nothing
     ) -> None:
+        self.count = 0
+        """The number of events."""
         self.published = 0
         """The number of readable events."""
         self.has_ending = False
@@ -72,25 +87,23 @@ class MemoryLog:
         self.is_saved = True
         """Whether the store has every readable event, so that its ordinal is valid in other processes too."""
         self.size = 0
-        """Characters of text that were appended."""
+        """Bytes that the events take until they are packed, roughly."""
         self._packed: list[bytes] = []  # blocks of `_BLOCK` events
+        self._offset = 0  # how many events these are
         self._events: list[Logged] = []  # those after them
-        self._readers: list[LogReader] = []
+        self._readers: tuple[LogReader, ...] = ()  # replaced, so that a reader may detach while it is called
         self._on_end = on_end
         self._on_orphaned = on_orphaned
-
-    def __len__(self) -> int:
-        return len(self._packed) * _BLOCK + len(self._events)
 
     @property
     def events(self) -> list[Logged]:
         """All events, published or not."""
-        return self.slice(0, len(self))
+        return self.slice(0, self.count)
 
     @property
     def is_finished(self) -> bool:
         """Whether the ending is readable."""
-        return self.has_ending and self.published == len(self)
+        return self.has_ending and self.published == self.count
 
     @property
     def is_broken(self) -> bool:
@@ -105,7 +118,7 @@ class MemoryLog:
 
     def slice(self, start: int, stop: int) -> list[Logged]:
         """Return the events from ordinal `start`, counted from 0, up to `stop`."""
-        offset = len(self._packed) * _BLOCK
+        offset = self._offset
         if start >= offset:
             return self._events[start - offset : stop - offset]
         blocks = self._packed[start // _BLOCK : -(-stop // _BLOCK)]
@@ -120,33 +133,40 @@ class MemoryLog:
         for event in events:
             if isinstance(event, Progress):
                 self.progress = event
-                self._notify()
+                for reader in self._readers:
+                    reader.on_news()
                 continue
             self._events.append(event)
-            self.size += len(getattr(event, "text", ""))
-            if type(event) in ENDINGS:
+            self.count += 1
+            self.size += _EVENT_BYTES
+            if isinstance(event, _FRAGMENTS):
+                self.size += len(event.text)
+            elif type(event) in ENDINGS:
                 self.has_ending = True
 
     def publish(self, count: int | None = None) -> None:
         """Make the first `count` events readable, all if None, and call the readers."""
-        count = len(self) if count is None else count
+        if count is None:
+            count = self.count
         has_grown = count > self.published
         self.published = count
-        self._notify()
-        if len(self._events) >= 2 * _BLOCK:
+        for reader in self._readers:
+            reader.on_news()
+        if self.count - self._offset >= 2 * _BLOCK:
             self._pack()
-        if has_grown and self.has_ending and count == len(self):
+        if self.has_ending and has_grown and count == self.count:
             self._on_end()
 
     def drop_unpublished(self) -> None:
         """Remove the events that no reader has seen."""
-        if self.published < len(self):
-            del self._events[self.published - len(self._packed) * _BLOCK :]
+        if self.published < self.count:
+            del self._events[self.published - self._offset :]
+            self.count = self.published
             self.has_ending = False
 
     def ending(self, error: HeadraceError) -> Logged:
         """Build the ending for an error: of an interrupted answer, or of none at all."""
-        if len(self):
+        if self.count:
             return self.finish("network_error", error.message)
         retry_after = error.retry_after if isinstance(error, LimitError) else None
         return Failure(error.code, error.message, error.status, retry_after)
@@ -164,28 +184,23 @@ class MemoryLog:
     def reader(self, on_news: Callable[[], object] = _nothing) -> "LogReader":
         """Attach a reader at the beginning of the log; `on_news` is called when there is more to read."""
         reader = LogReader(self, on_news)
-        self._readers.append(reader)
+        self._readers += (reader,)
         return reader
 
     def detach(self, reader: "LogReader") -> None:
         """Detach a reader."""
         if reader in self._readers:
-            self._readers.remove(reader)
+            self._readers = tuple(other for other in self._readers if other is not reader)
             if not self._readers:
                 self._on_orphaned()
 
-    def _notify(self) -> None:
-        for reader in self._readers.copy() if len(self._readers) > 1 else self._readers:
-            reader.on_news()
-
     def _pack(self) -> None:
         """Pack the blocks that every reader has passed and that a store has, as far as this log knows."""
-        offset = len(self._packed) * _BLOCK
         passed = min([self.published, *(reader.position for reader in self._readers)])
-        while passed - offset >= _BLOCK:
+        while passed - self._offset >= _BLOCK:
             block, self._events = self._events[:_BLOCK], self._events[_BLOCK:]
             self._packed.append(zlib.compress(encode_events(block), 1))
-            offset += _BLOCK
+            self._offset += _BLOCK
 
 
 class LogReader:
@@ -216,7 +231,7 @@ class LogReader:
 
     @property
     def backlog(self) -> int:
-        """Characters of text that are not read yet."""
+        """Bytes that are not read yet, as the log counts them."""
         return self._log.size - self._size
 
     def take(self) -> Sequence[Event]:

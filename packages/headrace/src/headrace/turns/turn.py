@@ -191,9 +191,9 @@ class Turn:
         """Log what the engine emits."""
         if self._state is not _State.PRODUCING or self.log.has_ending:
             return
-        is_first = not len(self.log)
+        is_first = not self.log.count
         self._write(events)
-        if is_first and len(self.log):
+        if is_first and self.log.count:
             self._record.first_token()
 
     def on_end(self, error: HeadraceError | None) -> None:

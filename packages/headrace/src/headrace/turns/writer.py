@@ -51,7 +51,7 @@ class Writer:
         on_settled: Callable[[], None],
         retry_delay: float = 1.0,
     ) -> None:
-        self.cursor = Cursor(fence, len(log))
+        self.cursor = Cursor(fence, log.count)
         """The end of the saved log."""
         self._store = store
         self._id = id
@@ -97,7 +97,7 @@ class Writer:
 
     def _save(self) -> None:
         after = self.cursor
-        events = self._log.slice(after.position, len(self._log))
+        events = self._log.slice(after.position, self._log.count)
         if not events:
             return
         if not after.position and self._log.progress is not None:
@@ -106,7 +106,7 @@ class Writer:
 
     def _append(self, after: Cursor, events: Sequence[Logged]) -> None:
         self._is_busy = True
-        self._end = Cursor(after.fence, len(self._log))
+        self._end = Cursor(after.fence, self._log.count)
         self._store.append(Append(self._id, after, self._end, events, self._done))
 
     def _done(self, result: AppendResult) -> None:
@@ -118,7 +118,7 @@ class Writer:
                 position = self._end.position
                 if position > log.published:  # not so if the store had lost published events
                     log.publish(position)
-                if position < len(log):
+                if position < log.count:
                     self._save()
                 elif self._has_failed:
                     self._has_failed = False

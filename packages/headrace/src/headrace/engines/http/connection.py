@@ -17,14 +17,19 @@ __all__ = ["Connection", "ResponseHandler"]
 
 
 class ResponseHandler(Protocol):
-    """Receives one response. `on_lost` or a `True` from `on_body` is the last call."""
+    """Receives one response. `on_last` or `on_lost` is the last call."""
 
     def on_head(self, reader: ResponseReader) -> None:
         """Receive status and headers."""
         ...
 
-    def on_body(self, data: bytes, *, is_last: bool) -> None:
-        """Receive bytes of the body; b"" only with `is_last`."""
+    @property
+    def on_body(self) -> Callable[[bytes], None]:
+        """Receives at least one byte of the body, except the last ones."""
+        ...
+
+    def on_last(self, data: bytes) -> None:
+        """Receive the last bytes of the body, perhaps none."""
         ...
 
     def on_lost(self, error: Exception, *, is_stale: bool) -> None:
@@ -109,7 +114,7 @@ class Connection(asyncio.Protocol):
             return
         if not reader.is_done:
             if body:
-                handler.on_body(body, is_last=False)
+                handler.on_body(body)
             return
         self._finish(handler, body)
 
@@ -140,7 +145,7 @@ class Connection(asyncio.Protocol):
         else:
             self._state = _State.CLOSED
             self.transport.close()
-        handler.on_body(body, is_last=True)
+        handler.on_last(body)
 
     def _lose(self, error: Exception) -> None:
         handler, self._handler = self._handler, None

@@ -48,6 +48,7 @@ class OutgoingRequest:
         self._method = method
         self._request = request
         self._listener = listener
+        self.on_body = listener.on_body
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._tries = 0
@@ -88,14 +89,12 @@ class OutgoingRequest:
         retry_after = reader.header(b"retry-after").decode("latin-1")
         self._listener.on_head(ResponseHead(reader.status, content_type, retry_after))
 
-    def on_body(self, data: bytes, *, is_last: bool) -> None:
-        """Pass the body on."""
-        if is_last:
-            self._is_over = True
+    def on_last(self, data: bytes) -> None:
+        """Pass the end of the body on."""
+        self._is_over = True
         if data:
-            self._listener.on_body(data)
-        if is_last:
-            self._listener.on_end(None)
+            self.on_body(data)
+        self._listener.on_end(None)
 
     def on_lost(self, error: Exception, *, is_stale: bool) -> None:
         """Try again on another connection, or report the error."""

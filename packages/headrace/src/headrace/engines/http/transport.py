@@ -55,13 +55,15 @@ class HttpTransport:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         proxy = self._pool.proxy
+        self._heads: dict[str, bytes] = {}  # of `post`, by path
         self._target_prefix = root if proxy and self._url.scheme == "http" else ""
         if self._target_prefix and proxy and proxy.authorization:
             self._headers["Proxy-Authorization"] = proxy.authorization
 
     def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:
         """See `Transport`."""
-        return self.request("POST", path, body, listener)
+        head = self._heads.get(path) or self._heads.setdefault(path, self._head("POST", path))
+        return self._send("POST", head, body, listener)
 
     def request(
         self, method: str, path: str, body: bytes, listener: ResponseListener, *, authorization: str = ""
@@ -78,15 +80,22 @@ class HttpTransport:
         Raises:
             RequestError: the path or the authorization cannot be sent.
         """
+        return self._send(method, self._head(method, path, authorization), body, listener)
+
+    def _send(self, method: str, head: bytes, body: bytes, listener: ResponseListener) -> Run:
+        request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        return OutgoingRequest(self._pool, self.upstream, method, request, listener)
+
+    def _head(self, method: str, path: str, authorization: str = "") -> bytes:
+        """Encode a head, except its Content-Length and the empty line."""
         base = "" if path.startswith("/") else f"{self._url.path}/"
         headers = {"Authorization": authorization, **self._headers} if authorization else self._headers
         fields = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
-        fields.append((b"Content-Length", b"%d" % len(body)))
         try:
             head = encode_request(method.encode(), f"{self._target_prefix}{base}{path}".encode(), fields)
         except HeaderError as error:
             raise RequestError(str(error), code="1210") from None
-        return OutgoingRequest(self._pool, self.upstream, method, head + body, listener)
+        return head.removesuffix(b"\r\n")
 
     async def get(self, path: str) -> bytes:
         """Return a whole body.

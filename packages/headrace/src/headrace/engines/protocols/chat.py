@@ -125,7 +125,7 @@ def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
 
 # Structs of its own: they skip unknown fields, of which some servers send several in each chunk, in 0.9 µs.
 # `wire.decode.decode_chunk` keeps unknown fields, for the SDK, in 13 µs.
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -133,7 +133,7 @@ class _Delta(msgspec.Struct):
     function_call: FunctionDelta | None = None  # legacy, from before `tool_calls`
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: int | None = None
     delta: _Delta | None = None
     message: _Delta | None = None  # of a server that ignores `stream`
@@ -141,7 +141,7 @@ class _Choice(msgspec.Struct):
     usage: Usage | None = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Usage | None = None
     error: Any = None
@@ -199,7 +199,7 @@ class ChatReader:
                 events += self._read(choice)
                 reason = choice.finish_reason
                 usage = usage or choice.usage
-        if self._ending.take(reason, usage):
+        if (reason or usage) and self._ending.take(reason, usage):
             events += self.finish()
         return events
 

@@ -28,15 +28,15 @@ _REASONS: Final = {
 """Finish reasons of servers → finish reasons of Z.ai. Others are passed through."""
 
 
-class _PromptDetails(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class _CompletionDetails(msgspec.Struct):
+class _CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """The `usage` object. Null and absent fields are 0."""
 
     prompt_tokens: int | None = None
@@ -67,7 +67,8 @@ def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
 
     def decode(data: bytes) -> _Chunk:
         try:
-            check_text(data)  # msgspec does not validate what it skips
+            if not data.isascii():
+                check_text(data)  # msgspec does not validate what it skips
             return strict(data)
         except _FAILURES:
             pass
@@ -85,11 +86,10 @@ def check_text(data: bytes) -> None:
     Raises:
         DecodeError: the bytes are not UTF-8.
     """
-    if not data.isascii():
-        try:
-            data.decode()
-        except UnicodeDecodeError as error:
-            raise _undecodable(data, error) from None
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise _undecodable(data, error) from None
 
 
 def _undecodable(data: bytes, error: Exception) -> DecodeError:
