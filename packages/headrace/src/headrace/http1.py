@@ -106,6 +106,7 @@ class ResponseReader:
     def __init__(self, method: str, *, max_head: int = MAX_HEAD) -> None:
         self.status = 0
         self.headers: Headers = []
+        self._values: dict[bytes, bytes] = {}  # by lower-case name
         self.is_done = False
         """The response has been read to its end."""
         self._method = method
@@ -126,7 +127,7 @@ class ResponseReader:
 
     def header(self, name: bytes) -> bytes:
         """Return a header by its lower-case name: several joined with commas, b"" if there is none."""
-        return b", ".join(value for key, value in self.headers if key.lower() == name)
+        return self._values.get(name, b"")
 
     def read_head(self, data: bytes) -> bool:
         """Continue with the head; True once it is complete.
@@ -202,6 +203,10 @@ class ResponseReader:
             raise ProtocolError(msg)
         self.status = int(status_line[2])
         self.headers = [(field[1], field[2].rstrip(b" \t")) for field in fields if field]
+        self._values.clear()
+        for name, value in self.headers:
+            key = name.lower()
+            self._values[key] = b"%b, %b" % (self._values[key], value) if key in self._values else value
         if self.status == 101:
             msg = "the server switched protocols, which was not requested"
             raise ProtocolError(msg)

@@ -5,7 +5,7 @@ engine in cooldown is chosen only if no other is left. Nothing is retried once t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace.engines.base import Engine, Generation, Listener, Run
@@ -112,6 +112,7 @@ class _BalancedRun:
         self._balancer = balancer
         self._generation = generation
         self._listener = listener
+        self.on_events: Callable[[list[Event]], None] = self._on_first_events
         self._untried = list(balancer.members)
         self._has_output = False
         self._is_stopped = False
@@ -120,9 +121,10 @@ class _BalancedRun:
         self._run: Run
         self._start()
 
-    def on_events(self, events: list[Event]) -> None:
+    def _on_first_events(self, events: list[Event]) -> None:
         self._has_output = True
-        self._listener.on_events(events)
+        self.on_events = self._listener.on_events
+        self.on_events(events)
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._member.running -= 1
