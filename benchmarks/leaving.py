@@ -25,7 +25,7 @@ from headrace.server import App, LocalServer, ModelRegistry, Settings
 MESSAGES = [{"role": "user", "content": "Write a poem about spring"}]
 BODY = json.dumps({"model": "glm-4.6", "messages": MESSAGES, "stream": True}).encode()
 REQUEST = (
-    b"POST /api/paas/v4/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"POST /api/paas/v4/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 )
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'

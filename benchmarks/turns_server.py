@@ -69,9 +69,9 @@ def _one_run(label: str, name: str, seconds: float) -> Served:
 def _read_streams(port: int, pid: int, seconds: float, *, resumable: bool) -> Served:
     selector = selectors.DefaultSelector()
     header = b"X-Headrace-Resumable: 1\r\n" if resumable else b""
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (
-        header,
-        len(BODY),
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"%bContent-Length: %d\r\n\r\n" % (header, len(BODY))
     )
     for _ in range(STREAMS):
         connection = socket.create_connection(("127.0.0.1", port))

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from headrace.engines import ScriptedEngine
-from wire_client import CHAT, HELLO
+from wire_client import CHAT, HELLO, chunks_of, deltas
 
 BODY = json.dumps(HELLO).encode()
 
@@ -23,7 +23,8 @@ def send(client, *parts):
 
 
 def head(*lines):
-    return "\r\n".join([f"POST {CHAT} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]).encode()
+    fields = ["Host: localhost", "Content-Type: application/json", "Connection: close"]
+    return "\r\n".join([f"POST {CHAT} HTTP/1.1", *fields, *lines, "", ""]).encode()
 
 
 HTTP_2 = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB"]
@@ -42,7 +43,7 @@ def test_an_upgrade_offer_is_ignored_in_every_split(serve, upgrade):
 
 def test_a_connection_continues_after_an_upgrade_offer(serve):
     client = serve(ScriptedEngine("Hi"))
-    offer = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n".encode()
+    offer = head("Upgrade: h2c").replace(b"Connection: close", b"Connection: Upgrade").removesuffix(b"\r\n")
     whole = offer + LENGTH.encode() + b"\r\n\r\n" + BODY
     chunked = offer + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
     responses = send(client, (whole + chunked) * 200 + head(LENGTH) + BODY)
@@ -70,14 +71,38 @@ def test_a_body_may_have_chunked_encoding(serve, size):
 )
 def test_a_connection_continues_after_an_error(serve, method, path, body, status):
     client = serve(ScriptedEngine("Hi"), max_body_size=10_000)
-    wrong = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    wrong = head(f"Content-Length: {len(body)}").replace(b"Connection: close\r\n", b"") + body
+    wrong = wrong.replace(f"POST {CHAT}".encode(), f"{method} {path}".encode())
     responses = send(client, wrong + head(f"Content-Length: {len(BODY)}") + BODY)
 
     assert f" {status} ".encode() in responses.splitlines()[0]
     assert responses.count(b"HTTP/1.1 200") == 1
 
 
-def test_a_content_type_is_optional(serve):
-    client = serve(ScriptedEngine("Hi"))
+def test_an_http_1_0_client_gets_a_stream_without_chunks(serve):
+    request = head("Content-Length: %d").decode().replace("HTTP/1.1", "HTTP/1.0")
+    body = json.dumps({**HELLO, "stream": True})
+    response = send(serve(ScriptedEngine("Hello, world!", piece=1)), (request % len(body) + body).encode())
+    headers, _, stream = response.partition(b"\r\n\r\n")
 
-    assert client.post(CHAT, content=BODY).status_code == 200
+    assert b"transfer-encoding" not in headers.lower()
+    assert "".join(deltas(chunks_of(stream), "content")) == "Hello, world!"
+
+
+@pytest.mark.parametrize("path", ["/health/", "//evil.example/health/", "/v1/models/"])
+def test_no_response_leads_to_the_host_of_the_request(serve, path):
+    client = serve(ScriptedEngine("Hi"), allowed_hosts=("evil.example",))
+    response = client.get(f"http://{client.base_url.netloc.decode()}{path}", headers={"Host": "evil.example"})
+
+    assert response.status_code == 404
+    assert "location" not in response.headers
+    assert "evil.example" not in response.text.replace(path, "")
+
+
+def test_a_client_that_still_sends_gets_the_error(serve):
+    """Closing the socket would reset the connection and lose the response."""
+    client = serve(ScriptedEngine("Hi"))
+    response = send(client, head(*[f"X-{number}: y" for number in range(200)]) + b"x" * 300_000)
+
+    assert b" 431 " in response.splitlines()[0]
+    assert json.loads(response.rpartition(b"\r\n")[2])["error"]["code"] == "1210"

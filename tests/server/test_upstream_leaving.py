@@ -25,8 +25,9 @@ from scripted_server import chunk, sse
 CLIENTS = 200
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Write a poem"}], "stream": True})
 REQUEST = (
-    f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
-)
+    "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+).encode()
 TEMPLATE = ChatTemplate("{{ messages[0].content }}")
 
 

@@ -19,11 +19,13 @@ from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
+from headrace.server.origins import check_origin
 from headrace.server.request_reader import RequestReader
 from headrace.server.response_writer import ResponseWriter, new_interpreter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
+from headrace.server.throttle import Throttle
 from headrace.turns import OutcomeLogger, Plan, TurnRegistry, open_store
 from headrace.wire import ChatRequest
 
@@ -47,6 +49,9 @@ class App:
     def __init__(self, models: ModelRegistry, settings: Settings) -> None:
         self._models = models
         self._keys = ApiKeys(settings.api_keys)
+        self._is_open = not settings.api_keys
+        self._allowed_hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._wrong_keys = Throttle()
         self._metrics = Metrics(model.names[0] for model in models.models)
         observers = (self._metrics, OutcomeLogger())
         self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns, observers)
@@ -72,29 +77,36 @@ class App:
         self._starlette = Starlette(
             routes=[*lists, *single, Route("/health", self._health), Route("/metrics", self._read_metrics)],
             exception_handlers={
-                HeadraceError: _error,
+                HeadraceError: self._error,
                 HTTPException: _http_error,
                 Exception: _internal_error,
             },
         )
+        self._starlette.router.redirect_slashes = False  # a redirect would lead to the Host of the request
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "http" and (endpoint := self._find(scope["path"])):
-            connection = HttpConnection(scope, receive, send)
-            try:
+            return
+        connection = HttpConnection(scope, receive, send)
+        endpoint = self._find(connection.path)
+        try:
+            if self._is_open:
+                check_origin(connection, self._allowed_hosts)
+            if endpoint is not None:
                 await endpoint(connection)
-            except HeadraceError as error:
-                await connection.send_error(error)
-            except asyncio.CancelledError:
-                pass  # the shutdown timeout has passed: uvicorn closes the connection
-            except Exception as error:
-                with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
-                    await connection.send_error(_defect(error))
-                raise  # uvicorn logs it
+        except HeadraceError as error:
+            await self._slow_down(error)
+            await connection.send_error(error)
+        except asyncio.CancelledError:
+            pass  # the shutdown timeout has passed: uvicorn closes the connection
+        except Exception as error:
+            with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
+                await connection.send_error(_defect(error))
+            raise  # uvicorn logs it
         else:
-            await self._starlette(scope, receive, send)
+            if endpoint is None:
+                await self._starlette(scope, receive, send)
 
     def _plan(self, request: ChatRequest) -> Plan:
         model = self._models.find(request.model)
@@ -113,6 +125,15 @@ class App:
         await self._turns.close()
         await self._models.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _slow_down(self, error: HeadraceError) -> None:
+        if error.code == "1002":
+            await self._wrong_keys.wait()
+
+    async def _error(self, _: Request, error: Exception) -> Response:
+        assert isinstance(error, HeadraceError)
+        await self._slow_down(error)
+        return _response(error)
 
     async def _list_models(self, request: Request) -> Response:
         self._keys.check(request.headers)
@@ -141,8 +162,7 @@ def _model_object(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "headrace"}
 
 
-async def _error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HeadraceError)
+def _response(error: HeadraceError) -> Response:
     return Response(encode_error(error), error.status, media_type="application/json")
 
 
@@ -153,13 +173,13 @@ def _defect(error: Exception) -> HeadraceError:
     return HeadraceError(f"internal server error; see the server log, request id {request_id}")
 
 
-async def _internal_error(request: Request, error: Exception) -> Response:
-    return await _error(request, _defect(error))
+async def _internal_error(_: Request, error: Exception) -> Response:
+    return _response(_defect(error))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
-    response = await _error(request, RequestError(msg, code="1222", status=error.status_code))
+    response = _response(RequestError(msg, code="1222", status=error.status_code))
     response.headers.update(error.headers or {})  # a 405's `Allow`
     return response

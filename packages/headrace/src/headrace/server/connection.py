@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
 
-__all__ = ["Header", "HttpConnection", "Receive", "Send"]
+__all__ = ["Header", "HttpConnection", "Receive", "Send", "error_headers"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -85,19 +85,30 @@ class HttpConnection:
 
     async def send_json(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
         """Send a complete response."""
-        all_headers = [
-            (b"content-type", b"application/json; charset=UTF-8"),
-            (b"content-length", b"%d" % len(body)),
-            *headers,
-        ]
-        await self.send({"type": "http.response.start", "status": status, "headers": all_headers})
-        await self.send({"type": "http.response.body", "body": body})
+        await self._send_all(status, [*_json_headers(body), *headers], body)
 
     async def send_error(self, error: HeadraceError) -> None:
         """Send an error as the complete response; nothing may have been sent before."""
-        headers = []
-        if isinstance(error, LimitError):
-            headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-        if isinstance(error, _MethodError):
-            headers.append((b"allow", error.allowed.encode()))
-        await self.send_json(encode_error(error), status=error.status, headers=headers)
+        body = encode_error(error)
+        await self._send_all(error.status, error_headers(error, body), body)
+
+    async def _send_all(self, status: int, headers: list[Header], body: bytes) -> None:
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def error_headers(error: HeadraceError, body: bytes) -> list[Header]:
+    """Return the headers of an error response with this body."""
+    headers = _json_headers(body)
+    if isinstance(error, LimitError):
+        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+    if isinstance(error, _MethodError):
+        headers.append((b"allow", error.allowed.encode()))
+    return headers
+
+
+def _json_headers(body: bytes) -> list[Header]:
+    return [
+        (b"content-type", b"application/json; charset=UTF-8"),
+        (b"content-length", b"%d" % len(body)),
+    ]

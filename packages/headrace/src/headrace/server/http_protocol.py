@@ -1,19 +1,63 @@
-"""uvicorn's HTTP/1.1 protocol, with callbacks for a response that is written to its transport directly.
+"""uvicorn's HTTP/1.1 protocol with limits, documented errors, and callbacks for the response that is written.
 
-It also supports requests that offer an upgrade:
+What the client may do, in time and bytes, before its request is complete:
+
+    IDLE ── first byte ──▶ HEAD ── the head is complete ──▶ BODY ── the body is complete ──▶ IDLE
+     │ idle timeout: close   └──────────┬───────────────────┘
+     ▼                                  └ request timeout, a limit, not HTTP ──▶ an error in JSON, close
+
+While a request is answered, further requests wait unparsed, and reading continues: otherwise a disconnect would
+not be noticed. Those that came in the same read as the request are parsed, and wait in uvicorn's pipeline.
 
 Java's HttpClient sends `Upgrade: h2c`, and so do LangChain4j and Spring AI. A server may ignore the offer
 (RFC 9110, 7.8), but httptools does not parse what follows the headers, so the body would be lost. Therefore
 the headers are parsed a second time without the offer, and the body after them.
 """
 
-import sys
+import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
 
-from httptools import HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-__all__ = ["HttpProtocol"]
+from headrace.errors import HeadraceError, LimitError, encode_error
+from headrace.server.connection import error_headers
+from headrace.server.connections import Connections
+from headrace.server.http10 import send_until_close
+from headrace.server.request_head import (
+    MAX_FIELDS,
+    MAX_HEAD,
+    MAX_TARGET,
+    check_fields,
+    head_error,
+    origin_form,
+)
+
+__all__ = ["HttpProtocol", "Limits"]
+
+_MAX_WAITING: Final = (
+    256 * 1024
+)  # bytes of requests behind the one that is answered; uvloop reads as much at once
+_BODY_STEP: Final = 64 * 1024  # bytes of a body for which a client gets the request timeout again
+_LINGER: Final = (
+    5.0  # seconds to read after an error: closing at once would reset the connection, and lose it
+)
+
+
+class Limits(NamedTuple):
+    """Limits of the connections of one server."""
+
+    connections: Connections
+    request_timeout: float
+    """Seconds for a head, and for each 64 KiB of a body."""
+
+
+class _Reading(Enum):
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
 
 
 def _nothing() -> None:
@@ -21,12 +65,29 @@ def _nothing() -> None:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Reports a disconnect and a drained write buffer; ignores every offer of an upgrade."""
+    """A client's connection.
+
+    Args:
+        limits: shared by all connections.
+        options: those of uvicorn.
+    """
 
     _on_disconnect: Callable[[], object] = staticmethod(_nothing)
     _on_writable: Callable[[], object] = staticmethod(_nothing)
 
-    _upgrade_end = 0  # end of the headers with the offer, in the bytes received last
+    def __init__(self, limits: Limits, **options: Any) -> None:
+        super().__init__(**options)
+        self._limits = limits
+        self._address = ""
+        self._reading = _Reading.IDLE
+        self._head_size = 0
+        self._body_size = 0  # since the timer was started
+        self._unparsed = 0  # bytes of reads that completed neither a head nor a piece of a body
+        self._is_late = False  # whether the timer has to be started anew
+        self._answered: RequestResponseCycle | None = None
+        self._waiting = bytearray()
+        self._error: HeadraceError | None = None
+        """The answer to what cannot be parsed; nothing is parsed after it."""
 
     def watch(self, on_disconnect: Callable[[], object], on_writable: Callable[[], object]) -> None:
         """Call back when the connection is lost, or its transport's buffer has room again."""
@@ -36,9 +97,31 @@ class HttpProtocol(HttpToolsProtocol):
         """Call back no more."""
         self._on_disconnect = self._on_writable = _nothing
 
+    def evict(self) -> None:
+        """Close the connection, which has no complete request."""
+        self.transport.abort()
+
+    # --- asyncio's callbacks ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count the connection."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._address = self.client[0] if self.client else ""
+        try:
+            self._limits.connections.add(self, self._address)
+        except LimitError as error:
+            self.transport.write(self._response(error))
+            self.transport.close()
+        else:
+            self._start_timer(self.timeout_keep_alive)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Report the disconnect."""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._limits.connections.remove(self, self._address)
+        if self._answered is not None and self._answered is not self.cycle:  # uvicorn tells only the last one
+            _disconnect(self._answered)
         self._on_disconnect()
 
     def resume_writing(self) -> None:
@@ -47,26 +130,200 @@ class HttpProtocol(HttpToolsProtocol):
         self._on_writable()
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes from the client."""
-        super().data_received(data)
-        while self._upgrade_end:
-            data = self._head_without_upgrade() + data[self._upgrade_end :]
-            self._upgrade_end = 0
-            self.parser = HttpRequestParser(self)  # the old parser stops after `Connection: close`
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-            super().data_received(data)
+        """Parse bytes from the client, or keep them until the request before them is answered."""
+        if self._error is not None:
+            return
+        if not self._is_answering():
+            self._parse(data)
+            return
+        self._waiting += data
+        if len(self._waiting) > _MAX_WAITING:
+            self._fail(
+                head_error(f"more than {_MAX_WAITING} bytes wait for the end of a response", status=431)
+            )
 
-    def handle_websocket_upgrade(self) -> None:
-        """Record where the headers end; called instead of starting the request if `_should_upgrade`."""
-        upgrade = sys.exception()
-        assert isinstance(upgrade, HttpParserUpgrade)
-        self._upgrade_end = upgrade.args[0]
+    def timeout_keep_alive_handler(self) -> None:
+        """The timer has expired."""
+        if self._reading is _Reading.IDLE or self._error is not None:
+            self.transport.close()
+        elif self.flow.read_paused:  # the client may not send
+            self._start_timer(self._limits.request_timeout)
+        else:
+            seconds = f"{self._limits.request_timeout:g} s"
+            msg = f"the request took more than {seconds} for its head, or for 64 KiB of its body"
+            self._fail(head_error(msg, status=408))
+
+    # --- the parser's callbacks -------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._reading = _Reading.HEAD
+        self._head_size = 0
+        self._is_late = True
+
+    def on_url(self, url: bytes) -> None:
+        """Add to the target."""
+        if len(self.url) + len(url) > MAX_TARGET:
+            raise head_error(f"the URL is longer than {MAX_TARGET} bytes", status=414)
+        self._head_size += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header field; ignore trailers, which must not become headers (RFC 9110, 6.5.1)."""
+        if self._reading is _Reading.BODY:
+            return
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > MAX_HEAD:
+            raise head_error(f"the headers are longer than {MAX_HEAD} bytes", status=431)
+        if len(self.headers) >= MAX_FIELDS:
+            raise head_error(f"there are more than {MAX_FIELDS} headers", status=431)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request."""
+        version = self.parser.get_http_version()
+        check_fields(version, self.parser.get_method(), self.headers)
+        self.url, authority = origin_form(self.url)
+        if authority:  # takes the place of Host (RFC 9112, 3.2.2)
+            self.headers[:] = [
+                (name, authority if name == b"host" else value) for name, value in self.headers
+            ]
+        super().on_headers_complete()
+        self._reading = _Reading.BODY
+        self._is_late = True
+        self._unparsed = self._body_size = 0
+        if self._is_offer():
+            return
+        if not self.pipeline:
+            self._answered = self.cycle
+        if version == "1.0":
+            self.cycle.send = send_until_close(self.cycle)  # type: ignore[assignment,method-assign]
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a piece of the body on."""
+        super().on_body(body)
+        self._unparsed = 0
+        self._body_size += len(body)
+        if self._body_size >= _BODY_STEP and not self.cycle.response_complete:
+            self._body_size = 0
+            self._is_late = True
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        super().on_message_complete()
+        if self._is_offer():
+            return
+        self._reading = _Reading.IDLE
+        self._unparsed = 0
+        self._is_late = False
+        self._unset_keepalive_if_required()
+        if self.cycle.response_complete:
+            self._limits.connections.wait(self, self._address)
+            self._start_timer(self.timeout_keep_alive)
+        else:
+            self._limits.connections.work(self)
 
     def _should_upgrade(self) -> bool:
         return any(name == b"upgrade" for name, _ in self.headers)
+
+    # --- the response's end, and errors -----------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        """Go on with what the client has sent meanwhile."""
+        following = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()  # starts the following request, or the timer
+        if self.transport.is_closing():
+            return
+        self._answered = following or self._answered
+        if self._reading is not _Reading.IDLE:
+            self._start_timer(self._limits.request_timeout)
+        elif following is None:
+            self._limits.connections.wait(self, self._address)
+        if self._is_answering():
+            return
+        if self._error is not None:
+            self._send_error(self._error)
+        elif self._waiting:
+            data = bytes(self._waiting)
+            self._waiting.clear()
+            self._parse(data)
+
+    def _is_answering(self) -> bool:
+        """Return whether a complete request is being answered."""
+        cycle = self._answered
+        return cycle is not None and not cycle.more_body and not cycle.response_complete
+
+    def _parse(self, data: bytes) -> None:
+        self._unparsed += len(data)
+        while data and self._error is None:
+            data = self._feed(data)
+        if self._error is not None:
+            return
+        if self._unparsed > MAX_HEAD + MAX_TARGET:
+            self._fail(head_error(f"the headers are longer than {MAX_HEAD} bytes", status=431))
+        elif self._is_late:
+            self._is_late = False
+            self._start_timer(self._limits.request_timeout)
+        if self.pipeline:
+            self.flow.resume_reading()  # uvicorn paused it, and would not see a disconnect
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse bytes; return the bytes to parse after an offer of an upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            rest = self._head_without_upgrade() + data[upgrade.args[0] :]
+            self.parser = HttpRequestParser(self)  # the old parser stops after `Connection: close`
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            return rest
+        except HttpParserError as error:
+            cause = error.__context__
+            if not isinstance(cause, HeadraceError):
+                cause = head_error(f"this is not a valid HTTP request: {cause or error}")
+            self._fail(cause)
+        return b""
+
+    def _is_offer(self) -> bool:
+        return self.parser.should_upgrade() and self._should_upgrade()
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
         first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
         lines = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"".join([first, *lines, b"\r\n"])
+
+    def _start_timer(self, seconds: float) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _fail(self, error: HeadraceError) -> None:
+        """Parse nothing more. Complete requests are answered first."""
+        self._error = error
+        self._waiting.clear()
+        if not self._is_answering():
+            self._send_error(error)
+
+    def _send_error(self, error: HeadraceError) -> None:
+        if self._reading is _Reading.BODY:
+            if self.cycle.response_started:  # it would not be taken for a second response
+                self.transport.close()
+                return
+            _disconnect(self.cycle)
+        self.transport.write(self._response(error))
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._start_timer(_LINGER)
+
+    def _response(self, error: HeadraceError) -> bytes:
+        body = encode_error(error)
+        headers = [*self.server_state.default_headers, *error_headers(error, body), (b"connection", b"close")]
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        return b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body])
+
+
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """Let a request end whose response cannot be sent."""
+    if not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()

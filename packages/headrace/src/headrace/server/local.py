@@ -8,21 +8,28 @@
 
 import errno
 import gc
+import resource
+import signal
 import socket
 import threading
 import time
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 import uvicorn
 
 from headrace.errors import RequestError
-from headrace.server.http_protocol import HttpProtocol
+from headrace.server.connections import Connections
+from headrace.server.http_protocol import HttpProtocol, Limits
 from headrace.server.settings import Settings
 
 __all__ = ["LocalServer", "listen", "run", "url_of"]
 
 _BACKLOG: Final = 2048  # as uvicorn's
+_FILES_PER_CONNECTION: Final = 2  # the client's socket, and one to an upstream
+_OTHER_FILES: Final = 64
+_DEFAULTS: Final = Settings()
 
 
 def listen(host: str, port: int, *, port_options: str = "--port") -> socket.socket:
@@ -76,21 +83,47 @@ def url_of(listener: socket.socket) -> str:
 
 
 def run(app: Any, listener: socket.socket, settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then wait up to `shutdown_timeout` seconds for open streams."""
+    """Serve until SIGINT, SIGTERM or SIGHUP, then wait up to `shutdown_timeout` seconds for open streams.
+
+    Raises:
+        RequestError: the operating system allows too few open files.
+    """
     # Objects created at startup live as long as the process. Without freezing them, each full collection
     # with thousands of open streams would traverse them and delay every stream by 100 ms or more.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
-    _uvicorn(app, settings.shutdown_timeout).run(sockets=[listener])
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    most = min(settings.max_connections, _raise_file_limit(settings.max_connections))
+    _uvicorn(app, settings, most, settings.shutdown_timeout).run(sockets=[listener])
+
+
+def _raise_file_limit(connections: int) -> int:
+    """Raise the limit of open files as far as connections need it; return how many connections it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections * _FILES_PER_CONNECTION + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    most = (needed if soft == resource.RLIM_INFINITY else soft) - _OTHER_FILES
+    if most < _FILES_PER_CONNECTION:
+        msg = f"the operating system allows only {soft} open files; increase the limit with ulimit -n"
+        raise RequestError(msg)
+    return most // _FILES_PER_CONNECTION
 
 
 class LocalServer:
-    """An application on a free loopback port, in a separate thread, for the duration of a `with` block."""
+    """An application on a free loopback port, in a separate thread, for the duration of a `with` block.
 
-    def __init__(self, app: Any) -> None:
+    Args:
+        app: the application.
+        settings: limits of connections.
+    """
+
+    def __init__(self, app: Any, settings: Settings = _DEFAULTS) -> None:
         self._listener = listen("127.0.0.1", 0)
-        self._server = _uvicorn(app, shutdown_timeout=1)
+        self._server = _uvicorn(app, settings, settings.max_connections, shutdown_timeout=1)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
         )
@@ -110,11 +143,13 @@ class LocalServer:
         self._listener.close()
 
 
-def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
+def _uvicorn(app: Any, settings: Settings, most: int, shutdown_timeout: int) -> uvicorn.Server:
+    most_per_address = settings.max_connections_per_address or max(1, most // 2)
+    limits = Limits(Connections(most, most_per_address), settings.request_timeout)
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=HttpProtocol,
+            http=partial(HttpProtocol, limits),  # type: ignore[arg-type]
             ws="none",
             proxy_headers=False,
             lifespan="on",
@@ -122,6 +157,7 @@ def _uvicorn(app: Any, shutdown_timeout: int) -> uvicorn.Server:
             use_colors=False,  # otherwise uvicorn calls sys.stdout.isatty(), but stdout may be closed
             access_log=False,
             server_header=False,
+            timeout_keep_alive=settings.connection_idle_timeout,  # type: ignore[arg-type]
             timeout_graceful_shutdown=shutdown_timeout,
         )
     )

@@ -38,6 +38,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body_size: Annotated[
         Bytes, describe("size limit of a request body; larger requests get status 400")
     ] = 32 * 1024 * 1024
+    request_timeout: Annotated[
+        float,
+        unit("SECONDS", least=0.1, most=1e9),
+        describe(
+            "how long a client may take to send the head of a request, and each 64 KiB of its body, before it"
+            " gets status 408; at least 0.1"
+        ),
+    ] = 60.0
+    connection_idle_timeout: Annotated[
+        float,
+        unit("SECONDS", least=0.1, most=1e9),
+        describe("how long a connection without a request stays open; at least 0.1"),
+    ] = 75.0
+    max_connections: Annotated[
+        int,
+        unit("NUMBER", least=1),
+        describe(
+            "limit of open connections, lower if the operating system allows fewer open files; at the limit,"
+            " the connection that has waited longest for a request is closed"
+        ),
+    ] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        unit("NUMBER", least=0),
+        describe(
+            "limit of open connections from one address, such as that of a proxy",
+            default="0: half of --max-connections",
+        ),
+    ] = 0
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        describe(
+            "host names beside localhost and loopback addresses that a server without API keys accepts in the"
+            " headers Host and Origin, separated by commas",
+            "NAMES",
+            default="none",
+        ),
+    ] = ()
     shutdown_timeout: Annotated[
         int,
         unit("SECONDS", least=0),

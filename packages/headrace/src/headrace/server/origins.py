@@ -1,0 +1,63 @@
+"""Protection of a server without API keys from the web pages in its user's browser.
+
+A page of any site can make a browser send requests to this machine. After DNS rebinding, when the name of
+its site resolves to this machine, it can also read the responses. The headers `Host`, `Origin` and
+`Sec-Fetch-Site` identify the page. A browser sends a JSON content type, or an API key, to another origin only
+after a preflight request, which this server does not grant.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from headrace.errors import AccessError, RequestError
+from headrace.server.connection import HttpConnection
+from headrace.server.settings import is_loopback
+
+__all__ = ["check_origin"]
+
+_KEY_HEADERS: Final = ("authorization", "x-api-key")
+
+
+def check_origin(connection: HttpConnection, allowed_hosts: Collection[str]) -> None:
+    """Check who sends a request.
+
+    Args:
+        connection: has the request.
+        allowed_hosts: names other than loopback addresses and localhost, in lower case.
+
+    Raises:
+        AccessError: 1220, status 403: it is, or could be, the page of another site.
+        RequestError: 1210, status 415: a POST whose content type is not JSON.
+    """
+    headers = connection.headers
+    for name in ("host", "origin"):
+        value = headers.get(name)
+        if value is not None and not _is_allowed(_host_of(value), allowed_hosts):
+            msg = (
+                f"{name.title()} is {value[:80]}, but without API keys the server accepts only localhost and"
+                " loopback addresses; set HEADRACE_ALLOWED_HOSTS to accept other names, or HEADRACE_API_KEYS"
+            )
+            raise AccessError(msg, code="1220")
+    if headers.get("sec-fetch-site") == "cross-site":
+        msg = (
+            "Sec-Fetch-Site is cross-site, but without API keys the server accepts no requests from pages of"
+            " other sites; set HEADRACE_API_KEYS"
+        )
+        raise AccessError(msg, code="1220")
+    if connection.method == "POST" and not any(name in headers for name in _KEY_HEADERS):
+        content_type = headers.get("content-type", "")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            sent = f"is {content_type[:80]}" if content_type else "is missing"
+            msg = f"Content-Type {sent}; send Content-Type: application/json"
+            raise RequestError(msg, code="1210", status=415)
+
+
+def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
+    return is_loopback(host) or host in allowed_hosts
+
+
+def _host_of(value: str) -> str:
+    """Return the host of `host`, `host:port` or `scheme://host:port`."""
+    authority = value.lower().rpartition("://")[2]
+    name, _, port = authority.rpartition(":")
+    return name if name and (not port or port.isdecimal()) and not name.endswith(":") else authority

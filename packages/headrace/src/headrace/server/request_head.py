@@ -1,0 +1,69 @@
+"""Rules for the head of a request that the parser does not know (RFC 9110, RFC 9112)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from headrace.errors import RequestError
+
+__all__ = ["MAX_FIELDS", "MAX_HEAD", "MAX_TARGET", "check_fields", "head_error", "origin_form"]
+
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a head; also of what follows a chunked body."""
+
+MAX_FIELDS: Final = 100
+MAX_TARGET: Final = 8 * 1024
+
+_SINGLE: Final = frozenset(
+    {
+        b"authorization",
+        b"content-type",
+        b"host",
+        b"last-event-id",
+        b"origin",
+        b"sec-fetch-site",
+        b"x-api-key",
+    }
+)
+"""Fields whose meaning would depend on which of two lines a program, or a proxy before it, reads."""
+
+_SCHEMES: Final = (b"http://", b"https://")
+
+Field = tuple[bytes, bytes]
+
+
+def head_error(reason: str, status: int = 400) -> RequestError:
+    """Return an error that ends a connection."""
+    return RequestError(reason, code="1210", status=status)
+
+
+def check_fields(version: str, method: bytes, fields: Sequence[Field]) -> None:
+    """Check a complete head; names are in lower case.
+
+    Raises:
+        RequestError: 1210, it has to be rejected.
+    """
+    if version not in ("1.0", "1.1"):
+        raise head_error(f"HTTP/{version} is not supported; use HTTP/1.1", status=505)
+    if method == b"CONNECT":
+        raise head_error("this server is not a proxy: CONNECT is not supported", status=501)
+    names = [name for name, _ in fields]
+    if len(set(names)) < len(names):
+        for name in _SINGLE:
+            if (count := names.count(name)) > 1:
+                raise head_error(f"the header {name.decode()} is there {count} times; send it once")
+    if b"host" not in names and version == "1.1":
+        raise head_error("the header Host is missing, which HTTP/1.1 requires")
+    for name, value in fields:
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            coding = value[:40].decode("latin-1")
+            raise head_error(f"Transfer-Encoding is {coding}; only chunked is supported", status=501)
+
+
+def origin_form(target: bytes) -> tuple[bytes, bytes]:
+    """Return the path and query of a target, and the authority of `http://authority/path`, otherwise b""."""
+    if not target[:8].lower().startswith(_SCHEMES):
+        return target, b""
+    rest = target.partition(b"://")[2]
+    end = min((at for mark in b"/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
+    path = rest[end:]
+    return path if path.startswith(b"/") else b"/" + path, rest[:end]
