@@ -48,7 +48,7 @@ CASES = [
     ),
     ("no key", {"json": HELLO, "key": ""}, 401, "1001", ["Authorization"]),
     ("a wrong key", {"json": HELLO, "key": "id.wrong"}, 401, "1002", ["id.w"]),
-    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "HEADRACE_MAX_BODY_SIZE"]),
+    ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "--max-body-size"]),
 ]
 
 

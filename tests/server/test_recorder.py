@@ -1,5 +1,6 @@
 """The recorder forwards every byte unchanged and records it."""
 
+import socket
 import threading
 import time
 
@@ -23,11 +24,10 @@ def record(tmp_path):
     """Start a server with these replies and a recorder in front of it; return the server and a client."""
     opened = []
 
-    def start(*replies, **options):
+    def start(*replies, max_body_size=1_000_000, **options):
         server = ScriptedServer(*replies).__enter__()
-        recorder = LocalServer(
-            Recorder(HttpTransport(server.url, **options), tmp_path / "recordings")
-        ).__enter__()
+        transport = HttpTransport(server.url, **options)
+        recorder = LocalServer(Recorder(transport, tmp_path / "recordings", max_body_size)).__enter__()
         client = httpx2.Client(base_url=recorder.url, trust_env=False)
         opened.extend((client, recorder, server))
         return server, client
@@ -123,6 +123,73 @@ def test_models_are_forwarded_and_other_paths_are_not(record):
 
     assert client.get("/v1/models").json() == {"data": []}
     assert client.get("/metrics").status_code == 404
+
+
+def target(client, path):
+    """Request a path as it is: clients and servers usually resolve dots and decode what is encoded."""
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models",
+        "models/a%2Fb",
+        "a/b/",
+        "a%20b?c=%2e%2e&d",
+        "a..b/..c/...",
+        "%7Etilde",
+        "%252e%252e/x",
+        "x?a=/../b",
+    ],
+)
+def test_a_path_is_forwarded_unchanged(record, path):
+    server, client = record(Reply(b"{}"), key="our-secret")
+
+    assert b" 200 " in target(client, f"/v1/{path}").splitlines()[0]
+    assert [asked.path for asked in server.asked] == [f"/api/paas/v4/{path}"]
+
+
+@pytest.mark.parametrize("dots", ["..", "%2e%2e", "%2E.", ".%2e", "."])
+@pytest.mark.parametrize("slash", ["/", "%2f", "%2F", "\\", "%5c"])
+@pytest.mark.parametrize(
+    "form", ["{0}{1}{0}{1}admin", "{0}", "a{1}{0}", "a{1}{0}{1}{0}{1}{0}{1}admin?x", "{0}{1}"]
+)
+def test_a_path_that_leads_out_of_the_base_url_is_not_forwarded(record, form, dots, slash):
+    server, client = record(Reply(b"{}"), key="our-secret")
+    answers = [target(client, f"{prefix}/{form.format(dots, slash)}") for prefix in ("/v1", "/api/paas/v4")]
+
+    assert [b'"code":"1222"' in answer for answer in answers] == [True, True]
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1//x", "/v1/", "/v1", "/", "/v1/%2fx", "/v1/%5cx", "/v2/models", "//v1/models"]
+)
+def test_a_path_of_no_endpoint_is_not_forwarded(record, path):
+    server, client = record(Reply(b"{}"))
+
+    assert b'"code":"1222"' in target(client, path)
+    assert server.asked == []
+
+
+def test_a_page_in_a_browser_cannot_use_the_recorders_key(record):
+    server, client = record(Reply(b"{}"), key="our-secret")
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+        assert client.post("/v1/chat/completions", json=HELLO, headers=headers).status_code == 403
+    assert client.post("/v1/chat/completions", content=b"{}").status_code == 415
+    assert server.asked == []
+
+
+def test_a_body_has_a_limit(record):
+    server, client = record(Reply(b"{}"), max_body_size=1000)
+    answer = client.post("/v1/chat/completions", json="x" * 1000)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "1210")
+    assert "--max-body-size" in answer.text
+    assert server.asked == []
 
 
 def test_an_error_for_the_list_of_models_is_forwarded_and_not_recorded(record, tmp_path):

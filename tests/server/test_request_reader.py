@@ -40,7 +40,7 @@ def test_the_size_of_a_body_is_limited(client, path):
     response = client.post(path, content=b" " * 1001, headers=KEY)
 
     assert error_of(response) == (400, "1210")
-    assert "HEADRACE_MAX_BODY_SIZE" in response.text
+    assert "--max-body-size" in response.text
 
 
 @every_endpoint

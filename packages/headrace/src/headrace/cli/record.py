@@ -53,6 +53,13 @@ def add_parser(commands: Any) -> None:
         help="name of the environment variable that contains the server's API key (default: the client's own"
         " key is forwarded)",
     )
+    parser.add_argument(
+        "--max-body-size",
+        metavar="BYTES",
+        type=int,
+        default=Settings().max_body_size,
+        help="size limit of a request body; larger requests get status 400 (default: %(default)s)",
+    )
     parser.add_argument("url", metavar="URL", help="base URL of the server, such as http://gpu1:8000/v1")
     parser.set_defaults(run=_record)
 
@@ -73,7 +80,7 @@ def _record(arguments: argparse.Namespace) -> int:
             f"  endpoints   {', '.join(url + prefix for prefix in PREFIXES)}\n"
             f"  recordings  {arguments.output_dir}"
         )
-        run(Recorder(transport, arguments.output_dir), listener, Settings())
+        run(Recorder(transport, arguments.output_dir, arguments.max_body_size), listener, Settings())
     return 0
 
 

@@ -73,7 +73,7 @@ class HttpConnection:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
-                msg = f"the body is larger than {limit} bytes; send less, or increase HEADRACE_MAX_BODY_SIZE"
+                msg = f"the body is larger than {limit} bytes; send less, or increase --max-body-size"
                 raise RequestError(msg, code="1210")
             if not message.get("more_body"):
                 return b"".join(parts)

@@ -6,8 +6,8 @@ What the client may do, in time and bytes, before its request is complete:
      │ idle timeout: close   └──────────┬───────────────────┘
      ▼                                  └ request timeout, a limit, not HTTP ──▶ an error in JSON, close
 
-While a request is answered, further requests wait unparsed, and reading continues: otherwise a disconnect would
-not be noticed. Those that came in the same read as the request are parsed, and wait in uvicorn's pipeline.
+While a request is answered, further requests wait unparsed, and reading continues: otherwise a disconnect
+would not be noticed. Requests that arrive in one read are parsed at once, and wait in uvicorn's pipeline.
 
 Java's HttpClient sends `Upgrade: h2c`, and so do LangChain4j and Spring AI. A server may ignore the offer
 (RFC 9110, 7.8), but httptools does not parse what follows the headers, so the body would be lost. Therefore

@@ -34,14 +34,14 @@ def check_origin(connection: HttpConnection, allowed_hosts: Collection[str]) -> 
         value = headers.get(name)
         if value is not None and not _is_allowed(_host_of(value), allowed_hosts):
             msg = (
-                f"{name.title()} is {value[:80]}, but without API keys the server accepts only localhost and"
-                " loopback addresses; set HEADRACE_ALLOWED_HOSTS to accept other names, or HEADRACE_API_KEYS"
+                f"{name.title()} is {value[:80]}, but without API keys only localhost, loopback addresses and"
+                " the allowed hosts are accepted (docs/security.md)"
             )
             raise AccessError(msg, code="1220")
     if headers.get("sec-fetch-site") == "cross-site":
         msg = (
-            "Sec-Fetch-Site is cross-site, but without API keys the server accepts no requests from pages of"
-            " other sites; set HEADRACE_API_KEYS"
+            "Sec-Fetch-Site is cross-site, but without API keys no requests from pages of other sites are"
+            " accepted (docs/security.md)"
         )
         raise AccessError(msg, code="1220")
     if connection.method == "POST" and not any(name in headers for name in _KEY_HEADERS):

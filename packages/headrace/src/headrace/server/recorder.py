@@ -1,11 +1,12 @@
 """A proxy between clients and a server that records each response."""
 
 import asyncio
-import sys
+import re
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -16,6 +17,7 @@ from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.recording import RecordedRead, Recording, write_recording
 from headrace.server.app import PREFIXES
 from headrace.server.connection import HttpConnection, Receive, Send
+from headrace.server.origins import check_origin
 
 __all__ = ["Recorder"]
 
@@ -26,13 +28,15 @@ class Recorder:
     Args:
         transport: connects to the server.
         directory: receives `0001.jsonl` and so on; created if missing. Headers are not recorded.
+        max_body_size: the limit of a request body in bytes; the whole body becomes part of the recording.
 
     Raises:
         EngineError: the directory cannot be created.
     """
 
-    def __init__(self, transport: HttpTransport, directory: Path) -> None:
+    def __init__(self, transport: HttpTransport, directory: Path, max_body_size: int) -> None:
         self._transport = transport
+        self._max_body_size = max_body_size
         self._directory = directory
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -48,9 +52,10 @@ class Recorder:
             return
         connection = HttpConnection(scope, receive, send)
         try:
-            path = _path(connection.path)
+            check_origin(connection, ())
+            path = _path(scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii"))
             connection.check_method("GET", "POST")
-            body = await connection.body(sys.maxsize)
+            body = bytes(await connection.body(self._max_body_size))
             copy = _Copy(connection)
             authorization = connection.headers.get("authorization", "")
             run = self._transport.request(connection.method, path, body, copy, authorization=authorization)
@@ -149,12 +154,18 @@ async def _start(send: Send, head: ResponseHead) -> None:
     await send({"type": "http.response.start", "status": head.status, "headers": headers})
 
 
-def _path(path: str) -> str:
-    for prefix in PREFIXES:
-        if path.startswith(f"{prefix}/"):
-            return path.removeprefix(f"{prefix}/").lstrip("/")  # never a path from the root
-    msg = f"{path} is not forwarded; use one of {', '.join(PREFIXES)}"
-    raise RequestError(msg, code="1222")
+def _path(path: str, query: str) -> str:
+    """Return what follows the base URL, as the client wrote it.
+
+    Raises:
+        RequestError: 1222, it could lead out of the base URL.
+    """
+    rest = next((path.removeprefix(f"{prefix}/") for prefix in PREFIXES if path.startswith(f"{prefix}/")), "")
+    segments = re.split(r"[/\\]", unquote(rest))
+    if not segments[0] or not {".", ".."}.isdisjoint(segments):
+        msg = f"{path} is not forwarded; use a path below one of {', '.join(PREFIXES)}"
+        raise RequestError(msg, code="1222")
+    return f"{rest}?{query}" if query else rest
 
 
 def _json(body: bytes) -> Any:
