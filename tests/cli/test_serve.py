@@ -2,14 +2,20 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from headrace.cli.main import main
+from scripted_server import Reply, ScriptedServer
+
+POEM = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Write a poem"}], "stream": True}
 
 
 def run(*arguments, **options):
@@ -64,6 +70,66 @@ def test_a_second_signal_closes_the_streams_and_unloads_the_model():
                 with pytest.raises(httpx2.RemoteProtocolError):
                     list(chunks)
         assert server.wait(60) == 130
+
+
+@pytest.mark.parametrize("before", ["", "nohup "])
+def test_sighup_ends_streams_first_and_is_ignored_under_nohup(before):
+    script = f"exec {before}{sys.executable} -m headrace serve --port 0"
+    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1) as server:
+        url = server.stdout.readline().split()[2]
+        with httpx2.Client(trust_env=False) as client:
+            with client.stream("POST", f"{url}/chat/completions", json=POEM) as response:
+                pieces = response.iter_raw()
+                body = next(pieces)
+                server.send_signal(signal.SIGHUP)
+                body += b"".join(pieces)
+        if before:
+            assert httpx2.get(f"{url}/models", trust_env=False).status_code == 200
+            server.terminate()
+        assert server.wait(60) in (0, -signal.SIGTERM)
+
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_too_few_open_files_are_one_line():
+    command = ["bash", "-c", f"ulimit -n 40; exec {sys.executable} -m headrace serve --port 0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "headrace: the operating system allows only 40 open files; increase the limit with ulimit -n\n"
+    )
+
+
+def test_idle_sockets_keep_no_client_out_although_they_are_more_than_open_files():
+    script = f"ulimit -n 256; exec {sys.executable} -m headrace serve --port 0"
+    with subprocess.Popen(
+        ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        address = urlsplit(server.stdout.readline().split()[2])
+        with ExitStack() as idle:
+            for _ in range(300):
+                idle.enter_context(socket.create_connection((address.hostname, address.port)))
+            for _ in range(5):
+                health = httpx2.get(f"http://{address.netloc}/health", trust_env=False)
+                assert health.json() == {"status": "ok"}
+        server.terminate()
+        logged = server.communicate(timeout=60)[1]
+
+    assert "--max-connections" in logged
+    assert logged.count("\n") == 1
+
+
+def test_the_banner_shows_no_secret_of_an_upstream():
+    with ScriptedServer(Reply(b'{"data":[{"id":"m"}]}')) as upstream:
+        url = upstream.url.replace("http://", "http://user:sesame@")
+        with run("serve", "--port", "0", "--upstream", url, "--engine", "chat") as server:
+            banner = [server.stdout.readline() for _ in range(2)]
+            server.terminate()
+            banner += server.communicate(timeout=60)
+
+    assert upstream.url in banner[1]
+    assert "sesame" not in "".join(banner)
 
 
 @pytest.mark.parametrize(

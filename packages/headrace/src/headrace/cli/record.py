@@ -11,9 +11,10 @@ from headrace.errors import RequestError
 from headrace.models.loading import read_key
 from headrace.options import OptionError
 from headrace.server.app import PREFIXES
-from headrace.server.local import listen, run, url_of
+from headrace.server.local import listen, raise_file_limit, run, url_of
 from headrace.server.recorder import Recorder
 from headrace.server.settings import Settings, is_loopback
+from headrace.turns.settings import without_secrets
 
 __all__ = ["add_parser"]
 
@@ -72,11 +73,12 @@ def _record(arguments: argparse.Namespace) -> int:
         raise RequestError(msg)
     variable = arguments.upstream_key_env
     key = _key(variable)
+    raise_file_limit()
     with listen(arguments.host, arguments.port) as listener:
         transport = HttpTransport(arguments.url, key=key, key_variable=variable)
         url = url_of(listener)
         announce(
-            f"headrace: recording {arguments.url}\n"
+            f"headrace: recording {without_secrets(arguments.url)}\n"
             f"  endpoints   {', '.join(url + prefix for prefix in PREFIXES)}\n"
             f"  recordings  {arguments.output_dir}"
         )

@@ -18,7 +18,7 @@ from headrace.models.settings import (
 )
 from headrace.server.app import PREFIXES, App
 from headrace.server.configuration import Configuration, ModelOptions, configure
-from headrace.server.local import listen, run, url_of
+from headrace.server.local import listen, raise_file_limit, run, url_of
 from headrace.server.options import OPTION_GROUPS
 from headrace.turns import check_store
 from headrace.turns.settings import without_secrets
@@ -61,6 +61,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     flags = {name: value for name, value in vars(arguments).items() if name != "run"}
     configuration = configure(flags)
     settings = configuration.settings
+    raise_file_limit()
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
         app = App(ModelRegistry([one.model for one in loaded]), settings)
@@ -111,6 +112,7 @@ def _runner(settings: ModelSettings) -> str:
         case LlamaSettings() | RecordedSettings():
             return f": {settings.path}"
         case UpstreamSettings():
-            return f": {settings.upstream_model or 'the same name'} at {', '.join(settings.url)}"
+            urls = ", ".join(map(without_secrets, settings.url))
+            return f": {settings.upstream_model or 'the same name'} at {urls}"
         case _:
             return ""

@@ -272,8 +272,12 @@ def _read(path: Path, origin: str) -> dict[str, Any]:
     try:
         return tomllib.loads(encoded.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path} is not valid TOML: {error}"
-        raise RequestError(msg) from None
+        reason = str(error)
+    except RecursionError:
+        reason = "arrays or tables are nested too deeply"
+    except ValueError:
+        reason = "a number has too many digits"
+    raise RequestError(f"{path} is not valid TOML: {reason}")
 
 
 def _check(tables: Mapping[str, Any], path: Path) -> None:

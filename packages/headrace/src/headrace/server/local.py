@@ -24,12 +24,28 @@ from headrace.server.connections import Connections
 from headrace.server.http_protocol import HttpProtocol, Limits
 from headrace.server.settings import Settings
 
-__all__ = ["LocalServer", "listen", "run", "url_of"]
+__all__ = ["LocalServer", "listen", "raise_file_limit", "run", "url_of"]
 
 _BACKLOG: Final = 2048  # as uvicorn's
 _FILES_PER_CONNECTION: Final = 2  # the client's socket, and one to an upstream
 _OTHER_FILES: Final = 64
+_MOST_FILES: Final = 1024 * 1024  # Linux and macOS allow no more by default, though the limit can be infinite
 _DEFAULTS: Final = Settings()
+
+
+def raise_file_limit() -> None:
+    """Raise the soft limit of open files to the hard limit, as far as a server can need it.
+
+    Raises:
+        RequestError: it is too low for a server.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if files < _OTHER_FILES + _FILES_PER_CONNECTION:
+        msg = f"the operating system allows only {files} open files; increase the limit with ulimit -n"
+        raise RequestError(msg)
+    if soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 
 
 def listen(host: str, port: int, *, port_options: str = "--port") -> socket.socket:
@@ -83,11 +99,7 @@ def url_of(listener: socket.socket) -> str:
 
 
 def run(app: Any, listener: socket.socket, settings: Settings) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then wait up to `shutdown_timeout` seconds for open streams.
-
-    Raises:
-        RequestError: the operating system allows too few open files.
-    """
+    """Serve until SIGINT, SIGTERM or SIGHUP, then wait up to `shutdown_timeout` seconds for open streams."""
     # Objects created at startup live as long as the process. Without freezing them, each full collection
     # with thousands of open streams would traverse them and delay every stream by 100 ms or more.
     gc.collect()
@@ -95,22 +107,9 @@ def run(app: Any, listener: socket.socket, settings: Settings) -> None:
     gc.set_threshold(50_000, 20, 1_000)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    most = min(settings.max_connections, _raise_file_limit(settings.max_connections))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = min(settings.max_connections, (files - _OTHER_FILES) // _FILES_PER_CONNECTION)
     _uvicorn(app, settings, most, settings.shutdown_timeout).run(sockets=[listener])
-
-
-def _raise_file_limit(connections: int) -> int:
-    """Raise the limit of open files as far as connections need it; return how many connections it allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections * _FILES_PER_CONNECTION + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    most = (needed if soft == resource.RLIM_INFINITY else soft) - _OTHER_FILES
-    if most < _FILES_PER_CONNECTION:
-        msg = f"the operating system allows only {soft} open files; increase the limit with ulimit -n"
-        raise RequestError(msg)
-    return most // _FILES_PER_CONNECTION
 
 
 class LocalServer:
