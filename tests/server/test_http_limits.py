@@ -2,16 +2,36 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.server import Settings
 from headrace.server.request_head import MAX_FIELDS, MAX_HEAD, MAX_TARGET
 from http_connections import HEAD, IDLE, REQUEST, Server, cut, feed
 from virtual_time import virtual_time
 
 __all__ = ["virtual_time"]
+
+DOCS = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"| size of a head | {MAX_HEAD // 1024} KiB | 431 |",
+        f"| header fields | {MAX_FIELDS} | 431 |",
+        f"| size of a URL | {MAX_TARGET // 1024} KiB | 414 |",
+        f"`--request-timeout`, {Settings().request_timeout:g} s | 408 |",
+        f"`--connection-idle-timeout`, {Settings().connection_idle_timeout:g} s |",
+        f"`--max-connections`, {Settings().max_connections},",
+    ],
+)
+def test_the_limits_are_documented(row):
+    assert row in DOCS
+
 
 # --- bytes ------------------------------------------------------------------------------------------------
 
