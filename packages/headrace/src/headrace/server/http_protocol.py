@@ -27,12 +27,13 @@ from headrace.server.connection import error_headers
 from headrace.server.connections import Connections
 from headrace.server.http10 import send_until_close
 from headrace.server.request_head import (
-    MAX_FIELDS,
     MAX_HEAD,
     MAX_TARGET,
-    check_fields,
+    check_head,
+    check_size,
     head_error,
     origin_form,
+    replace_host,
 )
 
 __all__ = ["HttpProtocol", "Limits"]
@@ -60,6 +61,9 @@ class _Reading(Enum):
     BODY = auto()
 
 
+_IDLE, _HEAD, _BODY = _Reading  # Python 3.11 takes long to find a member of an enumeration
+
+
 def _nothing() -> None:
     pass
 
@@ -72,15 +76,13 @@ class HttpProtocol(HttpToolsProtocol):
         options: those of uvicorn.
     """
 
-    _on_disconnect: Callable[[], object] = staticmethod(_nothing)
-    _on_writable: Callable[[], object] = staticmethod(_nothing)
-
     def __init__(self, limits: Limits, **options: Any) -> None:
         super().__init__(**options)
+        self._on_disconnect: Callable[[], object] = _nothing
+        self._on_writable: Callable[[], object] = _nothing
         self._limits = limits
         self._address = ""
-        self._reading = _Reading.IDLE
-        self._head_size = 0
+        self._reading = _IDLE
         self._body_size = 0  # since the timer was started
         self._unparsed = 0  # bytes of reads that completed neither a head nor a piece of a body
         self._is_late = False  # whether the timer has to be started anew
@@ -144,7 +146,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """The timer has expired."""
-        if self._reading is _Reading.IDLE or self._error is not None:
+        if self._reading is _IDLE or self._error is not None:
             self.transport.close()
         elif self.flow.read_paused:  # the client may not send
             self._start_timer(self._limits.request_timeout)
@@ -158,43 +160,25 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._reading = _Reading.HEAD
-        self._head_size = 0
+        self._reading = _HEAD
         self._is_late = True
-
-    def on_url(self, url: bytes) -> None:
-        """Add to the target."""
-        if len(self.url) + len(url) > MAX_TARGET:
-            raise head_error(f"the URL is longer than {MAX_TARGET} bytes", status=414)
-        self._head_size += len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header field; ignore trailers, which must not become headers (RFC 9110, 6.5.1)."""
-        if self._reading is _Reading.BODY:
-            return
-        self._head_size += len(name) + len(value) + 4
-        if self._head_size > MAX_HEAD:
-            raise head_error(f"the headers are longer than {MAX_HEAD} bytes", status=431)
-        if len(self.headers) >= MAX_FIELDS:
-            raise head_error(f"there are more than {MAX_FIELDS} headers", status=431)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Start the request."""
         version = self.parser.get_http_version()
-        check_fields(version, self.parser.get_method(), self.headers)
-        self.url, authority = origin_form(self.url)
-        if authority:  # takes the place of Host (RFC 9112, 3.2.2)
-            self.headers[:] = [
-                (name, authority if name == b"host" else value) for name, value in self.headers
-            ]
+        if self._unparsed > MAX_HEAD:  # with what follows the head
+            check_size(self.url, self.headers)
+        check_head(version, self.url, self.headers)
+        if not self.url.startswith(b"/"):
+            self.url, authority = origin_form(self.parser.get_method(), self.url)
+            replace_host(self.headers, authority)
         super().on_headers_complete()
-        self._reading = _Reading.BODY
+        self._reading = _BODY
         self._is_late = True
         self._unparsed = self._body_size = 0
         if self._is_offer():
             return
+        self.headers = []  # for trailers, which must not become headers (RFC 9110, 6.5.1)
         if not self.pipeline:
             self._answered = self.cycle
         if version == "1.0":
@@ -214,7 +198,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self._is_offer():
             return
-        self._reading = _Reading.IDLE
+        self._reading = _IDLE
         self._unparsed = 0
         self._is_late = False
         self._unset_keepalive_if_required()
@@ -236,7 +220,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._answered = following or self._answered
-        if self._reading is not _Reading.IDLE:
+        if self._reading is not _IDLE:
             self._start_timer(self._limits.request_timeout)
         elif following is None:
             self._limits.connections.wait(self, self._address)
@@ -261,7 +245,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._error is not None:
             return
         if self._unparsed > MAX_HEAD + MAX_TARGET:
-            self._fail(head_error(f"the headers are longer than {MAX_HEAD} bytes", status=431))
+            self._fail(head_error(f"the head is larger than {MAX_HEAD} bytes", status=431))
         elif self._is_late:
             self._is_late = False
             self._start_timer(self._limits.request_timeout)
@@ -305,7 +289,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_error(error)
 
     def _send_error(self, error: HeadraceError) -> None:
-        if self._reading is _Reading.BODY:
+        if self._reading is _BODY:
             if self.cycle.response_started:  # it would not be taken for a second response
                 self.transport.close()
                 return

@@ -5,7 +5,16 @@ from typing import Final
 
 from headrace.errors import RequestError
 
-__all__ = ["MAX_FIELDS", "MAX_HEAD", "MAX_TARGET", "check_fields", "head_error", "origin_form"]
+__all__ = [
+    "MAX_FIELDS",
+    "MAX_HEAD",
+    "MAX_TARGET",
+    "check_head",
+    "check_size",
+    "head_error",
+    "origin_form",
+    "replace_host",
+]
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of a head; also of what follows a chunked body."""
@@ -36,16 +45,28 @@ def head_error(reason: str, status: int = 400) -> RequestError:
     return RequestError(reason, code="1210", status=status)
 
 
-def check_fields(version: str, method: bytes, fields: Sequence[Field]) -> None:
+def check_size(target: bytes, fields: Sequence[Field]) -> None:
+    """Check the size of a complete head.
+
+    Raises:
+        RequestError: 1210, it is too large.
+    """
+    if len(target) + sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
+        raise head_error(f"the head is larger than {MAX_HEAD} bytes", status=431)
+
+
+def check_head(version: str, target: bytes, fields: Sequence[Field]) -> None:
     """Check a complete head; names are in lower case.
 
     Raises:
         RequestError: 1210, it has to be rejected.
     """
-    if version not in ("1.0", "1.1"):
+    if version not in ("1.1", "1.0"):
         raise head_error(f"HTTP/{version} is not supported; use HTTP/1.1", status=505)
-    if method == b"CONNECT":
-        raise head_error("this server is not a proxy: CONNECT is not supported", status=501)
+    if len(target) > MAX_TARGET:
+        raise head_error(f"the URL is longer than {MAX_TARGET} bytes", status=414)
+    if len(fields) > MAX_FIELDS:
+        raise head_error(f"there are more than {MAX_FIELDS} headers", status=431)
     names = [name for name, _ in fields]
     if len(set(names)) < len(names):
         for name in _SINGLE:
@@ -53,17 +74,32 @@ def check_fields(version: str, method: bytes, fields: Sequence[Field]) -> None:
                 raise head_error(f"the header {name.decode()} is there {count} times; send it once")
     if b"host" not in names and version == "1.1":
         raise head_error("the header Host is missing, which HTTP/1.1 requires")
-    for name, value in fields:
-        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            coding = value[:40].decode("latin-1")
-            raise head_error(f"Transfer-Encoding is {coding}; only chunked is supported", status=501)
+    if b"transfer-encoding" in names:
+        codings = b", ".join(value for name, value in fields if name == b"transfer-encoding")
+        if codings.strip().lower() != b"chunked":
+            shown = codings[:40].decode("latin-1")
+            raise head_error(f"Transfer-Encoding is {shown}; only chunked is supported", status=501)
 
 
-def origin_form(target: bytes) -> tuple[bytes, bytes]:
-    """Return the path and query of a target, and the authority of `http://authority/path`, otherwise b""."""
+def origin_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:
+    """Split a target that does not begin with a slash into path and query, and authority.
+
+    The authority is that of `http://authority/path`, otherwise b"".
+
+    Raises:
+        RequestError: 1210, it is a request to a proxy.
+    """
+    if method == b"CONNECT":
+        raise head_error("this server is not a proxy: CONNECT is not supported", status=501)
     if not target[:8].lower().startswith(_SCHEMES):
         return target, b""
     rest = target.partition(b"://")[2]
     end = min((at for mark in b"/?#" if (at := rest.find(mark)) >= 0), default=len(rest))
     path = rest[end:]
     return path if path.startswith(b"/") else b"/" + path, rest[:end]
+
+
+def replace_host(fields: list[Field], authority: bytes) -> None:
+    """Put the authority of a target in place of `Host` (RFC 9112, 3.2.2), unless it is b""."""
+    if authority:
+        fields[:] = [(name, authority if name == b"host" else value) for name, value in fields]
