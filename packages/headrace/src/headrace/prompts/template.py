@@ -1,32 +1,29 @@
-"""A model's chat template: messages → the prompt. Sandboxed: no access to files or sockets."""
+"""A model's chat template: messages → the prompt. Sandboxed: no access to files or sockets, bounded work."""
 
-import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import jinja2
 import msgspec
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from headrace.errors import EngineError, RequestError
 from headrace.formats import Format
+from headrace.prompts.budget import budget, charge_deep
 from headrace.prompts.escaping import escape
+from headrace.prompts.operations import check_format
+from headrace.prompts.sandbox import BoundedEnvironment
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
 
-# A template is third-party code and can raise any of these.
-_FAILURES: Final = (
-    jinja2.TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+_MAX_SOURCE: Final = 128 * 1024  # characters; those of real templates have up to 40,000
+_UNITS: Final = 30_000_000  # about 0.1 s
+_UNITS_PER_UNIT: Final = 100
+"""Units of work per unit of the request; real templates read and copy a message some ten times."""
+_SHOWN: Final = 300  # characters of a template's error message
 
 
 class ChatTemplate:
@@ -41,16 +38,22 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, **tokens: str) -> None:
-        environment = ImmutableSandboxedEnvironment(
+        environment = BoundedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
-        environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _raise
         environment.globals["strftime_now"] = _now
+        if len(source) > _MAX_SOURCE:
+            msg = f"the chat template has {len(source)} characters; at most {_MAX_SOURCE} are supported"
+            raise EngineError(msg)
         try:
-            self._template = environment.from_string(source, globals=tokens)
+            with budget(_UNITS):
+                self._template = environment.from_source(source, tokens)
         except jinja2.TemplateSyntaxError as error:
             msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
+            raise EngineError(msg) from None
+        except Exception as error:  # noqa: BLE001 - third-party code, which Jinja partly runs already
+            msg = f"the chat template cannot be compiled: {_reason(error)}"
             raise EngineError(msg) from None
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
@@ -77,16 +80,19 @@ class ChatTemplate:
             RequestError: the template rejects the messages.
         """
         try:
-            return self._template.render(
-                messages=messages,
-                tools=list(tools) or None,
-                enable_thinking=thinking,  # GLM, Qwen
-                thinking=thinking,  # DeepSeek
-                add_generation_prompt=generate,
-                **options,
-            )
-        except _FAILURES as error:
-            msg = f"messages: the model's chat template rejects them: {error}"
+            with budget(sys.maxsize):
+                size = charge_deep(messages) + charge_deep(tools)
+            with budget(_UNITS + _UNITS_PER_UNIT * size):
+                return self._template.render(
+                    messages=messages,
+                    tools=list(tools) or None,
+                    enable_thinking=thinking,  # GLM, Qwen
+                    thinking=thinking,  # DeepSeek
+                    add_generation_prompt=generate,
+                    **options,
+                )
+        except Exception as error:  # noqa: BLE001 - third-party code, which can raise anything
+            msg = f"messages: the model's chat template rejects them: {_reason(error)}"
             raise RequestError(msg) from None
 
 
@@ -134,13 +140,15 @@ def _template_message(message: RequestMessage, format: Format | None, tags: froz
     return plain
 
 
-def _to_json(value: Any, *, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
-    """Encode without the HTML escapes of Jinja's own `tojson`, which would change the prompt."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
-
-
 def _now(layout: str) -> str:
+    check_format(layout)
     return datetime.now().astimezone().strftime(layout)
+
+
+def _reason(error: Exception) -> str:
+    """Describe any exception; some, such as `MemoryError`, have no text."""
+    text = str(error) or type(error).__name__
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _raise(message: str) -> None:

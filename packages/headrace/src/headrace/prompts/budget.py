@@ -1,0 +1,90 @@
+"""The budget of a chat template: units of work, each some nanoseconds, spent before the work is done.
+
+The budget belongs to the context (`contextvars`) that compiles or renders.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+from jinja2.exceptions import SecurityError
+from jinja2.utils import Namespace
+
+__all__ = ["CALL", "ITEM", "ITERATION", "budget", "charge", "charge_deep", "spend"]
+
+CALL: Final = 500
+ITERATION: Final = 50
+ITEM: Final = 10
+"""Units for an item that is copied. A character costs one."""
+_VISIT: Final = 50  # units for a value whose contents are read
+
+
+_SCALARS: Final = (str, int, float, type(None))
+_LEFT: Final[ContextVar[list[int]]] = ContextVar("units left")
+
+
+@contextmanager
+def budget(units: int) -> Iterator[None]:
+    """Give a budget to the templates that are compiled or rendered in this context."""
+    token = _LEFT.set([units])
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
+
+
+def spend(units: int) -> None:
+    """Spend units.
+
+    Raises:
+        SecurityError: there are not so many left.
+    """
+    left = _LEFT.get()
+    if units > 0:
+        left[0] -= units
+    if left[0] < 0:
+        raise _exhausted()
+
+
+def charge(value: Any) -> int:
+    """Spend, and return, the units for copying a value, without the contents of its items."""
+    if isinstance(value, str):
+        units = len(value)
+    else:
+        units = ITEM * len(value) if isinstance(value, Collection) else 1
+    spend(units)
+    return units
+
+
+def charge_deep(value: Any) -> int:
+    """Spend, and return, the units for reading a value completely, as for its text or a comparison.
+
+    They are spent on the way: a list that contains another twice, and so on, can be exponentially long.
+    """
+    left = _LEFT.get()
+    before = left[0]
+    _read(value, left)
+    return before - left[0]
+
+
+def _read(value: Any, left: list[int]) -> None:
+    left[0] -= _VISIT + len(value) if isinstance(value, str) else _VISIT
+    if left[0] < 0:
+        raise _exhausted()
+    if isinstance(value, _SCALARS):
+        return
+    if isinstance(value, Namespace):  # its text would be that of a dictionary
+        msg = "a namespace has no text"
+        raise SecurityError(msg)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _read(key, left)
+            _read(item, left)
+    elif isinstance(value, Collection):
+        for item in value:
+            _read(item, left)
+
+
+def _exhausted() -> SecurityError:
+    return SecurityError("it does more work than a chat template may for such a request")
