@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from headrace.engines.gguf import check_metadata, read_metadata
+from headrace.engines.gguf import ArrayLength, check_metadata, read_metadata, special_tokens
 from headrace.errors import EngineError
 
 
@@ -90,3 +90,107 @@ def test_a_usual_epsilon_is_accepted(tmp_path):
     metadata = {"general.architecture": "glm4moe", "glm4moe.attention.layer_norm_rms_epsilon": 1e-5}
 
     check_metadata(tmp_path / "a.gguf", metadata)
+
+
+def pair(key, kind, value):
+    return text(key) + struct.pack("<I", kind) + value
+
+
+def strings(*values):
+    return struct.pack("<IQ", 8, len(values)) + b"".join(struct.pack("<Q", len(v)) + v for v in values)
+
+
+def numbers(*values):
+    return struct.pack(f"<IQ{len(values)}i", 5, len(values), *values)
+
+
+def written(tmp_path, *pairs):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf(*pairs))
+    return path
+
+
+WRONG_VALUES = ["64", [64], ArrayLength(100), True, {}]
+
+
+@pytest.mark.parametrize("value", WRONG_VALUES, ids=repr)
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("rope.dimension_count", "attention.key_length", "context_length", "block_count"),
+        *("expert_count", "expert_used_count", "attention.layer_norm_epsilon"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_rejected(tmp_path, key, value):
+    metadata = {"general.architecture": "llama", "llama.expert_used_count": 1, "llama.expert_count": 2}
+
+    with pytest.raises(EngineError, match=f"llama.{key} is"):
+        check_metadata(tmp_path / "a.gguf", metadata | {f"llama.{key}": value})
+
+
+@pytest.mark.parametrize("value", WRONG_VALUES, ids=repr)
+def test_a_general_type_of_the_wrong_type_is_rejected(tmp_path, value):
+    with pytest.raises(EngineError, match="is not a model but"):
+        check_metadata(tmp_path / "a.gguf", {"general.type": value})
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [pair("tokenizer.ggml.tokens", 4, struct.pack("<I", 1))],
+        [pair("tokenizer.ggml.tokens", 9, numbers(1, 2))],
+        [pair("tokenizer.ggml.tokens", 9, strings(b"a")), pair("tokenizer.ggml.token_type", 4, bytes(4))],
+        [
+            pair("tokenizer.ggml.tokens", 9, strings(b"a")),
+            pair("tokenizer.ggml.token_type", 9, strings(b"a")),
+        ],
+    ],
+)
+def test_a_vocabulary_of_the_wrong_type_is_rejected(tmp_path, pairs):
+    with pytest.raises(EngineError, match="not a list of texts or numbers"):
+        special_tokens(written(tmp_path, *pairs))
+
+
+@pytest.mark.parametrize("names", [(b"a", b"b", b"a"), (b"[EMPTY_1]", b""), (b"\xff", b"b", b"\xff")])
+def test_a_token_that_occurs_twice_is_rejected(tmp_path, names):
+    """llama.cpp aborts the process."""
+    with pytest.raises(EngineError, match="a token occurs twice"):
+        special_tokens(written(tmp_path, pair("tokenizer.ggml.tokens", 9, strings(*names))))
+
+
+def test_tokens_of_different_bytes_are_different(tmp_path):
+    names = strings(b"\xff", b"\xfe", b"", b"", b"<s>")
+    kinds = pair("tokenizer.ggml.token_type", 9, numbers(1, 1, 1, 1, 3))
+
+    assert special_tokens(written(tmp_path, pair("tokenizer.ggml.tokens", 9, names), kinds)) == {"<s>": 4}
+
+
+@pytest.mark.parametrize("kind", [0, 4, 8, 10, 12])
+@pytest.mark.parametrize("length", [2**20, 2**40, 2**62 + 1, 2**64 - 1])
+def test_an_array_longer_than_the_file_is_cut_off(tmp_path, kind, length):
+    path = written(tmp_path, pair("k", 9, struct.pack("<IQ", kind, length) + b"a"))
+
+    with pytest.raises(EngineError, match="it is cut off|more than [0-9]+ texts"):
+        read_metadata(path)
+
+
+def test_a_file_of_endless_empty_texts_is_refused_before_they_are_read(tmp_path):
+    path = written(tmp_path, pair("k", 9, struct.pack("<IQ", 8, 2**40)))
+    with path.open("r+b") as file:
+        file.truncate(2**34)  # zeros, which take no room
+
+    with pytest.raises(EngineError, match="more than [0-9]+ texts"):
+        read_metadata(path)
+
+
+def test_a_key_that_occurs_twice_is_rejected(tmp_path):
+    with pytest.raises(EngineError, match="has the key 'k' twice"):
+        read_metadata(written(tmp_path, pair("k", 4, bytes(4)), pair("k", 4, bytes(4))))
+
+
+def test_an_empty_file_is_rejected(tmp_path):
+    path = tmp_path / "a.gguf"
+    path.touch()
+
+    with pytest.raises(EngineError, match="a.gguf is not a usable GGUF file"):
+        read_metadata(path)

@@ -1,6 +1,7 @@
 """A chat template is found in every kind of file that comes with a model."""
 
 import json
+import struct
 
 import pytest
 
@@ -101,3 +102,14 @@ def test_both_names_of_the_thinking_switch_are_variables():
 
 def test_a_template_can_format_the_date():
     assert find_template("{{ strftime_now('%Y') }}").compile(writes_bos=False).render(HELLO).isdigit()
+
+
+@pytest.mark.parametrize("length", [2, 100])
+def test_a_template_that_is_an_array_is_rejected(tmp_path, length):
+    path = tmp_path / "a.gguf"
+    key = b"tokenizer.chat_template"
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", len(key)) + key
+    path.write_bytes(head + struct.pack("<IIQ", 9, 0, length) + bytes(length))
+
+    with pytest.raises(EngineError, match="tokenizer.chat_template is not a text"):
+        model_template(path)

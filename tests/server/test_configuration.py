@@ -102,6 +102,12 @@ def test_the_default_is_the_embedded_model(read):
     assert options.settings() == LlamaSettings(slots=2)
 
 
+@pytest.mark.parametrize("value", [",", ",,,", " , "])
+def test_a_list_of_nothing_but_commas_is_an_error(read, value):
+    with pytest.raises(RequestError, match="HEADRACE_API_KEYS: .* contains only commas"):
+        read(environment={"HEADRACE_API_KEYS": value})
+
+
 def test_a_model_file_gets_zais_names(read):
     (options,) = read(model="/models/My-GLM.gguf", threads="8").models
     settings = options.settings()

@@ -44,6 +44,68 @@ def test_a_signed_token_returns_its_id():
     assert RING.check(bearer(token())) == "id"
 
 
+@pytest.mark.parametrize("secret", ["secret", "another"])
+def test_a_token_is_checked_with_every_key_of_its_id(secret):
+    assert ApiKeys(["id.secret", "id.another"]).check(bearer(token(secret=secret))) == "id"
+
+
+def signed(head, claims, spell=lambda segment: segment):
+    """Sign these segments, each spelled in another way, with the right secret."""
+    text = ".".join(spell(base64(segment)) for segment in (head, claims))
+    return f"{text}.{base64(hmac.digest(b'secret', text.encode(), hashlib.sha256))}"
+
+
+HEAD, CLAIMS = b'{"alg":"HS256"}', b'{"api_key":"id","exp":9e15}'
+SPELLINGS = {
+    "other characters": lambda segment: f"{segment[:4]}#?# {segment[4:]}",
+    "padding": lambda segment: segment + "=" * (-len(segment) % 4 or 4),
+    "padding and more": lambda segment: segment + "=AAAA",
+    "a line end": lambda segment: segment[:4] + "\n" + segment[4:],
+    "an incomplete byte": lambda segment: segment + "A" * ((1 - len(segment)) % 4),
+}
+
+
+def test_a_token_of_these_cases_is_accepted():
+    assert RING.check(bearer(signed(HEAD, CLAIMS))) == "id"
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_no_segment_of_a_token_has_a_second_spelling(spell):
+    """RFC 7515, section 2 and appendix C."""
+    right = signed(HEAD, CLAIMS)
+    text, _, signature = right.rpartition(".")
+
+    for wrong in (signed(HEAD, CLAIMS, spell), f"{text}.{spell(signature)}"):
+        with pytest.raises(AccessError):
+            RING.check(bearer(wrong))
+
+
+def test_unused_bits_and_the_standard_alphabet_are_no_second_spelling():
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    text, _, signature = signed(HEAD, CLAIMS).rpartition(".")
+    last = alphabet[alphabet.index(signature[-1]) ^ 1]
+    wrong = [signature[:-1] + last, signature.replace("-", "+").replace("_", "/") + "="]
+
+    for spelled in wrong:
+        with pytest.raises(AccessError):
+            RING.check(bearer(f"{text}.{spelled}"))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"alg":"HS256","crit":["exp"]}',
+        b'{"alg":"HS256","crit":[]}',
+        b'{"alg":"HS256","crit":null}',
+        b'{"alg":"HS256","x":"\xff"}',
+    ],
+)
+def test_a_header_with_critical_extensions_or_invalid_utf_8_is_refused(head):
+    """RFC 7515, sections 4.1.11 and 5.2."""
+    with pytest.raises(AccessError):
+        RING.check(bearer(signed(head, CLAIMS)))
+
+
 def test_a_missing_key_is_1001():
     with pytest.raises(AccessError, match="Authorization") as caught:
         RING.check({})

@@ -6,13 +6,14 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 import struct
 from collections.abc import Container, Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from headrace.errors import EngineError
 from headrace.foreign_errors import reading
 
-__all__ = ["check_metadata", "read_metadata", "special_tokens"]
+__all__ = ["ArrayLength", "check_metadata", "read_metadata", "special_tokens"]
 
 _MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)
@@ -24,10 +25,16 @@ _NAMES: Final = "tokenizer.ggml.tokens"
 _KINDS: Final = "tokenizer.ggml.token_type"
 _SPECIAL: Final = (3, 4)  # control, user-defined
 _MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
+_MAX_STRINGS: Final = (
+    2**22
+)  # in the arrays of a file; the largest vocabularies have 800,000 with their merges
+_MAX_METADATA: Final = 2**28  # bytes; those vocabularies take 20 MB
+_SHOWN: Final = 80  # characters of a value, in messages
 _LIMITS: Final = {
     "attention.group_norm_epsilon": (0, 1),
     "attention.layer_norm_epsilon": (0, 1),
     "attention.layer_norm_rms_epsilon": (0, 1),
+    "attention.key_length": (1, 2**16),
     "context_length": (1, 2**24),
     "block_count": (1, 512),
     "expert_count": (1, 1024),
@@ -38,6 +45,10 @@ _LIMITS: Final = {
 """Outside these ranges llama.cpp does not reject the file but aborts the process, or hangs."""
 
 
+class ArrayLength(int):
+    """The length of an array that was skipped, in place of its items."""
+
+
 def read_metadata(path: Path, arrays: Container[str] = ()) -> dict[str, Any]:
     """Read every key of the header; of a long array only its length, unless it is in `arrays`.
 
@@ -45,21 +56,32 @@ def read_metadata(path: Path, arrays: Container[str] = ()) -> dict[str, Any]:
         EngineError: the file does not exist, or its header is invalid or truncated.
     """
     try:
-        with reading("the model file", path), path.open("rb") as file:
-            return _read(file, arrays)
-    except (ValueError, OverflowError) as error:
+        with (
+            reading("the model file", path),
+            path.open("rb") as file,
+            mmap(file.fileno(), 0, access=ACCESS_READ) as data,
+        ):
+            return _Header(data, arrays).read()
+    except ValueError as error:
         msg = f"{path} is not a usable GGUF file: {error}; download or convert it again"
         raise EngineError(msg) from None
 
 
 def special_tokens(path: Path) -> dict[str, int]:
-    """Return the ids of the special tokens by name.
+    """Return the ids of the special tokens by name, of a vocabulary that llama.cpp accepts.
 
     Raises:
-        EngineError: as `read_metadata`.
+        EngineError: as `read_metadata`, or the vocabulary is invalid.
     """
     metadata = read_metadata(path, {_NAMES, _KINDS})
-    typed = zip(metadata.get(_NAMES, ()), metadata.get(_KINDS, ()), strict=False)
+    names, kinds = metadata.get(_NAMES, []), metadata.get(_KINDS, [])
+    if not _is_list_of(str, names) or not _is_list_of(int, kinds):
+        raise _inconsistent(path, f"{_NAMES} or {_KINDS} is not a list of texts or numbers")
+    # As llama.cpp does, which aborts the process if two tokens have the same name.
+    distinct = {name or f"[EMPTY_{number}]" for number, name in enumerate(names)}
+    if len(distinct) < len(names):
+        raise _inconsistent(path, f"a token occurs twice in {_NAMES}")
+    typed = zip(names, kinds, strict=False)
     return {name: number for number, (name, kind) in enumerate(typed) if name and kind in _SPECIAL}
 
 
@@ -71,7 +93,7 @@ def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
     """
     kind = metadata.get("general.type", "model")
     if kind != "model":
-        msg = f"{path} is not a model but {kind!r} (general.type); use the model's own file"
+        msg = f"{path} is not a model but {_show(kind)} (general.type); use the model's own file"
         raise EngineError(msg)
     architecture = metadata.get("general.architecture", "")
     own = {key.removeprefix(f"{architecture}."): value for key, value in metadata.items()}
@@ -79,8 +101,8 @@ def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
         own = {"expert_count": 0, "expert_used_count": 0, **own}
     for key, (least, most) in _LIMITS.items():
         value = own.get(key, least)
-        if isinstance(value, int | float) and not least <= value <= most:
-            raise _inconsistent(path, f"{architecture}.{key} is {value}, not {least} to {most}")
+        if type(value) not in (int, float) or not least <= value <= most:
+            raise _inconsistent(path, f"{architecture}.{key} is {_show(value)}, not {least} to {most}")
     if own.get("expert_used_count", 0) > own.get("expert_count", 0):
         raise _inconsistent(path, f"{architecture}.expert_used_count is greater than expert_count")
     rotated, head = own.get("rope.dimension_count", 0), own.get("attention.key_length")
@@ -88,62 +110,96 @@ def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
         raise _inconsistent(path, f"{architecture}.rope.dimension_count is {rotated}")
 
 
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is kind for item in value)
+
+
 def _inconsistent(path: Path, what: str) -> EngineError:
     return EngineError(f"{path} is inconsistent: {what}; download or convert it again")
 
 
-def _read(file: BinaryIO, arrays: Container[str]) -> dict[str, Any]:
-    if file.read(4) != _MAGIC:
-        msg = "it does not start with GGUF"
-        raise ValueError(msg)
-    version, _tensors, pairs = _unpack(file, "IQQ")
-    if version not in _VERSIONS:
-        msg = f"unknown version {version}"
-        raise ValueError(msg)
-    return dict(_pair(file, arrays) for _ in range(pairs))
+def _show(value: Any) -> str:
+    text = f"an array of {value:d}" if isinstance(value, ArrayLength) else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _pair(file: BinaryIO, arrays: Container[str]) -> tuple[str, Any]:
-    key = _string(file)
-    (kind,) = _unpack(file, "I")
-    return key, _value(file, kind, is_complete=key in arrays)
+class _Header:
+    """The reader of a file's header. Its methods raise `ValueError` if it is invalid."""
 
+    def __init__(self, data: mmap, arrays: Container[str]) -> None:
+        self._data = data
+        self._arrays = arrays
+        self._at = 0
+        self._strings = 0  # in arrays
 
-def _value(file: BinaryIO, kind: int, *, is_complete: bool = False) -> Any:
-    if kind == _STRING:
-        return _string(file)
-    if kind == _ARRAY:
-        item, length = _unpack(file, "IQ")
-        if item == _ARRAY:
+    def read(self) -> dict[str, Any]:
+        if self._data[: self._skip(4)] != _MAGIC:
+            msg = "it does not start with GGUF"
+            raise ValueError(msg)
+        version, _tensors, pairs = self._unpack("IQQ")
+        if version not in _VERSIONS:
+            msg = f"unknown version {version}"
+            raise ValueError(msg)
+        metadata: dict[str, Any] = {}
+        for _ in range(pairs):
+            key = self._string()
+            if key in metadata:
+                msg = f"it has the key {_show(key)} twice"
+                raise ValueError(msg)
+            (kind,) = self._unpack("I")
+            metadata[key] = self._array(key) if kind == _ARRAY else self._value(kind)
+        return metadata
+
+    def _array(self, key: str) -> list[Any] | ArrayLength:
+        item, length = self._unpack("IQ")
+        is_kept = key in self._arrays or length <= _MAX_KEPT_ARRAY
+        if item in _SCALARS:
+            layout = f"{length}{_SCALARS[item]}"
+            start, end = self._at, self._skip(length * struct.calcsize("<" + _SCALARS[item]))
+            return (
+                list(struct.unpack(f"<{layout}", self._data[start:end])) if is_kept else ArrayLength(length)
+            )
+        if item != _STRING:
             msg = "it has nested arrays"
             raise ValueError(msg)
-        is_kept = is_complete or length <= _MAX_KEPT_ARRAY
-        if item in _SCALARS and not is_kept:
-            file.seek(struct.calcsize("<" + _SCALARS[item]) * length, 1)
-            return length
-        values = [_value(file, item) for _ in range(length)]
-        return values if is_kept else length
-    if kind not in _SCALARS:
-        msg = f"unknown value type {kind}"
-        raise ValueError(msg)
-    return _unpack(file, _SCALARS[kind])[0]
+        self._strings += length
+        if self._strings > _MAX_STRINGS:
+            msg = f"it has arrays of more than {_MAX_STRINGS} texts"
+            raise ValueError(msg)
+        if is_kept:
+            return [self._string("surrogateescape") for _ in range(length)]  # tokens may be any bytes
+        for _ in range(length):
+            self._skip(self._unpack("Q")[0])
+        return ArrayLength(length)
 
+    def _value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self._string()
+        if kind not in _SCALARS:
+            msg = f"unknown value type {kind}"
+            raise ValueError(msg)
+        return self._unpack(_SCALARS[kind])[0]
 
-def _string(file: BinaryIO) -> str:
-    (length,) = _unpack(file, "Q")
-    if length > _MAX_STRING:
-        msg = f"it has a string of {length} bytes"
-        raise ValueError(msg)
-    return _read_exactly(file, length).decode("utf-8", "replace")
+    def _string(self, errors: str = "replace") -> str:
+        (length,) = self._unpack("Q")
+        if length > _MAX_STRING:
+            msg = f"it has a text of {length} bytes"
+            raise ValueError(msg)
+        end = self._skip(length)
+        return self._data[end - length : end].decode("utf-8", errors)
 
+    def _unpack(self, layout: str) -> tuple[Any, ...]:
+        start = self._at
+        self._skip(struct.calcsize("<" + layout))
+        return struct.unpack_from("<" + layout, self._data, start)
 
-def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
-    return struct.unpack("<" + layout, _read_exactly(file, struct.calcsize("<" + layout)))
-
-
-def _read_exactly(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
-        msg = "it is truncated"
-        raise ValueError(msg)
-    return data
+    def _skip(self, size: int) -> int:
+        """Move past `size` bytes; return the position after them."""
+        self._at += size
+        if self._at > len(self._data):
+            msg = "it is cut off"
+            raise ValueError(msg)
+        if self._at > _MAX_METADATA:
+            msg = f"its metadata is longer than {_MAX_METADATA} bytes"
+            raise ValueError(msg)
+        return self._at

@@ -78,6 +78,7 @@ class LlamaEngine:
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
+        special = special_tokens(path)
         self._slots = slots
         self.runs: set[_LlamaRun] = set()
         """The runs that occupy a slot."""
@@ -102,7 +103,7 @@ class LlamaEngine:
             Upstream("llama.cpp"),
             format=FORMATS.get(format),
             max_tokens=max_tokens,
-            prompt_encoder=PromptEncoder(_less_than_token(self._server), special_tokens(path)),
+            prompt_encoder=PromptEncoder(_less_than_token(self._server), special),
         )
         self._pool = _start_pool(slots)
 

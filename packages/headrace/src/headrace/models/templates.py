@@ -77,7 +77,10 @@ def model_template(path: Path) -> TemplateSource:
         EngineError: the file cannot be read, or has no template.
     """
     # llama.cpp itself adds the first token if the model expects one.
-    text = str(read_metadata(path).get("tokenizer.chat_template", ""))
+    text = read_metadata(path).get("tokenizer.chat_template", "")
+    if not isinstance(text, str):
+        msg = f"{path}: tokenizer.chat_template is not a text; convert the model again, or set chat_template"
+        raise EngineError(msg)
     return _checked(TemplateSource(text), path, "convert a model that has one, or set template")
 
 

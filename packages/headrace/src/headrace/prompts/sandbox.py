@@ -122,7 +122,7 @@ def _bounded(function: Any, values: tuple[Any, ...]) -> Any:
     return function
 
 
-def _counted(function: Callable[..., Any], charge_operand: Callable[[Any], int]) -> Callable[..., Any]:
+def _counted(function: Any, charge_operand: Callable[[Any], int]) -> Callable[..., Any]:
     """Charge a filter's or a test's operands and its result, each item of an iterator when it is taken."""
     skipped = int(hasattr(function, "jinja_pass_arg"))  # Jinja's own argument
 

@@ -316,16 +316,19 @@ def _check_names(models: Iterable[ModelOptions]) -> None:
 
 
 def _lists_split(values: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Split strings that are set for lists at their commas."""
-    lists = {
-        field.name for field in msgspec.structs.fields(kind) if get_origin(base_type(field.type)) is tuple
-    }
-    return {
-        name: [part.strip() for part in value.split(",") if part.strip()]
-        if name in lists and isinstance(value, str)
-        else value
-        for name, value in values.items()
-    }
+    """Split strings that are set for lists at their commas.
+
+    Raises:
+        OptionError: a string contains nothing but commas.
+    """
+    split = dict(values)
+    for field in msgspec.structs.fields(kind):
+        value = values.get(field.name)
+        if get_origin(base_type(field.type)) is tuple and isinstance(value, str):
+            split[field.name] = parts = [part.strip() for part in value.split(",") if part.strip()]
+            if value and not parts:
+                raise OptionError(field.name, f"{value!r} contains only commas")
+    return split
 
 
 def _path(kind: type, value: Any) -> Any:

@@ -8,8 +8,9 @@ with the secret. JWT libraries expect `exp` in seconds, so they cannot check the
 import hashlib
 import hmac
 import time
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,8 @@ __all__ = ["ApiKeys"]
 
 class _TokenHeader(msgspec.Struct):
     alg: str
+    crit: Any = msgspec.UNSET
+    """Extensions that a recipient must understand (RFC 7515, 4.1.11); none is known here."""
 
 
 class _TokenPayload(msgspec.Struct):
@@ -37,7 +40,6 @@ class ApiKeys:
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = tuple(keys)
-        self._secrets = {key.partition(".")[0]: key.partition(".")[2] for key in self._keys}
 
     def check(self, headers: Mapping[str, str]) -> str:
         """Return the id of the caller's key; "" if the server has no keys.
@@ -65,14 +67,15 @@ class ApiKeys:
         signed, _, signature = token.rpartition(".")
         header, _, payload = signed.partition(".")
         try:
-            algorithm = msgspec.json.decode(_base64(header), type=_TokenHeader).alg
-            claims = msgspec.json.decode(_base64(payload), type=_TokenPayload)
+            head = msgspec.json.decode(_base64(header).decode(), type=_TokenHeader)
+            claims = msgspec.json.decode(_base64(payload).decode(), type=_TokenPayload)
             given = _base64(signature)
         except (ValueError, RecursionError, msgspec.MsgspecError):
             raise _wrong(token) from None
-        secret = self._secrets.get(claims.api_key, "")
-        expected = hmac.digest(secret.encode(), signed.encode(), hashlib.sha256)
-        if algorithm != "HS256" or not secret or not hmac.compare_digest(expected, given):
+        if head.alg != "HS256" or head.crit is not msgspec.UNSET:
+            raise _wrong(token)
+        secrets = [key.partition(".")[2] for key in self._keys if key.partition(".")[0] == claims.api_key]
+        if not any(_has_signed(secret, signed, given) for secret in secrets):
             raise _wrong(token)
         if claims.exp < time.time() * 1000:
             msg = "the API token has expired; sign a new one (exp and timestamp are in milliseconds)"
@@ -80,8 +83,22 @@ class ApiKeys:
         return claims.api_key
 
 
+def _has_signed(secret: str, signed: str, signature: bytes) -> bool:
+    expected = hmac.digest(secret.encode(), signed.encode(), hashlib.sha256)
+    return bool(secret) and hmac.compare_digest(expected, signature)
+
+
 def _base64(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """Decode base64url in its only spelling: no padding, no other characters, no unused bits (RFC 7515, 2).
+
+    Raises:
+        ValueError: it has another spelling.
+    """
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if urlsafe_b64encode(data).rstrip(b"=") != text.encode():
+        msg = "not base64url"
+        raise ValueError(msg)
+    return data
 
 
 def _wrong(token: str) -> AccessError:

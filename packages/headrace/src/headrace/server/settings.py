@@ -84,6 +84,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     turns: TurnSettings = TurnSettings()
 
     def __post_init__(self) -> None:
+        ids = set()
+        for number, key in enumerate(self.api_keys, 1):
+            id, _, secret = key.partition(".")
+            if not id or not secret:
+                raise OptionError("api_keys", f"key {number} is not of the form id.secret")
+            if id in ids:
+                raise OptionError("api_keys", f"two keys have the id {id}; give each key an id of its own")
+            ids.add(id)
         if not self.api_keys and not is_loopback(self.host):
             raise OptionError(
                 "host",
