@@ -328,3 +328,48 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced():
 
     assert answers == [Content("Hi")] * 4
     assert len(connections) == 4
+
+
+async def test_an_endless_error_page_is_read_up_to_64_kib(behind):
+    _, engine = behind(Reply([b"<p>no</p>", *[b"x" * 16_384] * 8], status=500, end="hold"))
+
+    with pytest.raises(EngineError, match="failed with status 500: no xxx"):
+        await events_of(engine)
+
+
+async def test_an_answer_that_is_not_a_stream_has_a_bound(behind, monkeypatch):
+    monkeypatch.setattr("headrace.engines.upstream._MAX_WHOLE", 100_000)
+    body = [b'{"choices": [{"message": {"content": "', *[b"x" * 16_384] * 8]
+    _, engine = behind(Reply(body, headers={"content-type": "application/json"}, end="hold"))
+
+    with pytest.raises(EngineError, match="more than 100000 bytes"):
+        await events_of(engine)
+
+
+async def test_a_chunk_of_more_calls_than_any_model_makes_is_refused(behind):
+    calls = [{"index": n, "id": f"c{n}", "function": {"name": "f", "arguments": "{}"}} for n in range(1025)]
+    _, engine = behind(Reply([sse(chunk(delta={"tool_calls": calls}))]))
+
+    with pytest.raises(EngineError, match="1025 tool calls"):
+        await events_of(engine)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"echo: Bearer the-key", status=500),
+        Reply([b"data: Authorization: Bearer the-key\n\n"]),
+        Reply([b"data: " + b"x" * 72 + b"the-key\n\n"]),
+        Reply([b"Authorization: Bearer the-key\n\n"]),
+        Reply([sse("Bearer the-key", event="error")]),
+    ],
+)
+async def test_a_failure_is_logged_with_its_address_which_clients_do_not_get(behind, caplog, reply):
+    server, engine = behind(reply)
+
+    with pytest.raises(HeadraceError) as raised:
+        await events_of(engine)
+
+    assert server.url not in raised.value.public
+    assert server.url in caplog.text or isinstance(raised.value, DecodeError)
+    assert "the-key" not in caplog.text + raised.value.public

@@ -60,13 +60,15 @@ class HeadraceError(Exception):
         message: names the field, the value and what to do.
         code: one of `STATUS_OF_CODE`; each class has a default.
         status: the HTTP status if it differs from the code's.
+        public: what clients get, if the message has addresses, paths or names that only the operator may see.
     """
 
     default_code = "500"
 
-    def __init__(self, message: str, *, code: str = "", status: int = 0) -> None:
+    def __init__(self, message: str, *, code: str = "", status: int = 0, public: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.public = public or message
         self.code = code or self.default_code
         self.status = status or STATUS_OF_CODE.get(self.code, 500)
 
@@ -92,8 +94,10 @@ class LimitError(HeadraceError):
 
     default_code = "1305"
 
-    def __init__(self, message: str, *, code: str = "", status: int = 0, retry_after: float = 1.0) -> None:
-        super().__init__(message, code=code, status=status)
+    def __init__(
+        self, message: str, *, code: str = "", status: int = 0, public: str = "", retry_after: float = 1.0
+    ) -> None:
+        super().__init__(message, code=code, status=status, public=public)
         self.retry_after = retry_after
 
 
@@ -111,4 +115,4 @@ class DecodeError(HeadraceError):
 
 def encode_error(error: HeadraceError) -> bytes:
     """Encode the body of an error response: `{"error": {"code": "1214", "message": "…"}}`."""
-    return msgspec.json.encode({"error": {"code": error.code, "message": error.message}})
+    return msgspec.json.encode({"error": {"code": error.code, "message": error.public}})

@@ -8,6 +8,7 @@ within as many more. A connection is reused only if its response was read to the
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
@@ -20,16 +21,17 @@ from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.protocols import Protocol, Reader
 from headrace.engines.protocols.chunk_fields import check_text
 from headrace.engines.protocols.dialects import AbortEndpoint
-from headrace.engines.protocols.error_mapping import Upstream, map_response
+from headrace.engines.protocols.error_mapping import MAX_ERROR_BYTES, Upstream, map_response
 from headrace.engines.transport import ResponseHead, Transport
-from headrace.errors import HeadraceError
+from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
 from headrace.sse import SseDecoder, SseEvent
 
 __all__ = ["UpstreamEngine"]
 
+_LOGGER = logging.getLogger("headrace.engines")
 _OK: Final = 200
-_MAX_WHOLE: Final = 64 * 1024 * 1024
+_MAX_WHOLE: Final = 64 * 1024 * 1024  # bytes of an answer that is not a stream
 _NO_STREAM: Final = ("application/json", "text/html")
 _TRAILER_SECONDS: Final = 2.0  # from the finish reason to the usage, and from there to the end of the body
 _ABORT_SECONDS: Final = 2.0
@@ -142,8 +144,8 @@ class _UpstreamRun:
 
     def on_body(self, data: bytes) -> None:
         if self._state is not _State.STREAM:
-            if self._state is _State.WHOLE and len(self._whole) < _MAX_WHOLE:
-                self._whole += data
+            if self._state is _State.WHOLE:
+                self._collect(data)
             return
         events: list[Event] = []
         chunks: list[SseEvent] = []
@@ -177,6 +179,8 @@ class _UpstreamRun:
         elif state in (_State.HEAD, _State.STREAM, _State.WHOLE):
             self._error = error
         self._engine.running -= 1
+        if self._error is not None and self._error.public != self._error.message:
+            _LOGGER.warning("%s", self._upstream.without_key(self._error.message))
         self._listener.on_end(self._error)
 
     # --- endings ----------------------------------------------------------------------------------------
@@ -205,6 +209,17 @@ class _UpstreamRun:
             self._error = error
         else:
             self._listener.on_events(events)
+
+    def _collect(self, data: bytes) -> None:
+        """Keep a response that is not a stream, as much of it as is read."""
+        self._whole += data
+        is_error = self._head.status != _OK or self._head.content_type != "application/json"
+        if is_error and len(self._whole) >= MAX_ERROR_BYTES:
+            self._read_whole()
+        elif len(self._whole) > _MAX_WHOLE:
+            self._error = EngineError(f"the model's server sent an answer of more than {_MAX_WHOLE} bytes")
+        if self._error is not None:
+            self.stop()
 
     def _read_whole(self) -> None:
         """Read a response that is not a stream: an error, or everything at once."""

@@ -60,7 +60,7 @@ class ResultEndpoint:
         try:
             completion = msgspec.to_builtins(self._writer.completion(turn))
         except HeadraceError as error:
-            reason = {"code": error.code, "message": error.message}
+            reason = {"code": error.code, "message": error.public}
             await _send(connection, turn, {"task_status": "FAIL", "error": reason})
         else:
             await _send(connection, turn, {**completion, "task_status": "SUCCESS"})

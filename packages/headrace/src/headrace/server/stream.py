@@ -128,7 +128,7 @@ class EventStream:
             try:
                 events = self._reader.take()
             except HeadraceError as error:  # too late for a status
-                events = [Finish("network_error", error=error.message)]
+                events = [Finish("network_error", error=error.public)]
             self._write(self._frames.encode(events, is_saved=self._reader.is_saved))
         except Exception:  # a defect must not end the engine, whose call stack this is
             _LOGGER.exception("turn %s: cannot encode its events", self._turn.id)

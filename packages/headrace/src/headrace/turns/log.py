@@ -167,9 +167,9 @@ class MemoryLog:
     def ending(self, error: HeadraceError) -> Logged:
         """Build the ending for an error: of an interrupted answer, or of none at all."""
         if self.count:
-            return self.finish("network_error", error.message)
+            return self.finish("network_error", error.public)
         retry_after = error.retry_after if isinstance(error, LimitError) else None
-        return Failure(error.code, error.message, error.status, retry_after)
+        return Failure(error.code, error.public, error.status, retry_after)
 
     def finish(self, reason: str, error: str = "") -> Finish:
         """Build an ending in place of the engine's, with the usage so far."""

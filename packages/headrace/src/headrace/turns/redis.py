@@ -212,7 +212,7 @@ class RedisStore:
             return await asyncio.shield(running)
         except (RedisError, OSError) as error:
             msg = f"the turn store {self._address} is unavailable: {_reason(error)}"
-            raise StoreError(msg) from error
+            raise StoreError(msg, public="the turn store is unavailable; try again later") from error
 
     def _forget(self, command: asyncio.Future[Any]) -> None:
         self._commands.discard(command)

@@ -191,7 +191,7 @@ class SqliteFile:
                     sql.execute("ROLLBACK")
         except sqlite3.Error as error:
             msg = f"the turn store {self._path} is unavailable: {error}"
-            raise StoreError(msg) from error
+            raise StoreError(msg, public="the turn store is unavailable; try again later") from error
 
     def _open(self) -> sqlite3.Connection:
         sql = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None)

@@ -97,8 +97,8 @@ class StoredTurn(NamedTuple):
 class StoreError(EngineError):
     """The store is unreachable or cannot write: 503, code 1234. A retry may succeed."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, status=503)
+    def __init__(self, message: str, *, public: str = "") -> None:
+        super().__init__(message, status=503, public=public)
 
 
 class GoneError(RequestError):

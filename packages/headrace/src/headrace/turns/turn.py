@@ -291,7 +291,7 @@ class Turn:
         """Continue without the store, or end the turn, as `on_store_error` requires."""
         _LOGGER.error("turn %s is no longer saved: %s", self.id, error.message)
         if self._settings.on_store_error == "fail":
-            self._request_end(RequestedEnd("network_error", error.message))
+            self._request_end(RequestedEnd("network_error", error.public))
 
     def _on_settled(self) -> None:
         if self.log.is_finished:

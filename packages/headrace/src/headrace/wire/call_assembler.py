@@ -88,6 +88,8 @@ class CallAssembler:
         """After `finish`: a call is incomplete."""
         self._tools = tools
         self._calls: list[_Call] = []
+        self._by_key: dict[int, _Call] = {}  # the last call of each
+        self._by_id: dict[str, _Call] = {}  # the first call of each
         self._latest: _Call | None = None  # the call of the latest delta
         self._current = 0  # index of the call whose events are being emitted
 
@@ -123,7 +125,9 @@ class CallAssembler:
         id = text_of(delta.id or "")
         name = text_of((delta.function and delta.function.name) or "")
         self._latest = call = self._find(_key(delta.index), id, name)
-        call.id = call.id or id
+        if id and not call.id:
+            call.id = id
+            self._by_id.setdefault(id, call)
         if name and not call.is_started:
             call.name = _extended(call.name, name, self._tools)
         if delta.function:
@@ -170,13 +174,14 @@ class CallAssembler:
     def _find(self, key: int | None, id: str, name: str) -> _Call:
         """Find the call that a delta belongs to, or create it."""
         if key is not None:
-            call = next((call for call in reversed(self._calls) if call.key == key), None)
+            call = self._by_key.get(key)
         else:
-            call = next((call for call in self._calls if id and call.id == id), None)
-            call = call or (self._calls[-1] if self._calls else None)
+            call = self._by_id.get(id) or (self._calls[-1] if self._calls else None)
         if call is None or _is_new(call, id, name):
             call = _Call(key)
             self._calls.append(call)
+            if key is not None:
+                self._by_key[key] = call
         return call
 
     def _advance(self, call: _Call) -> list[CallEvent]:

@@ -102,7 +102,8 @@ class OutgoingRequest:
         if is_stale and self._tries < _MAX_TRIES:
             self._try()
         elif self._has_head:
-            self._end(EngineError(f"connection to {self._upstream.name} lost: {_reason(error)}"))
+            msg = f"connection to {self._upstream.name} lost: {_reason(error)}"
+            self._end(EngineError(msg, public="the connection to the model's server was lost"))
         else:
             self._end(self._unreachable(error))
 
@@ -136,7 +137,8 @@ class OutgoingRequest:
 
     def _unreachable(self, error: Exception) -> EngineError:
         msg = f"{self._upstream.name} is unreachable: {_reason(error)}"
-        return EngineError(f"{msg}; check the URL, and that the server is running", code="1221")
+        msg += "; check the URL, and that the server is running"
+        return EngineError(msg, code="1221", public="the model's server is unreachable")
 
     def _end(self, error: HeadraceError) -> None:
         self._is_over = True

@@ -1,6 +1,7 @@
 """HTTP to a model server: requests out, responses into listeners, socket errors translated to ours."""
 
 import asyncio
+import re
 import ssl
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,7 @@ class HttpTransport:
         self.host = self._url.hostname or ""
         netloc = self._url.netloc.rpartition("@")[2]
         root = f"{self._url.scheme}://{netloc}"
-        self.upstream = Upstream(root + self._url.path, key_variable)
+        self.upstream = Upstream(root + self._url.path, key_variable, key, self.host)
         is_secure = self._url.scheme == "https"
         self._pool = ConnectionPool(self._url, (tls or ssl.create_default_context()) if is_secure else None)
         self._headers = {
@@ -159,7 +160,8 @@ def _parse(url: str) -> SplitResult:
     except ValueError:
         valid = False
     if not valid or not url.strip().isascii() or parsed.query or parsed.fragment:
-        msg = f'"{url}" is not the base URL of a server; use, for example, http://gpu1:8000/v1'
+        shown = re.sub("//[^/]*@", "//", url)  # without user and password
+        msg = f'"{shown}" is not the base URL of a server; use, for example, http://gpu1:8000/v1'
         raise RequestError(msg)
     return parsed
 

@@ -25,6 +25,8 @@ from headrace.wire.request import ChatRequest, RequestMessage, Thinking
 
 __all__ = ["UPSTREAM_PARSED", "Chat", "ChatReader"]
 
+_MAX_CALLS: Final = 1024  # in one chunk
+
 UPSTREAM_PARSED: Final = Format(
     name="upstream-parsed",
     thinking_tags=("<think>", "</think>"),
@@ -227,6 +229,11 @@ class ChatReader:
         calls = delta.tool_calls or ()
         if delta.function_call and not calls:
             calls = [CallDelta(function=delta.function_call)]
+        if len(calls) > _MAX_CALLS:
+            msg = (
+                f"the model's server sent {len(calls)} tool calls in one chunk; at most {_MAX_CALLS} are read"
+            )
+            raise EngineError(msg)
         if calls:
             events += self._end_parsing()
         for call in calls:
@@ -254,7 +261,7 @@ class ChatReader:
 
     def _buffered(self, events: Sequence[CallEvent]) -> Sequence[Event]:
         if any(isinstance(event, ToolCallStart) and not event.name for event in events):
-            msg = f"{self._upstream.name} sent a tool call without a name"
+            msg = "the model's server sent a tool call without a name"
             raise EngineError(msg)
         return events if self._call_buffer is None else self._call_buffer.feed(events)
 

@@ -94,7 +94,8 @@ def check_text(data: bytes) -> None:
 
 def _undecodable(data: bytes, error: Exception) -> DecodeError:
     shown = data[:80].decode("utf-8", "replace")
-    return DecodeError(f"the model's server sent data that cannot be decoded: {shown!r} ({error})")
+    public = "the model's server sent data that cannot be decoded"
+    return DecodeError(f"{public}: {shown!r} ({error})", public=public)
 
 
 class Ending:

@@ -9,11 +9,23 @@ import msgspec
 
 from headrace.errors import STATUS_OF_CODE, EngineError, HeadraceError, LimitError, RequestError
 
-__all__ = ["Upstream", "map_error", "map_response"]
+__all__ = ["MAX_ERROR_BYTES", "Upstream", "map_error", "map_response"]
 
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""Bytes of an error response that are read."""
 _SHOWN: Final = 300  # characters of a message
 _MAX_RETRY_AFTER: Final = 86_400.0  # seconds
-_TAGS: Final = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_REMOVED: Final = "…"
+_ADDRESS: Final = re.compile(
+    r"\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>]++"  # a URL
+    r"|\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]{1,5})?\b"  # an IP address
+    r"|(?<![\w.])(?:/[\w.@+-]++){2,}+"  # a path
+    r"|\b[A-Z]:\\[^\s\"'<>]++",
+    re.IGNORECASE,
+)
+"""Addresses of internal servers, and paths of their files."""
+
+_HIDDEN: Final = re.compile(rb"<(script|style|head)\b", re.IGNORECASE)
 _TOO_LONG: Final = re.compile(
     r"context (length|size|window)|exceed_context_size|prompt is too long|maximum prompt length",
     re.IGNORECASE,
@@ -30,10 +42,24 @@ class Upstream(msgspec.Struct, frozen=True):
     Args:
         name: its URL without secrets, or a program's name.
         key_variable: the environment variable that holds its key; "" if there is none.
+        key: its key, which some servers repeat in their messages; "" if there is none.
+        host: of its URL; "" if it has none.
     """
 
     name: str
     key_variable: str = ""
+    key: str = ""
+    host: str = ""
+
+    def without_key(self, text: str) -> str:
+        """Remove the key, or its beginning where the text was cut, from a message of the server."""
+        beginning = re.escape(self.key[:8])
+        return re.sub(rf"{beginning}[^\s\"']*+", _REMOVED, text) if self.key else text
+
+    def without_addresses(self, text: str) -> str:
+        """Remove what only the operator may see from a message of the server."""
+        text = _ADDRESS.sub(_REMOVED, text)
+        return re.sub(rf"(?<![\w.-]){re.escape(self.host)}(?![\w-])", _REMOVED, text) if self.host else text
 
 
 def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str = "") -> HeadraceError:
@@ -48,7 +74,7 @@ def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str 
     try:
         error = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        error = _text(body.decode("utf-8", "replace"))
+        error = " ".join(_text(body[:MAX_ERROR_BYTES]).decode("utf-8", "replace").split())
     if isinstance(error, list) and len(error) == 1:  # Gemini's
         (error,) = error
     if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
@@ -58,31 +84,37 @@ def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str 
 
 def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: str = "") -> HeadraceError:
     """Map an error object from a body or a stream to an exception."""
-    code, message = _read(error)
+    code, reason = _read(error)
+    reason = upstream.without_key(reason)[:_SHOWN]
+    shown = upstream.without_addresses(reason)
     if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes are more specific than its statuses
         status = STATUS_OF_CODE[code]
     else:
         if status < 300:
-            status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
+            status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
         code = ""
-    if _TOO_LONG.search(message) and status in (400, 413, 422, 500):
-        return RequestError(f"messages: {message}", code="1261")
-    if _NO_GRAMMAR.search(message):
+    if _TOO_LONG.search(reason) and status in (400, 413, 422, 500):
+        return RequestError(f"messages: {shown}", code="1261")
+    if _NO_GRAMMAR.search(reason):
         msg = "response_format or tool_choice: the model's server cannot enforce this schema; simplify it"
-        return RequestError(f"{msg} ({message})", code="1212")
-    if status == 429 or (status == 503 and retry_after):
-        return LimitError(f"{upstream.name} is busy: {message}", code=code, retry_after=_seconds(retry_after))
-    if status in (401, 403):
-        return EngineError(f"{upstream.name} rejected its key ({message}); {_key_hint(upstream)}")
+        return RequestError(f"{msg} ({shown})", code="1212")
     if status in (400, 413, 422):
-        return RequestError(f"the model's server rejected the request: {message}", code=code)
+        return RequestError(f"the model's server rejected the request: {shown}", code=code)
+    public = f"the model's server failed with status {status}: {shown}"
+    if status == 429 or (status == 503 and retry_after):
+        public = f"the model's server is busy: {shown}"
+        wait = _seconds(retry_after)
+        return LimitError(f"{upstream.name} is busy: {reason}", code=code, public=public, retry_after=wait)
+    if status in (401, 403):
+        msg = f"{upstream.name} rejected its key ({reason}); {_key_hint(upstream)}"
+        return EngineError(msg, public="the model's server rejected the key that this server has for it")
     if status in (404, 405):
-        return EngineError(
-            f"{upstream.name} has no such model or endpoint: {message}; check url and upstream_model"
-        )
+        msg = f"{upstream.name} has no such model or endpoint: {reason}; check url and upstream_model"
+        return EngineError(msg, public="the model's server does not have this model or endpoint")
     if status == 503:
-        return EngineError(f"{upstream.name} is not available: {message}", code="1221")
-    return EngineError(f"{upstream.name} failed with status {status}: {message}")
+        public = f"the model's server is not available: {shown}"
+        return EngineError(f"{upstream.name} is not available: {reason}", code="1221", public=public)
+    return EngineError(f"{upstream.name} failed with status {status}: {reason}", public=public)
 
 
 def _key_hint(upstream: Upstream) -> str:
@@ -94,7 +126,7 @@ def _key_hint(upstream: Upstream) -> str:
 def _read(error: Any) -> tuple[str, str]:
     """Return code and message of an error in any of the usual formats."""
     if not isinstance(error, dict):
-        return "", str(error)[:_SHOWN] or "no reason given"
+        return "", str(error) or "no reason given"
     message = next((error[key] for key in ("message", "detail", "msg") if error.get(key)), error)
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
@@ -104,11 +136,24 @@ def _read(error: Any) -> tuple[str, str]:
             f"the prompt has {error.get('n_prompt_tokens')} tokens, but the model's context length is"
             f" {error.get('n_ctx')}; shorten the messages"
         )
-    return str(error.get("code") or error.get("status_code") or ""), message[:_SHOWN]
+    return str(error.get("code") or error.get("status_code") or ""), message
 
 
-def _text(page: str) -> str:
-    return " ".join(_TAGS.sub(" ", page).split())
+def _text(page: bytes) -> bytes:
+    """Remove tags, scripts and styles, in one pass: every search starts where the previous one ended."""
+    texts = []
+    start = 0
+    while (tag := page.find(b"<", start)) >= 0:
+        texts.append(page[start:tag])
+        end = tag
+        if hidden := _HIDDEN.match(page, tag):
+            closing = re.compile(b"</" + hidden[1], re.IGNORECASE).search(page, tag)
+            end = closing.start() if closing else -1
+        end = page.find(b">", end) if end >= 0 else -1
+        if end < 0:
+            return b" ".join(texts)
+        start = end + 1
+    return b" ".join([*texts, page[start:]])
 
 
 def _seconds(retry_after: str) -> float:
@@ -118,6 +163,6 @@ def _seconds(retry_after: str) -> float:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, TypeError, IndexError, OverflowError, OSError):  # of a year, a zone …
             return 1.0
     return min(max(0.0, seconds), _MAX_RETRY_AFTER)
