@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zai.streaming.partial_json import PartialJson
@@ -80,6 +80,59 @@ def test_incomplete_text_gives_what_is_certain(text, value):
 )
 def test_invalid_text_keeps_what_was_certain_and_does_not_raise(text, value):
     assert fed(text, ', "more": 1}').value == value
+
+
+TOKENS = [
+    *'[]{}",:0123456789.eE+-/ \n\x00a',
+    "\\",
+    "true",
+    "null",
+    "NaN",
+    "Infinity",
+    "[1",
+    '{"a":',
+    '"b"',
+    ",]",
+]
+ESCAPES = [
+    "\\n",
+    "\\x",
+    "\\/",
+    "\\u0041",
+    "\\ud83d",
+    "\\ude00",
+    "\\uD83D\\uDE00",
+    "\\u004",
+    "\\u+041",
+    "é",
+    "\t",
+    '"',
+]
+texts = st.lists(st.sampled_from(TOKENS), max_size=12).map("".join)
+strings = st.lists(st.sampled_from(ESCAPES), max_size=6).map("".join)
+
+
+def reject(constant):
+    raise ValueError(constant)
+
+
+@given(st.sampled_from(["[{}]", '["{}"]', '{{"{}":1}}']), texts | strings)
+@example("[{}]", '{"a":1,}')
+@example("[{}]", "-Infinity")
+@example('["{}"]', "\\ud800\\ud800\\udc00")
+@example('["{}"]', "\\ud83d\\n\\ude00")
+@example("[{}]", "1" * 4301)
+def test_text_is_whole_if_it_is_json_and_its_value_is_that_of_json(frame, inner):
+    text = frame.format(inner)
+    try:
+        expected = json.loads(text, parse_constant=reject)
+    except ValueError:
+        assert not fed(text).is_whole
+        assert not fed(*text).is_whole
+    else:
+        for partial in (fed(text), fed(*text)):
+            assert partial.is_whole
+            assert partial.value == expected
 
 
 def test_half_of_a_surrogate_pair_is_held_back():

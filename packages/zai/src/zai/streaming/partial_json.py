@@ -2,7 +2,8 @@
 
 A state machine reads each character once, however often the value is read. The value has what is certain: a
 key once its value starts, the received part of a string, but a number or a literal only once it is complete,
-since `1` may become `12`.
+since `1` may become `12`. Complete text is read as `json.loads` does, without its NaN and Infinity; what
+follows an error is ignored.
 """
 
 import json
@@ -14,14 +15,16 @@ __all__ = ["PartialJson"]
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _SCALAR: Final = re.compile(r"[^\s,\]}]*")
-_PLAIN: Final = re.compile(r'[^"\\]*')
+_PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
+_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")  # one character
 _ESCAPES: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class _State(Enum):
     VALUE = auto()
     FIRST = auto()  # a value, or the end of the list
-    KEY = auto()  # a key, or the end of the object
+    FIRST_KEY = auto()  # a key, or the end of the object
+    KEY = auto()
     COLON = auto()
     STRING = auto()
     SCALAR = auto()
@@ -42,7 +45,7 @@ class PartialJson:
         self._keys: list[str] = []  # the current key of each open object
         self._state = _State.VALUE
         self._is_key = False  # the current string is a key
-        self._scalar = ""
+        self._scalar: list[str] = []  # the fragments of a number or a literal
         self._text: list[str] = []  # the new fragments of the string
         self._is_stored = False  # the container has the first fragments of the string
 
@@ -51,13 +54,19 @@ class PartialJson:
         self._pending.append(text)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the text so far is a complete value, and nothing more."""
+        _ = self.value
+        return self._state is _State.END
+
+    @property
     def value(self) -> Any:
         """The value received so far; None if not even its type is known."""
         if self._pending:
             text = "".join(self._pending)
             self._pending.clear()
             at = 0
-            while at < len(text) and self._state not in (_State.END, _State.INVALID):
+            while at < len(text) and self._state is not _State.INVALID:
                 start, at = at, self._advance(text, at)
                 self.scanned += at - start
                 if at == start and at < len(text) and self._is_split_escape(text, at):
@@ -81,11 +90,13 @@ class PartialJson:
         char = text[at]
         if self._state is _State.COLON:
             self._state = _State.VALUE if char == ":" else _State.INVALID
+        elif self._state is _State.END:
+            self._state = _State.INVALID
         elif self._state is _State.AFTER:
             self._after(char)
-        elif char in "]}" and self._state in (_State.FIRST, _State.KEY):
+        elif char in "]}" and self._state in (_State.FIRST, _State.FIRST_KEY):
             self._close(char)
-        elif self._state is _State.KEY:
+        elif self._state in (_State.FIRST_KEY, _State.KEY):
             self._state, self._is_key = (_State.STRING, True) if char == '"' else (_State.INVALID, False)
         else:
             return self._value(char, at)
@@ -105,7 +116,7 @@ class PartialJson:
     def _open_container(self, container: Any) -> None:
         self._put(container)
         self._open.append(container)
-        self._state = _State.KEY if isinstance(container, dict) else _State.FIRST
+        self._state = _State.FIRST_KEY if isinstance(container, dict) else _State.FIRST
 
     def _after(self, char: str) -> None:
         if char == ",":
@@ -127,14 +138,14 @@ class PartialJson:
 
     def _more_scalar(self, text: str, at: int) -> int:
         end = _SCALAR.match(text, at).end()  # type: ignore[union-attr]  # it always matches
-        self._scalar += text[at:end]
+        self._scalar.append(text[at:end])
         if end < len(text):
             try:
-                value = json.loads(self._scalar)
+                value = json.loads("".join(self._scalar), parse_constant=_reject)
             except ValueError:
                 self._state = _State.INVALID
                 return end
-            self._scalar = ""
+            self._scalar.clear()
             self._put(value)
             self._end_value()
         return end
@@ -146,8 +157,10 @@ class PartialJson:
         elif text[at] == '"':
             self._end_string()
             end += 1
-        else:
+        elif text[at] == "\\":
             end = self._escape(text, at)
+        else:
+            self._state = _State.INVALID  # a control character
         return end
 
     def _escape(self, text: str, at: int) -> int:
@@ -157,13 +170,16 @@ class PartialJson:
         if len(escape) < length:
             return at
         if kind != "u":
-            self._text.append(_ESCAPES.get(kind, kind))
+            if kind in _ESCAPES:
+                self._text.append(_ESCAPES[kind])
+            else:
+                self._state = _State.INVALID
             return at + 2
         if "\\ud800" <= escape.lower() <= "\\udbff":
             if len(text) < at + 12 and "\\u".startswith(text[at + 6 : at + 8]):
                 return at  # the low surrogate may follow
-            if text[at + 6 : at + 8] == "\\u":
-                escape = text[at : at + 12]
+            if pair := _PAIR.match(text, at):
+                escape = pair[0]
         try:
             self._text.append(json.loads(f'"{escape}"'))
         except ValueError:
@@ -203,3 +219,7 @@ class PartialJson:
             container[self._keys[-1]] = value
         else:
             container.append(value)
+
+
+def _reject(constant: str) -> None:
+    raise ValueError(constant)
