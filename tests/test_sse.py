@@ -97,6 +97,28 @@ def test_the_id_of_a_truncated_event_does_not_count():
         assert decoder.last_event_id == "1"
 
 
+@pytest.mark.parametrize("end", [b"", b"data: a\n", b"x\n"])
+def test_a_retry_that_may_be_cut_off_does_not_count(end):
+    for fragments in cuts(b"data: a\n\n" + end + b"retry: 42"):
+        decoder = SseDecoder()
+        for fragment in fragments:
+            decoder.feed(fragment)
+        decoder.finish()
+        assert decoder.retry_ms is None
+
+
+@pytest.mark.parametrize(
+    "line", [b"retry: 42\n", b"retry: 42\r\n", b"retry: 0000000042\n\n", b"retry:42\ndata: a"]
+)
+def test_a_retry_counts_at_the_end_of_its_line(line):
+    for fragments in cuts(line):
+        decoder = SseDecoder()
+        for fragment in fragments:
+            decoder.feed(fragment)
+        decoder.finish()
+        assert decoder.retry_ms == 42
+
+
 def test_retry_accepts_digits_only():
     decoder = SseDecoder()
     for text in (b"x", b"-5", b"1_000", b"", b"9" * 5000, "１".encode()):

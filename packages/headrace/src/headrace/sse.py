@@ -91,14 +91,14 @@ class SseDecoder:
     def finish(self) -> list[SseEvent]:
         """Move the rest to `unfinished` and `unparsed`; never an event."""
         last_event_id = self.last_event_id
-        self.unfinished = self._parse(b"".join((self._start or b"", *self._rest)))
+        self.unfinished = self._parse(b"".join((self._start or b"", *self._rest)), is_cut_off=True)
         self.last_event_id = last_event_id
         self._rest.clear()
         return []
 
     def _parse_all(self, blocks: list[bytes]) -> list[SseEvent]:
         events = []
-        for block in blocks:
+        for block in filter(None, blocks):
             self._check_size(len(block))
             if (event := self._parse(block)) is not None:
                 events.append(event)
@@ -126,10 +126,11 @@ class SseDecoder:
         self._rest_size = 0
         return data
 
-    def _parse(self, block: bytes) -> SseEvent | None:
+    def _parse(self, block: bytes, *, is_cut_off: bool = False) -> SseEvent | None:
         data: list[bytes] = []
         event = ""
-        for line in block.split(b"\n"):
+        lines = block.split(b"\n")
+        for line in lines:
             name, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
             if name == b"data":
@@ -140,7 +141,8 @@ class SseDecoder:
             elif name == b"event":
                 event = value.decode("utf-8", "replace")
             elif name == b"retry":
-                if value.isdigit() and len(value) < 10:
+                is_complete = not (is_cut_off and line is lines[-1])
+                if is_complete and value.isdigit() and len(value.lstrip(b"0")) < 10:
                     self.retry_ms = int(value)
             elif name and self._unparsed_size < _MAX_UNPARSED_BYTES:
                 self._unparsed.append(line)
