@@ -6,6 +6,7 @@ import pytest
 
 from headrace.errors import RequestError
 from headrace.wire import ChatRequest, decode_request
+from headrace.wire.json_value import MAX_DEPTH
 
 HELLO = [{"role": "user", "content": "Hello"}]
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
@@ -172,7 +173,9 @@ def test_deeply_nested_arguments_are_rejected():
         decode(messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}])
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x', DEEP])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"nul", b'{"model": "\xff"}', b'{"a":1}x', b'{"a": NaN}', b'{"a": "\n"}']
+)
 def test_a_body_that_is_not_json_is_rejected(body):
     with pytest.raises(RequestError, match="not valid JSON") as caught:
         decode_request(body)
@@ -193,8 +196,52 @@ def test_a_long_value_is_truncated_in_the_message():
     assert len(caught.value.message) < 200
 
 
-@pytest.mark.parametrize("depth", [300, 900, 990, 5000])
-def test_nested_messages_are_rejected_at_every_depth(depth):
-    body = b'{"model": "m", "messages": ' + b"[" * depth + b"]" * depth + b"}"
-    with pytest.raises(RequestError):
-        decode_request(body)
+DEPTHS = [MAX_DEPTH + 1, 300, *range(960, 1000), 5000, 100_000]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("field", ["messages", "tools", "user_id", "thinking", "logit_bias", "unknown"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_a_field_that_is_nested_too_deeply_is_named_at_every_depth(depth, field, opening, closing):
+    value = opening * depth + "1" + closing * depth
+    body = f'{{"model": "m", "stop": ["{field}"], "{field}": {value}, "top_k": 1}}'
+
+    with pytest.raises(RequestError, match=f"^{field} is nested more than {MAX_DEPTH} levels deep"):
+        decode_request(body.encode())
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_arguments_that_are_nested_too_deeply_are_named_at_every_depth(depth):
+    call = {"function": {"name": "f", "arguments": '{"a":' * (depth + 1) + "1" + "}" * (depth + 1)}}
+
+    with pytest.raises(RequestError, match="arguments is .* is nested more than"):
+        decode(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}])
+
+
+@pytest.mark.parametrize("depth", range(1, MAX_DEPTH + 1))
+def test_every_other_depth_is_accepted_or_has_a_wrong_type(depth):
+    value = json.loads("[" * depth + "]" * depth)
+
+    assert decode(messages=HELLO, unknown=value).model
+    for field in ("user_id", "temperature", "thinking", "stop", "response_format", "tool_choice"):
+        with pytest.raises(RequestError, match=field):
+            decode(messages=HELLO, **{field: value or [1]})
+
+
+def test_a_body_that_is_nothing_but_nested_is_rejected():
+    with pytest.raises(RequestError, match="is nested more than"):
+        decode_request(DEEP)
+
+
+def test_half_of_a_surrogate_pair_is_replaced():
+    """`json.loads` reads it, UTF-8 has no bytes for it, and JavaScript sends it for half an emoji."""
+    body = r'{"model": "m", "messages": [{"role": "user", "content": "a\ud83d \ud83d\ude00"}]}'
+
+    assert decode_request(body.encode()).messages[0].text == "a\ufffd 😀"
+
+
+@pytest.mark.parametrize("arguments", ['{"a":1e999}', r'{"a":"\ud800"}', '{"a":' + "1" * 400 + "}"])
+def test_whatever_json_loads_reads_can_be_sent_back_as_arguments(arguments):
+    call = {"function": {"name": "f", "arguments": arguments}}
+
+    assert decode(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}]).messages[1].tool_calls

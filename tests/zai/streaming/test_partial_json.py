@@ -122,16 +122,16 @@ def reject(constant):
 @example('["{}"]', "\\ud800\\ud800\\udc00")
 @example('["{}"]', "\\ud83d\\n\\ude00")
 @example("[{}]", "1" * 4301)
-def test_text_is_whole_if_it_is_json_and_its_value_is_that_of_json(frame, inner):
+def test_text_is_complete_if_it_is_json_and_its_value_is_that_of_json(frame, inner):
     text = frame.format(inner)
     try:
         expected = json.loads(text, parse_constant=reject)
     except ValueError:
-        assert not fed(text).is_whole
-        assert not fed(*text).is_whole
+        assert not fed(text).is_complete
+        assert not fed(*text).is_complete
     else:
         for partial in (fed(text), fed(*text)):
-            assert partial.is_whole
+            assert partial.is_complete
             assert partial.value == expected
 
 

@@ -6,12 +6,11 @@ as it is. Everything else is buffered: numbers, booleans and null, which are sho
 out to be a string. A decision on the beginning of a value holds for any longer one, so splits don't matter.
 """
 
+import json
 import re
 from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Final, Literal
-
-import msgspec
 
 from headrace.formats import Encoding
 from headrace.parsing.json_text import JsonText
@@ -23,6 +22,7 @@ __all__ = ["ArgumentsWriter"]
 _EXCEPT_STRING: Final = JsonTypes(ANY.names - {"string"})
 _STRING: Final = frozenset({"string"})
 _MAX_BUFFERED: Final = 64  # characters; a double has at most 25
+_MAX_NESTED: Final = 1024  # of brackets and one number, which text may follow: `[1] a source`
 _SPACE_CHARACTERS: Final = " \t\r\n"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER_PREFIX: Final = re.compile(rf'"?-?(?:[0-9][0-9.eE+-]*"?{SPACE}*)?')
@@ -35,6 +35,7 @@ _WORDS: Final = {
     "False": ("boolean", "false"),
     "None": ("null", "null"),
 }
+_NESTED_NUMBER: Final = re.compile(r"\[[\[0-9.eE+-]*[\]\s]*")
 _CONTAINERS: Final = {"{": "object", "[": "array"}
 # The beginning of an object or array if a string is not allowed …
 _OPENS: Final = {
@@ -142,7 +143,10 @@ def _decide(buffered: str, types: frozenset[str], *, quoted: bool) -> Literal["s
             return "json"
     elif "string" in types and not _can_be_scalar(start, types):
         return "string"
-    return "string" if len(start) > _MAX_BUFFERED else "undecided"
+    if len(start) > _MAX_BUFFERED:
+        may_be_array = "array" in types and len(start) <= _MAX_NESTED and _NESTED_NUMBER.fullmatch(start)
+        return "undecided" if may_be_array else "string"
+    return "undecided"
 
 
 def _literal(buffered: str, types: JsonTypes) -> str:
@@ -180,8 +184,13 @@ def _scalar(text: str, types: frozenset[str]) -> str:
 
 
 def _is_json(text: str) -> bool:
+    """Check as `json.loads` does, which reads numbers beyond a double and lone surrogates."""
     try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        json.loads(text, parse_constant=_reject)
+    except (ValueError, RecursionError):
         return False
     return True
+
+
+def _reject(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity are no JSON

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import jinja2
-import msgspec
 
 from headrace.errors import EngineError, RequestError
 from headrace.formats import Format
@@ -15,6 +14,7 @@ from headrace.prompts.budget import budget, charge_deep
 from headrace.prompts.escaping import escape
 from headrace.prompts.operations import check_format
 from headrace.prompts.sandbox import BoundedEnvironment
+from headrace.wire.json_value import decode_json
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
@@ -130,7 +130,7 @@ def _template_message(message: RequestMessage, format: Format | None, tags: froz
                 "type": call.type,
                 "function": {
                     "name": call.function.name,
-                    "arguments": msgspec.json.decode(call.function.arguments or "{}"),
+                    "arguments": decode_json(call.function.arguments or "{}"),
                 },
             }
             for call in message.tool_calls

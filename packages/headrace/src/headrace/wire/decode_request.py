@@ -11,6 +11,7 @@ import msgspec
 
 from headrace.errors import RequestError
 from headrace.wire.expected import expected, show
+from headrace.wire.json_value import DepthError, decode_json
 from headrace.wire.request import ChatRequest
 
 __all__ = ["decode_request"]
@@ -37,14 +38,16 @@ def decode_request(body: bytes) -> ChatRequest:
             field; 1215, mutually exclusive fields.
     """
     try:
-        raw = msgspec.json.decode(body)
-        fields = _without_nulls(raw) if isinstance(raw, dict) else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raw = decode_json(body)
+    except DepthError as error:
+        raise RequestError(str(error)) from None
+    except ValueError as error:
         msg = f"the body is not valid JSON: {error}"
         raise RequestError(msg, code="1210") from None
     if not isinstance(raw, dict):
         msg = f"the body must be a JSON object, not {show(raw)}"
         raise RequestError(msg, code="1210")
+    fields = _without_nulls(raw)
     for check in _CHECKS_BEFORE:
         check(fields)
     request = _convert(fields)
@@ -176,8 +179,8 @@ def _has_output(message: Any) -> bool:
 
 def _check_arguments(where: str, arguments: str) -> None:
     try:
-        value = msgspec.json.decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+        value = decode_json(arguments or "{}")
+    except ValueError as error:
         msg = f"{where} is {show(arguments)}; it must be a JSON object as a string ({error})"
         raise RequestError(msg) from None
     if not isinstance(value, dict):

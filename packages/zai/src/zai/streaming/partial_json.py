@@ -54,7 +54,7 @@ class PartialJson:
         self._pending.append(text)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the text so far is a complete value, and nothing more."""
         _ = self.value
         return self._state is _State.END
