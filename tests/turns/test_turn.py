@@ -18,10 +18,10 @@ from turn_stores import settings
 REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
 
 
-def begin(engine):
+def begin(engine, **limits):
     header = TurnHeader(id=new_turn_id(0), owner="", created=0)
     plan = planner(engine, "a b")
-    turn = Turn(header, REQUEST, plan, settings())
+    turn = Turn(header, REQUEST, plan, settings(**limits))
     turn.produce(plan(REQUEST))
     return turn
 
@@ -49,6 +49,17 @@ async def test_the_log_holds_the_events_of_the_engine():
         Text("ef"),
         Finish("stop", TokenUsage(prompt=2, completion=2)),
     ]
+
+
+@pytest.mark.parametrize("text", ["abc" * 10_000, "a" * 500])
+async def test_an_answer_has_a_bound_of_memory(text):
+    engine = ScriptedEngine(text, piece=max(len(text) // 500, 1))
+    turn = begin(engine, max_answer_size=20_000)
+    *events, finish = await ended(turn)
+
+    assert (finish.reason, "max_answer_size" in finish.error) == ("network_error", True)
+    assert 0 < len(events) < 500
+    await stopped(engine)
 
 
 async def test_a_cancelled_turn_stops_its_engine_and_keeps_its_output():

@@ -22,6 +22,7 @@ from headrace.turns.store import TurnHeader
 __all__ = [
     "DELETED",
     "DISCONNECTED",
+    "OVERSIZED",
     "SHUTDOWN",
     "CancelledBy",
     "OutcomeLogger",
@@ -56,6 +57,7 @@ class RequestedEnd(NamedTuple):
 
 DELETED: Final = RequestedEnd(CANCELLED, by=CancelledBy.DELETE)
 DISCONNECTED: Final = RequestedEnd("network_error", "the client disconnected", CancelledBy.DISCONNECT)
+OVERSIZED: Final = RequestedEnd("network_error", "the answer is larger than this server's max_answer_size")
 SHUTDOWN: Final = RequestedEnd("network_error", "the server is shutting down", CancelledBy.SHUTDOWN)
 
 

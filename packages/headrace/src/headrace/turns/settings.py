@@ -62,6 +62,13 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
             " or after --lease if other servers share the store"
         ),
     ] = 60.0
+    max_answer_size: Annotated[
+        Bytes,
+        describe(
+            "size limit of the log of one answer; a larger one ends with finish_reason network_error. An event"
+            " takes its text and 120 bytes"
+        ),
+    ] = 64 * 1024 * 1024
     lease: Annotated[
         _PositiveSeconds,
         describe(

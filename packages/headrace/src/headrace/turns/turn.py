@@ -7,11 +7,8 @@
                                         one (DELETE, no readers, shutdown)
     every state ── close, or no reader here while another process produces ──▶ DETACHED
 
-A producing turn runs the engine; what the engine emits is logged in the same call stack. A following turn
-copies the log that another process saves, in a task, and takes over when that process is dead. Readers see no
-difference. With a store, an event is published when the writer has saved it. If the store fails for longer
-than its retry timeout, a producing turn ends with an error or continues unsaved, while the writer retries; a
-following one ends here. A disconnect meanwhile only starts the readers' timer.
+A producing turn logs what the engine emits in the same call stack. A following turn copies in a task what
+another process saves, and takes over when that process is dead. An event is published when it is saved.
 """
 
 import asyncio
@@ -31,6 +28,7 @@ from headrace.turns.log import Logged, LogReader, MemoryLog
 from headrace.turns.outcome import (
     DELETED,
     DISCONNECTED,
+    OVERSIZED,
     SHUTDOWN,
     CancelledBy,
     RequestedEnd,
@@ -195,6 +193,8 @@ class Turn:
         self._write(events)
         if is_first and self.log.count:
             self._record.first_token()
+        if self.log.size > self._settings.max_answer_size:
+            self._request_end(OVERSIZED)
 
     def on_end(self, error: HeadraceError | None) -> None:
         """The engine has stopped: log an ending, unless there is one."""
