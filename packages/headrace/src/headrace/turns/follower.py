@@ -48,8 +48,9 @@ class Follower:
         """Append the tail of the stored log."""
         self.cursor = tail.cursor
         self._producer = tail.producer or self._producer
-        self._log.append(tail.events)
-        self._log.publish()
+        if tail.events:  # otherwise readers would take it for a sign of life
+            self._log.append(tail.events)
+            self._log.publish()
 
     async def poll(self, *, wait: float) -> bool:
         """Copy everything saved so far; if nothing is new, wait up to `wait` seconds for more.

@@ -65,7 +65,7 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_answer_size: Annotated[
         Bytes,
         describe(
-            "size limit of the log of one answer; a larger one ends with finish_reason network_error. An event"
+            "size limit of the log of one answer; a larger one ends with finish_reason network_error. A chunk"
             " takes its text and 120 bytes"
         ),
     ] = 64 * 1024 * 1024

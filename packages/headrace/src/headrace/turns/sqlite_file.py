@@ -91,6 +91,9 @@ class SqliteFile:
         self._last_eviction = 0.0
         self._polled: Mapping[str, Cursor] = {}  # at `_version` of the file
         self._version = -1
+        self._heartbeats: dict[
+            str, tuple[float, float]
+        ] = {}  # as last seen, and when, by the monotonic clock
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
         with self._transaction() as sql:
@@ -166,10 +169,20 @@ class SqliteFile:
                 self._evict_old(sql, now)
 
     def heartbeat_age(self, process: str) -> float | None:
-        """Return the seconds since a process's last heartbeat; None if it has shut down."""
+        """Return the seconds since a process's last heartbeat; None if it has shut down.
+
+        A heartbeat that changes is a sign of life, whatever the wall clock says, which may be set back.
+        """
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
-        return None if row is None else time.time() - row[0]
+        if row is None:
+            self._heartbeats.pop(process, None)
+            return None
+        last, now = self._heartbeats.get(process), time.monotonic()
+        if last is None or last[0] != row[0]:
+            age = max(time.time() - row[0], 0.0) if last is None else 0.0
+            last = self._heartbeats[process] = (row[0], now - age)
+        return now - last[1]
 
     def close(self, process: str) -> None:
         """Record that the process leaves, and close the file."""
