@@ -152,6 +152,19 @@ def test_a_folded_header_is_one_value():
     assert reader.header(b"x-b") == b"a b"
 
 
+@pytest.mark.parametrize("line", [b"a: b%bc", b"a:%b\x00", b"a: b%b\x00", b"a: %b"])
+@pytest.mark.parametrize("space", [b" ", b"\t ", b"\r"])
+def test_white_space_in_a_head_is_read_once(line, space):
+    """Otherwise this takes minutes."""
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n" + line % (space * (200_000 // len(space))) + b"\r\n\r\n"
+    )
+    try:
+        assert read([head])
+    except ProtocolError:
+        assert b"\x00" in head or b"\r" in space
+
+
 def test_the_response_to_head_has_no_body():
     reader, body = read([HEAD + b"Content-Length: 500\r\n\r\n"], "HEAD")
 

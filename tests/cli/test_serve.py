@@ -51,6 +51,19 @@ def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
     ]
 
 
+def test_the_banner_has_no_password_of_an_upstream(tmp_path):
+    (tmp_path / "headrace.toml").write_text(
+        '[models.m]\nengine = "chat"\nurl = ["http://user:sesame@127.0.0.1:9/v1"]\n'
+    )
+    with run("serve", "--port", "0", cwd=tmp_path) as server:
+        banner = [server.stdout.readline() for _ in range(3)]
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+
+    assert "at http://127.0.0.1:9/v1" in banner[1]
+    assert "sesame" not in "".join(banner)
+
+
 def test_a_second_signal_closes_the_streams_and_unloads_the_model():
     with run("serve", "--port", "0") as server:
         url = server.stdout.readline().split()[2]

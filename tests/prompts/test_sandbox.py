@@ -171,7 +171,12 @@ def test_counting_changes_no_result(source, text):
         ),
         *("{{ " + "(" * 300 + "1" + ")" * 300 + " }}", "{{ 1" + "|abs" * 3000 + " }}", "{{ [1]|batch(2) }}"),
         *("{% for a in b %}" * 25 + "{% endfor %}" * 25, "{% if a %}" * 100 + "{% endif %}" * 100),
-        *("{{ " + "-" * 5000 + "1 }}", "{{ a" + ".b" * 5000 + " }}", "a" * 200_000),
+        *(
+            "{{ " + "-" * 5000 + "1 }}",
+            "{{ a" + ".b" * 5000 + " }}",
+            "a" * 200_000,
+            "".join(f"<a{chr(97 + n % 26) * (n // 26 + 1)}>" for n in range(300)),
+        ),
     ],
 )
 def test_a_template_that_cannot_be_compiled_is_an_engine_error(source):

@@ -10,7 +10,7 @@ from turn_stores import settings
 LEASE = 2.0
 
 
-class Clocks:
+class Time:
     """The wall clock and the monotonic clock, both set by hand."""
 
     def __init__(self, monkeypatch):
@@ -25,7 +25,7 @@ class Clocks:
 
 @pytest.fixture
 def clocks(monkeypatch):
-    return Clocks(monkeypatch)
+    return Time(monkeypatch)
 
 
 @pytest.fixture

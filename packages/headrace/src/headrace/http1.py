@@ -36,14 +36,15 @@ Headers = list[tuple[bytes, bytes]]
 """Names as sent, and values, in their order."""
 
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_VALUE: Final = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
+_VALUE: Final = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
 _QUOTED: Final = rb'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
 _EXTENSION: Final = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
 
+# White space is matched once, without trying again from each of its characters.
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
-_FOLD: Final = re.compile(rb"[ \t]*\r?\n[ \t]+")
+_FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: %b)?" % _VALUE)
-_FIELD: Final = re.compile(rb"(%b):[ \t]*(%b)" % (_TOKEN, _VALUE))
+_FIELD: Final = re.compile(rb"(%b):[ \t]*+(%b)" % (_TOKEN, _VALUE))
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)(?:%b)*[ \t]*" % _EXTENSION)
 _PLAIN_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,%d})\r\n" % _MAX_SIZE_DIGITS)  # fast path: no extension
 _NAME: Final = re.compile(_TOKEN)

@@ -23,6 +23,7 @@ _MAX_SOURCE: Final = 128 * 1024  # characters; those of real templates have up t
 _UNITS: Final = 30_000_000  # about 0.1 s
 _UNITS_PER_UNIT: Final = 100
 """Units of work per unit of the request; real templates read and copy a message some ten times."""
+_MAX_TAGS: Final = 256  # each `<` of a user's text is compared with all of them
 _SHOWN: Final = 300  # characters of a template's error message
 
 
@@ -57,6 +58,9 @@ class ChatTemplate:
             raise EngineError(msg) from None
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
+        if len(self.tags) > _MAX_TAGS:
+            msg = f"the chat template has {len(self.tags)} different tags; at most {_MAX_TAGS} are supported"
+            raise EngineError(msg)
 
     def render(
         self,

@@ -171,7 +171,7 @@ class SqliteFile:
     def heartbeat_age(self, process: str) -> float | None:
         """Return the seconds since a process's last heartbeat; None if it has shut down.
 
-        A heartbeat that changes is a sign of life, whatever the wall clock says, which may be set back.
+        It counts from when it was first seen, by the monotonic clock: the wall clock may be set back.
         """
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
