@@ -1,5 +1,6 @@
 """One HTTP request and its response, on plain ASGI."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,8 @@ from urllib.parse import parse_qsl
 from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
 
 __all__ = ["Header", "HttpConnection", "Receive", "Send", "error_headers"]
+
+_LOGGER = logging.getLogger("headrace.server")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -89,6 +92,8 @@ class HttpConnection:
 
     async def send_error(self, error: HeadraceError) -> None:
         """Send an error as the complete response; nothing may have been sent before."""
+        if error.public != error.message:
+            _LOGGER.warning("%s", error.message)
         body = encode_error(error)
         await self._send_all(error.status, error_headers(error, body), body)
 
