@@ -77,7 +77,7 @@ async def paced(name: str, streams: int, seconds: float) -> Paced:
     engine = Metronome(TOKENS_PER_SECOND, pieces=10**9)
     settings = TurnSettings(store="memory" if name == "volatile" else name)
     registry = TurnRegistry(open_store(settings), planner(engine, ""), settings)
-    request = decode_request(BODY)
+    plan = registry.planner(decode_request(BODY), "")
     delays: list[int] = []
     is_counting = False
 
@@ -89,7 +89,7 @@ async def paced(name: str, streams: int, seconds: float) -> Paced:
                 now = time.perf_counter_ns()
                 delays.extend(now - at for at in texts)
 
-    turns = [await registry.start(request, BODY, "", resumable=name != "volatile") for _ in range(streams)]
+    turns = [await registry.start(plan, resumable=name != "volatile") for _ in range(streams)]
     reading = [asyncio.create_task(read(turn)) for turn in turns]
     await asyncio.sleep(1)
     gc.collect()

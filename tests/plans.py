@@ -15,4 +15,7 @@ def planner(engine, prompt=f"q{ASSISTANT}", tools=None):
     def new_interpreter():
         return Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], tools))
 
-    return lambda request: Plan("glm", engine, Generation(prompt, request), new_interpreter)
+    def plan(request, owner=""):
+        return Plan("glm", engine, Generation(prompt, request, owner=owner), new_interpreter)
+
+    return plan

@@ -36,7 +36,7 @@ async def open_registry(open_stores):
 
 
 async def start(registry, body=BODY, owner="me", **kind):
-    return await registry.start(decode_request(body), body, owner, **{"resumable": True, **kind})
+    return await registry.start(registry.planner(decode_request(body), owner), **{"resumable": True, **kind})
 
 
 async def read(turn):

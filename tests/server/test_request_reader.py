@@ -1,9 +1,18 @@
 """Every endpoint that starts a turn has the same authentication and the same limits."""
 
+import asyncio
+import threading
+
+import httpx2
+import msgspec
 import pytest
 
 from headrace.engines import ScriptedEngine
-from headrace.server import App, ModelRegistry, Settings
+from headrace.errors import LimitError
+from headrace.formats import FORMATS
+from headrace.models import Model
+from headrace.server import App, LocalServer, ModelRegistry, Settings
+from headrace.server.request_reader import _SMALL, Workers, default_body_size
 from wire_client import CHAT, HELLO
 
 PATHS = list(App(ModelRegistry([]), Settings()).endpoints)
@@ -54,3 +63,59 @@ def test_other_methods_are_rejected_before_the_body_is_read(client, path):
 @every_endpoint
 def test_fields_are_checked(client, path):
     assert error_of(client.post(path, json={**HELLO, "messages": []}, headers=KEY)) == (400, "1214")
+
+
+class Watched(Model, frozen=True):
+    """Notes the threads in which requests are planned."""
+
+    threads: list[str] = msgspec.field(default_factory=list)
+
+    def generation(self, request, owner=""):
+        self.threads.append(threading.current_thread().name)
+        return super().generation(request, owner)
+
+
+def test_a_large_body_is_read_in_a_thread_of_its_own_and_a_small_one_is_not(serve):
+    model = Watched(("glm-4.6",), ScriptedEngine("Hi"), FORMATS["glm-4.6"], None)
+    with LocalServer(App(ModelRegistry([model]), Settings())) as server:
+        for unknown in ("", "x" * _SMALL):
+            assert httpx2.post(server.url + CHAT, json={**HELLO, "unknown": unknown}).status_code == 200
+
+    on_loop, in_thread = model.threads
+    assert not on_loop.startswith("worker")
+    assert in_thread.startswith("worker")
+
+
+def models(*contexts):
+    return ModelRegistry(
+        Model((f"m{at}",), None, FORMATS["glm-4.6"], None, context) for at, context in enumerate(contexts)
+    )
+
+
+def test_the_limit_of_a_body_follows_from_the_largest_context():
+    mebibyte = 1024 * 1024
+
+    assert default_body_size(models(4096)) == 4 * mebibyte + 4096 * 64
+    assert default_body_size(models(4096, mebibyte)) == 68 * mebibyte
+    assert default_body_size(models(4096, 0)) == 32 * mebibyte
+
+
+def test_the_size_of_a_chunked_body_is_limited(client):
+    response = client.post(CHAT, content=(b" " * 100 for _ in range(100)), headers=KEY)
+
+    assert error_of(response) == (400, "1210")
+
+
+async def test_only_so_many_bodies_wait_for_a_thread():
+    workers = Workers()
+    gate = threading.Event()
+    waiting = [asyncio.create_task(workers.run(gate.wait)) for _ in range(66)]
+    await asyncio.sleep(0)
+    with pytest.raises(LimitError) as caught:
+        await workers.run(gate.wait)
+    gate.set()
+    assert await asyncio.gather(*waiting) == [True] * 66
+    assert await workers.run(gate.wait)
+    workers.close()
+
+    assert caught.value.code == "1305"

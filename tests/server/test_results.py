@@ -7,6 +7,7 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
+from headrace.turns import TurnSettings
 from replicas import replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, WEATHER
@@ -136,3 +137,38 @@ def test_an_invalid_request_is_an_error_immediately(replica):
         (404, "1214"),
         (405, "1222"),
     ]
+
+
+def keyed(client, key, **fields):
+    return client.post(BEGIN, json={**HELLO, **fields}, headers={"x-api-key": key})
+
+
+def test_unfinished_asynchronous_requests_are_limited_for_each_key_and_in_total(serve):
+    engine = ScriptedEngine("Hi there", piece=1, delay=0.2)
+    limits = TurnSettings(max_async=3, max_async_per_key=2)
+    client = serve(engine, api_keys=("alice.1", "bob.2"), turns=limits)
+    begun = [keyed(client, "alice.1").json()["id"] for _ in range(2)]
+    own = keyed(client, "alice.1")
+    assert keyed(client, "bob.2").status_code == 200
+    total = keyed(client, "bob.2")
+
+    assert [(one.status_code, one.json()["error"]["code"]) for one in (own, total)] == [
+        (429, "1302"),
+        (429, "1305"),
+    ]
+    assert own.headers["retry-after"] == total.headers["retry-after"] == "1"
+
+    for id in begun:
+        while (
+            client.get(f"{RESULT}/{id}", headers={"x-api-key": "alice.1"}).json()["task_status"] != "SUCCESS"
+        ):
+            time.sleep(0.01)
+    assert keyed(client, "alice.1").status_code == 200
+
+
+def test_a_rejected_asynchronous_request_is_not_counted(serve):
+    client = serve(ScriptedEngine("Hi"), turns=TurnSettings(max_async=1, duplicates="reject"))
+    for _ in range(3):
+        assert client.post(BEGIN, json={**HELLO, "temperature": 9}).status_code == 400
+        assert begin(client)["task_status"] == "PROCESSING"
+        time.sleep(0.05)

@@ -220,21 +220,6 @@ async def test_a_turn_cancelled_in_another_process_has_one_outcome_there(open_re
 
 
 @memory
-async def test_a_rejected_request_has_no_outcome(open_stores):
-    def reject(_):
-        raise RequestError("no such model", code="1211")
-
-    outcomes = Outcomes()
-    registry = TurnRegistry(open_stores(), reject, settings(), [outcomes])
-    with pytest.raises(RequestError):
-        await start(registry)
-    await asyncio.sleep(0)
-    await registry.close()
-
-    assert outcomes == []
-
-
-@memory
 async def test_an_error_in_an_observer_affects_neither_the_turn_nor_other_observers(open_registry, caplog):
     class Broken:
         def finished(self, outcome):

@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import msgspec
 import pytest
 
 from continuing_engine import ContinuingEngine
@@ -15,7 +14,7 @@ from headrace.turns.store import GoneError
 from log_readers import AwaitableReader
 from plans import planner
 from processes import BODY, SCRIPT, die, open_registry, read, start, until
-from turn_stores import header, settings, shared
+from turn_stores import settings, shared
 
 __all__ = ["open_registry"]
 
@@ -51,24 +50,12 @@ async def test_a_turn_that_is_not_resumable_is_not_kept(open_registry):
         await registry.find(turn.id, "me")
 
 
-async def test_a_rejected_request_stores_nothing(open_stores):
-    def reject(_):
-        raise RequestError("no such model", code="1211")
-
-    store = open_stores()
-    registry = TurnRegistry(store, reject, settings())
-    with pytest.raises(RequestError, match="no such model"):
-        await start(registry, msgspec.json.encode({**msgspec.json.decode(BODY), "request_id": "request-1"}))
-
-    assert await store.create(header(request_id="request-1"), b"") == "t1"
-
-
 async def test_a_prompt_is_rendered_once(open_stores):
     planned = []
 
-    def plan(request):
+    def plan(request, owner):
         planned.append(request)
-        return planner(ContinuingEngine(SCRIPT))(request)
+        return planner(ContinuingEngine(SCRIPT))(request, owner)
 
     registry = TurnRegistry(open_stores(), plan, settings())
     await read(await start(registry))

@@ -20,9 +20,9 @@ REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"
 
 def begin(engine, **limits):
     header = TurnHeader(id=new_turn_id(0), owner="", created=0)
-    plan = planner(engine, "a b")
-    turn = Turn(header, REQUEST, plan, settings(**limits))
-    turn.produce(plan(REQUEST))
+    plan = planner(engine, "a b")(REQUEST)
+    turn = Turn(header, REQUEST, lambda: plan, settings(**limits))
+    turn.produce(plan)
     return turn
 
 

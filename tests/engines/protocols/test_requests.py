@@ -8,7 +8,6 @@ import pytest
 from dialects import TOOLS, ask, protocol
 from headrace.engines.protocols.dialects import (
     DIALECTS,
-    SAMPLING_FIELDS,
     AbortEndpoint,
     Dialect,
     DialectName,
@@ -17,6 +16,7 @@ from headrace.engines.protocols.dialects import (
 from headrace.errors import RequestError
 from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.options import options_of
+from headrace.wire.sampling import SAMPLING_FIELDS
 
 JSON = {"response_format": {"type": "json_object"}}
 
@@ -144,7 +144,8 @@ def test_a_greedy_request_has_no_temperature_and_no_top_p(dialect, kind):
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("kind", ["chat", "completions"])
 def test_exactly_the_sampling_fields_that_the_dialect_accepts_are_forwarded(dialect, kind):
-    extra = dict.fromkeys(SAMPLING_FIELDS, 1) | {"n": 3, "priority": 9, "echo": True, "cache_salt": "x"}
+    sampling = dict.fromkeys(SAMPLING_FIELDS, 1) | {"ignore_eos": True, "logit_bias": {"7": 1}}
+    extra = sampling | {"n": 3, "priority": 9, "echo": True, "cache_salt": "x"}
     encode = chat if kind == "chat" else completion
     plain = encode(dialect)
     added = {name for name, value in encode(dialect, **extra).items() if value != plain.get(name)}
@@ -158,6 +159,12 @@ def test_openai_and_llama_cpp_do_not_get_fields_that_they_do_not_have():
     assert DIALECTS["openai"].forwarded == {"frequency_penalty", "logit_bias", "presence_penalty"}
     assert SAMPLING_FIELDS - DIALECTS["llama.cpp"].forwarded == {"min_tokens"}
     assert completion("llama.cpp", repetition_penalty=1.1)["repeat_penalty"] == 1.1
+
+
+@pytest.mark.parametrize("biases", [{"7": -1.5, "9": 100}, [[7, -1.5], ["9", 100]]])
+def test_llama_cpp_gets_pairs_because_it_looks_up_the_keys_of_an_object_linearly(biases):
+    assert completion("llama.cpp", logit_bias=biases)["logit_bias"] == [[7, -1.5], [9, 100]]
+    assert completion("vllm", logit_bias=biases)["logit_bias"] == {"7": -1.5, "9": 100}
 
 
 def test_tools_are_sent_unchanged_and_tool_stream_if_the_dialect_has_it():

@@ -3,7 +3,7 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headrace.cli.streams import announce
 from headrace.engines.http import HttpTransport
@@ -17,6 +17,8 @@ from headrace.server.settings import Settings, is_loopback
 from headrace.turns.settings import without_secrets
 
 __all__ = ["add_parser"]
+
+_MAX_BODY_SIZE: Final = 32 * 1024 * 1024
 
 
 def add_parser(commands: Any) -> None:
@@ -58,7 +60,7 @@ def add_parser(commands: Any) -> None:
         "--max-body-size",
         metavar="BYTES",
         type=int,
-        default=Settings().max_body_size,
+        default=_MAX_BODY_SIZE,
         help="size limit of a request body; larger requests get status 400 (default: %(default)s)",
     )
     parser.add_argument("url", metavar="URL", help="base URL of the server, such as http://gpu1:8000/v1")

@@ -34,12 +34,14 @@ class Generation(msgspec.Struct, frozen=True):
         prefix: the beginning of the answer, to be continued.
         needs_token_ids: report token ids where possible, because the answer may have to be continued:
             text alone may be tokenised differently within a word.
+        owner: id of the caller's API key; a queue serves owners in turn.
     """
 
     prompt: str
     request: ChatRequest
     prefix: tuple[Text, ...] = ()
     needs_token_ids: bool = False
+    owner: str = ""
 
 
 class Listener(Protocol):

@@ -5,7 +5,8 @@ a pool, in which llama.cpp calls back with every token; the callback appends the
 loop, at most once per loop tick. Everything else runs in the loop.
 
 Peculiarities of xllamacpp (measured, see docs/measurements.md): a request queued inside llama.cpp cannot be
-cancelled, so there are never more requests than slots; a server deleted right after its construction can
+cancelled, so there are never more requests than slots; tokenising cannot be stopped either, so a long prompt
+is tokenised before (`llama_tokens.py`); a server deleted right after its construction can
 hang, so one token is generated first; its HTTP listener cannot be disabled, so it listens on a socket in a
 private directory.
 """
@@ -15,7 +16,7 @@ import os
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -23,7 +24,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from headrace.engines.base import Generation, Listener, Run
+from headrace.engines.fair_queue import FairQueue
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
+from headrace.engines.llama_tokens import LONG_PROMPT, tokenize
 from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
@@ -38,6 +41,8 @@ __all__ = ["LlamaEngine"]
 
 _PROMPT_BATCH: Final = 512  # tokens; a prompt can be cancelled between two batches
 _DEFAULT_CONTEXT: Final = 4096  # if the file does not specify it
+_STOP_SECONDS: Final = 1.0  # to wait for runs when the model is unloaded
+_LEFT_RUNNING: Final[list[object]] = []  # deleting a server waits for its calls
 
 
 class _Server(Protocol):
@@ -59,6 +64,8 @@ class LlamaEngine:
         threads: compute threads; 1 is best for the embedded model, the number of physical cores for others.
         gpu_layers: layers to offload to a GPU, if llama.cpp was built for one; -1 for as many as fit.
         max_tokens: the default for requests that set none; None for the rest of the context.
+        max_waiting: requests that may wait for a slot.
+        max_waiting_per_key: requests of one API key that may.
 
     Raises:
         EngineError: the file is missing, truncated or not supported by llama.cpp, or the runtime is not
@@ -75,6 +82,8 @@ class LlamaEngine:
         threads: int = 1,
         gpu_layers: int = -1,
         max_tokens: int | None = None,
+        max_waiting: int = 512,
+        max_waiting_per_key: int = 128,
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
@@ -82,16 +91,19 @@ class LlamaEngine:
         self._slots = slots
         self.runs: set[_LlamaRun] = set()
         """The runs that occupy a slot."""
-        self._waiting: deque[_LlamaRun] = deque()
+        self._waiting: FairQueue[_LlamaRun] = FairQueue(max_waiting, max_waiting_per_key)
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
+        self._socket = Path(self._socket_directory.name, "llama.sock")
+        self.context = context or self._trained_context()
+        """Tokens of prompt and answer together, per slot."""
         params: dict[str, Any] = {
             "n_parallel": slots,
-            "n_ctx": slots * (context or self._trained_context()),
+            "n_ctx": slots * self.context,
             "n_batch": _PROMPT_BATCH,
             "n_gpu_layers": gpu_layers,
             "cpuparams.n_threads": threads,
             "cpuparams_batch.n_threads": threads,
-            "hostnames": [f"{self._socket_directory.name}/llama.sock"],
+            "hostnames": [str(self._socket)],
         }
         try:
             self._server: _Server | None = _load(path, params)
@@ -104,6 +116,7 @@ class LlamaEngine:
             format=FORMATS.get(format),
             max_tokens=max_tokens,
             prompt_encoder=PromptEncoder(_less_than_token(self._server), special),
+            vocabulary=_length(self.metadata.get("tokenizer.ggml.tokens", 0)),
         )
         self._pool = _start_pool(slots)
 
@@ -125,27 +138,37 @@ class LlamaEngine:
         """See `Engine`.
 
         Raises:
-            RequestError: 1212 for what is not supported here.
+            RequestError: 1212 for what is not supported here, 1214 for an unknown token id.
+            LimitError: too many requests are waiting for a slot.
             EngineError: the model is being unloaded.
         """
         self._loaded()
-        body = self._protocol.encode(generation)
-        run = _LlamaRun(self, body, self._protocol.reader(generation), listener)
-        self._waiting.append(run)
+        fields = self._protocol.fields(generation)
+        run = _LlamaRun(self, generation, fields, self._protocol.reader(generation), listener)
+        self._waiting.put(generation.owner, run)
         self._fill_slots()
         return run
 
+    def complete(self, run: "_LlamaRun") -> None:
+        """Encode the prompt and run the completion, in a thread of the pool. A stopped run ends soon."""
+        generation = run.generation
+        prompt: str | Sequence[str | int] = self._protocol.prompt(generation)
+        if len(generation.prompt) > LONG_PROMPT:
+            prompt = tokenize(self._socket, prompt, self.context, lambda: run.is_stopped)
+        body = msgspec.json.encode({**run.fields, "prompt": prompt})
+        if not run.is_stopped:
+            self._loaded().handle_completions(body, run.receive)
+
     def _fill_slots(self) -> None:
         while self._waiting and len(self.runs) < self._slots:
-            run = self._waiting.popleft()
+            run = self._waiting.take()
             self.runs.add(run)
-            run.begin(self._pool, self._loaded())
+            run.begin(self._pool)
 
     def release(self, run: "_LlamaRun") -> None:
         """Take back a run's slot, or its place in the queue."""
         self.runs.discard(run)
-        if run in self._waiting:
-            self._waiting.remove(run)
+        self._waiting.discard(run.generation.owner, run)
         self._fill_slots()
 
     async def check(self) -> None:
@@ -159,11 +182,17 @@ class LlamaEngine:
         return self._server
 
     async def close(self) -> None:
-        """Stop every run, wait for it, unload the model."""
+        """Stop every run, wait for it for a second at most, unload the model."""
         server, self._server = self._server, None
+        calls = [run.call for run in self.runs if run.call]
         for run in [*self._waiting, *self.runs]:
             run.stop(EngineError("the model is being unloaded", code="1221"))
-        await asyncio.to_thread(self._unload, server)
+        if calls:
+            await asyncio.wait(calls, timeout=_STOP_SECONDS)
+        if all(call.done() for call in calls):
+            await asyncio.to_thread(self._unload, server)
+        else:  # a batch of a large model; the process ends without it
+            _LEFT_RUNNING.append(server)
 
     def _unload(self, server: _Server | None) -> None:
         self._pool.shutdown()
@@ -180,30 +209,38 @@ class _LlamaRun:
     While it runs, it holds one thread of the pool, in which llama.cpp calls `receive` with every chunk.
     """
 
-    def __init__(self, engine: LlamaEngine, body: bytes, reader: Reader, listener: Listener) -> None:
+    def __init__(
+        self,
+        engine: LlamaEngine,
+        generation: Generation,
+        fields: dict[str, Any],
+        reader: Reader,
+        listener: Listener,
+    ) -> None:
+        self.generation = generation
+        self.fields = fields
+        self.call: asyncio.Future[Any] | None = None
+        self.is_stopped = False
         self._engine = engine
-        self._body = body
         self._reader = reader
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._call: asyncio.Future[Any] | None = None
         self._chunks: deque[bytes] = deque()
         self._is_waking = False
-        self._is_stopped = False
         self._error: HeadraceError | None = None
 
-    def begin(self, pool: ThreadPoolExecutor, server: _Server) -> None:
+    def begin(self, pool: ThreadPoolExecutor) -> None:
         """Occupy a slot."""
-        self._call = self._loop.run_in_executor(pool, server.handle_completions, self._body, self.receive)
-        self._call.add_done_callback(self._end)
+        self.call = self._loop.run_in_executor(pool, self._engine.complete, self)
+        self.call.add_done_callback(self._end)
 
     def stop(self, error: HeadraceError | None = None) -> None:
         """See `Run`. llama.cpp notices within about a token, or at the end of a batch of the prompt."""
-        if self._is_stopped:
+        if self.is_stopped:
             return
-        self._is_stopped = True
+        self.is_stopped = True
         self._error = error
-        if self._call is None:
+        if self.call is None:
             self._engine.release(self)
             self._loop.call_soon(self._listener.on_end, error)
 
@@ -219,7 +256,7 @@ class _LlamaRun:
         if not self._is_waking:
             self._is_waking = True
             self._loop.call_soon_threadsafe(self._deliver)
-        return self._is_stopped
+        return self.is_stopped
 
     def _deliver(self) -> None:
         self._is_waking = False
@@ -229,22 +266,28 @@ class _LlamaRun:
                 events += self._reader.feed(self._chunks.popleft())
         except HeadraceError as error:
             self.stop(error)
-        if events and not self._is_stopped:
+        if events and not self.is_stopped:
             self._listener.on_events(events)
 
     def _end(self, call: asyncio.Future[Any]) -> None:
         self._deliver()
-        if (refusal := call.exception()) is not None:
+        refusal = call.exception()
+        if isinstance(refusal, HeadraceError):
+            self.stop(refusal)
+        elif refusal is not None:
             self.stop(EngineError(f"llama.cpp rejected the request: {refusal}"))
-        elif not (self._is_stopped or self._reader.is_finished):
+        elif not (self.is_stopped or self._reader.is_finished):
             try:
                 events = self._reader.finish()
             except HeadraceError as error:
                 self.stop(error)
             else:
                 self._listener.on_events(events)
+        # A traceback refers to this run: neither is kept, so that both are freed at once.
+        reason, self._error, self.call = self._error, None, None
+        self.is_stopped = True
         self._engine.release(self)
-        self._listener.on_end(self._error)
+        self._listener.on_end(reason)
 
 
 def _start_pool(threads: int) -> ThreadPoolExecutor:
@@ -294,3 +337,8 @@ def _less_than_token(server: _Server) -> int | None:
     first = msgspec.json.decode(chunks[0])
     tokens = first.get("__verbose", {}).get("tokens", ())
     return tokens[0] if len(tokens) == 1 and first["choices"][0]["text"] == "<" else None
+
+
+def _length(array: Sequence[Any] | int) -> int:
+    """Return the length of an array of the metadata, of which a long one is only its length."""
+    return array if isinstance(array, int) else len(array)

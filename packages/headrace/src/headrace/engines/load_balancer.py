@@ -118,7 +118,7 @@ class _BalancedRun:
         self._is_stopped = False
         self._is_paused = False
         self._member: _Member
-        self._run: Run
+        self._run: Run | None = None
         self._start()
 
     def _on_first_events(self, events: list[Event]) -> None:
@@ -128,6 +128,7 @@ class _BalancedRun:
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._member.running -= 1
+        self._run = None  # it refers to this listener
         if isinstance(error, _RETRYABLE):
             self._balancer.cool_down(self._member, error)
             if not self._has_output and self._untried and not self._is_stopped:
@@ -141,15 +142,18 @@ class _BalancedRun:
 
     def stop(self) -> None:
         self._is_stopped = True
-        self._run.stop()
+        if self._run is not None:
+            self._run.stop()
 
     def pause(self) -> None:
         self._is_paused = True
-        self._run.pause()
+        if self._run is not None:
+            self._run.pause()
 
     def resume(self) -> None:
         self._is_paused = False
-        self._run.resume()
+        if self._run is not None:
+            self._run.resume()
 
     def _start(self) -> None:
         """Start the next member; one that fails at once is passed over."""
@@ -157,7 +161,7 @@ class _BalancedRun:
             member = self._balancer.choose(self._untried)
             self._untried.remove(member)
             try:
-                self._run = member.engine.start(self._generation, self)
+                run = self._run = member.engine.start(self._generation, self)
             except _RETRYABLE as error:
                 self._balancer.cool_down(member, error)
                 if not self._untried:
@@ -167,4 +171,4 @@ class _BalancedRun:
         self._member = member
         member.running += 1
         if self._is_paused:
-            self._run.pause()
+            run.pause()

@@ -34,11 +34,12 @@ class Playback(Generic[_Item]):
         self._on_end = on_end
         self._may_play = asyncio.Event()
         self._may_play.set()
-        self._task = asyncio.create_task(self._play(), name="playback")
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._play(), name="playback")
         self._task.add_done_callback(self._end)
 
     def stop(self) -> None:
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def pause(self) -> None:
         self._may_play.clear()
@@ -53,6 +54,7 @@ class Playback(Generic[_Item]):
                 self._emit(item)
 
     def _end(self, task: asyncio.Task[Any]) -> None:
+        self._task = None  # the traceback of its exception refers to this run
         error = None if task.cancelled() else task.exception()
         if error is None or isinstance(error, HeadraceError):
             self._on_end(error)

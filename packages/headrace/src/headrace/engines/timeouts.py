@@ -92,6 +92,7 @@ class _TimedRun:
             self._listener.on_events(events)
 
     def on_end(self, error: HeadraceError | None) -> None:
+        self._run = None  # it refers to this listener
         if self._timer is not None:
             self._timer.cancel()
         if not self._expired:

@@ -71,9 +71,9 @@ class UpstreamEngine:
         id = uuid4().hex
         body = self._protocol.encode(generation, id)
         run = _UpstreamRun(self, self._transport.upstream, self._protocol.reader(generation), listener)
-        run.request = self._transport.post(self._protocol.path, body, run)
+        request = run.request = self._transport.post(self._protocol.path, body, run)
         if endpoint := self._protocol.dialect.abort:
-            run.abort = partial(_Abort, self._transport, endpoint, id, run.request)
+            run.abort = partial(_Abort, self._transport, endpoint, id, request)
         self.running += 1
         return run
 
@@ -101,7 +101,7 @@ class _State(Enum):
 class _UpstreamRun:
     """A response's listener below, a run above; see the module's docstring."""
 
-    request: Run
+    request: Run | None = None
     abort: Callable[[], object] | None = None
     """Stops the request as a server needs it that ignores a disconnect."""
 
@@ -126,14 +126,16 @@ class _UpstreamRun:
         self._state = _State.OVER
         if self.abort is not None and was_running and self._error is None:
             self.abort()
-        else:
+        elif self.request is not None:
             self.request.stop()
 
     def pause(self) -> None:
-        self.request.pause()
+        if self.request is not None:
+            self.request.pause()
 
     def resume(self) -> None:
-        self.request.resume()
+        if self.request is not None:
+            self.request.resume()
 
     # --- as the response's listener ---------------------------------------------------------------------
 
@@ -179,9 +181,11 @@ class _UpstreamRun:
         elif state in (_State.HEAD, _State.STREAM, _State.WHOLE):
             self._error = error
         self._engine.running -= 1
-        if self._error is not None and self._error.public != self._error.message:
-            _LOGGER.warning("%s", self._upstream.without_key(self._error.message))
-        self._listener.on_end(self._error)
+        # The request refers to this listener, and so does the error's traceback.
+        reason, self._error, self.request, self.abort = self._error, None, None, None
+        if reason is not None and reason.public != reason.message:
+            _LOGGER.warning("%s", self._upstream.without_key(reason.message))
+        self._listener.on_end(reason)
 
     # --- endings ----------------------------------------------------------------------------------------
 
@@ -255,3 +259,4 @@ class _Abort:
     def on_end(self, error: HeadraceError | None) -> None:  # noqa: ARG002 - then closing is all that is left
         self._timer.cancel()
         self._aborted.stop()
+        del self._aborted, self._request  # the latter refers to this listener

@@ -94,9 +94,11 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
+        max_waiting=settings.max_waiting,
+        max_waiting_per_key=settings.max_waiting_per_key,
     )
     limited = TimeoutEngine(engine, _timeouts(settings))
-    return Model(_names(name, settings), limited, format, template)
+    return Model(_names(name, settings), limited, format, template, engine.context)
 
 
 def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:

@@ -7,6 +7,7 @@ import msgspec
 from headrace.engines import Engine, Generation
 from headrace.errors import RequestError
 from headrace.formats import Format
+from headrace.models.size_limits import check_request
 from headrace.parsing import OutputParser
 from headrace.prompts import ChatTemplate, render_request
 from headrace.wire import ChatRequest
@@ -22,17 +23,28 @@ class Model(msgspec.Struct, frozen=True):
         engine: generates text.
         format: the markup of that text.
         template: renders the prompt; None if the engine takes messages.
+        context: tokens of prompt and answer together; 0 if unknown.
     """
 
     names: Sequence[str]
     engine: Engine
     format: Format
     template: ChatTemplate | None
+    context: int = 0
 
-    def generation(self, request: ChatRequest) -> Generation:
-        """Render a request for the engine."""
+    def generation(self, request: ChatRequest, owner: str = "") -> Generation:
+        """Render a request for the engine.
+
+        Args:
+            request: the request.
+            owner: id of the caller's API key.
+
+        Raises:
+            RequestError: the template rejects the messages; 1261, they cannot fit into the context.
+        """
+        check_request(request, self.context)
         prompt = "" if self.template is None else render_request(self.template, request, self.format)
-        return Generation(prompt, request)
+        return Generation(prompt, request, owner=owner)
 
     def parser(self, request: ChatRequest) -> OutputParser:
         """Create a parser for the answer to a request."""

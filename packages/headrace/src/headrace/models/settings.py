@@ -121,6 +121,20 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
         ),
     ] = -1
 
+    max_waiting: Annotated[
+        int,
+        unit("N", least=0),
+        describe("number of requests that can wait for a slot; further ones get status 429 (1305)"),
+    ] = 512
+    max_waiting_per_key: Annotated[
+        int,
+        unit("N", least=0),
+        describe(
+            "number of requests of one API key that can wait for a slot; further ones get status 429 (1302)."
+            " Keys are served in turn. Without API keys, only --max-waiting applies"
+        ),
+    ] = 128
+
     def __post_init__(self) -> None:
         if self.slots * self.context > _INT32:
             msg = f"slots × context is {self.slots * self.context}; it must be at most {_INT32}"

@@ -20,7 +20,7 @@ from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
 from headrace.server.origins import check_origin
-from headrace.server.request_reader import RequestReader
+from headrace.server.request_reader import RequestReader, Workers, default_body_size
 from headrace.server.response_writer import ResponseWriter, new_interpreter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
@@ -58,7 +58,9 @@ class App:
         self.endpoints: dict[str, Endpoint] = {}
         """The endpoints that start a turn, by path."""
         self._endpoints_by_id: dict[str, Endpoint] = {}
-        reader = RequestReader(self._keys, settings.max_body_size)
+        self._workers = Workers()
+        max_body_size = settings.max_body_size or default_body_size(models)
+        reader = RequestReader(self._keys, max_body_size, self._plan, self._workers)
         always_resumable = settings.turns.resume == "always"
         for prefix in PREFIXES:
             writer = ResponseWriter(
@@ -108,10 +110,10 @@ class App:
             if endpoint is None:
                 await self._starlette(scope, receive, send)
 
-    def _plan(self, request: ChatRequest) -> Plan:
+    def _plan(self, request: ChatRequest, owner: str) -> Plan:
         model = self._models.find(request.model)
         interpreter = partial(new_interpreter, model, request)
-        return Plan(model.names[0], model.engine, model.generation(request), interpreter)
+        return Plan(model.names[0], model.engine, model.generation(request, owner), interpreter)
 
     def _find(self, path: str) -> Endpoint | None:
         """Return the endpoint of a path that concerns turns."""
@@ -122,6 +124,7 @@ class App:
         await send({"type": "lifespan.startup.complete"})
         with suppress(asyncio.CancelledError):  # uvicorn sends no shutdown event after a second signal
             await receive()
+        self._workers.close()
         await self._turns.close()
         await self._models.close()
         await send({"type": "lifespan.shutdown.complete"})

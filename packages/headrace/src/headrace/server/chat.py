@@ -29,10 +29,10 @@ class ChatEndpoint:
         self._always_resumable = always_resumable
 
     async def __call__(self, connection: HttpConnection) -> None:
-        owner, request, body = await self._reader.read(connection)
+        plan = await self._reader.read(connection)
         resumable = self._always_resumable or connection.headers.get(RESUMABLE) == "1"
-        turn = await self._turns.start(request, body, owner, resumable=resumable)
-        if request.stream:
+        turn = await self._turns.start(plan, resumable=resumable)
+        if plan.generation.request.stream:
             await self._writer.stream(connection, turn, numbered=resumable)
         elif completion := await self._writer.wait_for_completion(connection, turn):
             encoded = msgspec.json.encode(completion, order="sorted")

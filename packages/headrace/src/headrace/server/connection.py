@@ -56,7 +56,7 @@ class HttpConnection:
         if self.method not in allowed:
             raise _MethodError(self.path, self.method, allowed)
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int) -> bytearray:
         """Receive the complete body.
 
         Raises:
@@ -66,20 +66,18 @@ class HttpConnection:
         if encoding.lower() != "identity":
             msg = f"Content-Encoding is {encoding}; send the body without compression"
             raise RequestError(msg, code="1210", status=415)
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()  # not a list of parts, which would fragment the heap
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 msg = "the client disconnected before the request was complete"
                 raise RequestError(msg, code="1210")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
+            body += message.get("body", b"")
+            if len(body) > limit:
                 msg = f"the body is larger than {limit} bytes; send less, or increase --max-body-size"
                 raise RequestError(msg, code="1210")
             if not message.get("more_body"):
-                return b"".join(parts)
+                return body
 
     async def until_disconnect(self) -> None:
         """Wait until the client disconnects."""

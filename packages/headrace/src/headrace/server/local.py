@@ -7,7 +7,6 @@
 """
 
 import errno
-import gc
 import resource
 import signal
 import socket
@@ -20,6 +19,7 @@ from typing import Any, Final, Self
 import uvicorn
 
 from headrace.errors import RequestError
+from headrace.server import memory
 from headrace.server.connections import Connections
 from headrace.server.http_protocol import HttpProtocol, Limits
 from headrace.server.settings import Settings
@@ -100,11 +100,7 @@ def url_of(listener: socket.socket) -> str:
 
 def run(app: Any, listener: socket.socket, settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP, then wait up to `shutdown_timeout` seconds for open streams."""
-    # Objects created at startup live as long as the process. Without freezing them, each full collection
-    # with thousands of open streams would traverse them and delay every stream by 100 ms or more.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 1_000)
+    memory.tune()
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,21 +1,76 @@
-"""Reading a request that starts a turn: authentication, limits and decoding, the same for every endpoint."""
+"""Reading a request that starts a turn: authentication, limits, decoding and planning, for every endpoint.
 
-from typing import NamedTuple
+A body of a few kilobytes is decoded and rendered at once. For a larger one, other clients' streams would have
+to wait, so that happens in a thread of a small pool.
+"""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from headrace.errors import LimitError
+from headrace.models import ModelRegistry
+from headrace.models.size_limits import BODY_BYTES, BYTES_PER_TOKEN, check_body
 from headrace.server.connection import HttpConnection
 from headrace.server.keys import ApiKeys
-from headrace.wire import ChatRequest, decode_request
+from headrace.server.memory import trim
+from headrace.turns import Plan, Planner
+from headrace.wire import decode_request
 
-__all__ = ["ReceivedRequest", "RequestReader"]
+__all__ = ["RequestReader", "Workers", "default_body_size"]
+
+T = TypeVar("T")
+
+_SMALL: Final = 4096  # bytes; decoding and rendering one takes less than 5 ms, whatever it contains
+_THREADS: Final = 2  # they share the GIL with the event loop
+_MAX_QUEUED: Final = 64  # bodies that may wait for a thread
+_TRIM_INTERVAL: Final = 1.0  # seconds
+_UNKNOWN_CONTEXT_BYTES: Final = 32 * 1024 * 1024
 
 
-class ReceivedRequest(NamedTuple):
-    """An authenticated request, decoded and as received."""
+def default_body_size(models: ModelRegistry) -> int:
+    """Return the bytes of the largest body that a model could answer."""
+    if not all(model.context for model in models.models):
+        return _UNKNOWN_CONTEXT_BYTES
+    return BODY_BYTES + BYTES_PER_TOKEN * max((model.context for model in models.models), default=0)
 
-    owner: str
-    """The id of the caller's key."""
-    request: ChatRequest
-    body: bytes
+
+class Workers:
+    """A bounded pool of threads, for what would block the event loop."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, "worker")
+        self._queued = 0
+        self._last_trim = 0.0
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function in a thread.
+
+        Raises:
+            LimitError: 1305, too many calls are waiting.
+        """
+        if self._queued >= _THREADS + _MAX_QUEUED:
+            msg = f"{_MAX_QUEUED} large requests are waiting to be read; try again later"
+            raise LimitError(msg, code="1305")
+        self._queued += 1
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._pool, function, *arguments)
+        finally:
+            self._queued -= 1
+            if loop.time() - self._last_trim > _TRIM_INTERVAL:
+                self._last_trim = loop.time()
+                loop.call_later(_TRIM_INTERVAL / 2, self._trim)
+
+    def _trim(self) -> None:
+        with suppress(RuntimeError):  # closed
+            self._pool.submit(trim)
+
+    def close(self) -> None:
+        """Start no further call."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class RequestReader:
@@ -24,20 +79,31 @@ class RequestReader:
     Args:
         keys: the API keys of the server.
         max_body_size: the limit of a request body in bytes.
+        planner: plans the request.
+        workers: read large bodies.
     """
 
-    def __init__(self, keys: ApiKeys, max_body_size: int) -> None:
+    def __init__(self, keys: ApiKeys, max_body_size: int, planner: Planner, workers: Workers) -> None:
         self._keys = keys
         self._max_body_size = max_body_size
+        self._planner = planner
+        self._workers = workers
 
-    async def read(self, connection: HttpConnection) -> ReceivedRequest:
-        """Check, read and decode the request of a connection.
+    async def read(self, connection: HttpConnection) -> Plan:
+        """Check, read and plan the request of a connection.
 
         Raises:
             RequestError: the method is not POST, the body exceeds a limit, or a field is invalid.
             AccessError: the API key is missing or wrong.
+            LimitError: too many large bodies are being read.
         """
         connection.check_method("POST")
         owner = self._keys.check(connection.headers)
         body = await connection.body(self._max_body_size)
-        return ReceivedRequest(owner, decode_request(body), body)
+        if len(body) <= _SMALL:
+            return self._plan(body, owner)
+        return await self._workers.run(self._plan, body, owner)
+
+    def _plan(self, body: bytearray, owner: str) -> Plan:
+        check_body(body)
+        return self._planner(decode_request(body), owner)

@@ -28,8 +28,7 @@ class AsyncEndpoint:
         self._reader = reader
 
     async def __call__(self, connection: HttpConnection) -> None:
-        owner, request, body = await self._reader.read(connection)
-        turn = await self._turns.start(request, body, owner, detached=True)
+        turn = await self._turns.start(await self._reader.read(connection), detached=True)
         await _send(connection, turn, {"task_status": "PROCESSING"})
 
 

@@ -36,8 +36,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         describe("how long a stream can be silent before a comment is sent; must be above 0", "SECONDS"),
     ] = 8.0
     max_body_size: Annotated[
-        Bytes, describe("size limit of a request body; larger requests get status 400")
-    ] = 32 * 1024 * 1024
+        Bytes | None,
+        describe(
+            "size limit of a request body; larger requests get status 400",
+            "BYTES",
+            default="4 MiB and 64 bytes for each token of the largest context served; 32 MiB if a model's"
+            " context is unknown",
+        ),
+    ] = None
     request_timeout: Annotated[
         float,
         unit("SECONDS", least=0.1, most=1e9),

@@ -3,7 +3,7 @@
 from headrace.turns.interpreter import Interpreter
 from headrace.turns.log import LogReader, MemoryLog
 from headrace.turns.outcome import CancelledBy, OutcomeLogger, TurnObserver, TurnOutcome
-from headrace.turns.plan import Plan
+from headrace.turns.plan import Plan, Planner
 from headrace.turns.registry import TurnRegistry, new_turn_id
 from headrace.turns.settings import TurnSettings
 from headrace.turns.stores import STORES, check_store, open_store
@@ -17,6 +17,7 @@ __all__ = [
     "MemoryLog",
     "OutcomeLogger",
     "Plan",
+    "Planner",
     "Turn",
     "TurnObserver",
     "TurnOutcome",

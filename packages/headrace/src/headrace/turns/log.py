@@ -155,7 +155,13 @@ class MemoryLog:
         if self.count - self._offset >= 2 * _BLOCK:
             self._pack()
         if self.has_ending and has_grown and count == self.count:
-            self._on_end()
+            on_end = self._on_end
+            self.unwatch()
+            on_end()
+
+    def unwatch(self) -> None:
+        """Call back no more, so that the log no longer refers to its turn: neither waits for a collection."""
+        self._on_end = self._on_orphaned = _nothing
 
     def drop_unpublished(self) -> None:
         """Remove the events that no reader has seen."""
@@ -256,3 +262,4 @@ class LogReader:
     def close(self) -> None:
         """Detach from the log."""
         self._log.detach(self)
+        self.on_news = _nothing

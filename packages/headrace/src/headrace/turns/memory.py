@@ -4,7 +4,8 @@ import asyncio
 import math
 import secrets
 import time
-from typing import Final
+from sys import getsizeof
+from typing import Final, NamedTuple
 
 from headrace.turns.log import ENDINGS, Logged
 from headrace.turns.settings import TurnSettings
@@ -25,8 +26,10 @@ from headrace.turns.store import (
 
 __all__ = ["MemoryStore"]
 
-_EVICTION_INTERVAL: Final = 30.0  # seconds, at most: each eviction visits every turn
+_EVICTION_INTERVAL: Final = 30.0  # seconds, at most: each eviction visits every unfinished turn
+_TURN_BYTES: Final = 800  # of a turn, besides its body and its events
 _EVENT_BYTES: Final = 80  # of an event, besides its text
+_MAX_TOMBSTONES: Final = 50_000  # each takes some 300 bytes
 
 
 class MemoryStore:
@@ -51,23 +54,24 @@ class MemoryStore:
         if header.request_id:
             key = (header.owner, header.request_id)
             existing = shared.by_request.get(key, replaces)
-            if existing in shared.turns and existing != replaces:
+            if existing != replaces:
                 return existing
             shared.by_request[key] = header.id
-        shared.turns[header.id] = _Record(header, body, self.process)
+        shared.begin(_Record(header, body, self.process))
         return header.id
 
     async def load(self, id: str) -> StoredTurn | None:
-        record = self._shared.turns.get(id)
-        if record is None:
-            return None
-        return StoredTurn(record.header, record.body, record.after(0), record.evicted)
+        if record := self._shared.turns.get(id):
+            return StoredTurn(record.header, record.body, record.after(0))
+        if tombstone := self._shared.tombstones.get(id):
+            return StoredTurn(tombstone.header, b"", Tail([], Cursor(0, 0)), tombstone.reason)
+        return None
 
     def append(self, append: Append) -> None:
         """Save events; `done` is called at once."""
         record = self._shared.turns.get(append.id)
-        if record is None or record.evicted:
-            append.done(GoneError(append.id, record.evicted if record else UNKNOWN))
+        if record is None:
+            append.done(self._shared.gone(append.id))
         elif record.cursor == append.after:
             record.events += append.events
             record.cursor = append.end
@@ -128,8 +132,8 @@ class MemoryStore:
 
     def _find(self, id: str) -> "_Record":
         record = self._shared.turns.get(id)
-        if record is None or record.evicted:
-            raise GoneError(id, record.evicted if record else UNKNOWN)
+        if record is None:
+            raise self._shared.gone(id)
         return record
 
 
@@ -145,7 +149,6 @@ class _Record:
         self.written = time.monotonic()
         self.read = -math.inf
         self.size = 0  # set at the ending
-        self.evicted = ""
         self.change: asyncio.Future[None] | None = None
 
     def after(self, position: int) -> Tail:
@@ -162,11 +165,13 @@ class _Record:
             self.change.set_result(None)
             self.change = None
 
-    def evict(self, reason: str) -> None:
-        self.evicted = reason
-        self.body = b""
-        self.events = []
-        self.notify()
+
+class _Tombstone(NamedTuple):
+    """An evicted turn."""
+
+    header: TurnHeader
+    reason: str
+    written: float
 
 
 class _SharedState:
@@ -174,34 +179,49 @@ class _SharedState:
 
     def __init__(self) -> None:
         self.turns: dict[str, _Record] = {}
+        self.tombstones: dict[str, _Tombstone] = {}  # in the order of their evictions
         self.by_request: dict[tuple[str, str], str] = {}
         self.heartbeats: dict[str, float] = {}
-        self._ended: dict[str, None] = {}  # in order of their endings
+        self._unfinished: dict[str, _Record] = {}
+        self._ended: dict[str, _Record] = {}  # in the order of their endings
         self._size = 0
+
+    def begin(self, record: _Record) -> None:
+        self.turns[record.header.id] = self._unfinished[record.header.id] = record
 
     def end(self, record: _Record, limit: int) -> None:
         """Add the size of a finished log, and evict the oldest finished ones above the limit."""
-        texts = sum(len(getattr(event, "text", "")) for event in record.events)
-        record.size = len(record.body) + texts + _EVENT_BYTES * len(record.events)
+        texts = sum(getsizeof(getattr(event, "text", "")) for event in record.events)
+        record.size = _TURN_BYTES + len(record.body) + texts + _EVENT_BYTES * len(record.events)
         self._size += record.size
-        self._ended[record.header.id] = None
+        self._ended[record.header.id] = record
+        del self._unfinished[record.header.id]
         while self._size > limit and len(self._ended) > 1:
-            self._evict(next(iter(self._ended)), NO_ROOM)
+            self._evict(next(iter(self._ended.values())), NO_ROOM)
 
     def evict_old(self, oldest_log: float, oldest_tombstone: float) -> None:
         """Evict logs last written before `oldest_log`; delete tombstones from before `oldest_tombstone`."""
-        for id, record in list(self.turns.items()):
-            if not record.evicted and record.written < oldest_log:
-                self._evict(id, RETENTION_OVER)
-            if record.evicted and record.written < oldest_tombstone:
-                del self.turns[id]
-                key = (record.header.owner, record.header.request_id)
-                if self.by_request.get(key) == id:
-                    del self.by_request[key]
+        for record in [*self._unfinished.values()]:
+            if record.written < oldest_log:
+                self._evict(record, RETENTION_OVER)
+        while self._ended and (record := next(iter(self._ended.values()))).written < oldest_log:
+            self._evict(record, RETENTION_OVER)
+        while self.tombstones and next(iter(self.tombstones.values())).written < oldest_tombstone:
+            self.tombstones.pop(next(iter(self.tombstones)))
 
-    def _evict(self, id: str, reason: str) -> None:
-        record = self.turns[id]
-        if id in self._ended:
-            del self._ended[id]
+    def gone(self, id: str) -> GoneError:
+        tombstone = self.tombstones.get(id)
+        return GoneError(id, tombstone.reason if tombstone else UNKNOWN)
+
+    def _evict(self, record: _Record, reason: str) -> None:
+        header = record.header
+        del self.turns[header.id]
+        if self._ended.pop(header.id, None):
             self._size -= record.size
-        record.evict(reason)
+        self._unfinished.pop(header.id, None)
+        if self.by_request.get((header.owner, header.request_id)) == header.id:
+            del self.by_request[header.owner, header.request_id]
+        self.tombstones[header.id] = _Tombstone(header, reason, record.written)
+        if len(self.tombstones) > _MAX_TOMBSTONES:
+            self.tombstones.pop(next(iter(self.tombstones)))
+        record.notify()

@@ -27,5 +27,5 @@ class Plan(msgspec.Struct, frozen=True):
     new_interpreter: Callable[[], Interpreter]
 
 
-Planner = Callable[[ChatRequest], Plan]
-"""Plans a request; raises `HeadraceError` if this process cannot serve it."""
+Planner = Callable[[ChatRequest, str], Plan]
+"""Plans a request of the owner of a key; raises `HeadraceError` if this process cannot serve it."""

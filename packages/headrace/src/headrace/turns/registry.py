@@ -5,19 +5,21 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
 
-from headrace.errors import RequestError
+from headrace.errors import LimitError, RequestError
 from headrace.turns.outcome import TurnObserver, TurnOutcome
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore
 from headrace.turns.turn import Turn
-from headrace.wire import ChatRequest, decode_request
+from headrace.wire import ChatRequest, decode_request, encode_request
 
 __all__ = ["TurnRegistry", "new_turn_id"]
 
@@ -37,9 +39,15 @@ class _NewTurn(NamedTuple):
     """A turn that is about to start."""
 
     header: TurnHeader
-    request: ChatRequest
-    body: bytes
     plan: Plan
+
+    @property
+    def request(self) -> ChatRequest:
+        return self.plan.generation.request
+
+    @property
+    def body(self) -> bytes:
+        return encode_request(self.request)
 
 
 class TurnRegistry:
@@ -47,7 +55,7 @@ class TurnRegistry:
 
     Args:
         store: where turns are kept.
-        planner: plans how to serve a request.
+        planner: plans how to serve a request whose producer has died.
         settings: which turns are kept, and for how long.
         observers: receive the outcome of every turn that this process ends.
     """
@@ -60,46 +68,48 @@ class TurnRegistry:
         observers: Sequence[TurnObserver] = (),
     ) -> None:
         self._store = store
-        self._planner = planner
+        self.planner = planner
         self._settings = settings
         self._observers = observers
         self._turns: dict[str, Turn] = {}
+        self._detached: Counter[str] = Counter()  # unfinished asynchronous turns by owner
         self._uncertain: dict[str, str] = {}  # turns whose creation may have succeeded, and their owners
         self._is_closing = False
         self._heartbeat: asyncio.Task[None] | None = None
 
-    async def start(
-        self,
-        request: ChatRequest,
-        body: bytes,
-        owner: str,
-        *,
-        resumable: bool = False,
-        detached: bool = False,
-    ) -> Turn:
+    async def start(self, plan: Plan, *, resumable: bool = False, detached: bool = False) -> Turn:
         """Start a turn, or attach to the one with the same `request_id`.
 
         Args:
-            request: the request to answer.
-            body: the request as received.
-            owner: id of the caller's API key.
+            plan: the request and its owner, and how to serve it.
             resumable: the caller has requested a resumable turn.
             detached: the turn needs no reader.
 
         Raises:
-            RequestError: the request cannot be served; 1231: its `request_id` is in use by a running turn.
+            RequestError: 1231, the `request_id` is in use by a running turn.
+            LimitError: 1302 or 1305, too many asynchronous turns are unfinished.
             StoreError: the store is unavailable.
         """
-        plan = self._planner(request)  # rejects invalid requests before anything is stored
+        if not detached:
+            return await self._start(plan, resumable=resumable)
+        owner = plan.generation.owner
+        self._check_detached(owner)
+        self._detached[owner] += 1  # until the turn itself is counted
+        try:
+            return await self._start(plan, detached=True)
+        finally:
+            self._detached[owner] -= 1
+
+    async def _start(self, plan: Plan, *, resumable: bool = False, detached: bool = False) -> Turn:
         now = time.time()
         header = TurnHeader(
             id=new_turn_id(now),
-            owner=owner,
+            owner=plan.generation.owner,
             created=int(now),
-            request_id=request.request_id or "",
+            request_id=plan.generation.request.request_id or "",
             detached=detached,
         )
-        new = _NewTurn(header, request, body, plan)
+        new = _NewTurn(header, plan)
         always = self._settings.resume == "always"
         if not (resumable or detached or header.request_id or always):
             return self._produce(new, None)
@@ -143,11 +153,20 @@ class TurnRegistry:
         self._turns.clear()
         await self._store.close()
 
+    def _check_detached(self, owner: str) -> None:
+        own, total = self._detached[owner], self._detached.total()
+        if owner and own >= self._settings.max_async_per_key:
+            msg = f"{own} asynchronous requests of this key are unfinished; wait for their results"
+            raise LimitError(msg, code="1302")
+        if total >= self._settings.max_async:
+            msg = f"{total} asynchronous requests are unfinished; try again later"
+            raise LimitError(msg, code="1305")
+
     def _turn(self, header: TurnHeader, request: ChatRequest, store: TurnStore | None) -> Turn:
         turn = Turn(
             header,
             request,
-            self._planner,
+            partial(self.planner, request, header.owner),
             self._settings,
             store=store,
             on_released=self._forget,
@@ -155,6 +174,8 @@ class TurnRegistry:
         )
         if store is not None:
             self._turns[turn.id] = turn
+            if header.detached:
+                self._detached[header.owner] += 1
         return turn
 
     def _produce(self, new: _NewTurn, store: TurnStore | None) -> Turn:
@@ -205,7 +226,9 @@ class TurnRegistry:
         return self._turns[id]
 
     def _forget(self, turn: Turn) -> None:
-        self._turns.pop(turn.id, None)
+        header = turn.header
+        if self._turns.pop(turn.id, None) and header.detached:
+            self._detached[header.owner] -= 1
 
     def _notify_observers(self, outcome: TurnOutcome) -> None:
         loop = asyncio.get_running_loop()

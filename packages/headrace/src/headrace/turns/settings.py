@@ -76,6 +76,19 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
             " turns; at least 0.1"
         ),
     ] = 6.0
+    max_async: Annotated[
+        int,
+        unit("N", least=0),
+        describe("number of unfinished asynchronous requests; further ones get status 429 (1305)"),
+    ] = 256
+    max_async_per_key: Annotated[
+        int,
+        unit("N", least=0),
+        describe(
+            "number of unfinished asynchronous requests of one API key; further ones get status 429 (1302)."
+            " Without API keys, only --max-async applies"
+        ),
+    ] = 64
     retention: Annotated[
         _PositiveSeconds, describe("how long to keep the log of a turn after its last event; at least 0.1")
     ] = 3600.0

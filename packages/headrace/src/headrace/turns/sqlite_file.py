@@ -59,6 +59,8 @@ CREATE TABLE IF NOT EXISTS request (
 CREATE TABLE IF NOT EXISTS reader (turn TEXT PRIMARY KEY, read REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS process (id TEXT PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS turn_by_age ON turn (gone, ended, began);
+CREATE INDEX IF NOT EXISTS tombstone_by_age ON turn (began) WHERE gone != '';
+CREATE INDEX IF NOT EXISTS request_by_turn ON request (turn);
 """
 _APPEND: Final = """
 INSERT OR IGNORE INTO entry (turn, position, written, events)
@@ -72,9 +74,20 @@ FROM turn WHERE id = ?
 _WRITTEN: Final = """
 coalesce((SELECT written FROM entry WHERE turn = turn.id ORDER BY position DESC LIMIT 1), began)
 """
+_EXPIRED: Final = f"SELECT id FROM turn WHERE gone = '' AND {_WRITTEN} < ? LIMIT ?"  # noqa: S608
+_OLDEST_ENDED: Final = """
+SELECT id, length(body) + (SELECT total(length(events)) FROM entry WHERE turn = id)
+FROM turn WHERE gone = '' AND ended = 1 ORDER BY began LIMIT ?
+"""
+_OLD_TOMBSTONES: Final = "SELECT id, began FROM turn WHERE gone != '' ORDER BY began LIMIT ?"
+_PAGES: Final = """
+SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size
+"""
 _BUSY_TIMEOUT: Final = 2.0  # seconds to wait for another process's transaction
 _EVICTION_INTERVAL: Final = 30.0  # seconds, at most
-_MAX_EVICTED: Final = 100  # turns per transaction: other processes wait for the file meanwhile
+_MAX_EVICTED: Final = 200  # turns per transaction: other processes wait for the file meanwhile
+_TOMBSTONE_SHARE: Final = 2048  # bytes of the file's limit for each tombstone, which takes some 300
+_MAX_WAL: Final = 2**22  # bytes
 
 _decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 
@@ -135,10 +148,12 @@ class SqliteFile:
         return {id: tail for id, tail in tails.items() if tail.cursor != cursors[id]}
 
     def insert(self, batch: Sequence[Append]) -> list[AppendResult]:
-        """Insert a batch in one transaction."""
+        """Insert a batch in one transaction; evict finished turns if the file becomes too large."""
         self._polled = {}  # this connection's own writes do not change `data_version`
         with self._transaction() as sql:
-            return [_insert(sql, append) for append in batch]
+            results = [_insert(sql, append) for append in batch]
+            _make_room(sql, self._size)
+            return results
 
     def take_over(self, id: str, fence: int, process: str) -> bool:
         self._polled = {}
@@ -164,9 +179,19 @@ class SqliteFile:
         now = time.time()
         with self._transaction() as sql:
             sql.execute("REPLACE INTO process VALUES (?, ?)", (process, now))
-            if now - self._last_eviction >= min(_EVICTION_INTERVAL, self._retention / 4):
-                self._last_eviction = now
-                self._evict_old(sql, now)
+
+    def evict(self) -> bool:
+        """Evict logs that are too old or too many, and forget tombstones; return whether some are left."""
+        now = time.time()
+        is_due = now - self._last_eviction >= min(_EVICTION_INTERVAL, self._retention / 4)
+        with self._transaction() as sql:
+            old = _expired(sql, now - self._retention) if is_due else []
+            _evict(sql, old, RETENTION_OVER)
+            forgotten = _forget(sql, now - self._tombstone_ttl, self._size // _TOMBSTONE_SHARE)
+            evicted = _make_room(sql, self._size)
+        if is_due and len(old) < _MAX_EVICTED:
+            self._last_eviction = now
+        return max(len(old), evicted, forgotten) >= _MAX_EVICTED
 
     def heartbeat_age(self, process: str) -> float | None:
         """Return the seconds since a process's last heartbeat; None if it has shut down.
@@ -209,7 +234,9 @@ class SqliteFile:
     def _open(self) -> sqlite3.Connection:
         sql = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
+            sql.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
             _begin_wal(sql)
+            sql.execute(f"PRAGMA journal_size_limit = {_MAX_WAL}")
             sql.execute("PRAGMA synchronous = NORMAL")
             sql.executescript(_SCHEMA)
         except sqlite3.Error:
@@ -217,37 +244,6 @@ class SqliteFile:
             raise
         self._connection = sql
         return sql
-
-    def _evict_old(self, sql: sqlite3.Connection, now: float) -> None:
-        """Evict logs after their retention time, then the oldest finished ones if the file is too large."""
-        old = sql.execute(
-            f"SELECT id FROM turn WHERE gone = '' AND {_WRITTEN} < ? LIMIT ?",  # noqa: S608
-            (now - self._retention, _MAX_EVICTED),
-        )
-        _evict(sql, [id for (id,) in old], RETENTION_OVER)
-        (used,) = sql.execute(
-            "SELECT (page_count - freelist_count) * page_size"
-            " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-        ).fetchone()
-        if used > self._size:
-            ended = sql.execute(
-                "SELECT id, length(body) + (SELECT total(length(events)) FROM entry WHERE turn = id)"
-                " FROM turn WHERE gone = '' AND ended = 1 ORDER BY began LIMIT ?",
-                (_MAX_EVICTED,),
-            )
-            evicted = []
-            for id, bytes_of_turn in ended:
-                evicted.append(id)
-                used -= bytes_of_turn
-                if used <= self._size:
-                    break
-            _evict(sql, evicted, NO_ROOM)
-        oldest = now - self._tombstone_ttl
-        expired = "SELECT id FROM turn WHERE gone != '' AND began < ?"
-        sql.execute(f"DELETE FROM request WHERE turn IN ({expired})", (oldest,))  # noqa: S608
-        sql.execute(f"DELETE FROM turn WHERE id IN ({expired})", (oldest,))  # noqa: S608
-        sql.execute("DELETE FROM reader WHERE read < ?", (oldest,))
-        sql.execute("DELETE FROM process WHERE beat < ?", (oldest,))
 
 
 def _begin_wal(sql: sqlite3.Connection) -> None:
@@ -310,7 +306,45 @@ def _check(id: str, row: tuple[int, str, str, int] | None) -> None:
         raise GoneError(id, row[2])
 
 
+def _make_room(sql: sqlite3.Connection, size: int) -> int:
+    """Evict the oldest finished turns if more than `size` bytes are used; else return pages to the system.
+
+    Returns how many turns or pages.
+    """
+    pages, free, page = sql.execute(_PAGES).fetchone()
+    excess = (pages - free) * page - size
+    if excess <= 0:
+        unneeded: int = min(pages - size // page, _MAX_EVICTED)  # the file was larger, or its limit was
+        for _ in range(unneeded):
+            sql.execute("PRAGMA incremental_vacuum(1)")
+        return max(unneeded, 0)
+    ids = []
+    for id, bytes_of_turn in sql.execute(_OLDEST_ENDED, (_MAX_EVICTED,)):
+        ids.append(id)
+        excess -= bytes_of_turn
+        if excess <= 0:
+            break
+    _evict(sql, ids, NO_ROOM)
+    return len(ids)
+
+
+def _expired(sql: sqlite3.Connection, oldest: float) -> list[str]:
+    """Return turns that were last written before `oldest`."""
+    return [id for (id,) in sql.execute(_EXPIRED, (oldest, _MAX_EVICTED))]
+
+
 def _evict(sql: sqlite3.Connection, ids: Sequence[str], reason: str) -> None:
-    for id in ids:
-        sql.execute("UPDATE turn SET gone = ?, body = x'' WHERE id = ?", (reason, id))
-        sql.execute("DELETE FROM entry WHERE turn = ?", (id,))
+    sql.executemany("UPDATE turn SET gone = ?, body = x'' WHERE id = ?", [(reason, id) for id in ids])
+    sql.executemany("DELETE FROM entry WHERE turn = ?", [(id,) for id in ids])
+
+
+def _forget(sql: sqlite3.Connection, oldest: float, most: int) -> int:
+    """Delete tombstones from before `oldest`, and those beyond the newest `most`; return how many."""
+    (number,) = sql.execute("SELECT count(*) FROM turn WHERE gone != ''").fetchone()
+    found = sql.execute(_OLD_TOMBSTONES, (_MAX_EVICTED,)).fetchall()
+    ids = [(id,) for at, (id, began) in enumerate(found) if began < oldest or number - at > most]
+    sql.executemany("DELETE FROM request WHERE turn = ?", ids)
+    sql.executemany("DELETE FROM turn WHERE id = ?", ids)
+    sql.execute("DELETE FROM reader WHERE read < ?", (oldest,))
+    sql.execute("DELETE FROM process WHERE beat < ?", (oldest,))
+    return len(ids)

@@ -36,7 +36,7 @@ from headrace.turns.outcome import (
     TurnRecord,
     received_finish,
 )
-from headrace.turns.plan import Plan, Planner
+from headrace.turns.plan import Plan
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import GoneError, StoreError, Tail, TurnHeader, TurnStore
 from headrace.turns.writer import Writer
@@ -61,7 +61,7 @@ class Turn:
     Args:
         header: its metadata.
         request: the request to answer.
-        planner: plans how to serve the request.
+        planner: plans how to serve the request, after the death of another producer.
         settings: timeouts, and what to do if the store fails.
         store: where the log is saved. None: nowhere; the turn is cancelled when its last reader detaches.
         on_released: called when this process no longer needs to know the turn.
@@ -72,7 +72,7 @@ class Turn:
         self,
         header: TurnHeader,
         request: ChatRequest,
-        planner: Planner,
+        planner: Callable[[], Plan],
         settings: TurnSettings,
         *,
         store: TurnStore | None = None,
@@ -95,11 +95,7 @@ class Turn:
         self._state = _State.PRODUCING
         self._run: Run | None = None  # until the engine has stopped
         self._writer: Writer | None = None
-        self._follower = (
-            Follower(store, self.id, self.log, settings, lambda: planner(request))
-            if store is not None
-            else None
-        )
+        self._follower = Follower(store, self.id, self.log, settings, planner) if store is not None else None
         self._task: asyncio.Task[bool] | None = None  # follows
         self._requested_end: RequestedEnd | None = None
         self._has_produced_ending = False
@@ -213,7 +209,7 @@ class Turn:
             return  # it is still stopping; `on_end` starts it again
         self._record.engine_started()
         try:
-            plan = self._plan = self._plan or self._planner(self.request)
+            plan = self._plan = self._plan or self._planner()
             if self._store is None:
                 self._run = plan.engine.start(plan.generation, self)
             else:
@@ -333,6 +329,7 @@ class Turn:
             self._watch_readers()
             return
         self._state = _State.DETACHED
+        self.log.unwatch()
         if self._task is not None:
             self._task.cancel()
         self._on_released(self)
@@ -383,6 +380,7 @@ class Turn:
     def _release(self) -> None:
         """Let the registry forget the turn, unless only this process has its ending."""
         if self._writer is None or not self._writer.has_backlog:
+            self._writer = None
             self._on_released(self)
 
     def _report_if_over(self) -> None:
@@ -394,7 +392,7 @@ class Turn:
     def _report_outcome(self) -> None:
         if self._plan is None:  # taken over only to be ended
             with suppress(HeadraceError):
-                self._plan = self._planner(self.request)
+                self._plan = self._planner()
         model = self._plan.model if self._plan else self.request.model
         finish = received_finish(self.log.events, self._plan)
         self._on_finished(self._record.outcome(self.header, model, finish))

@@ -3,6 +3,7 @@
 from headrace.wire.completion import Completion, fold
 from headrace.wire.decode import decode_chunk
 from headrace.wire.decode_request import decode_request
+from headrace.wire.encode_request import encode_request
 from headrace.wire.request import ChatRequest
 
-__all__ = ["ChatRequest", "Completion", "decode_chunk", "decode_request", "fold"]
+__all__ = ["ChatRequest", "Completion", "decode_chunk", "decode_request", "encode_request", "fold"]

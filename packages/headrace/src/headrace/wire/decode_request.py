@@ -13,6 +13,7 @@ from headrace.errors import RequestError
 from headrace.wire.expected import expected, show
 from headrace.wire.json_value import DepthError, decode_json
 from headrace.wire.request import ChatRequest
+from headrace.wire.sampling import decode_sampling
 
 __all__ = ["decode_request"]
 
@@ -25,12 +26,13 @@ _RANGES: Final = {
 _LENGTHS: Final = {"request_id": (6, 64), "user_id": (6, 128)}
 _MAX_TOOLS: Final = 128
 _MAX_STOPS: Final = 4
+_MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES: Final = ("system", "user", "assistant", "tool")
 _KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
 
 
-def decode_request(body: bytes) -> ChatRequest:
+def decode_request(body: bytes | bytearray) -> ChatRequest:
     """Decode and validate a request body.
 
     Raises:
@@ -79,7 +81,7 @@ def _pruned(value: Any) -> Any:
 
 def _convert(fields: dict[str, Any]) -> ChatRequest:
     known = {name: value for name, value in fields.items() if name in _KNOWN_FIELDS}
-    known["extra"] = {name: value for name, value in fields.items() if name not in _KNOWN_FIELDS}
+    known["extra"] = decode_sampling(fields)
     known["raw_tools"] = fields.get("tools") or []
     if isinstance(known.get("request_id"), int | float):  # zai-sdk's own tests send a float
         known["request_id"] = str(known["request_id"])
@@ -229,6 +231,9 @@ def _check_stop(request: ChatRequest) -> None:
         raise RequestError(msg)
     if "" in request.stops:
         msg = 'stop contains ""; leave the empty string out'
+        raise RequestError(msg)
+    if (longest := max(map(len, request.stops), default=0)) > _MAX_STOP:
+        msg = f"stop has a string of {longest} characters; at most {_MAX_STOP} are allowed"
         raise RequestError(msg)
 
 

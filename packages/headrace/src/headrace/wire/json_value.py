@@ -29,7 +29,7 @@ class DepthError(ValueError):
         super().__init__(f"{field or 'the text'} is nested more than {MAX_DEPTH} levels deep")
 
 
-def decode_json(data: bytes | str) -> Any:
+def decode_json(data: bytes | bytearray | str) -> Any:
     """Decode JSON. Numbers beyond a double are infinite; half a surrogate pair becomes U+FFFD.
 
     Raises:
@@ -63,7 +63,7 @@ def _depth_of(value: Any) -> int:
     return depth
 
 
-def _decode_leniently(data: bytes | str, reason: Exception) -> Any:
+def _decode_leniently(data: bytes | bytearray | str, reason: Exception) -> Any:
     """Decode what msgspec rejects and `json.loads` does not; otherwise msgspec explains it better."""
     try:
         value = json.loads(data, parse_constant=_reject)
@@ -78,9 +78,9 @@ def _reject(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _deepest_field(data: bytes | str) -> str:
+def _deepest_field(data: bytes | bytearray | str) -> str:
     """Return the first field of the outermost object that is nested too deeply."""
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    text = data.decode("utf-8", "replace") if not isinstance(data, str) else data
     depth, field = 0, ""
     for token in _TOKEN.finditer(text):
         if token[0] in "[{":

@@ -116,7 +116,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     stream_options: dict[str, Any] | None = None
     extra: dict[str, Any] = {}
-    """Top-level fields beyond the API: tolerated; some are forwarded to an upstream."""
+    """Sampling fields beyond the API (`wire/sampling.py`). Other unknown fields are ignored."""
 
     raw_tools: list[dict[str, Any]] = []
     """`tools` as sent: a chat template renders every key, in the client's order."""

@@ -35,6 +35,7 @@ class Completions:
         format: the model's, for `tool_choice` and `response_format`; None rejects forced calls.
         max_tokens: the default for requests that set none; None for the dialect's.
         prompt_encoder: for a server whose tokens are known; keeps users' texts from becoming special tokens.
+        vocabulary: number of the model's tokens, for `logit_bias`; 0 if unknown.
     """
 
     path: Final = "completions"
@@ -49,30 +50,38 @@ class Completions:
         format: Format | None = None,
         max_tokens: int | None = None,
         prompt_encoder: PromptEncoder | None = None,
+        vocabulary: int = 0,
     ) -> None:
         self.dialect = dialect
         self._upstream = upstream
         self._model = {"model": model} if model else {}
         self._format = format
         self._prompt_encoder = prompt_encoder
+        self._vocabulary = vocabulary
         self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
+        return msgspec.json.encode({**self.fields(generation, id), "prompt": self.prompt(generation)})
+
+    def fields(self, generation: Generation, id: str = "") -> dict[str, Any]:
+        """Return the fields of the request body, without the prompt.
+
+        Raises:
+            RequestError: 1212 or 1214, the server does not support a field of the request.
+        """
         dialect = self.dialect
-        return msgspec.json.encode(
-            {
-                **self._model,
-                "prompt": self._prompt(generation),
-                "stream": True,
-                **({"verbose": True} if self._has_token_ids(generation) else {}),
-                "max_tokens": self._max_tokens,
-                **dialect.fields,
-                **dialect.id_field(id),
-                **dialect.completions,
-                **sampling_fields(generation.request, dialect),
-                **self._structure(generation),
-            }
-        )
+        self._check_biases(generation.request)
+        return {
+            **self._model,
+            "stream": True,
+            **({"verbose": True} if self._has_token_ids(generation) else {}),
+            "max_tokens": self._max_tokens,
+            **dialect.fields,
+            **dialect.id_field(id),
+            **dialect.completions,
+            **sampling_fields(generation.request, dialect),
+            **self._structure(generation),
+        }
 
     def reader(self, generation: Generation) -> "CompletionReader":
         limit = self._max_tokens if generation.request.max_tokens is None else generation.request.max_tokens
@@ -82,7 +91,7 @@ class Completions:
     def _has_token_ids(self, generation: Generation) -> bool:
         return generation.needs_token_ids and self.dialect.token_prompts
 
-    def _prompt(self, generation: Generation) -> str | list[str | int]:
+    def prompt(self, generation: Generation) -> str | list[str | int]:
         """Encode prompt and prefix; the prefix as token ids if the server accepts them."""
         prompt, encoder = generation.prompt, self._prompt_encoder
         parts: list[str | int] = [unescape(prompt)] if encoder is None else encoder.encode(prompt)
@@ -90,6 +99,12 @@ class Completions:
             parts += text.ids if text.ids and self.dialect.token_prompts else (text.text,)
         has_tokens = any(isinstance(part, int) for part in parts)
         return parts if has_tokens else "".join(map(str, parts))
+
+    def _check_biases(self, request: ChatRequest) -> None:
+        largest = max(map(int, request.extra.get("logit_bias", ())), default=-1)
+        if self._vocabulary and largest >= self._vocabulary:
+            msg = f"logit_bias has the token id {largest}; the model has ids 0 to {self._vocabulary - 1}"
+            raise RequestError(msg)
 
     def _structure(self, generation: Generation) -> dict[str, Any]:
         """Return the fields for constrained decoding, if the request needs it."""

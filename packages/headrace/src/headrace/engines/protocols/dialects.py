@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from headrace.wire.request import ChatRequest
+from headrace.wire.sampling import SAMPLING_FIELDS
 
 __all__ = [
     "DIALECTS",
-    "SAMPLING_FIELDS",
     "AbortEndpoint",
     "Dialect",
     "DialectName",
@@ -28,16 +28,6 @@ __all__ = [
 DialectName = Literal["openai", "zai", "vllm", "sglang", "llama.cpp"]
 
 _PENALTIES: Final = frozenset({"frequency_penalty", "logit_bias", "presence_penalty"})
-SAMPLING_FIELDS: Final = _PENALTIES | {
-    "ignore_eos",
-    "min_p",
-    "min_tokens",
-    "repetition_penalty",
-    "top_k",
-}
-"""Request fields beyond Z.ai's API that may be forwarded: sampling only, nothing that changes the structure
-of the answer, the priority of the request, or whose cache it uses."""
-
 _USAGE: Final = {"stream_options": {"include_usage": True}}
 
 
@@ -73,6 +63,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         structure: how to constrain raw text: llama.cpp's `grammar`, the server's `response_format` (which
             cannot skip the thinking), or not at all.
         renamed: fields that have a different name.
+        bias_pairs: whether `logit_bias` is sent as pairs: llama.cpp looks up keys of an object linearly.
         tool_stream: whether `tool_stream` is accepted.
         seed_bits: the maximum size of a seed.
         token_prompts: whether a prompt may mix text and token ids, and `verbose` returns token ids.
@@ -91,6 +82,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = 4096
     structure: Literal["grammar", "response_format", ""] = ""
     renamed: Mapping[str, str] = {}
+    bias_pairs: bool = False
     tool_stream: bool = False
     seed_bits: int = 63
     token_prompts: bool = False
@@ -159,6 +151,7 @@ _TABLE: Final = (
         max_tokens=-1,
         structure="grammar",
         renamed={"repetition_penalty": "repeat_penalty"},
+        bias_pairs=True,
         seed_bits=32,
         token_prompts=True,
     ),
@@ -191,6 +184,8 @@ def sampling_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
         **{name: value for name, value in request.extra.items() if name in dialect.forwarded},
         **{name: value for name, value in own.items() if value is not None},
     }
+    if dialect.bias_pairs and "logit_bias" in fields:
+        fields["logit_bias"] = [(int(id), bias) for id, bias in fields["logit_bias"].items()]
     if not request.do_sample:
         fields = {name: value for name, value in fields.items() if name not in ("temperature", "top_p")}
         fields |= {"do_sample": False} if dialect.do_sample else {"temperature": 0.0}
