@@ -15,24 +15,27 @@ def write_section(family: ModuleType) -> str:
     """Write the section of a module in `headrace.formats`."""
     title, _, text = (family.__doc__ or "").strip().partition(".\n")
     parts = [f"### {title.removesuffix('.')}", text.strip("\n")]
+    drawn: dict[str, str] = {}
     for format in family.FAMILY:
         names = ", ".join(f"`{name}`" for name in (format.name, *format.aliases))
-        parts += [f"**{names}**", draw(format)]
+        diagram = draw(format)
+        same_as = drawn.setdefault(diagram, format.name)
+        parts += [f"**{names}**", diagram if same_as == format.name else f"The diagram of `{same_as}`."]
     return "\n\n".join(parts) + "\n"
 
 
 def draw(format: Format) -> str:
     """Draw a Mermaid flowchart, with dashed arrows for transitions that have a condition."""
     arrows: dict[tuple[State, State, bool], list[str]] = defaultdict(list)
-    reached = [State.OPEN, format.initial_state]
+    reached = list(dict.fromkeys([State.START, format.initial_state]))
     for state in reached:
         for label, to, is_conditional in _transitions(format, state):
             arrows[state, to, is_conditional].append(label)
             if to not in reached:
                 reached.append(to)
     lines = ["flowchart LR", f"    begin(( )) --> {format.initial_state.name}"]
-    if format.initial_state is not State.OPEN:
-        lines.append("    begin -. no thinking .-> OPEN")
+    if format.initial_state is State.THINKING:
+        lines.append("    begin -. no thinking .-> START")
     for (state, to, is_conditional), labels in arrows.items():
         arrow = "-.->" if is_conditional else "-->"
         lines.append(f'    {state.name} {arrow}|"{"<br>".join(labels)}"| {to.name}')
@@ -45,6 +48,8 @@ def _transitions(format: Format, state: State) -> Iterator[tuple[str, State, boo
         if source is state:
             label = "<i>text</i>" if delimiter == ANY_TEXT else _escape(delimiter)
             yield label, transition.to, transition.condition is not None
+            if transition.otherwise:
+                yield label, transition.otherwise.to, transition.otherwise.condition is not None
     if state in NEXT_ON_TEXT:
         yield "<i>text</i>", NEXT_ON_TEXT[state], False
     if state in (State.BODY, State.CALL_OBJECT):

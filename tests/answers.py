@@ -195,8 +195,7 @@ def deepseek_v3_1(answer: Answer) -> str:
     return f"{answer.reasoning}</think>{answer.content}{block}"
 
 
-@writes("deepseek-v3.2")
-def deepseek_v3_2(answer: Answer) -> str:
+def _dsml(answer: Answer, block: str) -> str:
     calls = ""
     for call in answer.calls:
         calls += f'<｜DSML｜invoke name="{call.name}">\n'
@@ -206,8 +205,18 @@ def deepseek_v3_2(answer: Answer) -> str:
                 f'<｜DSML｜parameter name="{key}" string="{is_string}">{written(value)}</｜DSML｜parameter>\n'
             )
         calls += "</｜DSML｜invoke>\n"
-    block = f"\n\n<｜DSML｜function_calls>\n{calls}</｜DSML｜function_calls>" if calls else ""
-    return f"{answer.reasoning}</think>{answer.content}{block}"
+    text = f"\n\n<｜DSML｜{block}>\n{calls}</｜DSML｜{block}>" if calls else ""
+    return f"{answer.reasoning}</think>{answer.content}{text}"
+
+
+@writes("deepseek-v3.2")
+def deepseek_v3_2(answer: Answer) -> str:
+    return _dsml(answer, "function_calls")
+
+
+@writes("deepseek-v4")
+def deepseek_v4(answer: Answer) -> str:
+    return _dsml(answer, "tool_calls")
 
 
 @writes("kimi-k2", thinks=False)

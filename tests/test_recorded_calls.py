@@ -8,7 +8,7 @@ import pytest
 from dialects import TOOLS, TRACES, ask, read
 from headrace.chunks import merge
 from headrace.events import ToolCallArguments, ToolCallStart
-from headrace.sse import DONE, SseDecoder
+from headrace.sse import DONE, SseDecoder, separate
 from headrace.wire import decode_chunk, fold
 from zai.streaming.events import EventReader, ToolCallDone
 from zai.streaming.reader import StreamReader
@@ -30,7 +30,7 @@ def upstream_calls(fragments):
 
 def folded_calls(fragments):
     decoder = SseDecoder()
-    events = [event for fragment in fragments for event in decoder.feed(fragment)]
+    events = [line for fragment in fragments for event in decoder.feed(fragment) for line in separate(event)]
     completion = fold(decode_chunk(event.data) for event in events if event.data != DONE)
     calls = completion.choices[0].message.tool_calls or ()
     return [(call.function.name, call.function.arguments) for call in calls]
@@ -70,6 +70,22 @@ def test_the_calls_are_what_the_server_meant_whole_and_byte_by_byte(case, calls_
 
     assert calls_of([data]) == expected
     assert calls_of([data[at : at + 1] for at in range(len(data))]) == expected
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if "think" not in case.name], ids=lambda case: case.name
+)
+def test_the_sdk_reads_the_texts_that_the_upstream_reader_reads(case):
+    """Markup in the content is left to the program."""
+    data = (case / "upstream.sse").read_bytes()
+    expected = json.loads((case / "answer.json").read_text())
+    reader = StreamReader(httpx2.Response(200))
+    for event in reader.feed(data):
+        reader.take(event)
+    message = reader.partial.choices[0].message
+
+    assert str(message.content or message.refusal or "") == expected["content"]
+    assert (message.reasoning_content or "") == expected.get("reasoning_content", "")
 
 
 @every_case

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import DecodeError
-from headrace.sse import SseDecoder, SseEvent, encode_comment, encode_event
+from headrace.sse import SseDecoder, SseEvent, encode_comment, encode_event, separate
 
 BOM = b"\xef\xbb\xbf"
 
@@ -245,3 +245,18 @@ def test_a_keep_alive_has_one_line_end_and_is_not_an_event():
         SseEvent(b"a", "", "1"),
         SseEvent(b"b", "", "1"),
     ]
+
+
+def test_lines_that_are_json_of_their_own_are_events_of_their_own():
+    """Some servers leave out the blank lines; JSON that is spread over lines is still one event."""
+    lines = separate(SseEvent(b'{"a":1}\n{"b":2}\n[DONE]'))
+
+    assert [event.data for event in lines] == [b'{"a":1}', b'{"b":2}', b"[DONE]"]
+    assert separate(SseEvent(b'{"a":\n1}')) == [SseEvent(b'{"a":\n1}')]
+
+
+def test_an_error_line_is_kept_without_its_name():
+    decoder = SseDecoder()
+    decoder.feed(b'error: {"message":"out of memory"}\n\n')
+
+    assert decoder.unparsed == b'{"message":"out of memory"}'

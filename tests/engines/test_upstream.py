@@ -139,6 +139,13 @@ async def test_two_concurrent_requests_have_two_connections(behind):
         (Reply([sse("not JSON")]), (DecodeError, "1234", 500), "not JSON"),
         (Reply([sse("[DONE]")]), (EngineError, "1234", 500), "without a finish reason"),
         (Reply([b""]), (EngineError, "1234", 500), "without a finish reason"),
+        (Reply([sse({"error": {"type": "invalid_request_error", "code": "tool_use_failed", "status_code": 400, "message": "no such tool"}}, event="error")]), (RequestError, "1214", 400), "no such tool"),
+        (Reply([sse({"error": {"type": "rate_limit_exceeded", "message": "too fast"}})]), (LimitError, "1305", 429), "too fast"),
+        (Reply([sse({"error": {"code": "Rate_Limited", "message": "too fast"}})]), (LimitError, "1305", 429), "too fast"),
+        (Reply([b'error: {"detail":1,"error":{"message":"failed to decode, try increasing context size"}}\n\n']), (EngineError, "1234", 500), "status 500: failed to decode"),
+        (Reply(b'{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}'), (EngineError, "1234", 500), "insufficient balance"),
+        (Reply(b'{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}'), (EngineError, "1234", 500), "500: insufficient balance"),
+        (Reply([b"Internal error\n"], 200, {"content-type": "application/json"}), (EngineError, "1234", 500), "Internal error"),
         (Reply(b"", 307, {"location": "http://elsewhere/"}), (EngineError, "1234", 500), "307"),
     ],
 )  # fmt: skip
@@ -213,6 +220,23 @@ async def test_a_connection_lost_after_the_finish_reason_is_no_error(behind):
     _, engine = behind(Reply([sse(chunk("Hi")), sse(chunk(finish_reason="stop"))], end="cut"))
 
     assert [type(event) for event in await events_of(engine)] == [Content, Finish]
+
+
+@pytest.mark.parametrize("status", [200, 201, 206])
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", "text/plain"])
+async def test_a_stream_is_read_whatever_its_type_and_its_successful_status(behind, status, content_type):
+    _, engine = behind(Reply(stream("Hel", "lo"), status, {"content-type": content_type}))
+    events = await events_of(engine)
+
+    assert (events[:2], events[-1].reason) == (HELLO, "stop")
+
+
+async def test_output_after_a_finish_reason_is_waited_for_without_a_limit(behind, monkeypatch):
+    monkeypatch.setattr("headrace.engines.upstream._TRAILER_SECONDS", 0.3)
+    first = [sse(chunk("Hel", finish_reason="stop")), 0.02, sse(chunk("l")), 0.6, *stream("o")]
+    _, engine = behind(Reply(first))
+
+    assert "".join(event.text for event in await events_of(engine) if isinstance(event, Content)) == "Hello"
 
 
 async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeypatch):

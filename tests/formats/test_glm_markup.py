@@ -112,10 +112,11 @@ def test_text_inside_a_call_is_content_and_the_call_continues(unparsed):
     assert (result.content, result.decoded) == (f"{unparsed}\n", [("find", {"limit": 3})])
 
 
-def test_a_value_without_a_key_is_text():
-    result = parsed("<tool_call>find\n<arg_value>3</arg_value></tool_call>")
+def test_a_value_without_a_key_becomes_arguments_that_the_client_has_to_reject():
+    """A complete call without them would run the tool as if none had been written."""
+    result = parsed("<tool_call>find\n<arg_value>3</tool_call>")
 
-    assert (result.content, result.decoded) == ("<arg_value>3</arg_value>", [("find", {})])
+    assert (result.content, result.calls) == ("", [("find", "<arg_value>3")])
 
 
 def test_an_unclosed_key_is_text():

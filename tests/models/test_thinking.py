@@ -3,22 +3,34 @@
 import msgspec
 import pytest
 
+from headrace.errors import RequestError
 from headrace.formats import FORMATS
 from headrace.models.registry import Model
 from headrace.models.templates import find_template
 from headrace.wire import decode_request
 from headrace_tiny import model_path
+from reading import Parsed, collect
 
 OPTIONS = "{{ enable_thinking }} {{ clear_thinking }} {{ reasoning_effort | default('-') }}"
 REASONED = "{% for m in messages %}[{{ m.reasoning_content | default('') }}]{% endfor %}"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def prompt(template, messages=(), **fields):
-    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}, *messages], **fields}
+ALWAYS_THINKS = "Reasoning Effort: {{ reasoning_effort | default('max') }}<|assistant|><think>"
+
+
+def model_of(template, **options):
     compiled = find_template(template).compile(writes_bos=False)
-    model = Model(("m",), None, FORMATS["glm-4.6"], compiled)
-    return model.generation(decode_request(msgspec.json.encode(body))).prompt
+    return Model(("m",), None, FORMATS["glm-4.6"], compiled, **options)
+
+
+def request(messages=(), **fields):
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}, *messages], **fields}
+    return decode_request(msgspec.json.encode(body))
+
+
+def prompt(template, messages=(), **fields):
+    return model_of(template).generation(request(messages, **fields)).prompt
 
 
 @pytest.mark.parametrize(
@@ -57,3 +69,50 @@ def test_glm_4_6_keeps_the_reasoning_of_the_current_tool_loop_only():
 
     assert "I look." in text
     assert "Long ago." not in text
+
+
+SWITCHED_OFF = pytest.mark.parametrize(
+    ("field", "fields"),
+    [
+        ("thinking.type", {"thinking": {"type": "disabled"}}),
+        ("reasoning_effort", {"reasoning_effort": "none"}),
+        ("reasoning_effort", {"reasoning_effort": "minimal"}),
+    ],
+)
+
+
+@SWITCHED_OFF
+def test_thinking_that_the_template_cannot_disable_is_rejected_with_the_remedy(field, fields):
+    message = f'{field}: model m always thinks; use reasoning_effort "low" instead'
+
+    with pytest.raises(RequestError, match=message) as raised:
+        model_of(ALWAYS_THINKS).generation(request(**fields))
+    assert raised.value.code == "1212"
+
+
+@SWITCHED_OFF
+def test_the_operator_can_map_disabled_thinking_to_the_lowest_effort(field, fields):
+    model = model_of(ALWAYS_THINKS, thinking_fallback="low")
+
+    assert model.generation(request(**fields)).prompt == "Reasoning Effort: low<|assistant|><think>"
+
+
+@pytest.mark.parametrize("fields", [{}, {"thinking": {"type": "disabled"}}])
+def test_the_answer_to_a_prompt_that_always_opens_the_thinking_is_parsed_from_there(fields):
+    model = model_of("{{ messages[0].content }}<think>")
+    generation = model.generation(request(**fields))
+
+    assert collect(model.parser(generation).feed("hm</think>Hello")) == Parsed("hm", "Hello")
+
+
+def test_an_answer_to_a_tool_result_is_not_thinking_if_the_prompt_opens_none():
+    template = (
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+        "{% if messages[-1].role != 'tool' %}<think>{% endif %}"
+    )
+    called = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "<think>"}
+    model = msgspec.structs.replace(model_of(template), format=FORMATS["deepseek-v3.1"])
+    parser = model.parser(model.generation(request([called, result])))
+
+    assert collect(parser.feed("It rains in Rome.")) == Parsed(content="It rains in Rome.")

@@ -6,7 +6,7 @@ GLM = FORMATS["glm-4.6"]
 
 def target(tables, state, delimiter):
     """The state that a delimiter leads to."""
-    transition, _ = tables[state].transitions[delimiter]
+    (transition, _), *_ = tables[state].transitions[delimiter]
     return transition.to
 
 

@@ -174,7 +174,10 @@ def test_a_message_shares_nothing_with_the_accumulator():
     accumulator.add(chunk(call(1, "{}", name="g", id="b")))
     later = accumulator.message()
 
-    assert {name for name, value in before if value is None} == {"audio"}  # every other field is covered
+    assert {name for name, value in before if value is None} == {
+        "audio",
+        "refusal",
+    }  # every other field is covered
     assert earlier == before
     for _, value in (*earlier, *later):
         if isinstance(value, list):
@@ -188,3 +191,13 @@ def test_the_message_is_what_was_received_so_far(texts):
     for count, text in enumerate(texts, 1):
         accumulator.add(chunk(Delta(content=text)))
         assert accumulator.message().content == "".join(texts[:count])
+
+
+def test_refusals_and_log_probabilities_are_joined():
+    first, second = chunk(Delta(content="", refusal="I must ")), chunk(Delta(refusal="not."), reason="stop")
+    first.choices[0].logprobs = {"content": [{"token": "a"}], "refusal": None}
+    second.choices[0].logprobs = {"content": [{"token": "b"}]}
+    choice = fold([first, second]).choices[0]
+
+    assert choice.message.refusal == "I must not."
+    assert choice.logprobs == {"content": [{"token": "a"}, {"token": "b"}]}

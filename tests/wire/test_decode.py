@@ -76,7 +76,7 @@ ODD = {
         choices=[ChunkChoice(index=None, delta=Delta(content="a"))]
     ),
     '{"choices":[{"index":0}]}': Chunk(choices=[ChunkChoice(index=0, delta=None)]),
-    '{"choices":[{"index":"0","delta":null}]}': Chunk(choices=[ChunkChoice(index="0", delta=None)]),
+    '{"choices":[{"index":"0","delta":null}]}': Chunk(choices=[ChunkChoice(index=0, delta=None)]),
     '{"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"name":null}}]}}]}': Chunk(
         choices=[
             ChunkChoice(
@@ -203,7 +203,7 @@ def odd(**fields):
 function = odd(name=plain, arguments=plain)
 tool_call = odd(id=plain, index=plain, type=plain, function=function)
 delta = odd(role=plain, content=plain, reasoning_content=plain, tool_calls=st.lists(tool_call, max_size=2))
-choice = odd(index=plain, finish_reason=plain, delta=delta, logprobs=plain)
+choice = odd(index=plain.filter(lambda index: index != "0"), finish_reason=plain, delta=delta, logprobs=plain)
 usage = odd(prompt_tokens=plain, prompt_tokens_details=odd(cached_tokens=plain))
 odd_chunk = odd(id=plain, created=plain, model=plain, choices=st.lists(choice, max_size=2), usage=usage)
 

@@ -8,6 +8,7 @@ from contract import Contract
 from dialects import TOOLS, TRACES, ask, chunks_of, parser, protocol, read
 from headrace.chunks import merge
 from headrace.errors import DecodeError
+from headrace.sse import DONE
 from headrace.turns import Interpreter
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
@@ -29,7 +30,7 @@ def events_of(case, cut, **fields):
     data = upstream(case).read_bytes()
     if not streams(case):
         reader = protocol(case.parent.name).reader(generation)
-        return reader.feed(data) + reader.finish()
+        return reader.feed(data) + reader.feed(DONE)
     return read(case.parent.name, cut(data), generation)
 
 

@@ -37,6 +37,13 @@ def test_thinking_may_precede_a_structured_output_if_a_grammar_can_name_its_tags
     assert root(format, prompt, response_format={"type": "json_object"}) == expected
 
 
+def test_a_prompt_inside_the_thinking_counts_more_than_the_request():
+    fields = {"response_format": {"type": "json_object"}, "thinking": {"type": "disabled"}}
+
+    assert root(INVENTED, "<muse>", **fields) == 'root ::= !</muse>* </muse> "\\n"{0,2} object'
+    assert root(INVENTED, "Hi", **fields) == 'root ::= "\\n"{0,2} object'
+
+
 @pytest.mark.parametrize("format", [INVENTED, FORMATS["qwen3-coder"], None])
 def test_a_call_cannot_be_forced_without_a_syntax_for_it(format):
     with pytest.raises(RequestError, match='supports "auto" and "none" only'):

@@ -7,7 +7,7 @@ import msgspec
 
 from headrace.errors import DecodeError
 
-__all__ = ["DONE", "SseDecoder", "SseEvent", "encode_comment", "encode_event"]
+__all__ = ["DONE", "SseDecoder", "SseEvent", "encode_comment", "encode_event", "separate"]
 
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
@@ -145,7 +145,7 @@ class SseDecoder:
                 if is_complete and value.isdigit() and len(value.lstrip(b"0")) < 10:
                     self.retry_ms = int(value)
             elif name and self._unparsed_size < _MAX_UNPARSED_BYTES:
-                self._unparsed.append(line)
+                self._unparsed.append(value if name == b"error" else line)  # `error: {…}` of llama-box
                 self._unparsed_size += len(line)
         return SseEvent(b"\n".join(data), event, self.last_event_id) if data else None
 
@@ -177,3 +177,11 @@ class SseDecoder:
             return b""
         self._start = None
         return data.removeprefix(_BOM)
+
+
+def separate(event: SseEvent) -> list[SseEvent]:
+    """Split an event into its lines if each is JSON of its own: some servers leave out the blank lines."""
+    lines = event.data.split(b"\n")
+    if len(lines) > 1 and all(line == DONE or (line[:1] == b"{" and line[-1:] == b"}") for line in lines):
+        return [SseEvent(line, event.event, event.id) for line in lines]
+    return [event]

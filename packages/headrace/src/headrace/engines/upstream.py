@@ -3,8 +3,9 @@
     HEAD ──▶ STREAM ── the reader has the finish ──▶ DRAINING ──▶ OVER
       └────▶ WHOLE ──────── the response ends ──────────────────▶ OVER      stop or an error: from everywhere
 
-The finish reason is not the end of the stream: the usage may follow within `_TRAILER_SECONDS`, and `[DONE]`
-within as many more. A connection is reused only if its response was read to the end.
+The finish reason does not end the stream, since more output may follow. `[DONE]`, the end of the response, or
+`_TRAILER_SECONDS` without output after the reason do. A connection is reused only if its response was read to
+the end, which may follow `[DONE]` within as many seconds.
 """
 
 import asyncio
@@ -25,15 +26,15 @@ from headrace.engines.protocols.error_mapping import MAX_ERROR_BYTES, Upstream, 
 from headrace.engines.transport import ResponseHead, Transport
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
-from headrace.sse import SseDecoder, SseEvent
+from headrace.sse import DONE, SseDecoder, SseEvent
 
 __all__ = ["UpstreamEngine"]
 
 _LOGGER = logging.getLogger("headrace.engines")
-_OK: Final = 200
+_OK: Final = range(200, 300)
 _MAX_WHOLE: Final = 64 * 1024 * 1024  # bytes of an answer that is not a stream
 _NO_STREAM: Final = ("application/json", "text/html")
-_TRAILER_SECONDS: Final = 2.0  # from the finish reason to the usage, and from there to the end of the body
+_TRAILER_SECONDS: Final = 10.0
 _ABORT_SECONDS: Final = 2.0
 
 
@@ -141,11 +142,11 @@ class _UpstreamRun:
 
     def on_head(self, head: ResponseHead) -> None:
         self._head = head
-        is_complete = head.status != _OK or head.content_type in _NO_STREAM
+        is_complete = head.status not in _OK or head.content_type in _NO_STREAM
         self._state = _State.WHOLE if is_complete else _State.STREAM
 
     def on_body(self, data: bytes) -> None:
-        if self._state is not _State.STREAM:
+        if self._state is not _State.STREAM and not self._begins_stream(data):
             if self._state is _State.WHOLE:
                 self._collect(data)
             return
@@ -157,7 +158,7 @@ class _UpstreamRun:
                 check_text(unparsed)  # unknown fields are ignored, but invalid UTF-8 in one is an error
             for chunk in chunks:
                 if chunk.event == "error":
-                    raise map_response(self._upstream, _OK, chunk.data)
+                    raise map_response(self._upstream, self._head.status, chunk.data)
                 events += self._reader.feed(chunk.data)
                 if self._reader.is_finished:
                     break
@@ -169,6 +170,9 @@ class _UpstreamRun:
             self.stop()
         elif self._reader.is_ending:
             self._expect_end()
+        elif self._grace is not None:  # output has followed the finish reason
+            self._grace.cancel()
+            self._grace = None
 
     def on_end(self, error: HeadraceError | None) -> None:
         if self._grace is not None:
@@ -186,6 +190,15 @@ class _UpstreamRun:
         if reason is not None and reason.public != reason.message:
             _LOGGER.warning("%s", self._upstream.without_key(reason.message))
         self._listener.on_end(reason)
+
+    def _begins_stream(self, data: bytes) -> bool:
+        """Check whether the body is a stream although its type is JSON, which begins with a brace here."""
+        is_json = self._head.status in _OK and self._head.content_type == "application/json"
+        if self._state is not _State.WHOLE or self._whole or not is_json:
+            return False
+        if data.lstrip()[:1] not in (b"", b"{", b"["):
+            self._state = _State.STREAM
+        return self._state is _State.STREAM
 
     # --- endings ----------------------------------------------------------------------------------------
 
@@ -205,7 +218,7 @@ class _UpstreamRun:
         """The stream has ended; lines that are not SSE may tell why."""
         self._sse.finish()
         if self._sse.unparsed and not self._reader.is_ending:
-            self._error = map_response(self._upstream, _OK, self._sse.unparsed)
+            self._error = map_response(self._upstream, self._head.status, self._sse.unparsed)
             return
         try:
             events = self._reader.finish()
@@ -217,7 +230,7 @@ class _UpstreamRun:
     def _collect(self, data: bytes) -> None:
         """Keep a response that is not a stream, as much of it as is read."""
         self._whole += data
-        is_error = self._head.status != _OK or self._head.content_type != "application/json"
+        is_error = self._head.status not in _OK or self._head.content_type != "application/json"
         if is_error and len(self._whole) >= MAX_ERROR_BYTES:
             self._read_whole()
         elif len(self._whole) > _MAX_WHOLE:
@@ -228,13 +241,11 @@ class _UpstreamRun:
     def _read_whole(self) -> None:
         """Read a response that is not a stream: an error, or everything at once."""
         head, body = self._head, bytes(self._whole)
-        if head.status != _OK or b'"choices"' not in body:
+        if head.status not in _OK or b'"choices"' not in body:
             self._error = map_response(self._upstream, head.status, body, head.retry_after)
             return
         try:
-            events = self._reader.feed(body)
-            if not self._reader.is_finished:
-                events = [*events, *self._reader.finish()]
+            events = [*self._reader.feed(body), *self._reader.feed(DONE)]
         except HeadraceError as error:
             self._error = error
         else:

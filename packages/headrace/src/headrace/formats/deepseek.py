@@ -19,6 +19,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.format import (
+    ANY_TEXT,
     Condition,
     Encoding,
     Fingerprint,
@@ -29,13 +30,15 @@ from headrace.formats.format import (
     Transition,
     Transitions,
 )
+from headrace.formats.parameters import ParameterTags, parameter_transitions
 from headrace.formats.transitions import (
-    BETWEEN_ARGUMENTS,
     IN_ANSWER,
     IN_THINKING,
+    LINE_ENDS,
     THINK,
     after_space,
     each,
+    json_repairs,
 )
 
 __all__ = ["FAMILY"]
@@ -55,6 +58,11 @@ _JSON: Final[Transitions] = {
     ),
 }
 _V3_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, "function", _SEP, Lookahead.KNOWN_NAME, "\n"),)
+_V3_NEXT_CALL: Final = Transition(State.CALL_HEADER, (("function", _SEP, Lookahead.KNOWN_NAME, "\n"),))
+_V3_1_KNOWN_NAME: Final[Condition] = (
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, _SEP),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
+)
 _V3_1_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_NAME, _SEP),)
 
 _V3: Final = Format(
@@ -64,12 +72,26 @@ _V3: Final = Format(
     transitions={
         **_JSON,
         **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
-        (State.CALLS, _CALL): Transition(State.CALL_HEADER, (("function", _SEP, Lookahead.ANY_NAME, "\n"),)),
+        (State.CALLS, _CALL): Transition(
+            State.CALL_HEADER,
+            (
+                ("function", _SEP, Lookahead.ANY_NAME, "\n"),
+                ("function", _SEP + _SEP, Lookahead.KNOWN_NAME, "\n"),
+            ),
+        ),
         (State.CALL_HEADER, _SEP): Transition(State.NAME),
         (State.NAME, "\n"): Transition(State.BEFORE_BODY),
         **each((State.BEFORE_BODY,), "```json", Transition(State.BEFORE_BODY)),
         **each((State.BEFORE_BODY,), "```", Transition(State.BEFORE_BODY)),
-        (State.CALLS, "```"): Transition(State.CALLS, after_space(_CALL_END)),
+        (State.CALLS, "```"): Transition(
+            State.CALLS, after_space("```", _CALL_END, _CALL, _CALLS_END, Lookahead.END)
+        ),
+        # Missing and doubled tags.
+        **each((State.START, State.OPEN, State.CONTENT), _CALL, _V3_NEXT_CALL),
+        **each(IN_ANSWER, _CALL + _CALL, _V3_NEXT_CALL),
+        **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
+        (State.CALLS, ANY_TEXT): _V3_NEXT_CALL,
+        (State.CALL_HEADER, _SEP + _SEP): Transition(State.NAME),
     },
     stop_tokens=("<｜end▁of▁sentence｜>",),
 )
@@ -79,7 +101,7 @@ _R1: Final = replace(
     fingerprint=Fingerprint(template=(_CALLS, "<think>"), model_name=r"deepseek-?r1"),
     transitions={**_V3.transitions, (State.REASONING, "\n</think>"): Transition(State.OPEN)},
     initial_state=State.THINKING,
-    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    leading_text=LINE_ENDS,
     syntax=Syntax(),
 )
 _V3_1: Final = replace(
@@ -90,45 +112,51 @@ _V3_1: Final = replace(
         **_JSON,
         **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_1_KNOWN_CALL)),
         (State.CALLS, _CALL): Transition(
-            State.BEFORE_NAME, ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP),)
+            State.BEFORE_NAME,
+            ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP), *_V3_1_KNOWN_NAME[1:]),
         ),
         (State.NAME, _SEP): Transition(State.BEFORE_BODY),
+        # Missing, doubled and swapped tags.
+        **json_repairs(_CALL, _SEP, _V3_1_KNOWN_NAME, ((Lookahead.KNOWN_NAME, _SEP),)),
+        **each(
+            (State.START, State.OPEN, State.CONTENT), _CALL, Transition(State.BEFORE_NAME, _V3_1_KNOWN_NAME)
+        ),
+        **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
+        (State.NAME, _CALL_END): Transition(
+            State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
+        ),
     },
     initial_state=State.THINKING,
     syntax=Syntax(),
 )
 
-_DSML, _DSML_END = "<｜DSML｜function_calls>", "</｜DSML｜function_calls>"
-_INVOKE, _INVOKE_END = '<｜DSML｜invoke name="', "</｜DSML｜invoke>"
-_PARAMETER, _PARAMETER_END = '<｜DSML｜parameter name="', "</｜DSML｜parameter>"
-_KNOWN_INVOKE: Final[Condition] = ((Lookahead.SPACE, _INVOKE, Lookahead.KNOWN_NAME, '"'),)
-_ANY_INVOKE: Final[Condition] = (
-    (Lookahead.SPACE, _INVOKE, Lookahead.ANY_NAME, '"'),
-    (Lookahead.SPACE, _DSML_END),
+_V3_2_TAGS: Final = ParameterTags(
+    before_block="\n\n",
+    block="<｜DSML｜function_calls>",
+    block_end="</｜DSML｜function_calls>",
+    call='<｜DSML｜invoke name="',
+    name_end='">',
+    call_end="</｜DSML｜invoke>",
+    parameter='<｜DSML｜parameter name="',
+    key_ends={
+        '" string="true">': Encoding.TEXT,
+        '" string="false">': Encoding.JSON_EXCEPT_STRING,
+        '">': Encoding.BY_SCHEMA,
+    },
+    parameter_end="</｜DSML｜parameter>",
 )
-
 _V3_2: Final = replace(
     _V3_1,
     name="deepseek-v3.2",
-    fingerprint=Fingerprint(template=("｜DSML｜",), model_name=r"deepseek-?v3\.2"),
-    transitions={
-        **each(IN_THINKING, _DSML, Transition(State.CALLS, _KNOWN_INVOKE)),
-        **each(IN_ANSWER, _DSML, Transition(State.CALLS, _ANY_INVOKE)),
-        (State.CONTENT, f"\n\n{_DSML}"): Transition(State.CALLS, _ANY_INVOKE),
-        (State.CALLS, _DSML_END): Transition(State.CALLS),
-        (State.CALLS, _INVOKE): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
-        (State.NAME, '">'): Transition(State.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, _PARAMETER, Transition(State.KEY)),
-        **each(BETWEEN_ARGUMENTS, _INVOKE_END, Transition(State.CALLS)),
-        (State.KEY, '" string="true">'): Transition(State.VALUE, encoding=Encoding.TEXT),
-        (State.KEY, '" string="false">'): Transition(State.VALUE, encoding=Encoding.JSON_EXCEPT_STRING),
-        (State.KEY, '">'): Transition(State.VALUE),
-        (State.VALUE, _PARAMETER_END): Transition(
-            State.ARGUMENTS, after_space(_PARAMETER, _INVOKE_END, _DSML_END, Lookahead.END)
-        ),
-        # Missing closing tags.
-        **each(BETWEEN_ARGUMENTS, _DSML_END, Transition(State.CALLS)),
-        (State.VALUE, _INVOKE_END): Transition(State.CALLS, after_space(_DSML_END, Lookahead.END)),
-    },
+    fingerprint=Fingerprint(template=("｜DSML｜", "function_calls"), model_name=r"deepseek-?v3\.2"),
+    transitions=parameter_transitions(_V3_2_TAGS),
 )
-FAMILY: Final = (_V3_2, _V3_1, _R1, _V3)
+_V4: Final = replace(
+    _V3_2,
+    name="deepseek-v4",
+    fingerprint=Fingerprint(template=("｜DSML｜", "tool_calls>"), model_name=r"deepseek-?v4"),
+    transitions=parameter_transitions(
+        replace(_V3_2_TAGS, block="<｜DSML｜tool_calls>", block_end="</｜DSML｜tool_calls>")
+    ),
+)
+FAMILY: Final = (_V4, _V3_2, _V3_1, _R1, _V3)

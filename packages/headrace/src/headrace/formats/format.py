@@ -13,8 +13,10 @@ state, and what entering or leaving it does, is the same for every family:
     NAME               text is the tool's name
     CALL_ID            text is the call's id, as chosen by the model
     ARGUMENTS          between two arguments: white space is dropped
-    UNPARSED           text inside a call that fits no rule of the grammar: it is content
+    UNPARSED           text inside a call that fits no rule of the grammar: it is content, or the arguments if
+                       the call has no others
     KEY                text is an argument's name
+    ATTRIBUTES         text inside the tag of an argument's name is dropped
     BEFORE_VALUE       between an argument's name and its value: white space is dropped
     VALUE              text is an argument's value; see `Encoding`
     BEFORE_BODY        between a call's name and its JSON: white space is dropped
@@ -74,6 +76,7 @@ class State(Enum):
     ARGUMENTS = auto()
     UNPARSED = auto()
     KEY = auto()
+    ATTRIBUTES = auto()
     BEFORE_VALUE = auto()
     VALUE = auto()
     BEFORE_BODY = auto()
@@ -124,6 +127,7 @@ class Lookahead(Enum):
     KNOWN_NAME = auto()  # the name of one of the request's tools
     ANY_NAME = auto()  # any name; cut off at the end of the output, the beginning of a known one
     KEY = auto()  # an argument's name, possibly cut off at the end of the output
+    KNOWN_KEY = auto()  # the name of an argument that the current call's schema has and the call has not yet
     END = auto()  # the end of the output, or a stop token there
     OUTSIDE_STRING = auto()  # nothing, if the delimiter is outside the strings of the JSON
 
@@ -142,12 +146,14 @@ class Transition(msgspec.Struct, frozen=True):
     Args:
         to: the next state.
         condition: what must follow the delimiter; without it, the delimiter is plain text.
+        otherwise: the transition to try if the condition does not hold.
         consume: whether the delimiter is consumed; otherwise it is read again in the next state.
         encoding: of the value, if `to` is VALUE.
     """
 
     to: State
     condition: Condition | None = None
+    otherwise: "Transition | None" = None
     consume: bool = True
     encoding: Encoding = Encoding.BY_SCHEMA
 
@@ -193,8 +199,9 @@ class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         fingerprint: how to detect the family; None if it cannot be detected.
         thinking_tags: the tags around the thinking; their transitions are added to `transitions`.
         transitions: (state, delimiter) → transition. A delimiter without an entry is plain text.
-        initial_state: the first state of an answer with thinking: THINKING if the prompt opens the
-            thinking. Without thinking, the first state is OPEN.
+        initial_state: the first state of an answer with thinking: THINKING if the prompt usually opens the
+            thinking. It counts only if the prompt is not known.
+        always_thinks: whether no model of the family has a switch for the thinking.
         stop_tokens: tokens that end the output. An engine may leave the last one in the text.
         leading_text: markup at the beginning of a state that is dropped, as far as it is present.
         name_pattern: regular expression with a group `name`, for families that write the tool's name
@@ -209,6 +216,7 @@ class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     thinking_tags: tuple[str, str] | None = None
     transitions: Transitions
     initial_state: Literal[State.START, State.THINKING] = State.START
+    always_thinks: bool = False
     stop_tokens: tuple[str, ...] = ()
     leading_text: Mapping[State, str] = {}
     name_pattern: str = ""

@@ -39,6 +39,10 @@ _KNOWN_CALL: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, Lookahead.END),
+    # Wrong tags.
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<tool_call>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</arg_key>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</arg_value>"),
 )
 # A call of a tool that was not offered is recognized by its arguments …
 _ANY_CALL: Final[Condition] = (
@@ -50,6 +54,16 @@ _LONE_CALL: Final[Condition] = (
     *_ANY_CALL,
     (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, "<tool_call>"),
     (Lookahead.ANY_NAME, Lookahead.SPACE, "</tool_call>", Lookahead.SPACE, Lookahead.END),
+)
+
+# After a call, the next one may lack `<tool_call>`.
+_BARE_CALL: Final[Condition] = (
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
+)
+_NEXT_KEY: Final = Transition(
+    State.KEY,
+    ((Lookahead.KNOWN_KEY, "</arg_key>"), ("</arg_value>", Lookahead.KNOWN_KEY, "</arg_key>")),
 )
 
 _TRANSITIONS: Final[Transitions] = {
@@ -65,18 +79,46 @@ _TRANSITIONS: Final[Transitions] = {
     (State.KEY, "</arg_key>"): Transition(State.BEFORE_VALUE),
     (State.BEFORE_VALUE, "<arg_value>"): Transition(State.VALUE),
     (State.VALUE, "</arg_value>"): Transition(
-        State.ARGUMENTS, after_space("<arg_key>", "</tool_call>", "<tool_call>", Lookahead.END)
+        State.ARGUMENTS,
+        (
+            *after_space("<arg_key>", "</tool_call>", "<tool_call>", Lookahead.END),
+            (Lookahead.SPACE, Lookahead.KNOWN_KEY, "</arg_key>"),
+        ),
     ),
-    # Missing, doubled and wrong tags.
-    **each(BETWEEN_ARGUMENTS, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
+    # Missing, doubled, swapped and wrong tags.
+    (State.CALLS, ANY_TEXT): Transition(State.NAME, _BARE_CALL),
+    **each(
+        (State.START, State.OPEN, State.CONTENT, State.CALLS),
+        "<tool_call><tool_call>",
+        Transition(State.BEFORE_NAME, _KNOWN_CALL),
+    ),
+    (State.NAME, "<tool_call>"): Transition(State.ARGUMENTS, consume=False),
+    **each((State.NAME, *BETWEEN_ARGUMENTS), "</arg_key>", Transition(State.ARGUMENTS)),
+    **each((State.NAME, *BETWEEN_ARGUMENTS), "</arg_value>", Transition(State.ARGUMENTS)),
+    **each(
+        BETWEEN_ARGUMENTS,
+        "<tool_call>",
+        Transition(
+            State.BEFORE_NAME,
+            _KNOWN_CALL,
+            otherwise=Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
+        ),
+    ),
+    **each(BETWEEN_ARGUMENTS, "<tool_call></tool_call>", Transition(State.CALLS)),
     (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
     (State.KEY, "<arg_key>"): Transition(State.KEY),
     (State.KEY, "<arg_value>"): Transition(State.VALUE),
+    (State.KEY, "<arg_value></arg_key>"): Transition(State.VALUE),
+    (State.KEY, "</arg_value>"): Transition(State.KEY),
     (State.KEY, "</tool_call>"): Transition(State.CALLS),
     (State.BEFORE_VALUE, "</arg_key>"): Transition(State.BEFORE_VALUE),
+    (State.BEFORE_VALUE, "</arg_value>"): Transition(State.VALUE),
+    **each((State.VALUE,), "<arg_key>", _NEXT_KEY),
+    (State.VALUE, "<arg_value>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
     (State.VALUE, "</arg_key>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
     (State.VALUE, "</tool_call>"): Transition(State.CALLS, after_space("<tool_call>", Lookahead.END)),
     (State.CALLS, "</tool_call>"): Transition(State.CALLS),
+    (State.CALLS, "</arg_value>"): Transition(State.CALLS),
 }
 
 GLM_4_6: Final = Format(
@@ -109,7 +151,7 @@ _GLM_4_6V: Final = replace(
 _GLM_4_7: Final = replace(
     GLM_4_6,
     name="glm-4.7",
-    aliases=("glm-5", "glm-5.1", "glm-5.2", "glm-5.3"),
+    aliases=("glm-5", "glm-5.1", "glm-5.2"),
     fingerprint=Fingerprint(template=("<arg_key>",), model_name=r"glm-?(4\.[7-9]|[5-9])"),
     initial_state=State.THINKING,
     leading_text={},
@@ -119,4 +161,16 @@ _GLM_4_7: Final = replace(
         text="!</arg_value>*",
     ),
 )
-FAMILY: Final = (_GLM_4_6V, GLM_4_6, _GLM_4_7)
+# Its template has no switch for the thinking.
+_GLM_5_3: Final = replace(
+    _GLM_4_7,
+    name="glm-5.3",
+    aliases=(),
+    fingerprint=Fingerprint(
+        template=("<arg_key>", "Reasoning Effort: "),
+        template_lacks=("enable_thinking",),
+        model_name=r"glm-?5\.3",
+    ),
+    always_thinks=True,
+)
+FAMILY: Final = (_GLM_4_6V, GLM_4_6, _GLM_5_3, _GLM_4_7)

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Syntax, Transition
-from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, after_space, each
+from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, after_space, each, json_repairs
 
 __all__ = ["FAMILY"]
 
@@ -31,6 +31,11 @@ _ID: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.ANY_NAME, ":"),
     (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _ARGUMENTS),
 )
+_KNOWN_ID_PREFIX: Final[Condition] = (("functions.", Lookahead.KNOWN_NAME, ":"),)
+_ANY_CALL: Final[Condition] = (
+    *after_space(_CALL, _SECTION_END),
+    (Lookahead.SPACE, "functions.", Lookahead.KNOWN_NAME, ":"),
+)
 _KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path in _KNOWN_ID)
 
 _KIMI_K2: Final = Format(
@@ -39,14 +44,20 @@ _KIMI_K2: Final = Format(
     thinking_tags=THINK,
     transitions={
         **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
-        **each(IN_ANSWER, _SECTION, Transition(State.CALLS, after_space(_CALL, _SECTION_END))),
+        **each(IN_ANSWER, _SECTION, Transition(State.CALLS, _ANY_CALL)),
         **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
         **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
         (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
         (State.CALLS, _CALL_END): Transition(State.CALLS),
         (State.CALLS, _SECTION_END): Transition(State.CALLS),
+        # Missing, doubled and swapped tags.
+        **json_repairs(_CALL, _ARGUMENTS, _KNOWN_ID, _KNOWN_ID_PREFIX),
+        **each(IN_ANSWER, _SECTION + _SECTION, Transition(State.CALLS, after_space(_CALL))),
+        (State.NAME, _CALL_END): Transition(
+            State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
+        ),
         # Missing or broken JSON.
-        **each((State.NAME, State.BEFORE_BODY), _CALL_END, Transition(State.CALLS)),
+        (State.BEFORE_BODY, _CALL_END): Transition(State.CALLS),
         (State.BODY, _CALL_END): Transition(
             State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
         ),

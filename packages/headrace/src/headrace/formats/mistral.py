@@ -10,13 +10,16 @@ Source: mistralai/mistral-common, tokens/tokenizers/instruct.py, versions 3, 11 
 from typing import Final
 
 from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
-from headrace.formats.transitions import ANY_CALL_OBJECT, IN_ANSWER, each
+from headrace.formats.transitions import ANY_CALL_OBJECT, IN_ANSWER, IN_THINKING, each, json_repairs
 
 __all__ = ["FAMILY"]
 
 # Some engines omit `[ARGS]` from the text.
 _NAME: Final[Condition] = tuple(
     (Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, then) for then in ("[ARGS]", "[CALL_ID]", "{")
+)
+_KNOWN_NAME: Final[Condition] = tuple(
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, then) for then in ("[ARGS]", "[CALL_ID]", "{")
 )
 
 _MISTRAL: Final = Format(
@@ -26,6 +29,7 @@ _MISTRAL: Final = Format(
     ),
     thinking_tags=("[THINK]", "[/THINK]"),
     transitions={
+        **each(IN_THINKING, "[TOOL_CALLS]", Transition(State.BEFORE_NAME, _KNOWN_NAME)),
         **each(IN_ANSWER, "[TOOL_CALLS]", Transition(State.BEFORE_NAME, _NAME)),
         **each(IN_ANSWER, "[TOOL_CALLS][", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
         **each(IN_ANSWER, "[TOOL_CALLS] [", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
@@ -33,8 +37,9 @@ _MISTRAL: Final = Format(
         (State.CALLS, "]"): Transition(State.CALLS),
         (State.NAME, "[CALL_ID]"): Transition(State.CALL_ID),
         (State.NAME, "[ARGS]"): Transition(State.BEFORE_BODY),
-        (State.NAME, "{"): Transition(State.BODY, consume=False),
         (State.CALL_ID, "[ARGS]"): Transition(State.BEFORE_BODY),
+        # Missing, doubled and swapped tags.
+        **json_repairs("[TOOL_CALLS]", "[ARGS]", _KNOWN_NAME, ((Lookahead.KNOWN_NAME, "[ARGS]"),)),
         # Broken JSON.
         (State.BODY, "[TOOL_CALLS]"): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False),
     },

@@ -16,7 +16,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.format import (
-    Condition,
+    ANY_TEXT,
+    Encoding,
     Fingerprint,
     Format,
     Lookahead,
@@ -25,12 +26,13 @@ from headrace.formats.format import (
     Transition,
     Transitions,
 )
+from headrace.formats.parameters import ParameterTags, parameter_transitions
 from headrace.formats.transitions import (
     ANY_CALL_OBJECT,
-    BETWEEN_ARGUMENTS,
     IN_ANSWER,
     IN_THINKING,
     KNOWN_CALL_OBJECT,
+    LINE_ENDS,
     THINK,
     after_space,
     each,
@@ -56,9 +58,16 @@ _QWEN3: Final = Format(
             State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<tool_call>", Lookahead.END))
         ),
         (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
+        # Several calls between two tags, or a tag too few or too many.
+        **each(IN_ANSWER, "<tool_call>\n[", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        **each(IN_ANSWER, "<tool_call>[", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        **each(IN_ANSWER, "<tool_call><tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
+        (State.CALLS, ","): Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT),
+        (State.CALLS, "]"): Transition(State.CALLS, after_space("</tool_call>")),
+        (State.CALLS, ANY_TEXT): Transition(State.CALL_OBJECT, KNOWN_CALL_OBJECT),
     },
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
-    leading_text={State.THINKING: "\n", State.REASONING: "\n", State.OPEN: "\n\n"},
+    leading_text=LINE_ENDS,
     syntax=Syntax(
         call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
     ),
@@ -73,13 +82,18 @@ _QWEN3_THINKING: Final = replace(
     initial_state=State.THINKING,
 )
 
-_KNOWN_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.KNOWN_NAME, ">"),)
-_FUNCTION: Final[Condition] = ((Lookahead.SPACE, "<function=", Lookahead.ANY_NAME, ">"),)
-_VALUE_ENDS: Final = Transition(
-    State.ARGUMENTS, after_space("<parameter=", "</function>", "</tool_call>", Lookahead.END)
+_TAGS: Final = ParameterTags(
+    before_block="\n",
+    block="<tool_call>",
+    block_end="</tool_call>",
+    call="<function=",
+    name_end=">",
+    call_end="</function>",
+    parameter="<parameter=",
+    key_ends={">": Encoding.BY_SCHEMA},
+    parameter_end="</parameter>",
+    value_lines=True,
 )
-_FUNCTION_ENDS: Final = Transition(State.CALLS, after_space("</tool_call>", Lookahead.END))
-_BARE_FUNCTION: Final = Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">"),))
 
 _QWEN3_CODER: Final = replace(
     _QWEN3,
@@ -88,25 +102,9 @@ _QWEN3_CODER: Final = replace(
     fingerprint=Fingerprint(template=("<function=",), model_name=r"qwen-?3-coder"),
     transitions={
         **_THINKING_ENDS,
-        **each(IN_THINKING, "<tool_call>", Transition(State.CALLS, _KNOWN_FUNCTION)),
-        **each(IN_ANSWER, "<tool_call>", Transition(State.CALLS, _FUNCTION)),
-        (State.CONTENT, "\n<tool_call>"): Transition(State.CALLS, _FUNCTION),
-        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
-        (State.NAME, ">"): Transition(State.ARGUMENTS),
-        **each(BETWEEN_ARGUMENTS, "<parameter=", Transition(State.KEY)),
-        **each(BETWEEN_ARGUMENTS, "</function>", Transition(State.CALLS)),
-        (State.KEY, ">"): Transition(State.VALUE),
-        (State.VALUE, "</parameter>"): _VALUE_ENDS,
-        (State.VALUE, "\n</parameter>"): _VALUE_ENDS,
-        # Missing tags; most often the outer ones.
-        **each(IN_ANSWER, "<function=", _BARE_FUNCTION),
-        (State.CONTENT, "\n<function="): _BARE_FUNCTION,
-        (State.CALLS, "<function="): Transition(State.NAME, ((Lookahead.ANY_NAME, ">"),)),
-        **each(BETWEEN_ARGUMENTS, "</tool_call>", Transition(State.CALLS)),
-        (State.VALUE, "</function>"): _FUNCTION_ENDS,
-        (State.VALUE, "\n</function>"): _FUNCTION_ENDS,
+        **parameter_transitions(_TAGS),
     },
-    leading_text={**_QWEN3.leading_text, State.VALUE: "\n"},
+    leading_text={**LINE_ENDS, State.VALUE: "\n"},
     syntax=None,
 )
 _QWEN3_5: Final = replace(

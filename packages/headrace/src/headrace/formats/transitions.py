@@ -1,9 +1,9 @@
 """Transitions and conditions that several families share, and short forms to write them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from headrace.formats.format import Condition, Lookahead, State, Transition, Transitions
+from headrace.formats.format import ANY_TEXT, Condition, Lookahead, State, Transition, Transitions
 
 __all__ = [
     "ANY_CALL_OBJECT",
@@ -11,14 +11,24 @@ __all__ = [
     "IN_ANSWER",
     "IN_THINKING",
     "KNOWN_CALL_OBJECT",
+    "LINE_ENDS",
     "PARAMETERS_CALL_OBJECT",
     "THINK",
     "after_space",
     "each",
+    "json_repairs",
 ]
 
 THINK: Final = ("<think>", "</think>")
 """The thinking tags of most families."""
+
+LINE_ENDS: Final[Mapping[State, str]] = {
+    State.START: "\n\n",
+    State.THINKING: "\n",
+    State.REASONING: "\n",
+    State.OPEN: "\n\n",
+}
+"""The leading text of families that write `<think>\\n` before the thinking and a blank line after it."""
 
 IN_THINKING: Final = (State.THINKING, State.REASONING)
 IN_ANSWER: Final = (State.START, State.OPEN, State.CONTENT, State.CALLS)
@@ -33,6 +43,24 @@ def each(states: Iterable[State], delimiter: str, transition: Transition) -> Tra
 def after_space(*items: str | Lookahead) -> Condition:
     """Return the condition that any of `items` follows, after white space."""
     return tuple((Lookahead.SPACE, item) for item in items)
+
+
+def json_repairs(begin: str, separator: str, known: Condition, bare: Condition) -> Transitions:
+    """Return the transitions for missing and doubled tags around a call with a JSON body.
+
+    Args:
+        begin: the tag before the name.
+        separator: the tag between name and body.
+        known: what follows the first tag of a call of a known tool.
+        bare: the same, without white space, where the first tag is missing between two calls.
+    """
+    return {
+        **each(IN_ANSWER, begin + begin, Transition(State.BEFORE_NAME, known)),
+        (State.CALLS, ANY_TEXT): Transition(State.NAME, bare),
+        (State.CALLS, separator): Transition(State.CALLS),
+        (State.NAME, "{"): Transition(State.BODY, consume=False),
+        (State.BEFORE_BODY, separator): Transition(State.BEFORE_BODY),
+    }
 
 
 # How to recognize {"name": …, "arguments": …}.

@@ -98,7 +98,9 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         max_waiting_per_key=settings.max_waiting_per_key,
     )
     limited = TimeoutEngine(engine, _timeouts(settings))
-    return Model(_names(name, settings), limited, format, template, engine.context)
+    return Model(
+        _names(name, settings), limited, format, template, engine.context, settings.thinking_fallback
+    )
 
 
 def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
@@ -118,7 +120,8 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
         )
 
     balancer = _load_balancer(settings, protocol, environment)
-    return Model(_names(name, settings), balancer, format, template)
+    fallback = settings.thinking_fallback
+    return Model(_names(name, settings), balancer, format, template, thinking_fallback=fallback)
 
 
 def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:

@@ -1,16 +1,19 @@
 """The served models and their names."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
 from headrace.engines import Engine, Generation
 from headrace.errors import RequestError
-from headrace.formats import Format
+from headrace.formats import Format, State
 from headrace.models.size_limits import check_request
 from headrace.parsing import OutputParser
+from headrace.parsing.initial_state import initial_state
 from headrace.prompts import ChatTemplate, render_request
 from headrace.wire import ChatRequest
+from headrace.wire.request import Thinking
 
 __all__ = ["Model", "ModelRegistry"]
 
@@ -24,6 +27,7 @@ class Model(msgspec.Struct, frozen=True):
         format: the markup of that text.
         template: renders the prompt; None if the engine takes messages.
         context: tokens of prompt and answer together; 0 if unknown.
+        thinking_fallback: what to do if a request disables a thinking that the template cannot disable.
     """
 
     names: Sequence[str]
@@ -31,6 +35,7 @@ class Model(msgspec.Struct, frozen=True):
     format: Format
     template: ChatTemplate | None
     context: int = 0
+    thinking_fallback: Literal["reject", "low"] = "reject"
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -40,17 +45,30 @@ class Model(msgspec.Struct, frozen=True):
             owner: id of the caller's API key.
 
         Raises:
-            RequestError: the template rejects the messages; 1261, they cannot fit into the context.
+            RequestError: the template rejects the messages; 1261, they cannot fit into the context; 1212,
+                the request disables thinking, and the model only has levels of effort.
         """
         check_request(request, self.context)
-        prompt = "" if self.template is None else render_request(self.template, request, self.format)
-        return Generation(prompt, request, owner=owner)
+        if self.template is None:
+            return Generation("", request, owner=owner)
+        prompt = render_request(self.template, request, self.format)
+        thinks = request.wants_thinking or not self.template.has_efforts
+        if thinks or initial_state(self.format, prompt, thinking=False) is not State.THINKING:
+            return Generation(prompt, request, owner=owner)
+        if self.thinking_fallback == "reject":
+            field = "reasoning_effort" if request.thinking.type == "enabled" else "thinking.type"
+            msg = f'{field}: model {request.model} always thinks; use reasoning_effort "low" instead'
+            raise RequestError(msg, code="1212")
+        lowest = msgspec.structs.replace(request, thinking=Thinking(), reasoning_effort="low")
+        return Generation(render_request(self.template, lowest, self.format), lowest, owner=owner)
 
-    def parser(self, request: ChatRequest) -> OutputParser:
-        """Create a parser for the answer to a request."""
+    def parser(self, generation: Generation) -> OutputParser:
+        """Create a parser for the output of a generation."""
+        request = generation.request
         return OutputParser(
             self.format,
             request.schemas,
+            prompt=generation.prompt,
             thinking=request.wants_thinking,
             tool_stream=request.tool_stream,
         )

@@ -83,6 +83,15 @@ _ChatTemplate = Annotated[
 ]
 
 
+_ThinkingFallback = Annotated[
+    Literal["reject", "low"],
+    describe(
+        "what a request that disables thinking gets from a model that always thinks but has levels of effort,"
+        ' such as GLM-5.3: an error, or an answer with reasoning_effort "low"'
+    ),
+]
+
+
 class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
     """A model that llama.cpp runs in the server process."""
 
@@ -91,6 +100,7 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
         describe("GGUF file of the model", "FILE", default="the embedded model", sources=("file",)),
     ] = None
     chat_template: _ChatTemplate = ""
+    thinking_fallback: _ThinkingFallback = "reject"
     slots: Annotated[
         int,
         unit("N", least=1, most=256),  # llama.cpp's limit of sequences
@@ -192,6 +202,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
     """A model whose server returns raw text: Headrace renders the prompt and parses the output."""
 
     chat_template: _ChatTemplate = ""
+    thinking_fallback: _ThinkingFallback = "reject"
     default_max_tokens: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
         describe(

@@ -19,6 +19,7 @@ _IN_ARGUMENTS: Final = frozenset(
         State.ARGUMENTS,
         State.UNPARSED,
         State.KEY,
+        State.ATTRIBUTES,
         State.BEFORE_VALUE,
         State.VALUE,
         State.BEFORE_BODY,
@@ -27,7 +28,7 @@ _IN_ARGUMENTS: Final = frozenset(
         State.CALL_OBJECT,
     }
 )
-_AFTER_KEY: Final = frozenset({State.BEFORE_VALUE, State.VALUE})
+_AFTER_KEY: Final = frozenset({State.ATTRIBUTES, State.BEFORE_VALUE, State.VALUE})
 
 
 class Calls:
@@ -40,12 +41,14 @@ class Calls:
 
     Attributes:
         count: the number of calls that have begun.
+        missing_keys: the names of the arguments that the current call lacks.
     """
 
     def __init__(
         self, tools: Mapping[str, Mapping[str, Any] | None], name_pattern: str, events: list[Event]
     ) -> None:
         self.count = 0
+        self.missing_keys: dict[str, None] = {}
         self._tools = tools
         self._schemas: dict[str, ParametersSchema] = {}
         self._name_pattern = re.compile(name_pattern) if name_pattern else None
@@ -60,6 +63,7 @@ class Calls:
         self._json = JsonText(ends=True)
         self._call_object = CallObject()
         self._unnamed: list[str] = []  # the text of a call object before its name
+        self._unparsed: list[str] = []  # text where the arguments belong, before any argument
         self._source: ArgumentsWriter | JsonText | CallObject = self._arguments  # of the current arguments
         self._leave: dict[State, Callable[[State], None]] = {
             State.NAME: self._leave_name,
@@ -92,6 +96,20 @@ class Calls:
         """Process text of an argument's value; return the number of characters used."""
         self._emit(self._arguments.feed(text))
         return len(text)
+
+    def write_unparsed(self, text: str) -> int:
+        """Process text that fits no rule of the grammar; return the number of characters used."""
+        if self._has_arguments or not self._is_open:
+            self._events.append(Content(text))
+        else:
+            self._unparsed.append(text)
+        return len(text)
+
+    def release_unparsed(self) -> None:
+        """Emit such text as content: there are other arguments, or the output has been cut off."""
+        if self._unparsed:
+            self._events.append(Content("".join(self._unparsed)))
+            self._unparsed.clear()
 
     def write_body(self, text: str) -> tuple[int, bool]:
         """Process text of a JSON body; return the number of characters used, and whether it is complete."""
@@ -147,6 +165,9 @@ class Calls:
             self._emit(self._arguments.end())
 
     def _enter_value(self, transition: Transition) -> None:
+        if self._unparsed:
+            self.release_unparsed()
+        self.missing_keys.pop(self._key, None)
         self._emit(self._arguments.begin(self._key, transition.encoding))
 
     def _enter_body(self, _: Transition) -> None:
@@ -160,13 +181,14 @@ class Calls:
         self._is_open, self._has_arguments = True, False
         if name not in self._schemas:
             self._schemas[name] = ParametersSchema(self._tools.get(name))
+        self.missing_keys = dict.fromkeys(self._schemas[name].keys)
         self._source = self._arguments = ArgumentsWriter(self._schemas[name])
         self._events.append(ToolCallStart(self.count, name, id))
         self.count += 1
 
     def _end(self) -> None:
         if self._is_open:
-            self._emit(self._source.finish())
+            self._emit(self._take_arguments() or self._source.finish())
             if not self._has_arguments:
                 self._emit("{}")
             self._events.append(ToolCallEnd(self.count - 1))
@@ -174,6 +196,16 @@ class Calls:
         elif self._unnamed:
             self._events.append(Content("".join(self._unnamed)))
         self._unnamed.clear()
+
+    def _take_arguments(self) -> str:
+        """Return the unparsed text if it must be the arguments: JSON, or what the client has to reject."""
+        text = "".join(self._unparsed).strip()
+        if not text.startswith("{") and not self.missing_keys:
+            self.release_unparsed()
+            return ""
+        self._unparsed.clear()
+        json = JsonText(ends=False)
+        return json.feed(text)[0] + json.finish()
 
     def _emit(self, text: str) -> None:
         if text:

@@ -1,5 +1,6 @@
 """A format, compiled: for each state its lexer and its transitions."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -25,10 +26,13 @@ _OUTSIDE_CALLS: Final = frozenset(
 
 
 class StateTable(NamedTuple):
-    """The transitions from one state, by delimiter; `on_text` is the transition for plain text, if any."""
+    """The transitions from one state, by delimiter, in the order in which they are tried.
+
+    `on_text` is the transition for plain text, if any.
+    """
 
     lexer: Lexer
-    transitions: dict[str, tuple[Transition, ConditionMatcher | None]]
+    transitions: dict[str, list[tuple[Transition, ConditionMatcher | None]]]
     on_text: Transition | None
 
 
@@ -51,9 +55,16 @@ def _state_table(format: Format, state: State, *, calls: bool) -> StateTable:
         transitions.setdefault(ANY_TEXT, on_text)
     lexer = Lexer([delimiter for delimiter in transitions if delimiter], any_text=ANY_TEXT in transitions)
     compiled = {
-        delimiter: (transition, _matcher(transition, format)) for delimiter, transition in transitions.items()
+        delimiter: [(each, _matcher(each, format)) for each in _alternatives(transition)]
+        for delimiter, transition in transitions.items()
     }
     return StateTable(lexer, compiled, on_text)
+
+
+def _alternatives(transition: Transition | None) -> Iterator[Transition]:
+    while transition is not None:
+        yield transition
+        transition = transition.otherwise
 
 
 def _matcher(transition: Transition, format: Format) -> ConditionMatcher | None:

@@ -17,13 +17,16 @@ _ANY_NAME: Final = r"(?P<name>[\w.-]{1,128}+)"
 _KNOWN_NAME: Final = r"""(?P<name>[^\s<>"'|:,(){}\[\]]{1,128}+)"""
 _SPACE: Final = f"{SPACE}{{0,{MAX_SPACE}}}+"
 _BLANKS: Final = rf"[ \t\r]{{0,{MAX_SPACE}}}+"
-_NAMES: Final = (Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY)
+_NAMES: Final = (Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY, Lookahead.KNOWN_KEY)
+_KNOWN_KEY: Final = Lookahead.KNOWN_KEY
+_KNOWN: Final = (Lookahead.KNOWN_NAME, _KNOWN_KEY)
 _PATTERNS: Final = {
     Lookahead.SPACE: _SPACE,
     Lookahead.LINE_END: rf"{_BLANKS}\n",
     Lookahead.KNOWN_NAME: _KNOWN_NAME,
     Lookahead.ANY_NAME: _ANY_NAME,
     Lookahead.KEY: _ANY_NAME,
+    Lookahead.KNOWN_KEY: _KNOWN_NAME,
     Lookahead.END: "(?!)",  # never certain before the end of the text
 }
 
@@ -52,7 +55,14 @@ class ConditionMatcher:
         self._alternatives = [_compile(group, stop_tokens) for group in groups if group]
 
     def follows(
-        self, text: str, position: int, names: Collection[str], *, at_end: bool, in_string: bool
+        self,
+        text: str,
+        position: int,
+        names: Collection[str],
+        *,
+        keys: Collection[str] = (),
+        at_end: bool,
+        in_string: bool,
     ) -> bool | None:
         """Return whether the condition holds at `position`; None if more text could decide.
 
@@ -60,20 +70,21 @@ class ConditionMatcher:
             text: the text that has arrived.
             position: the end of the delimiter.
             names: the names of the request's tools.
+            keys: the names of the arguments that the current call lacks.
             at_end: no more text follows.
             in_string: the delimiter is inside a string of JSON.
         """
         if self._outside_strings and not in_string:
             return True
-        undecided = False
         for complete, beginning, name in self._alternatives:
+            known = keys if name is _KNOWN_KEY else names
             found = complete.match(text, position)
-            if found and (name is not Lookahead.KNOWN_NAME or found["name"] in names):
+            if found and (name is None or name not in _KNOWN or found["name"] in known):
                 return True
             found = beginning.match(text, position)
-            if found and (name is None or _can_be_valid(found, name, names, at_end=at_end)):
-                undecided = True
-        return (at_end or None) if undecided else False
+            if found and (name is None or _can_be_valid(found, name, known, at_end=at_end)):
+                return at_end or None  # more text decides, even if a later alternative already matches
+        return False
 
 
 def _can_be_valid(found: re.Match[str], name: Lookahead, names: Collection[str], *, at_end: bool) -> bool:
@@ -110,7 +121,7 @@ def _beginning(sequence: _Sequence, stop_tokens: Collection[str]) -> str:
             return _SPACE + rest
         case Lookahead.LINE_END:
             return rf"{_BLANKS}(?:\n{rest})?"
-        case Lookahead.KNOWN_NAME | Lookahead.ANY_NAME | Lookahead.KEY:
+        case Lookahead.KNOWN_NAME | Lookahead.ANY_NAME | Lookahead.KEY | Lookahead.KNOWN_KEY:
             return f"(?:{_PATTERNS[item]}(?P<after>{rest}))?"
         case Lookahead.END:
             return f"(?:{'|'.join(prefix_pattern(token, _SPACE) for token in stop_tokens)})?"

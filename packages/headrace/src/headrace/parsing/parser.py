@@ -13,6 +13,7 @@ from headrace.formats import ANY_TEXT, MAX_SPACE, NEXT_AFTER_JSON, Format, State
 from headrace.parsing.call_buffer import CallBuffer
 from headrace.parsing.calls import Calls
 from headrace.parsing.compiled import compile_format
+from headrace.parsing.initial_state import initial_state
 
 __all__ = ["OutputParser"]
 
@@ -31,6 +32,7 @@ class OutputParser:
         format: the family's format.
         tools: the JSON Schema of each tool's parameters, by the tool's name. Without tools, the markup
             of calls is text.
+        prompt: the rendered prompt, whose end shows where the output begins; "" if unknown.
         thinking: whether the request enables thinking.
         tool_stream: whether to stream arguments; otherwise, each call is one event.
     """
@@ -40,6 +42,7 @@ class OutputParser:
         format: Format,
         tools: Mapping[str, Mapping[str, Any] | None] | None = None,
         *,
+        prompt: str = "",
         thinking: bool = True,
         tool_stream: bool = True,
     ) -> None:
@@ -53,9 +56,10 @@ class OutputParser:
         # How each state processes text; the other states drop it.
         self._writers: dict[State, Callable[[str], int]] = {
             **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), self._buffer_space),
-            **dict.fromkeys((State.CONTENT, State.UNPARSED), self._write_content),
+            State.CONTENT: self._write_content,
             **dict.fromkeys((State.NAME, State.CALL_ID, State.KEY), self._calls.write_word),
             State.REASONING: self._write_reasoning,
+            State.UNPARSED: self._calls.write_unparsed,
             State.VALUE: self._calls.write_value,
             State.BODY: partial(self._write_json, self._calls.write_body),
             State.CALL_OBJECT: partial(self._write_json, self._calls.write_call_object),
@@ -64,7 +68,9 @@ class OutputParser:
         self._held = ""  # a possible delimiter and the text after it
         self._space = ""  # buffered white space
         self._leading = ""  # the rest of the leading text
-        self._enter(format.initial_state if thinking else State.OPEN)
+        start = initial_state(format, prompt, thinking=thinking)
+        # A model may think although the prompt has closed the thinking: the first tag of an output counts.
+        self._enter(State.START if start is State.OPEN else start)
 
     @property
     def is_reasoning(self) -> bool:
@@ -102,6 +108,7 @@ class OutputParser:
         self._held = ""
         if self._state is State.START and self._space:
             self._go(_TEXT_FOLLOWS, on_text=True)
+        self._calls.release_unparsed()
         events = self.feed("")
         return events if self._call_buffer is None else events + self._call_buffer.finish()
 
@@ -121,27 +128,30 @@ class OutputParser:
                 self._held = text[start:]
                 return
             delimiter = found.group()
-            transition, condition = transitions[delimiter]
-            # At the end of the output, a partial match of the condition suffices for a delimiter, but
-            # outside of calls not for text.
-            counts = condition is None or condition.follows(
-                text,
-                found.end(),
-                self._tools,
-                at_end=at_end and (delimiter != ANY_TEXT or state is State.ARGUMENTS),
-                in_string=self._calls.in_string,
-            )
-            if counts is None and not at_end:
-                self._held = text[start:]
-                return
-            if counts:
-                self._go(transition, on_text=delimiter == ANY_TEXT)
-                position = found.end() if transition.consume else start
-            elif on_text is not None:
-                self._go(on_text, on_text=True)
-                position = start
+            for transition, condition in transitions[delimiter]:
+                # At the end of the output, a partial match of the condition suffices for a delimiter, but
+                # outside of calls not for text.
+                counts = condition is None or condition.follows(
+                    text,
+                    found.end(),
+                    self._tools,
+                    keys=self._calls.missing_keys,
+                    at_end=at_end and (delimiter != ANY_TEXT or state is State.ARGUMENTS),
+                    in_string=self._calls.in_string,
+                )
+                if counts is None and not at_end:
+                    self._held = text[start:]
+                    return
+                if counts:
+                    self._go(transition, on_text=delimiter == ANY_TEXT)
+                    position = found.end() if transition.consume else start
+                    break
             else:
-                position = start + self._write(delimiter)
+                if on_text is not None:
+                    self._go(on_text, on_text=True)
+                    position = start
+                else:
+                    position = start + self._write(delimiter)
 
     def _go(self, transition: Transition, *, on_text: bool = False) -> None:
         """Take a transition; `on_text` if text caused it, not a delimiter."""

@@ -55,6 +55,13 @@ class ParametersSchema:
         self._of_property: dict[tuple[int, str], JsonTypes] = {}
         self._of_schema: dict[int, JsonTypes] = {}
 
+    @property
+    def keys(self) -> list[str]:
+        """The names of the properties that the schema itself lists."""
+        root = self._resolve(self._root)
+        properties = root.get("properties") if isinstance(root, dict) else None
+        return [key for key in properties if isinstance(key, str)] if isinstance(properties, dict) else []
+
     def types_of(self, key: str) -> JsonTypes:
         """Return the types that the argument `key` may have."""
         return self._property(self._root, key)

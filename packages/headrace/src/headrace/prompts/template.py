@@ -61,6 +61,8 @@ class ChatTemplate:
         if len(self.tags) > _MAX_TAGS:
             msg = f"the chat template has {len(self.tags)} different tags; at most {_MAX_TAGS} are supported"
             raise EngineError(msg)
+        self.has_efforts: Final = "reasoning_effort" in source
+        """Whether the model has levels of effort."""
 
     def render(
         self,

@@ -13,20 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from headrace.engines import Generation
 from headrace.errors import HeadraceError, RequestError, encode_error
-from headrace.models import ModelRegistry
+from headrace.models import Model, ModelRegistry
 from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
 from headrace.server.origins import check_origin
 from headrace.server.request_reader import RequestReader, Workers, default_body_size
-from headrace.server.response_writer import ResponseWriter, new_interpreter
+from headrace.server.response_writer import ResponseWriter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
 from headrace.server.throttle import Throttle
-from headrace.turns import OutcomeLogger, Plan, TurnRegistry, open_store
+from headrace.turns import Interpreter, OutcomeLogger, Plan, TurnRegistry, open_store
 from headrace.wire import ChatRequest
 
 __all__ = ["PREFIXES", "App"]
@@ -63,9 +64,7 @@ class App:
         reader = RequestReader(self._keys, max_body_size, self._plan, self._workers)
         always_resumable = settings.turns.resume == "always"
         for prefix in PREFIXES:
-            writer = ResponseWriter(
-                models, settings.keep_alive_interval, repeats_role=prefix != _OPENAI_PREFIX
-            )
+            writer = ResponseWriter(settings.keep_alive_interval, repeats_role=prefix != _OPENAI_PREFIX)
             chat = f"{prefix}/chat/completions"
             self.endpoints[chat] = ChatEndpoint(
                 self._turns, writer, reader, always_resumable=always_resumable
@@ -112,8 +111,8 @@ class App:
 
     def _plan(self, request: ChatRequest, owner: str) -> Plan:
         model = self._models.find(request.model)
-        interpreter = partial(new_interpreter, model, request)
-        return Plan(model.names[0], model.engine, model.generation(request, owner), interpreter)
+        generation = model.generation(request, owner)
+        return Plan(model.names[0], model.engine, generation, partial(_new_interpreter, model, generation))
 
     def _find(self, path: str) -> Endpoint | None:
         """Return the endpoint of a path that concerns turns."""
@@ -158,6 +157,10 @@ class App:
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
+
+
+def _new_interpreter(model: Model, generation: Generation) -> Interpreter:
+    return Interpreter(partial(model.parser, generation), closes_calls=not generation.request.stop)
 
 
 def _model_object(name: str) -> dict[str, Any]:

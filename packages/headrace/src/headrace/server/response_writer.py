@@ -2,21 +2,19 @@
 
 import asyncio
 from contextlib import closing
-from functools import partial
 from typing import Final, NamedTuple
 
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
 from headrace.events import Finish
-from headrace.models import Model, ModelRegistry
 from headrace.server.channel import open_channel
 from headrace.server.connection import Header, HttpConnection
 from headrace.server.frames import FrameEncoder
 from headrace.server.stream import EventStream, PositionError
-from headrace.turns import Interpreter, LogReader, Turn
-from headrace.wire import ChatRequest, Completion, fold
+from headrace.turns import LogReader, Turn
+from headrace.wire import Completion, fold
 
-__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "new_interpreter"]
+__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
@@ -36,13 +34,11 @@ class ResponseWriter:
     """Reads turns and sends their answers.
 
     Args:
-        models: the served models.
         keep_alive_interval: seconds of silence on a stream before a comment is sent.
         repeats_role: whether each delta has the role, as Z.ai's do, or only the first.
     """
 
-    def __init__(self, models: ModelRegistry, keep_alive_interval: float, *, repeats_role: bool) -> None:
-        self._models = models
+    def __init__(self, keep_alive_interval: float, *, repeats_role: bool) -> None:
         self._keep_alive_interval = keep_alive_interval
         self._repeats_role = repeats_role
 
@@ -56,7 +52,7 @@ class ResponseWriter:
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
         frames = FrameEncoder(
-            self._interpreter(turn),
+            turn.plan.new_interpreter(),
             self._chunks(turn),
             numbered=numbered,
             after=after.events,
@@ -104,7 +100,7 @@ class ResponseWriter:
             return self._fold(turn, reader)
 
     def _fold(self, turn: Turn, reader: LogReader, *, partial: bool = False) -> Completion:
-        events = self._interpreter(turn).feed(reader.take())
+        events = turn.plan.new_interpreter().feed(reader.take())
         ending = events[-1]
         if isinstance(ending, Finish) and ending.error and not partial:
             raise EngineError(ending.error)
@@ -112,16 +108,8 @@ class ResponseWriter:
         request_id = turn.header.request_id or turn.id
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
-    def _interpreter(self, turn: Turn) -> Interpreter:
-        return new_interpreter(self._models.find(turn.request.model), turn.request)
-
     def _chunks(self, turn: Turn) -> ChunkEncoder:
         return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
-
-
-def new_interpreter(model: Model, request: ChatRequest) -> Interpreter:
-    """Create an interpreter for the answer to a request."""
-    return Interpreter(partial(model.parser, request), closes_calls=not request.stop)
 
 
 def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:

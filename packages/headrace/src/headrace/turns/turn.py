@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from functools import cached_property
 from typing import Final
 
 from headrace.engines.base import Run
@@ -86,7 +87,6 @@ class Turn:
         self.log = MemoryLog(on_end=self._on_log_end, on_orphaned=self._watch_readers)
         self.log.is_saved = store is not None
         self._planner = planner
-        self._plan: Plan | None = None
         self._settings = settings
         self._store = store
         self._on_released = on_released
@@ -95,12 +95,17 @@ class Turn:
         self._state = _State.PRODUCING
         self._run: Run | None = None  # until the engine has stopped
         self._writer: Writer | None = None
-        self._follower = Follower(store, self.id, self.log, settings, planner) if store is not None else None
+        self._follower = Follower(store, self.id, self.log, settings, planner) if store else None
         self._task: asyncio.Task[bool] | None = None  # follows
         self._requested_end: RequestedEnd | None = None
         self._has_produced_ending = False
         self._timer: asyncio.TimerHandle | None = None
         self._orphan_check: asyncio.Task[None] | None = None
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How this process serves the request. Raises `HeadraceError` if it cannot."""
+        return self._planner()
 
     @property
     def is_durable(self) -> bool:
@@ -114,7 +119,7 @@ class Turn:
 
     def produce(self, plan: Plan) -> None:
         """Start as the producer."""
-        self._plan = plan
+        self.plan = plan
         if self._store is not None:
             self._become_producer(_FIRST_FENCE)
         self._start_engine()
@@ -209,12 +214,11 @@ class Turn:
             return  # it is still stopping; `on_end` starts it again
         self._record.engine_started()
         try:
-            plan = self._plan = self._plan or self._planner()
             if self._store is None:
-                self._run = plan.engine.start(plan.generation, self)
+                self._run = self.plan.engine.start(self.plan.generation, self)
             else:
                 needs_ids = self._store.outlives_process
-                self._run = start_durably(plan, self.id, self.log, self, needs_token_ids=needs_ids)
+                self._run = start_durably(self.plan, self.id, self.log, self, needs_token_ids=needs_ids)
         except HeadraceError as error:
             self._end(error)
 
@@ -390,9 +394,9 @@ class Turn:
             asyncio.get_running_loop().call_soon(self._report_outcome)
 
     def _report_outcome(self) -> None:
-        if self._plan is None:  # taken over only to be ended
-            with suppress(HeadraceError):
-                self._plan = self._planner()
-        model = self._plan.model if self._plan else self.request.model
-        finish = received_finish(self.log.events, self._plan)
+        plan = None
+        with suppress(HeadraceError):  # a turn taken over only to be ended may be impossible to plan here
+            plan = self.plan
+        model = plan.model if plan else self.request.model
+        finish = received_finish(self.log.events, plan)
         self._on_finished(self._record.outcome(self.header, model, finish))

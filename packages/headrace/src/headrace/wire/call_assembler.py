@@ -3,7 +3,8 @@
 Variants: an index that is missing, null, −1, text, the same for every call, or that of the tool; ids and
 names that are repeated, null, "" or new in every delta; a name in fragments; arguments as an object; a
 placeholder (`{}`, `null`) before the real arguments; the complete arguments repeated with the finish;
-interleaved deltas of two calls.
+interleaved deltas of two calls. If neither index nor id separates two calls, a name after complete arguments
+starts the second one.
 """
 
 from collections.abc import Collection, Iterator
@@ -35,6 +36,7 @@ class CallDelta(msgspec.Struct):
     index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
+    custom: None = None  # a call of a custom tool needs `wire/variants.py`
 
 
 class _Call:
@@ -42,6 +44,7 @@ class _Call:
         self.key = key
         self.id = ""
         self.name = ""
+        self.next_name = ""  # of another call with the same key, whose arguments may follow
         self.fragments: list[str] = []
         self.has_placeholder = False
         self.is_started = False
@@ -122,17 +125,26 @@ class CallAssembler:
         return True
 
     def _assign(self, delta: CallDelta | ToolCallDelta, *, is_last: bool) -> None:
-        id = text_of(delta.id or "")
-        name = text_of((delta.function and delta.function.name) or "")
-        self._latest = call = self._find(_key(delta.index), id, name)
+        function = delta.function or FunctionDelta()
+        id, name, arguments = (text_of(item or "") for item in (delta.id, function.name, function.arguments))
+        key = _key(delta.index)
+        call = self._find(key, id)
+        name = name or (call.next_name if call else "")
+        if call is None or _is_new(call, id, name, arguments, is_last=is_last):
+            call = _Call(key)
+            self._calls.append(call)
+            if key is not None:
+                self._by_key[key] = call
+        elif name and not id and call.fragments and call.is_complete():
+            call.next_name, self._latest = name, None
+            return
+        self._latest = call
         if id and not call.id:
             call.id = id
             self._by_id.setdefault(id, call)
         if name and not call.is_started:
             call.name = _extended(call.name, name, self._tools)
-        if delta.function:
-            arguments = text_of(delta.function.arguments or "")
-            call.add(arguments, has_name=bool(name), is_last=is_last)
+        call.add(arguments, has_name=bool(name), is_last=is_last)
 
     def feed(self, delta: CallDelta | ToolCallDelta, *, is_last: bool = False) -> list[CallEvent]:
         """Return the events of a delta; the arguments are those of `add`."""
@@ -171,18 +183,11 @@ class CallAssembler:
             is_empty = call.has_placeholder or finish_reason in _COMPLETE
             yield call.id, call.name, "".join(call.fragments) or (_EMPTY if is_empty else "")
 
-    def _find(self, key: int | None, id: str, name: str) -> _Call:
-        """Find the call that a delta belongs to, or create it."""
+    def _find(self, key: int | None, id: str) -> _Call | None:
+        """Find the call that a delta belongs to, unless it starts another one."""
         if key is not None:
-            call = self._by_key.get(key)
-        else:
-            call = self._by_id.get(id) or (self._calls[-1] if self._calls else None)
-        if call is None or _is_new(call, id, name):
-            call = _Call(key)
-            self._calls.append(call)
-            if key is not None:
-                self._by_key[key] = call
-        return call
+            return self._by_key.get(key)
+        return self._by_id.get(id) or (self._calls[-1] if self._calls else None)
 
     def _advance(self, call: _Call) -> list[CallEvent]:
         """Return the events of the current call that were not emitted yet."""
@@ -210,13 +215,20 @@ def _key(index: object) -> int | None:
     return index if isinstance(index, int) and index >= 0 else None
 
 
-def _is_new(call: _Call, id: str, name: str) -> bool:
+def _is_new(call: _Call, id: str, name: str, arguments: str, *, is_last: bool) -> bool:
     """Check whether a delta that matches `call` by its index or position starts another call."""
     if not name or not call.name:
         return False
     if id and call.id:
         return id != call.id
-    return not id and call.key is None and call.has_arguments and (not call.fragments or call.is_complete())
+    if id or not call.has_arguments or (call.fragments and not call.is_complete()):
+        return False
+    if call.key is None or name != call.name:
+        return True
+    # The same name again may be a repetition, unless other arguments come with it.
+    return bool(call.fragments and arguments.strip()) and not (
+        is_last and arguments == "".join(call.fragments)
+    )
 
 
 def _extended(name: str, fragment: str, tools: Collection[str]) -> str:

@@ -75,11 +75,12 @@ class ToolCallDelta(WireModel, kw_only=True):
 
 
 class Delta(WireModel, kw_only=True):
-    """New output since the previous chunk."""
+    """New output since the previous chunk. Only other servers send `refusal`."""
 
     role: str | None = None
     content: str | None = None
     reasoning_content: str | None = None
+    refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
     audio: Any = None
 

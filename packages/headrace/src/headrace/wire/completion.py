@@ -31,10 +31,11 @@ class ToolCall(WireModel, kw_only=True):
 
 
 class Message(WireModel, kw_only=True):
-    """The answer; `content` is "" if it consists of tool calls only."""
+    """The answer; `content` is "" if it consists of tool calls only. Only other servers send `refusal`."""
 
     content: str | None = None
     reasoning_content: str | None = None
+    refusal: str | None = None
     role: str
     tool_calls: list[ToolCall] | None = None
     audio: Any = None
@@ -74,8 +75,15 @@ class Accumulator:
         self.has_chunks = False
         self._content: list[str] = []
         self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._logprobs: dict[str, list[Any]] = {}
         self._calls = CallAssembler()
         self._others: dict[int, Accumulator] = {}
+
+    @property
+    def has_output(self) -> bool:
+        """Whether any text or call was added."""
+        return bool(self._content or self._reasoning or self._calls.has_calls)
 
     def add(self, chunk: Chunk) -> None:
         """Add the next chunk; one without choices may still bring the usage."""
@@ -91,18 +99,30 @@ class Accumulator:
                     self._content.append(text)
                 if text := delta.reasoning_content:
                     self._reasoning.append(text)
+                if text := delta.refusal:
+                    self._refusal.append(text)
                 if delta.tool_calls:
                     for call in delta.tool_calls:
                         self._calls.add(call, is_last=bool(choice.finish_reason))
+            if choice.logprobs is not None:
+                self._add_logprobs(choice.logprobs)
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
         if chunk.usage is not None:
             self.usage = chunk.usage
 
+    def _add_logprobs(self, logprobs: Any) -> None:
+        """Join the lists `content` and `refusal` of OpenAI's log probabilities."""
+        for name, tokens in logprobs.items() if isinstance(logprobs, dict) else ():
+            if isinstance(tokens, list):
+                self._logprobs.setdefault(name, []).extend(tokens)
+
     def _add_other(self, choice: ChunkChoice) -> None:
         """Fold each of several choices (`n` > 1) by itself."""
         if isinstance(choice.index, int):
-            alone = ChunkChoice(index=0, delta=choice.delta, finish_reason=choice.finish_reason)
+            alone = ChunkChoice(
+                index=0, delta=choice.delta, finish_reason=choice.finish_reason, logprobs=choice.logprobs
+            )
             self._others.setdefault(choice.index, Accumulator()).add(Chunk(choices=[alone]))
 
     def _begin(self, chunk: Chunk) -> None:
@@ -120,18 +140,23 @@ class Accumulator:
         return Message(
             content="".join(map(text_of, self._content)),
             reasoning_content="".join(map(text_of, self._reasoning)) or None,
+            refusal="".join(map(text_of, self._refusal)) or None,
             role="assistant",
             tool_calls=calls or None,
+        )
+
+    def choice(self, index: int) -> Choice:
+        """Build the choice as received so far."""
+        logprobs = {name: [*tokens] for name, tokens in self._logprobs.items()}
+        return Choice(
+            finish_reason=self.finish_reason, index=index, message=self.message(), logprobs=logprobs or None
         )
 
     def completion(self, *, request_id: str = "") -> Completion:
         """Build the answer as received so far; `request_id` defaults to the id of the chunks."""
         answers = {0: self, **self._others}
         return Completion(
-            choices=[
-                Choice(finish_reason=answer.finish_reason, index=index, message=answer.message())
-                for index, answer in sorted(answers.items())
-            ],
+            choices=[answer.choice(index) for index, answer in sorted(answers.items())],
             created=self.created,
             id=self.id,
             model=self.model,

@@ -2,7 +2,8 @@
 
 Strict decoding accepts what Z.ai and Headrace send. On an unknown or a missing field, a wrong type, a raw
 control character or invalid UTF-8, the same structs are built from plain JSON: absent fields are None,
-unknown fields and plain values of a wrong type are kept. Fields of other APIs are copied to Z.ai's.
+unknown fields and plain values of a wrong type are kept. Fields of other APIs are copied to Z.ai's
+(`wire/variants.py`).
 """
 
 import json
@@ -13,9 +14,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from headrace.errors import DecodeError
-from headrace.wire.chunk import Chunk, Delta, ToolCallDelta
+from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
 from headrace.wire.model import WireModel
+from headrace.wire.variants import standardize_chunk, standardize_completion
 
 __all__ = [
     "STRICT_ERRORS",
@@ -35,8 +37,12 @@ decode_strict_chunk: Final = msgspec.json.Decoder(Chunk).decode
 """Strict decoding alone, for a caller that treats every non-conforming chunk separately."""
 
 
-def decode_chunk(data: bytes) -> Chunk:
+def decode_chunk(data: bytes, *, has_output: bool = False) -> Chunk:
     """Decode the data of an SSE event.
+
+    Args:
+        data: JSON.
+        has_output: whether an earlier chunk had output, which a whole message repeats.
 
     Raises:
         DecodeError: `data` is not a JSON object.
@@ -44,19 +50,9 @@ def decode_chunk(data: bytes) -> Chunk:
     try:
         return decode_strict_chunk(data)
     except STRICT_ERRORS:
-        chunk = build_model(Chunk, decode_object(data))
-    for choice in chunk.choices or ():
-        if choice.delta is not None:
-            _fill_standard_fields(choice.delta)
-    return chunk
-
-
-def _fill_standard_fields(delta: Delta) -> None:
-    """Copy `reasoning` (vLLM, OpenRouter) and the legacy `function_call` to the fields that Z.ai uses."""
-    if not delta.reasoning_content and (reasoning := delta.get("reasoning")):
-        delta.reasoning_content = reasoning
-    if not delta.tool_calls and (call := delta.get("function_call")):
-        delta.tool_calls = [build_model(ToolCallDelta, {"function": call})]
+        value = decode_object(data)
+    standardize_chunk(value, has_output=has_output)
+    return build_model(Chunk, value)
 
 
 def decode_completion(data: bytes) -> Completion:
@@ -77,7 +73,9 @@ def decode_model(model: type[_Model], data: bytes) -> _Model:
     try:
         return msgspec.json.decode(data, type=model)
     except STRICT_ERRORS:
-        return build_model(model, decode_object(data))
+        value = decode_object(data)
+    standardize_completion(value)
+    return build_model(model, value)
 
 
 def decode_object(data: bytes) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from msgspec import structs
 
-from headrace.errors import STATUS_OF_CODE, DecodeError
+from headrace.errors import DecodeError
 from headrace.wire.decode import decode_model
+from headrace.wire.error_status import error_code, error_status
 from headrace.wire.model import WireModel
 from zai.errors import (
     APIAuthenticationError,
@@ -40,18 +41,6 @@ _CLASS_OF_STATUS: Final[dict[int, type[APIStatusError]]] = {
     503: APIServerFlowExceedError,
 }
 
-# Other servers send an error's type as words.
-_STATUS_OF_TYPE: Final = {
-    "authentication_error": 401,
-    "insufficient_quota": 429,
-    "invalid_request_error": 400,
-    "not_found_error": 404,
-    "overloaded_error": 503,
-    "permission_error": 403,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-}
-
 
 def decode_response(model: type[_Model], response: Response) -> _Model:
     """Decode the body of a 200; raise if it is an error, a web page or anything else."""
@@ -80,7 +69,7 @@ def status_error(response: Response, content: bytes) -> APIStatusError:
     if error is None:
         message, code = _describe(content, response), ""
     else:
-        message, code = _message(error), _code(error)
+        message, code = _message(error), error_code(error)
     detail = f"status {status}, code {code}" if code else f"status {status}"
     if status == 404 and error is not None:
         detail += f", from {response.url}; is base_url right?"
@@ -90,8 +79,8 @@ def status_error(response: Response, content: bytes) -> APIStatusError:
 
 def stream_error(error: object, response: Response, where: str = "within the stream") -> APIStatusError:
     """Return the error that came within a 200, of the class for its code's status."""
-    code = _code(error)
-    status = _status(error, code)
+    code = error_code(error)
+    status = error_status(error)
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
     return error_class(
         _message(error),
@@ -150,17 +139,3 @@ def _message(error: object) -> str:
         text = error.get("message") or error.get("msg")
         return text if isinstance(text, str) else msgspec.json.encode(error).decode()
     return str(error)
-
-
-def _code(error: object) -> str:
-    code = error.get("code") if isinstance(error, dict) else None
-    return str(code) if isinstance(code, str | int) and not isinstance(code, bool) else ""
-
-
-def _status(error: object, code: str) -> int:
-    if code in STATUS_OF_CODE:
-        return STATUS_OF_CODE[code]
-    if code.isascii() and code.isdigit() and 400 <= int(code[:9]) < 600:
-        return int(code)
-    kind = error.get("type") if isinstance(error, dict) else None
-    return _STATUS_OF_TYPE.get(code) or _STATUS_OF_TYPE.get(str(kind), 500)

@@ -15,7 +15,7 @@ the end of the bytes before the end of the completion.
 """
 
 from headrace.errors import DecodeError
-from headrace.sse import DONE, SseDecoder, SseEvent
+from headrace.sse import DONE, SseDecoder, SseEvent, separate
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Accumulator, Completion
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
@@ -89,7 +89,7 @@ class StreamReader:
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that `data` completes, to be taken one by one."""
         try:
-            return self._sse.feed(data)
+            return [each for event in self._sse.feed(data) for each in separate(event)]
         except DecodeError as error:
             self._fail_to_read(error)
             return []
@@ -140,7 +140,7 @@ class StreamReader:
 
     def _decode_leniently(self, data: bytes) -> Chunk | None:
         try:
-            chunk = decode_chunk(data)
+            chunk = decode_chunk(data, has_output=self.accumulator.has_output)
         except DecodeError as error:
             self._fail_to_read(error)
             return None

@@ -14,7 +14,7 @@ class Reader(TypingProtocol):
 
     @property
     def is_ending(self) -> bool:
-        """Whether the finish reason was received; at most the usage is still to come."""
+        """Whether the finish reason was received, and no output after it."""
         ...
 
     @property

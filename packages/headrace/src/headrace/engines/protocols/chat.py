@@ -11,16 +11,18 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
+from headrace.engines.protocols.chunk_fields import CUT_OFF, Ending, check_text, undecodable
 from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
-from headrace.errors import EngineError
+from headrace.errors import DecodeError, EngineError
 from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.formats import Format, State, Transition
 from headrace.parsing import OutputParser
 from headrace.parsing.call_buffer import CallBuffer
-from headrace.sse import DONE
-from headrace.wire.call_assembler import CallAssembler, CallDelta, FunctionDelta
+from headrace.sse import DONE, SseEvent, separate
+from headrace.wire.call_assembler import CallAssembler, CallDelta
+from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta, text_of
+from headrace.wire.decode import STRICT_ERRORS, decode_chunk
 from headrace.wire.request import ChatRequest, RequestMessage, Thinking
 
 __all__ = ["UPSTREAM_PARSED", "Chat", "ChatReader"]
@@ -126,30 +128,36 @@ def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
 
 
 # Structs of its own: they skip unknown fields, of which some servers send several in each chunk, in 0.9 µs.
-# `wire.decode.decode_chunk` keeps unknown fields, for the SDK, in 13 µs.
+# Another type, or anything but null in a field of type None, is left to the SDK's decoder, which knows the
+# variants of other servers and keeps unknown fields, in 13 µs.
 class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[CallDelta] | None = None
-    function_call: FunctionDelta | None = None  # legacy, from before `tool_calls`
+    refusal: None = None
+    reasoning_details: None = None
+    function_call: None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
     index: int | None = None
     delta: _Delta | None = None
-    message: _Delta | None = None  # of a server that ignores `stream`
     finish_reason: str | None = None
-    usage: Usage | None = None
+    message: None = None
+    native_finish_reason: None = None
+    usage: None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: Usage | None = None
-    error: Any = None
+    usage: Any = None
+    error: None = None
+    x_groq: None = None
+    base_resp: None = None
 
 
-_decode = chunk_decoder(_Chunk)
+_decode_usual: Final = msgspec.json.Decoder(_Chunk).decode
 
 
 class ChatReader:
@@ -185,50 +193,65 @@ class ChatReader:
 
     @property
     def is_ending(self) -> bool:
-        return bool(self._ending.reason)
+        return self._ending.is_last
 
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
             self._ending.assume_stop()
             return self.finish()
-        chunk = _decode(data)
-        if chunk.error is not None:
-            raise map_error(self._upstream, chunk.error)
-        events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
-        reason, usage = None, chunk.usage
+        check_text(data)  # msgspec does not validate what it skips
+        chunk: _Chunk | Chunk
+        try:
+            chunk = _decode_usual(data)
+        except STRICT_ERRORS:
+            if len(lines := separate(SseEvent(data))) > 1:
+                return [event for line in lines for event in self.feed(line.data)]
+            chunk = self._decode_variant(data)
+        events = self._ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():
             if not choice.index:
                 events += self._read(choice)
-                reason = choice.finish_reason
-                usage = usage or choice.usage
-        if (reason or usage) and self._ending.take(reason, usage):
-            events += self.finish()
+                if choice.finish_reason:
+                    self._ending.take_reason(choice.finish_reason)
+        if chunk.usage and not chunk.choices and self._ending.usage:  # it precedes the end of the stream only
+            self._ending.assume_stop()
         return events
 
     def finish(self) -> list[Event]:
         if self.is_finished:
             return []
-        is_cut_off = self._ending.reason not in ("stop", "tool_calls")
+        is_cut_off = self._ending.reason in CUT_OFF
         events = self._end_parsing(stopped=not is_cut_off)
-        events += self._buffered(self._calls.finish(self._ending.reason))
+        events += self._buffered(self._calls.finish(self._ending.reason if is_cut_off else "stop"))
         if self._call_buffer is not None:
             events += self._call_buffer.finish()
         events.append(self._ending.finish(self._reason()))
         self.is_finished = True
         return events
 
-    def _read(self, choice: _Choice) -> list[Event]:
-        delta = choice.delta or choice.message
+    def _decode_variant(self, data: bytes) -> Chunk:
+        """Decode what is not the usual chunk: another server's variant, or an error."""
+        try:
+            chunk = decode_chunk(data, has_output=self._ending.has_output)
+        except DecodeError as error:
+            raise undecodable(data, error) from None
+        if sent := chunk.get("error"):
+            raise map_error(self._upstream, sent)
+        return chunk
+
+    def _read(self, choice: _Choice | ChunkChoice) -> list[Event]:
+        delta = choice.delta
         if delta is None:
             return []
         events: list[Event] = []
-        if reasoning := delta.reasoning_content or delta.reasoning:  # some servers send both
-            events += [*self._end_parsing(), Reasoning(reasoning)]
-        if delta.content:
-            events += self._content(delta.content)
-        calls = delta.tool_calls or ()
-        if delta.function_call and not calls:
-            calls = [CallDelta(function=delta.function_call)]
+        # Some servers send both; a variant's `reasoning` has been copied.
+        reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
+        if reasoning:
+            events += [*self._end_parsing(), Reasoning(text_of(reasoning))]
+        content = delta.content or delta.refusal
+        if content:
+            events += self._content(content if type(content) is str else text_of(content))
+        calls: Sequence[CallDelta | ToolCallDelta] = delta.tool_calls or ()
         if len(calls) > _MAX_CALLS:
             msg = (
                 f"the model's server sent {len(calls)} tool calls in one chunk; at most {_MAX_CALLS} are read"
@@ -238,7 +261,11 @@ class ChatReader:
             events += self._end_parsing()
         for call in calls:
             events += self._buffered(self._calls.feed(call, is_last=bool(choice.finish_reason)))
-        if choice.delta and (reasoning or delta.content or calls):
+        if reasoning or content or calls:
+            self._ending.is_last = False
+            if type(choice) is ChunkChoice and choice.get("message"):
+                self._ending.has_message = True
+                return events
             # Usually a delta is one token.
             self._ending.completion_tokens += 1
             self._ending.reasoning_tokens += bool(reasoning) or self._was_thinking
@@ -266,9 +293,12 @@ class ChatReader:
         return events if self._call_buffer is None else self._call_buffer.feed(events)
 
     def _reason(self) -> str:
-        """Return the finish reason; the calls themselves decide between `stop` and `tool_calls`."""
-        if self._ending.reason in ("stop", "tool_calls"):
-            if self._calls.is_truncated:
-                return self._truncated_call_reason
-            return "tool_calls" if self._calls.has_calls or self._parser.called_tools else "stop"
-        return ""
+        """Return the finish reason; the calls themselves show whether it is `tool_calls`."""
+        reason = self._ending.reason
+        if reason in CUT_OFF:
+            return reason
+        if self._calls.is_truncated:
+            return self._truncated_call_reason
+        if self._calls.has_calls or self._parser.called_tools:
+            return "tool_calls"
+        return "stop" if reason == "tool_calls" else reason

@@ -1,60 +1,66 @@
 """The fields that the chunks of all protocols share: usage, finish reason, error."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from headrace.errors import DecodeError, EngineError
 from headrace.events import Event, Finish, Progress, TokenUsage
+from headrace.wire.model import WireModel
 
-__all__ = ["Ending", "Usage", "check_text", "chunk_decoder"]
+__all__ = ["CUT_OFF", "Ending", "check_text", "chunk_decoder", "count_tokens", "undecodable"]
 
 _Chunk = TypeVar("_Chunk", bound=msgspec.Struct)
 
 _FAILURES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REASONS: Final = {
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_length": "model_context_window_exceeded",
-    "function_call": "tool_calls",
-    "content_filter": "sensitive",
-    "abort": "network_error",
-    "error": "network_error",
+    reason: standard
+    for standard, reasons in {
+        "stop": ("stop", "eos", "eos_token", "end_turn", "stop_sequence"),
+        "tool_calls": ("tool_calls", "tool_call", "tool_use", "function_call"),
+        "length": ("length", "max_tokens", "max_output_tokens"),
+        "model_context_window_exceeded": ("model_context_window_exceeded", "model_length"),
+        "sensitive": ("sensitive", "content_filter", "safety"),
+        "network_error": ("network_error", "abort", "error"),
+    }.items()
+    for reason in reasons
 }
-"""Finish reasons of servers → finish reasons of Z.ai. Others are passed through."""
+"""Finish reasons of servers, in lower case → finish reasons of Z.ai. Others are passed through."""
+
+_MAX_TOKENS: Final = 2**53
+
+CUT_OFF: Final = frozenset({"length", "model_context_window_exceeded", "sensitive", "network_error"})
+"""The finish reasons of an answer that may lack its end."""
 
 
-class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
+def count_tokens(usage: Any) -> TokenUsage:
+    """Read a `usage` object. What is absent, or not a number, is 0."""
+    prompt, completion, total = (
+        _number(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    reasoning = _number(_field(usage, "completion_tokens_details"), "reasoning_tokens")
+    # xAI and others count the reasoning beside the completion.
+    if reasoning > completion or (reasoning and total == prompt + completion + reasoning):
+        completion += reasoning
+    cached = (
+        _number(_field(usage, "prompt_tokens_details"), "cached_tokens")
+        or _number(usage, "prompt_cache_hit_tokens")  # DeepSeek
+        or _number(usage, "num_cached_tokens")  # Mistral
+        or _number(usage, "cached_tokens")  # Moonshot
+    )
+    return TokenUsage(prompt=prompt, completion=completion, cached=cached, reasoning=reasoning)
 
 
-class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict | WireModel) else None
 
 
-class Usage(msgspec.Struct, gc=False):
-    """The `usage` object. Null and absent fields are 0."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name
-
-    def count(self) -> TokenUsage:
-        """Convert to an event's usage."""
-        cached = (self.prompt_tokens_details or _PromptDetails()).cached_tokens
-        reasoning = (self.completion_tokens_details or _CompletionDetails()).reasoning_tokens
-        return TokenUsage(
-            prompt=self.prompt_tokens or 0,
-            completion=self.completion_tokens or 0,
-            cached=cached or self.prompt_cache_hit_tokens or 0,
-            reasoning=reasoning or 0,
-        )
+def _number(value: Any, name: str) -> int:
+    number = _field(value, name)
+    if isinstance(number, str) and number.isdecimal():
+        number = float(number)
+    return int(number) if isinstance(number, int | float) and 0 <= number < _MAX_TOKENS else 0
 
 
 def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
@@ -75,7 +81,7 @@ def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
         try:
             return lax(data)
         except _FAILURES as error:
-            raise _undecodable(data, error) from None
+            raise undecodable(data, error) from None
 
     return decode
 
@@ -89,42 +95,58 @@ def check_text(data: bytes) -> None:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise _undecodable(data, error) from None
+        raise undecodable(data, error) from None
 
 
-def _undecodable(data: bytes, error: Exception) -> DecodeError:
+def undecodable(data: bytes, error: Exception) -> DecodeError:
+    """Return the error for data that cannot be decoded."""
     shown = data[:80].decode("utf-8", "replace")
     public = "the model's server sent data that cannot be decoded"
     return DecodeError(f"{public}: {shown!r} ({error})", public=public)
 
 
 class Ending:
-    """The parts of the `Finish`: a reason, and a usage that may arrive later or never."""
+    """The parts of the `Finish`: a reason, and a usage that may arrive later or never.
+
+    Neither is the end of a stream: some servers send a reason with every call, or text after it.
+    """
 
     def __init__(self) -> None:
         self.reason = ""
+        self.is_last = False
+        """Whether no output has followed the reason; otherwise another one may replace it."""
         self.usage: TokenUsage | None = None
         self.completion_tokens = 0
         """The reader's own count, for servers that send no usage."""
         self.reasoning_tokens = 0
+        self.has_message = False
+        """Whether the answer came as a whole, so that its tokens cannot be counted."""
 
-    def begin(self, usage: Usage) -> list[Event]:
-        """Return the progress that a usage before the first token reports: the prompt is processed."""
-        prompt = usage.prompt_tokens or 0
-        return [Progress(prompt, prompt)] if prompt and not self.completion_tokens else []
+    @property
+    def has_output(self) -> bool:
+        """Whether the server sent any output."""
+        return self.has_message or self.completion_tokens > 0
 
-    def take(self, reason: str | None, usage: Usage | None) -> bool:
-        """Keep a chunk's finish reason and usage; return whether both are known."""
-        if usage is not None:
-            self.usage = usage.count()
-        if reason and not self.reason:  # some servers send two
-            self.reason = _REASONS.get(reason, reason)
-        return bool(self.reason) and usage is not None
+    def take_usage(self, usage: Any) -> list[Event]:
+        """Keep a usage; return the progress that it reports before any output: the prompt is processed."""
+        count = count_tokens(usage)
+        if count.prompt or count.completion:  # otherwise a placeholder
+            self.usage = count
+        starts = count.prompt and not self.has_output
+        return [Progress(count.prompt, count.prompt)] if starts else []
+
+    def take_reason(self, reason: Any) -> None:
+        """Keep a finish reason; some servers send two, of which the first one counts."""
+        if not self.reason or not self.is_last:
+            standard = reason if isinstance(reason, str) else "stop"
+            self.reason = _REASONS.get(standard.lower(), standard)
+        self.is_last = True
 
     def assume_stop(self) -> None:
-        """Assume `stop` at `[DONE]`, if the server sent tokens and no finish reason."""
-        if self.completion_tokens:
+        """Assume `stop` at the certain end of an answer with output, but without a finish reason."""
+        if self.has_output:
             self.reason = self.reason or "stop"
+            self.is_last = True
 
     def finish(self, reason: str = "") -> Finish:
         """Build the `Finish`; `reason` overrides the server's.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.chunk_fields import Ending, Usage, chunk_decoder
+from headrace.engines.protocols.chunk_fields import Ending, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.engines.protocols.grammar import answer_grammar
@@ -130,7 +130,7 @@ def _unsupported(request: ChatRequest, field: str, supported: str, alternative: 
 
 class _Choice(msgspec.Struct):
     text: str | None = None
-    finish_reason: str | None = None
+    finish_reason: Any = None
     token_ids: list[int] | None = None
     index: int | None = None
 
@@ -151,7 +151,7 @@ class _Verbose(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     verbose: _Verbose | None = msgspec.field(default=None, name="__verbose")
-    usage: Usage | None = None
+    usage: Any = None
     timings: _Timings | None = None
     prompt_progress: _PromptProgress | None = None
     error: Any = None
@@ -180,7 +180,7 @@ class CompletionReader:
 
     @property
     def is_ending(self) -> bool:
-        return bool(self._ending.reason)
+        return self._ending.is_last
 
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
@@ -191,16 +191,14 @@ class CompletionReader:
             raise map_error(self._upstream, chunk.error)
         if chunk.prompt_progress is not None:
             return [Progress(chunk.prompt_progress.processed, chunk.prompt_progress.total)]
-        events: list[Event] = self._ending.begin(chunk.usage) if chunk.usage else []
-        reason = None
+        events = self._ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():
             if not choice.index:
                 if self._has_token_ids and chunk.verbose is not None:
                     self._ids += chunk.verbose.tokens
                 events += self._text(choice, chunk.timings)
-                reason = choice.finish_reason
-        if self._ending.take(reason, chunk.usage):
-            events += self.finish()
+                if choice.finish_reason:
+                    self._ending.take_reason(choice.finish_reason)
         return events
 
     def finish(self) -> list[Event]:
@@ -222,6 +220,7 @@ class CompletionReader:
         text = (choice.text or "").replace(_REPLACEMENT, "")
         if not text:
             return []
+        ending.is_last = False
         tokens = ending.completion_tokens - self._emitted_tokens
         self._emitted_tokens = ending.completion_tokens
         ids, self._ids = self._ids, []

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.errors import STATUS_OF_CODE, EngineError, HeadraceError, LimitError, RequestError
+from headrace.wire.error_status import error_code, error_status
 
 __all__ = ["MAX_ERROR_BYTES", "Upstream", "map_error", "map_response"]
 
@@ -27,10 +28,11 @@ _ADDRESS: Final = re.compile(
 
 _HIDDEN: Final = re.compile(rb"<(script|style|head)\b", re.IGNORECASE)
 _TOO_LONG: Final = re.compile(
-    r"context (length|size|window)|exceed_context_size|prompt is too long|maximum prompt length",
+    r"(?<!increasing )context (length|size|window)|exceed_context_size"
+    r"|prompt is too long|maximum prompt length",
     re.IGNORECASE,
 )
-"""Messages of vLLM, SGLang, llama.cpp and others about a prompt that is too long."""
+"""Messages of vLLM, SGLang, llama.cpp and others about a prompt that is too long; not llama-box's advice."""
 
 _NO_GRAMMAR: Final = re.compile(r"parse grammar|grammar stack")
 """Messages of llama.cpp about a grammar that is invalid, or has no continuation."""
@@ -77,8 +79,9 @@ def map_response(upstream: Upstream, status: int, body: bytes, retry_after: str 
         error = " ".join(_text(body[:MAX_ERROR_BYTES]).decode("utf-8", "replace").split())
     if isinstance(error, list) and len(error) == 1:  # Gemini's
         (error,) = error
-    if isinstance(error, dict) and isinstance(error.get("error"), dict | str):
-        error = error["error"]
+    for name in ("error", "base_resp"):  # the latter is MiniMax's
+        if isinstance(error, dict) and isinstance(error.get(name), dict | str):
+            error = error[name]
     return map_error(upstream, error, status, retry_after)
 
 
@@ -90,8 +93,7 @@ def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: st
     if code in STATUS_OF_CODE and len(code) == 4:  # Z.ai's codes are more specific than its statuses
         status = STATUS_OF_CODE[code]
     else:
-        if status < 300:
-            status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
+        status = error_status(error) if status < 300 else status
         code = ""
     if _TOO_LONG.search(reason) and status in (400, 413, 422, 500):
         return RequestError(f"messages: {shown}", code="1261")
@@ -127,7 +129,9 @@ def _read(error: Any) -> tuple[str, str]:
     """Return code and message of an error in any of the usual formats."""
     if not isinstance(error, dict):
         return "", str(error) or "no reason given"
-    message = next((error[key] for key in ("message", "detail", "msg") if error.get(key)), error)
+    message = next(
+        (error[key] for key in ("message", "detail", "msg", "status_msg") if error.get(key)), error
+    )
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
     kind = str(error.get("type") or "")
@@ -136,7 +140,7 @@ def _read(error: Any) -> tuple[str, str]:
             f"the prompt has {error.get('n_prompt_tokens')} tokens, but the model's context length is"
             f" {error.get('n_ctx')}; shorten the messages"
         )
-    return str(error.get("code") or error.get("status_code") or ""), message
+    return error_code(error), message
 
 
 def _text(page: bytes) -> bytes:

@@ -12,7 +12,8 @@ from headrace.engines.base import Generation
 from headrace.engines.protocols.json_grammar import SHARED_RULES, JsonGrammar, literal
 from headrace.engines.protocols.json_schema import malformed, unenforceable
 from headrace.errors import RequestError
-from headrace.formats import Format, Syntax
+from headrace.formats import Format, State, Syntax
+from headrace.parsing.initial_state import initial_state
 from headrace.wire.request import ChatRequest, FunctionSpec
 
 __all__ = ["answer_grammar"]
@@ -50,21 +51,23 @@ def _grammar(generation: Generation, format: Format | None) -> str:
         body = _calls(request, syntax, rules)
     else:
         body = _structure(request, rules)
-    thinking = _thinking(generation, format.thinking_tags) if format and syntax else ""
+    thinking = _thinking(generation, format) if format and syntax else ""
     rules = {"root": rf'{thinking} "\n"{{0,2}} {body}'.strip(), **rules}
     return "".join(f"{name} ::= {expression}\n" for name, expression in rules.items())
 
 
-def _thinking(generation: Generation, tags: tuple[str, str] | None) -> str:
-    if tags is None:
+def _thinking(generation: Generation, format: Format) -> str:
+    if format.thinking_tags is None:
         return ""
-    opening, closing = tags
-    prompt, rest = generation.prompt.rstrip(), f"!{closing}* {closing}"
-    if prompt.endswith(opening):
-        return rest
-    if prompt.endswith(closing) or not generation.request.wants_thinking:
-        return ""
-    return rf'( "\n"? {opening} {rest} )?'
+    opening, closing = format.thinking_tags
+    rest = f"!{closing}* {closing}"
+    match initial_state(format, generation.prompt, thinking=generation.request.wants_thinking):
+        case State.THINKING:
+            return rest
+        case State.START:
+            return rf'( "\n"? {opening} {rest} )?'
+        case _:
+            return ""
 
 
 def _structure(request: ChatRequest, rules: dict[str, str]) -> str:

@@ -1,0 +1,144 @@
+"""The transitions of families that write each argument of a call as a parameter between tags.
+
+    block      BLOCK call* BLOCK_END
+    call       CALL name NAME_END parameter* CALL_END
+    parameter  PARAMETER key KEY_END value PARAMETER_END
+
+Beyond the grammar, a malformed call is repaired where one reading is plausible: the name of a tool of the
+request, or of an argument that the call still lacks, shows which tag is missing.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from headrace.formats.format import ANY_TEXT, Condition, Encoding, Lookahead, State, Transition, Transitions
+from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, after_space, each
+
+__all__ = ["ParameterTags", "parameter_transitions"]
+
+
+class ParameterTags(msgspec.Struct, frozen=True, kw_only=True):
+    """The tags of a family; see the module's docstring.
+
+    Args:
+        before_block: line ends before a block that are markup.
+        key_ends: what ends a key, and how the value that follows is written.
+        value_lines: whether a value stands on lines of its own.
+    """
+
+    before_block: str
+    block: str
+    block_end: str
+    call: str
+    name_end: str
+    call_end: str
+    parameter: str
+    key_ends: Mapping[str, Encoding]
+    parameter_end: str
+    value_lines: bool = False
+
+
+def parameter_transitions(tags: ParameterTags) -> Transitions:
+    """Return the transitions of calls, in the thinking and in the answer."""
+    quote = tags.name_end[0]
+    known_calls: Condition = (
+        (Lookahead.SPACE, tags.call, Lookahead.KNOWN_NAME, quote),
+        (Lookahead.SPACE, tags.call, Lookahead.KNOWN_NAME, Lookahead.SPACE, tags.parameter),
+    )
+    block = Transition(
+        State.CALLS,
+        (
+            (Lookahead.SPACE, tags.call, Lookahead.ANY_NAME, quote),
+            *known_calls[1:],
+            (Lookahead.SPACE, tags.block_end),
+            (Lookahead.SPACE, tags.block, Lookahead.SPACE, tags.call, Lookahead.KNOWN_NAME, quote),
+            (Lookahead.SPACE, tags.call + tags.call, Lookahead.KNOWN_NAME, quote),
+            (Lookahead.SPACE, Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, tags.parameter),
+        ),
+    )
+    known_name = tuple(path[2:] for path in known_calls)
+    return {
+        **each(IN_THINKING, tags.block, Transition(State.CALLS, known_calls)),
+        **each(IN_ANSWER, tags.block, block),
+        (State.CONTENT, tags.before_block + tags.block): block,
+        (State.CALLS, tags.block_end): Transition(State.CALLS),
+        (State.CALLS, tags.call): Transition(State.NAME, ((Lookahead.ANY_NAME, quote), *known_name[1:])),
+        (State.NAME, tags.name_end): Transition(State.ARGUMENTS),
+        **each(BETWEEN_ARGUMENTS, tags.parameter, Transition(State.KEY)),
+        **each(BETWEEN_ARGUMENTS, tags.call_end, Transition(State.CALLS)),
+        **{
+            (State.KEY, end): Transition(State.VALUE, encoding=encoding)
+            for end, encoding in tags.key_ends.items()
+        },
+        **_ends_of_value(tags, known_calls),
+        **_missing_tags(tags, known_calls),
+        **(_attributes() if quote == '"' else {}),
+    }
+
+
+def _ends_of_value(tags: ParameterTags, known_calls: Condition) -> Transitions:
+    quote = tags.name_end[0]
+    ends = {
+        tags.parameter_end: Transition(
+            State.ARGUMENTS,
+            (
+                *after_space(tags.parameter, tags.call_end, tags.block_end, tags.call, Lookahead.END),
+                *((Lookahead.SPACE, Lookahead.KNOWN_KEY, end) for end in tags.key_ends),
+            ),
+        ),
+        # Missing closing tags.
+        tags.call_end: Transition(
+            State.CALLS,
+            (*after_space(tags.block_end, Lookahead.END), *known_calls),
+        ),
+        tags.block_end: Transition(State.CALLS, after_space(Lookahead.END)),
+        tags.parameter: Transition(State.KEY, ((Lookahead.KNOWN_KEY, quote),)),
+        tags.call: Transition(
+            State.NAME, ((Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, tags.parameter),)
+        ),
+    }
+    before = {tag: ("", "\n") if tags.value_lines or tag != tags.parameter_end else ("",) for tag in ends}
+    return {(State.VALUE, space + tag): ends[tag] for tag in ends for space in before[tag]}
+
+
+def _missing_tags(tags: ParameterTags, known_calls: Condition) -> Transitions:
+    """Return the transitions for missing and doubled tags outside of values."""
+    quote = tags.name_end[0]
+    # A call without a block is more than a mention if its first argument or its end follows.
+    bare = Transition(
+        State.NAME,
+        tuple(
+            (Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, item)
+            for item in (tags.parameter, tags.call_end, "{")
+        ),
+    )
+    next_call = Transition(State.NAME, ((Lookahead.KNOWN_NAME, quote),))
+    return {
+        **each((State.START, State.OPEN, State.CONTENT), tags.call, bare),
+        (State.CONTENT, f"\n{tags.call}"): bare,
+        (State.CALLS, ANY_TEXT): bare,
+        (State.CALLS, tags.call + tags.call): next_call,
+        (State.CALLS, tags.call_end): Transition(State.CALLS),
+        (State.CALLS, tags.parameter_end): Transition(State.CALLS),
+        (State.NAME, tags.parameter): Transition(State.KEY),
+        **each((*BETWEEN_ARGUMENTS, State.KEY), tags.call, next_call),
+        **each((*BETWEEN_ARGUMENTS, State.KEY), tags.block, Transition(State.CALLS, known_calls)),
+        **each((*BETWEEN_ARGUMENTS, State.KEY), tags.block_end, Transition(State.CALLS)),
+        **each((*BETWEEN_ARGUMENTS, State.KEY), tags.parameter_end, Transition(State.ARGUMENTS)),
+        (State.ARGUMENTS, ANY_TEXT): Transition(
+            State.KEY, tuple((Lookahead.KNOWN_KEY, end) for end in tags.key_ends)
+        ),
+        (State.KEY, tags.parameter): Transition(State.KEY),
+        (State.KEY, tags.call_end): Transition(State.CALLS),
+    }
+
+
+def _attributes() -> Transitions:
+    """Return the transitions for further attributes of a tag, which are dropped."""
+    return {
+        (State.NAME, '"'): Transition(State.CALL_HEADER),
+        (State.CALL_HEADER, ">"): Transition(State.ARGUMENTS),
+        (State.KEY, '"'): Transition(State.ATTRIBUTES),
+        (State.ATTRIBUTES, ">"): Transition(State.VALUE),
+    }
