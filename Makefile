@@ -62,7 +62,7 @@ sdk-alone: python
 	rm -rf .venv-sdk packages/*/build
 	$(PYTHON) scripts/set_up.py .venv-sdk packages/headrace packages/zai
 	rm -rf packages/*/build
-	! $(SDK) pip show --quiet aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp
+	! $(SDK) pip show --quiet aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp llguidance
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_http1.py tests/test_sse.py
 

@@ -15,7 +15,7 @@ _THINKING = {
     "template": "`chat_template_kwargs`",
     "effort": '`reasoning_effort`; off is `"none"`',
 }
-_STRUCTURE = {"grammar": "`grammar`", "response_format": "`response_format`", "": "–"}
+_STRUCTURE = {"json_schema": "`json_schema`", "response_format": "`response_format`", "": "–"}
 _ROWS: dict[str, Callable[[Dialect], str]] = {
     "detected by": lambda dialect: _names(dialect.owners | dialect.hosts),
     "thinking": lambda dialect: _THINKING[dialect.thinking],

@@ -125,7 +125,7 @@ def test_only_transitions_to_a_value_have_an_encoding(format):
 def test_the_syntax_uses_the_delimiters_of_the_table(format):
     if format.syntax:
         delimiters = {delimiter.strip() for _, delimiter in format.transitions}
-        templates = format.syntax.call + format.syntax.argument + format.syntax.text
+        templates = format.syntax.call + format.syntax.argument + format.syntax.value_end
         assert set(re.findall(r"<[^>]+>", templates)) <= delimiters
 
 

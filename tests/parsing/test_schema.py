@@ -96,3 +96,34 @@ def test_strings_of_an_enum_that_look_like_another_type_are_listed():
     schema = ParametersSchema({"properties": {"x": {"enum": ["7", 8, "true", "9", 9]}}})
 
     assert schema.types_of("x").strings == {"7", "true"}
+
+
+@pytest.mark.parametrize("reference", ["#/properties/y/anyOf/0", "#/$defs/a%20b", "#text", "#/$defs/a b"])
+def test_a_reference_leads_through_lists_escapes_and_anchors(reference):
+    root = {
+        "properties": {"y": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "x": {"$ref": reference}},
+        "$defs": {"a b": {"type": "string"}, "c": {"$anchor": "text", "type": "string"}},
+    }
+
+    assert ParametersSchema(root).types_of("x").names == {"string"}
+
+
+def test_an_alternative_that_does_not_name_an_argument_does_not_widen_it():
+    root = {
+        "anyOf": [{"properties": {"x": {"type": "string"}}}, {"properties": {"y": {}}}, {"required": ["x"]}]
+    }
+
+    assert ParametersSchema(root).types_of("x").names == {"string"}
+    assert ParametersSchema(root).types_of("z") == ANY
+
+
+def test_types_may_be_in_capitals():
+    assert names({"type": "STRING"}) == {"string"}
+    assert names({"type": ["Integer", "NULL"]}) == {"number", "null"}
+
+
+def test_the_types_of_a_subschema():
+    schema = ParametersSchema({"$defs": {"a": {"type": "boolean"}}})
+
+    assert schema.types({"$ref": "#/$defs/a"}).names == {"boolean"}
+    assert schema.types({"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}).names == {"boolean", "null"}

@@ -141,11 +141,17 @@ def test_every_engine_counts_the_same_tokens(clients):
         assert (reason, usage["completion_tokens"]) == ("length", 9)
 
 
-def test_a_grammar_constrains_the_raw_text_of_llama_server(clients):
-    call = ask(clients["completions"], "hello", tools=[WEATHER], tool_choice="required").json()["choices"][0]
+def test_a_schema_constrains_the_raw_text_of_llama_server_without_thinking(clients):
+    schema = {"enum": [7]}
+    fields = {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+    held = ask(clients["completions"], "hello", thinking={"type": "disabled"}, **fields).json()["choices"][0]
+    refused = clients["completions"].post(
+        CHAT, json={"model": "glm-4.6", **fields, "messages": [{"role": "user", "content": "hi"}]}
+    )
 
-    assert call["finish_reason"] == "tool_calls"
-    assert call["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+    assert held["message"]["content"].strip() == "7"
+    assert refused.json()["error"]["code"] == "1212"
+    assert 'thinking.type "disabled"' in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("way", ["completions", "chat", "headrace"])

@@ -106,10 +106,10 @@ async def test_a_longer_outage_ends_the_turn_with_network_error_and_stops_the_en
     assert LONG.startswith(text)
     assert ending.reason == "network_error"
     assert "the turn store" in ending.error
-    assert not turn.is_durable
+    assert not turn.log.is_saved
     assert engine.running == 0
     outage.end()  # the ending is saved later
-    await until(lambda: turn.is_durable)
+    await until(lambda: turn.log.is_saved)
     assert await read(await registry.find(turn.id, "me")) == (text, ending)
 
 
@@ -122,10 +122,10 @@ async def test_with_on_store_error_continue_the_turn_continues_and_is_saved_late
     outage.begin()
 
     assert (await reading)[0] == LONG
-    assert not turn.is_durable
+    assert not turn.log.is_saved
     assert await registry.find(turn.id, "me") is turn  # no other process has its ending
     outage.end()
-    await until(lambda: turn.is_durable)
+    await until(lambda: turn.log.is_saved)
     assert (await read(await registry.find(turn.id, "me")))[0] == LONG
     assert len(engine.asked) == 1
 
@@ -150,7 +150,7 @@ async def test_with_on_store_error_continue_a_turn_starts_without_the_store(tmp_
         registry = registry_over(name, on_store_error="continue")
         turn = await start(registry)
 
-        assert not turn.is_durable
+        assert not turn.log.is_saved
         assert (await read(turn))[0] == SCRIPT
         with pytest.raises(StoreError):  # its result could not be requested later
             await start(registry, resumable=False, detached=True)

@@ -45,7 +45,7 @@ async def test_a_turn_that_is_not_resumable_is_not_kept(open_registry):
     turn = await start(registry, resumable=False)
     await read(turn)
 
-    assert not turn.is_durable
+    assert not turn.log.is_saved
     with pytest.raises(RequestError):
         await registry.find(turn.id, "me")
 

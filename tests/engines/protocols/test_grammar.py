@@ -1,50 +1,100 @@
-"""The grammar follows the format: its thinking tags, and how it writes calls."""
+"""The grammar follows the format: its thinking tags, how it writes calls, and its markup, which is no text."""
 
 import msgspec
 import pytest
 
-from headrace.engines.base import Generation
+from grammars import VALIDATOR, accepts, generation, object_of, schema_grammar, text_of, tool
 from headrace.engines.protocols.grammar import answer_grammar
 from headrace.errors import RequestError
 from headrace.formats import FORMATS, Format, Syntax
-from headrace.wire import decode_request
 
 INVENTED = Format(name="invented", transitions={}, thinking_tags=("<muse>", "</muse>"), syntax=Syntax())
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+JSON = {"response_format": {"type": "json_object"}}
 
 
-def root(format, prompt="", **fields):
-    """The first rule of the grammar."""
-    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    generation = Generation(prompt, decode_request(msgspec.json.encode(body)))
-    return answer_grammar(generation, format).partition("\n")[0]
+def grammar_of(format, prompt="", tokens=None, **fields):
+    return answer_grammar(generation(prompt, "enabled", **fields), format, VALIDATOR, tokens)
 
 
 @pytest.mark.parametrize(
-    ("format", "prompt", "thinking"),
+    ("format", "prompt", "right", "wrong"),
     [
-        (INVENTED, "", r'( "\n"? <muse> !</muse>* </muse> )? '),
-        (INVENTED, "<muse>\n", "!</muse>* </muse> "),
-        (INVENTED, "<muse></muse>", ""),
-        (msgspec.structs.replace(INVENTED, thinking_tags=None), "", ""),
-        (FORMATS["qwen3-coder"], "", ""),
-        (None, "", ""),
+        (
+            INVENTED,
+            "",
+            ["{}", "\n\n{}", "<muse>a\nb</muse>\n{}", "\n<muse></muse>{}"],
+            ["a</muse>{}", "<muse>a"],
+        ),
+        (INVENTED, "<muse>\n", ["a</muse>{}"], ["{}", "<muse>a</muse></muse>{}"]),
+        (INVENTED, "<muse></muse>", ["{}"], ["<muse></muse>{}", "a</muse>{}"]),
+        (msgspec.structs.replace(INVENTED, thinking_tags=None), "", ["{}"], ["<muse></muse>{}"]),
+        (FORMATS["qwen3-coder"], "", ["{}"], ["<think></think>{}"]),
+        (None, "", ["{}"], ["<think></think>{}"]),
     ],
 )
-def test_thinking_may_precede_a_structured_output_if_a_grammar_can_name_its_tags(format, prompt, thinking):
-    expected = rf'root ::= {thinking}"\n"{{0,2}} object'
+def test_thinking_may_precede_a_structured_output_if_a_grammar_can_name_its_tags(
+    format, prompt, right, wrong
+):
+    grammar = grammar_of(format, prompt, **JSON)
 
-    assert root(format, prompt, response_format={"type": "json_object"}) == expected
+    assert {text: accepts(grammar, text) for text in right} == dict.fromkeys(right, True)
+    assert {text: accepts(grammar, text) for text in wrong} == dict.fromkeys(wrong, False)
 
 
 def test_a_prompt_inside_the_thinking_counts_more_than_the_request():
-    fields = {"response_format": {"type": "json_object"}, "thinking": {"type": "disabled"}}
+    inside, before = (
+        answer_grammar(generation(prompt, "disabled", **JSON), INVENTED, VALIDATOR, None)
+        for prompt in ("<muse>", "Hi")
+    )
 
-    assert root(INVENTED, "<muse>", **fields) == 'root ::= !</muse>* </muse> "\\n"{0,2} object'
-    assert root(INVENTED, "Hi", **fields) == 'root ::= "\\n"{0,2} object'
+    assert (accepts(inside, "a</muse>{}"), accepts(inside, "{}")) == (True, False)
+    assert (accepts(before, "{}"), accepts(before, "<muse>a</muse>{}")) == (True, False)
 
 
 @pytest.mark.parametrize("format", [INVENTED, FORMATS["qwen3-coder"], None])
 def test_a_call_cannot_be_forced_without_a_syntax_for_it(format):
     with pytest.raises(RequestError, match='supports "auto" and "none" only'):
-        root(format, tools=[TOOL], tool_choice="required")
+        grammar_of(format, tools=[tool({})], tool_choice="required")
+
+
+@pytest.mark.parametrize("format", [format for format in FORMATS.values() if format.syntax], ids=lambda family: family.name)  # fmt: skip
+@pytest.mark.parametrize("at", ["value", "name", "any", "nested", "pattern"])
+def test_markup_is_no_text_inside_a_structure(format, at):
+    schema = {
+        "value": object_of(a={"type": "string"}),
+        "name": None,
+        "any": object_of(a={}),
+        "nested": object_of(a={"type": ["array", "null"], "items": {"type": "string", "maxLength": 30}}),
+        "pattern": object_of(a={"type": "string", "pattern": "."}),
+    }[at]
+    grammar = grammar_of(format, **JSON) if schema is None else schema_grammar(schema, format)
+    write = {"name": lambda text: {text: 1}, "nested": lambda text: {"a": [text]}}.get(
+        at, lambda text: {"a": text}
+    )
+    names = {name.strip() for _, name in format.transitions} | set(format.stop_tokens)
+    markup = [
+        name for name in names if name.startswith("<")
+    ]  # others are control tokens, which are never text
+
+    assert accepts(grammar, text_of(write("a < b <thing> </> <")))
+    for name in markup:
+        assert not accepts(grammar, text_of(write(f"x{name}y"))), name
+
+
+def test_delimiters_are_tokens_where_the_model_has_them():
+    tokens = {"<muse>": 7, "</muse>": 8, "<|end|>": 9}
+    format = msgspec.structs.replace(INVENTED, stop_tokens=("<|end|>",))
+    grammar = grammar_of(format, tokens=tokens, **JSON)
+
+    assert "<[7]>" in grammar
+    assert "<[8]>" in grammar
+    assert grammar.partition("\n")[2].partition("\n")[0].endswith("( <[9]> )?")
+    assert not accepts(grammar, "<muse></muse>{}")
+    assert accepts(grammar, "{}")
+
+
+def test_a_schema_that_nothing_satisfies_is_rejected():
+    for schema in (False, {"not": {}}, {"enum": []}):
+        with pytest.raises(RequestError, match="no value is valid") as caught:
+            schema_grammar(schema)
+        assert caught.value.code == "1214"

@@ -31,6 +31,8 @@ from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
+from headrace.engines.protocols.grammar import answer_grammar, check_structure, is_structured
+from headrace.engines.schemas.validator import GrammarValidator
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
 from headrace.foreign_errors import needs_extra
@@ -58,7 +60,7 @@ class LlamaEngine:
 
     Args:
         path: the GGUF file.
-        format: the model's format, for `tool_choice`; "" if unknown.
+        format: the model's format, for `tool_choice` and `response_format`; "" if unknown.
         slots: the number of concurrent generations; others are queued.
         context: tokens of prompt and answer together, per slot; 0 for the model's own length.
         threads: compute threads; 1 is best for the embedded model, the number of physical cores for others.
@@ -87,7 +89,7 @@ class LlamaEngine:
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
-        special = special_tokens(path)
+        self._tokens = special_tokens(path)
         self._slots = slots
         self.runs: set[_LlamaRun] = set()
         """The runs that occupy a slot."""
@@ -110,13 +112,15 @@ class LlamaEngine:
         except EngineError:
             self._socket_directory.cleanup()
             raise
+        self._format = FORMATS.get(format)
+        self._validator = GrammarValidator()
         self._protocol = Completions(
             DIALECTS["llama.cpp"],
             Upstream("llama.cpp"),
-            format=FORMATS.get(format),
             max_tokens=max_tokens,
-            prompt_encoder=PromptEncoder(_less_than_token(self._server), special),
+            prompt_encoder=PromptEncoder(_less_than_token(self._server), self._tokens),
             vocabulary=_length(self.metadata.get("tokenizer.ggml.tokens", 0)),
+            structure=self._structure,
         )
         self._pool = _start_pool(slots)
 
@@ -138,26 +142,34 @@ class LlamaEngine:
         """See `Engine`.
 
         Raises:
-            RequestError: 1212 for what is not supported here, 1214 for an unknown token id.
+            RequestError: 1212 for what is not supported here, 1214 for an invalid schema. A schema that
+                cannot be compiled, and an unknown token id, end the run with an error.
             LimitError: too many requests are waiting for a slot.
             EngineError: the model is being unloaded.
         """
         self._loaded()
-        fields = self._protocol.fields(generation)
-        run = _LlamaRun(self, generation, fields, self._protocol.reader(generation), listener)
+        check_structure(generation.request, self._format)
+        run = _LlamaRun(self, generation, self._protocol.reader(generation), listener)
         self._waiting.put(generation.owner, run)
         self._fill_slots()
         return run
 
     def complete(self, run: "_LlamaRun") -> None:
-        """Encode the prompt and run the completion, in a thread of the pool. A stopped run ends soon."""
+        """Encode and run a completion, in a thread of the pool. A stopped run ends soon."""
         generation = run.generation
+        fields = self._protocol.fields(generation)  # compiles a grammar
         prompt: str | Sequence[str | int] = self._protocol.prompt(generation)
         if len(generation.prompt) > LONG_PROMPT:
             prompt = tokenize(self._socket, prompt, self.context, lambda: run.is_stopped)
-        body = msgspec.json.encode({**run.fields, "prompt": prompt})
+        body = msgspec.json.encode({**fields, "prompt": prompt})
         if not run.is_stopped:
             self._loaded().handle_completions(body, run.receive)
+
+    def _structure(self, generation: Generation) -> dict[str, Any]:
+        """Return the fields for constrained decoding; blocks while the grammar is compiled."""
+        if not is_structured(generation.request):
+            return {}
+        return {"grammar": answer_grammar(generation, self._format, self._validator, self._tokens)}
 
     def _fill_slots(self) -> None:
         while self._waiting and len(self.runs) < self._slots:
@@ -196,6 +208,7 @@ class LlamaEngine:
 
     def _unload(self, server: _Server | None) -> None:
         self._pool.shutdown()
+        self._validator.close()
         del server  # the last reference, now that no call is under way
         self._socket_directory.cleanup()
 
@@ -210,15 +223,9 @@ class _LlamaRun:
     """
 
     def __init__(
-        self,
-        engine: LlamaEngine,
-        generation: Generation,
-        fields: dict[str, Any],
-        reader: Reader,
-        listener: Listener,
+        self, engine: LlamaEngine, generation: Generation, reader: Reader, listener: Listener
     ) -> None:
         self.generation = generation
-        self.fields = fields
         self.call: asyncio.Future[Any] | None = None
         self.is_stopped = False
         self._engine = engine

@@ -177,17 +177,17 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Syntax(msgspec.Struct, frozen=True, kw_only=True):
-    """How to write a call, as templates of llama.cpp's grammar notation, for constrained decoding.
+    """How to write a call, as templates of llguidance's notation, for constrained decoding.
 
     Args:
         call: the complete call, with `{name}` and `{arguments}`; "" if calls cannot be constrained.
         argument: one argument, with `{key}` and `{value}`; "" if the arguments are one JSON object.
-        text: an expression for a value that is a string, without escapes.
+        value_end: the delimiter after a value, which is part of `{value}`.
     """
 
     call: str = ""
     argument: str = ""
-    text: str = ""
+    value_end: str = ""
 
 
 class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):

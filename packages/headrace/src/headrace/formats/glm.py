@@ -131,8 +131,8 @@ GLM_4_6: Final = Format(
     leading_text={State.START: "\n", State.OPEN: "\n"},
     syntax=Syntax(
         call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
-        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} </arg_value> "\n"',
-        text="!</arg_value>*",
+        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} "\n"',
+        value_end="</arg_value>",
     ),
 )
 _GLM_4_6V: Final = replace(
@@ -157,8 +157,8 @@ _GLM_4_7: Final = replace(
     leading_text={},
     syntax=Syntax(
         call="<tool_call> {name} {arguments} </tool_call>",
-        argument="<arg_key> {key} </arg_key> <arg_value> {value} </arg_value>",
-        text="!</arg_value>*",
+        argument="<arg_key> {key} </arg_key> <arg_value> {value}",
+        value_end="</arg_value>",
     ),
 )
 # Its template has no switch for the thinking.

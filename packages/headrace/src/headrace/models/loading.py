@@ -99,7 +99,13 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
     )
     limited = TimeoutEngine(engine, _timeouts(settings))
     return Model(
-        _names(name, settings), limited, format, template, engine.context, settings.thinking_fallback
+        _names(name, settings),
+        limited,
+        format,
+        template,
+        engine.context,
+        settings.thinking_fallback,
+        enforces_schemas=True,
     )
 
 
@@ -115,7 +121,6 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             dialect,
             upstream,
             model=settings.upstream_model or name,
-            format=format,
             max_tokens=settings.default_max_tokens,
         )
 

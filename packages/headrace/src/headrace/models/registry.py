@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from headrace.engines import Engine, Generation
+from headrace.engines.protocols.grammar import check_structure
 from headrace.errors import RequestError
 from headrace.formats import Format, State
 from headrace.models.size_limits import check_request
@@ -28,6 +29,7 @@ class Model(msgspec.Struct, frozen=True):
         template: renders the prompt; None if the engine takes messages.
         context: tokens of prompt and answer together; 0 if unknown.
         thinking_fallback: what to do if a request disables a thinking that the template cannot disable.
+        enforces_schemas: whether the engine enforces JSON Schemas by a grammar of ours.
     """
 
     names: Sequence[str]
@@ -36,6 +38,7 @@ class Model(msgspec.Struct, frozen=True):
     template: ChatTemplate | None
     context: int = 0
     thinking_fallback: Literal["reject", "low"] = "reject"
+    enforces_schemas: bool = False
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -61,6 +64,14 @@ class Model(msgspec.Struct, frozen=True):
             raise RequestError(msg, code="1212")
         lowest = msgspec.structs.replace(request, thinking=Thinking(), reasoning_effort="low")
         return Generation(render_request(self.template, lowest, self.format), lowest, owner=owner)
+
+    def unenforced(self, request: ChatRequest) -> tuple[str, ...]:
+        """Check the schemas of a request; return the places of the keywords that are not enforced.
+
+        Raises:
+            RequestError: 1214, a schema is invalid; 1212, it cannot be enforced.
+        """
+        return check_structure(request, self.format) if self.enforces_schemas else ()
 
     def parser(self, generation: Generation) -> OutputParser:
         """Create a parser for the output of a generation."""

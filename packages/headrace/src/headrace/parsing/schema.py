@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from headrace.wire.schema_references import SchemaReferences
+
 __all__ = ["ANY", "JsonTypes", "ParametersSchema"]
 
 _COMBINATIONS: Final = frozenset({"anyOf", "oneOf", "allOf"})
@@ -52,8 +54,10 @@ class ParametersSchema:
 
     def __init__(self, root: Mapping[str, Any] | None) -> None:
         self._root: Mapping[str, Any] = root or {}
-        self._of_property: dict[tuple[int, str], JsonTypes] = {}
+        self._references = SchemaReferences(self._root)
+        self._of_property: dict[tuple[int, str], JsonTypes | None] = {}
         self._of_schema: dict[int, JsonTypes] = {}
+        self._kept: list[Any] = []  # so that the ids above stay theirs
 
     @property
     def keys(self) -> list[str]:
@@ -64,21 +68,27 @@ class ParametersSchema:
 
     def types_of(self, key: str) -> JsonTypes:
         """Return the types that the argument `key` may have."""
-        return self._property(self._root, key)
+        return self._property(self._root, key) or ANY
 
-    def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes:
-        """Return the types of one property of the objects that `schema` allows."""
+    def types(self, schema: Any) -> JsonTypes:
+        """Return the types that a subschema allows."""
+        self._kept.append(schema)
+        return self._types(schema)
+
+    def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes | None:
+        """Return the types of one property of the objects that `schema` allows; None if it names no such."""
         schema = self._resolve(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
-            return ANY
+            return None
         known = (id(schema), key)
         if known not in self._of_property:
-            self._of_property[known] = ANY  # if the schema refers to itself
+            self._of_property[known] = None  # if the schema refers to itself
             properties = schema.get("properties")
+            stated = None
             if isinstance(properties, dict) and key in properties:
                 stated = self._types(properties[key])
-            else:
-                stated = self._types(schema.get("additionalProperties"))
+            elif isinstance(schema.get("additionalProperties"), dict):
+                stated = self._types(schema["additionalProperties"])
             self._of_property[known] = self._combined(
                 stated, schema, lambda part: self._property(part, key, depth + 1)
             )
@@ -90,35 +100,37 @@ class ParametersSchema:
             return ANY
         if id(schema) not in self._of_schema:
             self._of_schema[id(schema)] = ANY  # if the schema refers to itself
-            types = self._combined(_stated(schema), schema, lambda part: self._types(part, depth + 1))
+            types = self._combined(_stated(schema), schema, lambda part: self._types(part, depth + 1)) or ANY
             if schema.get("nullable") is True:
                 types = _union([types, _OF_TYPE["null"]])
             self._of_schema[id(schema)] = types
         return self._of_schema[id(schema)]
 
     def _combined(
-        self, types: JsonTypes, schema: Mapping[str, Any], of_part: Callable[[Any], JsonTypes]
-    ) -> JsonTypes:
-        """Narrow `types` by the subschemas of `schema`."""
+        self, types: JsonTypes | None, schema: Mapping[str, Any], of_part: Callable[[Any], JsonTypes | None]
+    ) -> JsonTypes | None:
+        """Narrow `types` by the subschemas of `schema`. None is a schema without a statement about it."""
         for name in _COMBINATIONS & schema.keys():
             parts = schema[name] if isinstance(schema[name], list) else []
-            if name == "allOf":
-                for part in parts:
-                    types = _intersection(types, of_part(part))
-            elif parts:
-                types = _intersection(types, _union([of_part(part) for part in parts]))
+            found = [stated for part in parts if (stated := of_part(part)) is not None]
+            if not found:
+                continue
+            if name != "allOf":
+                found = [_union(found)]
+            for stated in found:
+                types = stated if types is None else _intersection(types, stated)
         return types
 
     def _resolve(self, schema: Any) -> Any:
-        """Follow local references, such as `#/$defs/City`."""
+        """Follow references, such as `#/$defs/City`."""
         for _ in range(_MAX_DEPTH):
             reference = schema.get("$ref") if isinstance(schema, dict) else None
-            if not isinstance(reference, str) or not reference.startswith("#"):
+            if not isinstance(reference, str):
                 return schema
-            schema = self._root
-            for key in filter(None, reference[1:].split("/")):
-                name = key.replace("~1", "/").replace("~0", "~")
-                schema = schema.get(name) if isinstance(schema, dict) else None
+            try:
+                schema = self._references.resolve(reference)
+            except LookupError:
+                return None
         return None
 
 
@@ -126,14 +138,18 @@ def _stated(schema: Mapping[str, Any]) -> JsonTypes:
     """Return the types by the schema's own keywords, without its subschemas."""
     stated = schema.get("type")
     if isinstance(stated, list):
-        types = _union([_OF_TYPE[name] for name in stated if isinstance(name, str) and name in _OF_TYPE])
+        types = _union([_OF_TYPE[name.lower()] for name in stated if _is_type(name)])
     else:
-        types = _OF_TYPE.get(stated, ANY) if isinstance(stated, str) else ANY
+        types = _OF_TYPE[str(stated).lower()] if _is_type(stated) else ANY
     if isinstance(schema.get("enum"), list):
         types = _intersection(types, _of_values(schema["enum"]))
     if "const" in schema:
         types = _intersection(types, _of_values([schema["const"]]))
     return types
+
+
+def _is_type(name: Any) -> bool:
+    return isinstance(name, str) and name.lower() in _OF_TYPE  # Gemini's are in capitals
 
 
 def _intersection(one: JsonTypes, other: JsonTypes) -> JsonTypes:

@@ -111,8 +111,10 @@ class App:
 
     def _plan(self, request: ChatRequest, owner: str) -> Plan:
         model = self._models.find(request.model)
+        unenforced = model.unenforced(request)
         generation = model.generation(request, owner)
-        return Plan(model.names[0], model.engine, generation, partial(_new_interpreter, model, generation))
+        interpreter = partial(_new_interpreter, model, generation)
+        return Plan(model.names[0], model.engine, generation, interpreter, unenforced)
 
     def _find(self, path: str) -> Endpoint | None:
         """Return the endpoint of a path that concerns turns."""

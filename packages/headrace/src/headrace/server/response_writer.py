@@ -1,8 +1,10 @@
 """Sending the answer of a turn: as a stream, or folded into a completion."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, RequestError
@@ -14,10 +16,13 @@ from headrace.server.stream import EventStream, PositionError
 from headrace.turns import LogReader, Turn
 from headrace.wire import Completion, fold
 
-__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of"]
+__all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "unenforced_header"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
+
+
+_MAX_HEADER: Final = 4096  # bytes; proxies allow 8 KiB for all headers
 
 
 class Position(NamedTuple):
@@ -113,8 +118,25 @@ class ResponseWriter:
 
 
 def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:
-    """Return the headers of a response: the id of the turn, and whether a resumable one cannot be resumed."""
+    """Return the headers of a response.
+
+    They have the id of the turn, whether a resumable one cannot be resumed, and which keywords of its schemas
+    are not enforced.
+    """
     headers = [(b"x-request-id", turn.id.encode())]
-    if resumable and not turn.is_durable:
+    if resumable and not turn.log.is_saved:
         headers.append((b"x-headrace-resume", b"off"))
+    if turn.plan.unenforced:
+        headers.append((b"x-headrace-unenforced", unenforced_header(turn.plan.unenforced)))
     return headers
+
+
+def unenforced_header(places: Sequence[str]) -> bytes:
+    """Encode places for a header, in which only ASCII is safe: as many as there is room for."""
+    header = ""
+    for place in places:
+        longer = f"{header}, {quote(place, safe='$[]')}" if header else quote(place, safe="$[]")
+        if len(longer) > _MAX_HEADER:
+            return f"{header}, ...".encode()
+        header = longer
+    return header.encode()

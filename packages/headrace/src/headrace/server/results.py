@@ -53,7 +53,7 @@ class ResultEndpoint:
         if not turn.log.is_finished:
             await _send(connection, turn, {"task_status": "PROCESSING"})
             return
-        if not turn.is_durable:
+        if not turn.log.is_saved:
             msg = f"turn {turn.id} has ended, but its end is not in the turn store yet; try again"
             raise StoreError(msg)
         try:

@@ -19,12 +19,14 @@ class Plan(msgspec.Struct, frozen=True):
         engine: runs the generation.
         generation: the rendered request.
         new_interpreter: creates an interpreter for the engine's output.
+        unenforced: the places of the keywords in the request's schemas that the engine cannot enforce.
     """
 
     model: str
     engine: Engine
     generation: Generation
     new_interpreter: Callable[[], Interpreter]
+    unenforced: tuple[str, ...] = ()
 
 
 Planner = Callable[[ChatRequest, str], Plan]

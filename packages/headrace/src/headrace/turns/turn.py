@@ -108,11 +108,6 @@ class Turn:
         return self._planner()
 
     @property
-    def is_durable(self) -> bool:
-        """Whether everything that was read can be read again, in any process."""
-        return self.log.is_saved
-
-    @property
     def is_detached(self) -> bool:
         """Whether this process has nothing more to do with the turn."""
         return self._state is _State.DETACHED

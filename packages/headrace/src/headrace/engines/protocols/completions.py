@@ -3,18 +3,17 @@
 vLLM, SGLang, llama-server and others have this API; llama.cpp in this process takes the same JSON.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import Ending, chunk_decoder
-from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
+from headrace.engines.protocols.dialects import Dialect, sampling_fields, structure_field
 from headrace.engines.protocols.error_mapping import Upstream, map_error
-from headrace.engines.protocols.grammar import answer_grammar
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
-from headrace.formats import Format
 from headrace.prompts.escaping import PromptEncoder, unescape
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
@@ -32,10 +31,10 @@ class Completions:
         dialect: the server's.
         upstream: the server, for messages.
         model: the server's name for the model; "" omits the field.
-        format: the model's, for `tool_choice` and `response_format`; None rejects forced calls.
         max_tokens: the default for requests that set none; None for the dialect's.
         prompt_encoder: for a server whose tokens are known; keeps users' texts from becoming special tokens.
         vocabulary: number of the model's tokens, for `logit_bias`; 0 if unknown.
+        structure: returns the fields for constrained decoding; None for those of the dialect.
     """
 
     path: Final = "completions"
@@ -47,17 +46,17 @@ class Completions:
         upstream: Upstream,
         *,
         model: str = "",
-        format: Format | None = None,
         max_tokens: int | None = None,
         prompt_encoder: PromptEncoder | None = None,
         vocabulary: int = 0,
+        structure: Callable[[Generation], dict[str, Any]] | None = None,
     ) -> None:
         self.dialect = dialect
         self._upstream = upstream
         self._model = {"model": model} if model else {}
-        self._format = format
         self._prompt_encoder = prompt_encoder
         self._vocabulary = vocabulary
+        self._structure = structure or self._dialects_structure
         self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
@@ -106,21 +105,18 @@ class Completions:
             msg = f"logit_bias has the token id {largest}; the model has ids 0 to {self._vocabulary - 1}"
             raise RequestError(msg)
 
-    def _structure(self, generation: Generation) -> dict[str, Any]:
-        """Return the fields for constrained decoding, if the request needs it."""
+    def _dialects_structure(self, generation: Generation) -> dict[str, Any]:
+        """Return the fields for constrained decoding by the server's own means, if the request needs it."""
         request = generation.request
-        forced_call = request.tool_choice not in ("auto", "none")
-        if not forced_call and request.response_format.type == "text":
-            return {}
-        if self.dialect.structure == "grammar":
-            return {"grammar": answer_grammar(generation, self._format)}
-        if forced_call:
+        if request.tool_choice not in ("auto", "none"):
             raise _unsupported(request, "tool_choice", "auto", 'engine = "chat"')
-        if self.dialect.structure != "response_format":
+        if request.response_format.type == "text":
+            return {}
+        if not self.dialect.structure:
             raise _unsupported(request, "response_format.type", "text", 'engine = "chat"')
         if request.wants_thinking:
             raise _unsupported(request, "response_format.type", "text", 'thinking.type "disabled"')
-        return {"response_format": response_format_field(request)}
+        return structure_field(request, self.dialect)
 
 
 def _unsupported(request: ChatRequest, field: str, supported: str, alternative: str) -> RequestError:

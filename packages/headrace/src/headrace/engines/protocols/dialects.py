@@ -23,6 +23,7 @@ __all__ = [
     "detect_dialect",
     "response_format_field",
     "sampling_fields",
+    "structure_field",
 ]
 
 DialectName = Literal["openai", "zai", "vllm", "sglang", "llama.cpp"]
@@ -60,8 +61,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         sampling: defaults for fields that the client omits. Empty if the server itself uses the model's.
         do_sample: whether `do_sample` is accepted; for other servers, greedy is a temperature of 0.
         max_tokens: of a request for raw text if the client omits it.
-        structure: how to constrain raw text: llama.cpp's `grammar`, the server's `response_format` (which
-            cannot skip the thinking), or not at all.
+        structure: how to constrain raw text: the server's `response_format` or `json_schema`, neither of
+            which can skip the thinking, or not at all.
         renamed: fields that have a different name.
         bias_pairs: whether `logit_bias` is sent as pairs: llama.cpp looks up keys of an object linearly.
         tool_stream: whether `tool_stream` is accepted.
@@ -80,7 +81,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Mapping[str, Any] = {}
     do_sample: bool = False
     max_tokens: int | None = 4096
-    structure: Literal["grammar", "response_format", ""] = ""
+    structure: Literal["json_schema", "response_format", ""] = ""
     renamed: Mapping[str, str] = {}
     bias_pairs: bool = False
     tool_stream: bool = False
@@ -149,7 +150,9 @@ _TABLE: Final = (
         # Without top_k, top_p sorts the whole vocabulary: +400 µs per token. The default of min_p is 0.05.
         sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
         max_tokens=-1,
-        structure="grammar",
+        # Its `grammar` would allow more, but a schema is for llguidance, and a server that was built without
+        # llguidance aborts on such a grammar.
+        structure="json_schema",
         renamed={"repetition_penalty": "repeat_penalty"},
         bias_pairs=True,
         seed_bits=32,
@@ -196,3 +199,11 @@ def response_format_field(request: ChatRequest) -> dict[str, Any]:
     """Return `response_format` without its absent fields."""
     fields = msgspec.to_builtins(request.response_format)
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def structure_field(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
+    """Return the field that constrains raw text to the request's `response_format`."""
+    if dialect.structure == "response_format":
+        return {"response_format": response_format_field(request)}
+    schema = (request.response_format.json_schema or {}).get("schema")
+    return {"json_schema": {"type": "object"} if schema is None else schema}

@@ -1,0 +1,191 @@
+"""The parameters of a tool → its arguments, one by one, for markup in which each value is written alone.
+
+A value is the bare text of a string, or JSON; the parser decides by the types that the schema allows
+(`ParametersSchema`), and so does this module.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
+from headrace.errors import RequestError
+from headrace.parsing.schema import ParametersSchema
+
+__all__ = ["Arguments", "ArgumentsReader", "Value"]
+
+_MAX_ALTERNATIVES: Final = 16
+_MAX_DEPTH: Final = 16  # of references and combinations
+_ANNOTATIONS: Final = frozenset({"$defs", "default", "definitions", "description", "examples", "title"})
+_UNENFORCED_NAMES: Final = (
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "if",
+    "maxProperties",
+    "minProperties",
+    "not",
+    "patternProperties",
+    "propertyNames",
+)
+_UNENFORCED_TEXT: Final = ("format", "pattern")
+
+
+class Arguments(NamedTuple):
+    """One set of arguments that a call may have.
+
+    Attributes:
+        properties: the schemas that each argument must satisfy, by name.
+        required: the names that a call must have.
+        extra: the schema of arguments with other names; False if there are none.
+        is_map: whether all arguments are such.
+    """
+
+    properties: dict[str, list[Any]]
+    required: dict[str, None]
+    extra: Any
+    is_map: bool
+
+
+class Value(NamedTuple):
+    """What an argument may be: one of the alternatives.
+
+    Attributes:
+        literals: texts.
+        json: a schema for `%json`; False if the value is a string.
+        text: the least and the greatest length of free text; None if it is not allowed.
+    """
+
+    literals: list[str]
+    json: Rewritten
+    text: tuple[int, int | None] | None
+
+
+class ArgumentsReader:
+    """Reads the parameters of one tool.
+
+    Args:
+        root: the parameters.
+        place: their place in the request.
+        allowed_text: of the strings in JSON values; see `SchemaRewriter`.
+    """
+
+    def __init__(self, root: Mapping[str, Any], place: str, allowed_text: str = "") -> None:
+        self.rewriter = SchemaRewriter(root, place, allowed_text)
+        self._root = root
+        self._types = ParametersSchema(root)
+        self._place = place
+
+    def alternatives(self) -> list[Arguments]:
+        """Return the sets of arguments that the parameters allow.
+
+        Raises:
+            RequestError: 1214, the schema is invalid; 1212, it has too many alternatives.
+        """
+        self.rewriter.rewrite(self._root, self._place)  # raises for an invalid schema
+        self.rewriter.unenforced.clear()
+        return self._expanded(self._root, 0)
+
+    def value(self, name: str, schemas: list[Any]) -> Value:
+        """Return what the argument `name` may be."""
+        place = f"{self._place}.properties.{name}"
+        literals: list[str] = []
+        json: list[Any] = []
+        text: tuple[int, int | None] | None = None
+        for branch in self._branches(schemas[0] if len(schemas) == 1 else {"allOf": schemas}, 0):
+            names = self._types.types(branch).names
+            values = self._values(branch)
+            if "string" not in names:
+                json.append(branch)
+                continue
+            if values is None:
+                text = self._text(branch, place)
+            else:
+                literals += [value for value in values if isinstance(value, str)]
+            if others := sorted(names - {"string"}):
+                json.append({"allOf": [branch, {"type": others}]})
+        if text == (0, None):  # any text, so also these
+            return Value([], False, text)
+        whole = self.rewriter.rewrite({"anyOf": json}, place) if json else False
+        return Value(list(dict.fromkeys(literals)), whole, text)
+
+    def _expanded(self, schema: Any, depth: int) -> list[Arguments]:
+        if not isinstance(schema, Mapping):
+            return [] if schema is False else [Arguments({}, {}, extra=True, is_map=True)]
+        if depth > _MAX_DEPTH:
+            raise self._too_many()
+        self.rewriter.unenforced += [f"{self._place}.{key}" for key in _UNENFORCED_NAMES if schema.get(key)]
+        own = Arguments(
+            {name: [part] for name, part in (schema.get("properties") or {}).items()},
+            dict.fromkeys(schema.get("required") or ()),
+            True if schema.get("additionalProperties") is None else schema["additionalProperties"],
+            is_map="properties" not in schema,
+        )
+        factors = [[own]]
+        if isinstance(schema.get("$ref"), str):
+            factors.append(self._expanded(self.rewriter.references.resolve(schema["$ref"]), depth + 1))
+        factors += [self._expanded(part, depth + 1) for part in schema.get("allOf") or ()]
+        for key in ("anyOf", "oneOf"):
+            if schema.get(key):
+                factors.append([one for part in schema[key] for one in self._expanded(part, depth + 1)])
+        alternatives: list[Arguments] = factors[0]
+        for factor in factors[1:]:
+            if len(alternatives) * len(factor) > _MAX_ALTERNATIVES:
+                raise self._too_many()
+            alternatives = [_both(one, other) for one, other in product(alternatives, factor)]
+        return alternatives
+
+    def _too_many(self) -> RequestError:
+        msg = f"{self._place} has more than {_MAX_ALTERNATIVES} alternatives, or refers to itself without end"
+        return RequestError(msg, code="1212")
+
+    def _branches(self, schema: Any, depth: int) -> Iterator[Any]:
+        """Yield the alternatives of a value."""
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            if schema is not False:
+                yield schema
+            return
+        rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
+        if rest.pop("nullable", False) is True:
+            yield {"type": "null"}
+        key = next((key for key in ("$ref", "allOf", "anyOf", "oneOf") if rest.get(key)), "")
+        inner = rest.pop(key, None)
+        if key == "$ref" and not rest:
+            yield from self._branches(self.rewriter.references.resolve(inner), depth + 1)
+        elif key == "allOf" and not rest and len(inner) == 1:
+            yield from self._branches(inner[0], depth + 1)
+        elif key in ("anyOf", "oneOf"):
+            for option in inner:
+                yield from self._branches({"allOf": [option, rest]} if rest else option, depth + 1)
+        else:
+            yield {key: value for key, value in schema.items() if key != "nullable"}
+
+    def _values(self, schema: Any, depth: int = 0) -> list[Any] | None:
+        """Return the values that a schema enumerates; None if it does not."""
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            return None
+        if "const" in schema:
+            return [schema["const"]]
+        if isinstance(schema.get("enum"), list):
+            return list(schema["enum"])
+        parts = list(schema.get("allOf") or ())
+        if isinstance(schema.get("$ref"), str):
+            parts.append(self.rewriter.references.resolve(schema["$ref"]))
+        return next((found for part in parts if (found := self._values(part, depth + 1)) is not None), None)
+
+    def _text(self, schema: Any, place: str) -> tuple[int, int | None]:
+        if not isinstance(schema, Mapping):
+            return 0, None
+        self.rewriter.unenforced += [f"{place}.{key}" for key in _UNENFORCED_TEXT if schema.get(key)]
+        most = schema.get("maxLength")
+        return int(schema.get("minLength") or 0), None if most is None else int(most)
+
+
+def _both(one: Arguments, other: Arguments) -> Arguments:
+    """Merge two sets of arguments that must both hold."""
+    properties = {}
+    for name in {**one.properties, **other.properties}:
+        parts = [*one.properties.get(name, [one.extra]), *other.properties.get(name, [other.extra])]
+        properties[name] = [part for part in parts if part is not True] or [True]
+    extra = other.extra if one.extra is True else one.extra
+    return Arguments(properties, {**one.required, **other.required}, extra, one.is_map and other.is_map)

@@ -1,0 +1,393 @@
+"""The keywords of a JSON Schema → those that llguidance enforces exactly; the others are reported.
+
+llguidance's documentation: https://github.com/guidance-ai/llguidance/blob/v1.0.1/docs/json_schema.md
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
+
+__all__ = ["LEAST", "MOST", "Document", "KeywordRewriter", "Position", "Rewritten"]
+
+Rewritten: TypeAlias = dict[str, Any] | bool
+"""A schema as llguidance holds it."""
+
+# What 64 bits hold. llguidance negates minima, and reads bounds as doubles.
+LEAST: Final = -(2**63) + 1024
+MOST: Final = {"integer": 2**63 - 1, "number": 2**63 - 1024}
+"""The largest numbers, by type."""
+
+_MAX_ITEMS: Final = 2000  # llguidance repeats the items, which takes 10 ms for every 1,000
+_MAX_COUNTED: Final = 64  # characters; llguidance cannot combine a pattern with a greater length
+_MAX_BRANCHES: Final = 16  # of a keyword that is rewritten as alternatives
+_MAX_DEPENDENCIES: Final = 4  # in one schema: their alternatives multiply
+_MAX_DOUBLE: Final = 2**53  # llguidance reads the numbers of a schema as doubles
+_FORMATS: Final = frozenset(
+    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"}
+)
+_URI: Final = (
+    r"^[A-Za-z][A-Za-z0-9+.\-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$"  # RFC 3986
+)
+_NOT_REGULAR: Final = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9bBkpP]")  # look-around, references, …
+_EMAIL_LOOKAHEAD: Final = r"(?!\.)(?!.*\.\.)"  # zod's; `format: email` already forbids these dots
+_APPLICATORS: Final = frozenset({"$ref", "allOf", "anyOf", "contains", "dependentSchemas", "if", "oneOf"})
+_COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "if", "oneOf"})
+_IN_PLACE: Final = frozenset({"$ref", "allOf", "anyOf"})
+_ASSERTIONS: Final = frozenset({"additionalProperties", "patternProperties", "properties", "required"})
+_OTHER_NAMES: Final = frozenset({"additionalProperties", "patternProperties", "unevaluatedProperties"})
+
+
+class Position(NamedTuple):
+    """Where a schema stands.
+
+    Attributes:
+        place: in the request, for messages.
+        depth: of its nesting.
+        is_combined: whether further schemas must hold for the same value.
+    """
+
+    place: str
+    depth: int = 0
+    is_combined: bool = False
+
+
+class Document(Protocol):
+    """The document of a schema; see `SchemaRewriter`."""
+
+    unenforced: list[str]
+    allowed_text: str
+
+    def part(self, schema: Any, position: Position) -> Rewritten:
+        """Rewrite a subschema."""
+        ...
+
+    def member(self, schema: Any, position: Position) -> Rewritten:
+        """Rewrite the schema of a property or an item."""
+        ...
+
+    def reference(self, reference: str, position: Position) -> Rewritten:
+        """Return a reference to the rewritten target of `$ref`."""
+        ...
+
+    def are_disjoint(self, branches: list[Any]) -> bool:
+        """Whether no value is valid against two of the branches."""
+        ...
+
+
+class KeywordRewriter:
+    """Rewrites the keywords of one schema in their order, which decides the order of properties.
+
+    Args:
+        document: of the schema.
+        given: the keywords that have a value.
+        position: of the schema.
+    """
+
+    def __init__(self, document: Document, given: dict[str, Any], position: Position) -> None:
+        self._document = document
+        self._given = _with_named_properties(given)
+        self._place = position.place
+        self._depth = position.depth
+        # Whether one applicator holds the only assertions about the value.
+        combining = [key for key in self._given if key in _COMBINING]
+        is_single = len(combining) == 1 and len(self._given.get("allOf", "-")) == 1
+        self._is_combined = position.is_combined or bool(combining)
+        self._combines = position.is_combined or not is_single or bool(_ASSERTIONS & self._given.keys())
+        self._result: dict[str, Any] = {}
+        self._also: list[Any] = []  # further schemas that must hold
+        self._is_never = False
+
+    def rewrite(self) -> Rewritten:
+        """Return the rewritten schema."""
+        for key, value in self._given.items():
+            if rewrite := self._rewriters.get(key):
+                rewrite(self, key, value)
+        if self._is_never:
+            return False
+        self._bound_numbers()
+        self._restrict_text()
+        self._close()
+        result = self._in_order()
+        if self._given.get("nullable") is True:  # OpenAPI's
+            return {"anyOf": [result, {"type": "null"}]}
+        return result
+
+    def _in_order(self) -> dict[str, Any]:
+        """Combine the rewritten keywords: a list has the properties in its order, neighbours do not."""
+        result = self._result
+        if self._also:
+            result["allOf"] = [*result.get("allOf", ()), *self._also]
+        if "properties" not in result or not _IN_PLACE & result.keys():
+            return result
+        own = {key: value for key, value in result.items() if key not in _IN_PLACE}
+        parts: list[Any] = []
+        for key, value in result.items():
+            if key not in _IN_PLACE:
+                parts += () if own in parts else (own,)
+            elif key == "allOf":
+                parts += value
+            else:
+                parts.append({key: value})
+        return {"allOf": parts}
+
+    def _leave_out(self, key: str, _: Any = None) -> None:
+        self._document.unenforced.append(f"{self._place}.{key}")
+
+    def _copy(self, key: str, value: Any) -> None:
+        self._result[key] = value
+
+    def _count(self, key: str, value: float) -> None:
+        self._result[key] = int(value)
+
+    def _child(self, schema: Any, where: str) -> Rewritten:
+        return self._document.part(schema, Position(self._place + where, self._depth + 1, self._combines))
+
+    def _member(self, schema: Any, where: str) -> Rewritten:
+        position = Position(self._place + where, self._depth + 1, self._is_combined)
+        return self._document.member(schema, position)
+
+    def _subschema(self, key: str, value: Any) -> None:
+        self._result[key] = self._member(value, f".{key}")
+
+    def _list(self, key: str, value: list[Any]) -> None:
+        self._result[key] = [self._child(part, f".{key}[{at}]") for at, part in enumerate(value)]
+
+    def _map(self, key: str, value: Mapping[str, Any]) -> None:
+        self._result[key] = {name: self._member(part, f".{key}.{name}") for name, part in value.items()}
+
+    def _type(self, key: str, value: str | list[str]) -> None:
+        names = dict.fromkeys(name.lower() for name in ([value] if isinstance(value, str) else value))
+        if "number" in names:
+            names.pop("integer", None)
+        self._result[key] = next(iter(names)) if len(names) == 1 else list(names)
+
+    def _bound_numbers(self) -> None:
+        """Bound numbers by 64 bits: a reader makes infinity of 1e999, and cannot store 30 digits."""
+        result = self._result
+        kind = next((name for name in _names(result.get("type")) if name in MOST), "")
+        if not kind or {"const", "enum"} & result.keys():
+            return
+        for side, limit, tighter in (("Minimum", LEAST, max), ("Maximum", MOST[kind], min)):
+            bound = self._given.get(side.lower())
+            if bound is not None:
+                result[side.lower()] = tighter(bound, limit)
+            elif self._given.get(f"exclusive{side}") is None:
+                result[side.lower()] = limit
+
+    def _close(self) -> None:
+        """Allow only the properties that an object's schema names, unless it has a keyword for others."""
+        if "properties" in self._result and not self._is_combined and not _OTHER_NAMES & self._given.keys():
+            for name in self._given.get("required", ()):
+                if name not in self._result["properties"]:
+                    self._result["properties"][name] = self._member(True, f".properties.{name}")
+            self._result["additionalProperties"] = False
+
+    def _restrict_text(self) -> None:
+        result, pattern = self._result, self._document.allowed_text
+        if (
+            pattern
+            and "string" in _names(result.get("type"))
+            and not {"const", "enum", "format"} & result.keys()
+            and max(result.get("minLength", 0), result.get("maxLength", 0)) <= _MAX_COUNTED
+        ):
+            if "pattern" in result:
+                self._also.append({"type": result["type"], "pattern": pattern})
+            else:
+                result["pattern"] = pattern
+
+    def _enum(self, key: str, value: list[Any]) -> None:
+        if not all(map(_is_exact, value)):
+            self._leave_out(key)
+        elif value:
+            self._result[key] = value
+        else:
+            self._is_never = True
+
+    def _const(self, key: str, value: Any) -> None:
+        self._enum(key, [value])
+        if key in self._result:
+            self._result[key] = value
+
+    def _one_of(self, key: str, value: list[Any]) -> None:
+        common = {"type": self._given["type"]} if "type" in self._given else {}
+        if not self._document.are_disjoint(
+            [{**common, **part} if isinstance(part, dict) else part for part in value]
+        ):
+            self._leave_out(key)
+        parts = [self._child(part, f".{key}[{at}]") for at, part in enumerate(value)]
+        if "anyOf" in self._given:
+            self._also.append({"anyOf": parts})
+        else:
+            self._result["anyOf"] = parts
+
+    def _reference(self, key: str, value: str) -> None:
+        target = self._document.reference(value, Position(self._place, 0, self._combines))
+        if isinstance(target, dict):
+            self._result[key] = target[key]
+        else:
+            self._is_never |= not target
+
+    def _items(self, key: str, value: Any) -> None:
+        if isinstance(value, list):  # a tuple, before 2020-12
+            self._result["prefixItems"] = [
+                self._child(part, f".{key}[{at}]") for at, part in enumerate(value)
+            ]
+            self._result[key] = self._child(self._given.get("additionalItems", True), ".additionalItems")
+        else:
+            self._subschema(key, value)
+
+    def _max_items(self, key: str, value: float) -> None:
+        if value > _MAX_ITEMS:
+            self._leave_out(key)
+        else:
+            self._count(key, value)
+
+    def _pattern(self, key: str, value: str) -> None:
+        if self._given.get("format") == "email":
+            value = value.replace(_EMAIL_LOOKAHEAD, "")
+        if _NOT_REGULAR.search(value):
+            self._leave_out(key)
+        else:
+            self._result[key] = value
+
+    def _format(self, key: str, value: str) -> None:
+        if value in _FORMATS:
+            self._result[key] = value
+        elif value == "uri":
+            self._also.append(
+                {"pattern": _URI, **{name: self._given[name] for name in ("type",) if name in self._given}}
+            )
+        elif "string" in _names(self._given.get("type") or "string"):
+            self._leave_out(key)
+
+    def _properties_count(self, key: str, value: float) -> None:
+        """Llguidance counts only where every named property is required; "at least one" is alternatives."""
+        optional = self._given.get("properties", {}).keys() - set(self._given.get("required", ()))
+        if not optional:
+            self._count(key, value)
+        elif key == "maxProperties" or value > 1 or len(optional) > _MAX_BRANCHES:
+            self._leave_out(key)
+        elif value == 1 and not self._given.get("required"):
+            none: dict[str, Any] = {"properties": dict.fromkeys(sorted(optional), False), "minProperties": 1}
+            self._also.append({"anyOf": [*({"required": [name]} for name in sorted(optional)), none]})
+
+    def _not(self, key: str, value: Any) -> None:
+        if value is True or value == {}:
+            self._is_never = True
+        elif value is not False:
+            self._leave_out(key)
+
+    def _if(self, key: str, value: Any) -> None:
+        if value is True or value == {} or value is False:
+            branch = "else" if value is False else "then"
+            self._also.append(self._child(self._given.get(branch, True), f".{branch}"))
+        elif {"then", "else"} & self._given.keys():
+            self._leave_out(key)
+
+    def _unique_items(self, key: str, value: bool) -> None:  # noqa: FBT001 - as every rewriter
+        if value and (self._given.get("maxItems") is None or self._given["maxItems"] > 1):
+            self._leave_out(key)
+
+    def _contains(self, key: str, _: Any) -> None:
+        if self._given.get("minContains") != 0 or "maxContains" in self._given:
+            self._leave_out(key)
+
+    def _property_names(self, key: str, value: Any) -> None:
+        if value is not True and not _is_any_string(value):
+            self._leave_out(key)
+
+    def _dependencies(self, key: str, value: Mapping[str, Any]) -> None:
+        """A property that needs another, or a schema: it is absent, or the other holds."""
+        if len(value) > _MAX_DEPENDENCIES:
+            self._leave_out(key)
+            return
+        for name, needed in value.items():
+            names = isinstance(needed, list)
+            other = {"required": needed} if names else self._child(needed, f".{key}.{name}")
+            self._also.append({"anyOf": [{"properties": {name: False}}, other]})
+
+    def _unevaluated(self, key: str, value: Any) -> None:
+        instead = "additionalProperties" if key == "unevaluatedProperties" else "items"
+        if value is True or value == {} or instead in self._given:
+            return
+        if _APPLICATORS & self._given.keys():
+            self._leave_out(key)
+        else:
+            self._result[instead] = self._child(value, f".{key}")
+
+    _rewriters: ClassVar[Mapping[str, Callable[["KeywordRewriter", str, Any], None]]] = {
+        "$dynamicRef": _leave_out,
+        "$recursiveRef": _leave_out,
+        "$ref": _reference,
+        "additionalProperties": _subschema,
+        "allOf": _list,
+        "anyOf": _list,
+        "const": _const,
+        "contains": _contains,
+        "dependencies": _dependencies,
+        "dependentRequired": _dependencies,
+        "dependentSchemas": _dependencies,
+        "enum": _enum,
+        "exclusiveMaximum": _copy,
+        "exclusiveMinimum": _copy,
+        "format": _format,
+        "if": _if,
+        "items": _items,
+        "maxItems": _max_items,
+        "maxLength": _count,
+        "maxProperties": _properties_count,
+        "maximum": _copy,
+        "minItems": _count,
+        "minLength": _count,
+        "minProperties": _properties_count,
+        "minimum": _copy,
+        "multipleOf": _copy,
+        "not": _not,
+        "oneOf": _one_of,
+        "pattern": _pattern,
+        "patternProperties": _map,
+        "prefixItems": _list,
+        "properties": _map,
+        "propertyNames": _property_names,
+        "required": _copy,
+        "type": _type,
+        "unevaluatedItems": _unevaluated,
+        "unevaluatedProperties": _unevaluated,
+        "uniqueItems": _unique_items,
+    }
+    """By keyword; any other is an annotation."""
+
+
+def _with_named_properties(given: dict[str, Any]) -> dict[str, Any]:
+    """Write a map whose names are enumerated, or have a pattern, as properties."""
+    names = given.get("propertyNames")
+    if not isinstance(names, Mapping) or {"properties", "patternProperties"} & given.keys():
+        return given
+    extra = given.get("additionalProperties", True)
+    constraints = names.keys() - {"type"}
+    if constraints == {"enum"} and isinstance(names["enum"], list):
+        named = {"properties": {name: extra for name in names["enum"] if isinstance(name, str)}}
+    elif constraints == {"pattern"} and isinstance(names["pattern"], str):
+        named = {"patternProperties": {names["pattern"]: extra}}
+    else:
+        return given
+    kept = {
+        key: value for key, value in given.items() if key not in ("propertyNames", "additionalProperties")
+    }
+    return {**kept, **named, "additionalProperties": False}
+
+
+def _is_any_string(schema: Any) -> bool:
+    return schema in ({}, {"type": "string"})
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether llguidance reads a constant as it stands: it reads numbers as doubles."""
+    if isinstance(value, int):
+        return abs(value) <= _MAX_DOUBLE
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_is_exact, parts))
+
+
+def _names(stated: Any) -> list[str]:
+    return [stated] if isinstance(stated, str) else stated or []

@@ -1,0 +1,161 @@
+"""A JSON Schema as people write it → one that llguidance holds exactly.
+
+The result has only keywords that llguidance enforces, and every subschema that a reference names stands in
+its `$defs`. What cannot be enforced is left out and reported with its place. llguidance's documentation:
+https://github.com/guidance-ai/llguidance/blob/v1.0.1/docs/json_schema.md
+"""
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from headrace.engines.schemas.disjoint import Disjointness
+from headrace.engines.schemas.keywords import LEAST, MOST, KeywordRewriter, Position, Rewritten
+from headrace.engines.schemas.malformed import check_keywords
+from headrace.errors import RequestError
+from headrace.wire.expected import show
+from headrace.wire.schema_references import SchemaReferences
+
+__all__ = ["Rewritten", "SchemaRewriter"]
+
+_MAX_PARTS: Final = 20_000  # subschemas in one document: 0.1 s
+_MAX_NESTING: Final = 16  # then a subschema moves to `$defs`: llguidance reads JSON of at most 128 levels
+_LEGACY: Final = re.compile(r"draft-0[3-7]")  # there, `$ref` overrides its neighbours
+_ANY: Final = {"$ref": "#/$defs/any"}
+_NAMED: Final = re.compile(r"[\w$-]+")
+
+
+class SchemaRewriter:
+    """Rewrites the subschemas of one document.
+
+    Args:
+        root: the document, for references.
+        place: its place in the request, for messages.
+        allowed_text: a pattern for every string without a format; "" for any text.
+    """
+
+    def __init__(self, root: Any, place: str, allowed_text: str = "") -> None:
+        self.allowed_text = allowed_text
+        self.references = SchemaReferences(root)
+        self.unenforced: list[str] = []
+        """The places of the keywords that were left out."""
+        self._place = place
+        self._disjointness = Disjointness(self.references)
+        self._is_legacy = isinstance(root, Mapping) and bool(_LEGACY.search(str(root.get("$schema"))))
+        self._parts = 0
+        self._names: dict[tuple[int, bool], str] = {}
+        self._waiting: deque[tuple[str, Any, Position]] = deque()
+
+    def rewrite(self, schema: Any, place: str) -> Rewritten:
+        """Rewrite a schema of the document into a document of its own.
+
+        Raises:
+            RequestError: 1214, it is invalid; 1212, it is too large, or refers to another document.
+        """
+        self._names.clear()
+        self._has_any = False
+        result = self.part(schema, Position(place))
+        definitions: dict[str, Any] = {}
+        while self._waiting:
+            name, part, position = self._waiting.popleft()
+            definitions[name] = self.part(part, position)
+        if self._has_any:
+            definitions["any"] = self._any_value()
+        return {**result, "$defs": definitions} if isinstance(result, dict) and definitions else result
+
+    def any_object(self) -> dict[str, Any]:
+        """Return a document for any object."""
+        value = self._any_value()
+        return {**value, "type": "object", "$defs": {"any": value}}
+
+    def _any_value(self) -> dict[str, Any]:
+        """Return the definition of any value: llguidance's own has numbers such as 1e999, and any text."""
+        value: dict[str, Any] = {
+            "type": ["object", "array", "string", "number", "boolean", "null"],
+            "minimum": LEAST,
+            "maximum": MOST["number"],
+            "items": _ANY,
+        }
+        if not self.allowed_text:
+            return {**value, "additionalProperties": _ANY}
+        names = {"patternProperties": {self.allowed_text: _ANY}, "additionalProperties": False}
+        return {**value, **names, "pattern": self.allowed_text}
+
+    def part(self, schema: Any, position: Position) -> Rewritten:
+        """Rewrite a subschema."""
+        if isinstance(schema, bool):
+            return schema
+        place = position.place
+        if not isinstance(schema, Mapping):
+            msg = f"{place} is {show(schema)}; it must be a JSON Schema, an object"
+            raise RequestError(msg)
+        if position.depth > _MAX_NESTING:
+            return self._definition(schema, position)
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            msg = f"{self._place} has more than {_MAX_PARTS} subschemas; use a smaller schema"
+            raise RequestError(msg, code="1212")
+        check_keywords(schema, place)
+        given = {key: value for key, value in schema.items() if value is not None or key == "const"}
+        if self._is_legacy and "$ref" in given:
+            given = {"$ref": given["$ref"]}
+        return KeywordRewriter(self, given, position).rewrite()
+
+    def _definition(self, schema: Any, position: Position) -> dict[str, Any]:
+        """Return a reference to a definition of a subschema, which is rewritten later."""
+        key = (id(schema), position.is_combined)
+        if key not in self._names:
+            self._names[key] = f"{len(self._names)}"
+            self._waiting.append((self._names[key], schema, position._replace(depth=0)))
+        return {"$ref": f"#/$defs/{self._names[key]}"}
+
+    def reference(self, reference: str, position: Position) -> Rewritten:
+        """Return a reference to the rewritten target of `$ref`."""
+        place = position.place
+        try:
+            target = self.references.resolve(reference)
+        except LookupError:
+            msg = f"{place}.$ref is {show(reference)}, which does not exist"
+            is_own = reference.startswith("#")
+            raise RequestError(
+                msg if is_own else f"{msg} in the schema", code="1214" if is_own else "1212"
+            ) from None
+        if isinstance(target, bool):
+            return target
+        if self._is_endless(target):
+            msg = f"{place}.$ref is {show(reference)}, which refers to itself without end"
+            raise RequestError(msg, code="1212")
+        keys = reference.partition("#")[2].split("/")[1:]
+        where = "".join(f".{key}" if _NAMED.fullmatch(key) else f"[{key}]" for key in keys)
+        return self._definition(target, position._replace(place=self._place + where))
+
+    def _is_endless(self, target: Any) -> bool:
+        """Whether a schema is what it refers to, so that no value can be written."""
+        waiting, seen = [target], set()
+        while waiting:
+            part = waiting.pop()
+            if not isinstance(part, Mapping) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            inner = list(part["allOf"]) if isinstance(part.get("allOf"), list) else []
+            if isinstance(part.get("$ref"), str):
+                with suppress(LookupError):
+                    inner.append(self.references.resolve(part["$ref"]))
+            if any(each is target for each in inner):
+                return True
+            waiting += inner
+        return False
+
+    def member(self, schema: Any, position: Position) -> Rewritten:
+        """Rewrite the schema of a property or an item."""
+        rewritten = self.part(schema, position)
+        if rewritten is True or rewritten == {}:
+            self._has_any = True
+            return dict(_ANY)
+        return rewritten
+
+    def are_disjoint(self, branches: list[Any]) -> bool:
+        """Whether no value is valid against two of the branches."""
+        return self._disjointness.holds(branches)

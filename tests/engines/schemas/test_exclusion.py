@@ -1,0 +1,27 @@
+"""The pattern is checked against the obvious definition."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.engines.schemas.exclusion import text_without
+from headrace.formats import FORMATS
+
+WORDS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<|user|>", "<t>"]
+PIECES = st.lists(st.sampled_from([*WORDS, "<", ">", "/", "<tool", "_call>", "think>", "|", "x", "\n", "é"]))
+
+
+@given(PIECES.map("".join))
+def test_a_text_matches_if_no_word_is_in_it(text):
+    assert bool(re.search(text_without(WORDS), text)) == (not any(word in text for word in WORDS))
+
+
+def test_words_that_do_not_begin_with_a_bracket_are_no_markup_to_exclude():
+    assert text_without(["[TOOL_CALLS]", "<a<b>", "\n"]) == ""
+    assert re.search(text_without(["<a>", "to=functions."]), "to=functions.")
+
+
+def test_the_pattern_of_a_family_stays_short():
+    for format in FORMATS.values():
+        assert len(text_without({delimiter for _, delimiter in format.transitions})) < 4000

@@ -1,0 +1,87 @@
+"""Grammars of requests, and whether they accept a text: llguidance itself reads it, byte by byte."""
+
+import json
+
+import llguidance
+import msgspec
+
+from headrace.engines.base import Generation
+from headrace.engines.protocols.grammar import answer_grammar
+from headrace.engines.schemas.validator import GrammarValidator
+from headrace.events import ToolCallArguments, ToolCallStart
+from headrace.formats import FORMATS
+from headrace.parsing import OutputParser
+from headrace.wire import decode_request
+
+__all__ = [
+    "VALIDATOR",
+    "accepts",
+    "call",
+    "call_grammar",
+    "generation",
+    "glm_call",
+    "object_of",
+    "read_arguments",
+    "schema_grammar",
+    "text_of",
+    "tool",
+]
+
+VALIDATOR = GrammarValidator()
+_TOKENIZER = llguidance.LLTokenizer("byte")
+
+
+def accepts(grammar, text):
+    matcher = llguidance.LLMatcher(_TOKENIZER, grammar, log_level=0)
+    assert not matcher.is_error(), matcher.get_error()
+    tokens = list(text.encode())
+    return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
+
+
+def generation(prompt="", thinking="disabled", **fields):
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": "m", "messages": messages, "thinking": {"type": thinking}, **fields}
+    return Generation(prompt, decode_request(msgspec.json.encode(body)))
+
+
+def schema_grammar(schema, format=None, **fields):
+    response_format = {"type": "json_schema", "json_schema": {"schema": schema, **fields}}
+    return answer_grammar(generation(response_format=response_format), format, VALIDATOR)
+
+
+def tool(parameters, name="f", **fields):
+    return {"type": "function", "function": {"name": name, "parameters": parameters, **fields}}
+
+
+def call(name="f"):
+    return {"type": "function", "function": {"name": name}}
+
+
+def call_grammar(parameters, family="glm-4.6", *others, choice=None, **fields):
+    """The grammar that forces a call of `f`."""
+    tools = [tool(parameters, **fields), *others]
+    return answer_grammar(generation(tools=tools, tool_choice=choice or call()), FORMATS[family], VALIDATOR)
+
+
+def glm_call(name="f", **raw):
+    """A call as GLM 4.6 writes it, of raw texts."""
+    arguments = (f"<arg_key>{key}</arg_key>\n<arg_value>{text}</arg_value>\n" for key, text in raw.items())
+    return f"<tool_call>{name}\n{''.join(arguments)}</tool_call>"
+
+
+def read_arguments(parameters, text, family="glm-4.6"):
+    """The arguments that the parser finds in a call of `f`."""
+    parser = OutputParser(FORMATS[family], {"f": parameters}, thinking=False, tool_stream=False)
+    events = [*parser.feed(text), *parser.finish()]
+    pieces = [event.arguments for event in events if isinstance(event, ToolCallStart)]
+    pieces += [event.text for event in events if isinstance(event, ToolCallArguments)]
+    return json.loads("".join(pieces))
+
+
+def object_of(**properties):
+    """The schema of an object with required properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def text_of(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
