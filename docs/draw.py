@@ -10,13 +10,14 @@ import draw_dialects
 import draw_formats
 import draw_options
 import draw_repairs
+import draw_request_fields
 import draw_stores
 
 
 def main() -> int:
     """Update the pages, or check them."""
     outdated = []
-    for module in (draw_dialects, draw_formats, draw_options, draw_repairs, draw_stores):
+    for module in (draw_dialects, draw_formats, draw_options, draw_repairs, draw_request_fields, draw_stores):
         page = module.PAGE.read_text("utf-8")
         drawn = module.redraw(page)
         if drawn != page:

@@ -33,7 +33,7 @@ def main(name, *wanted):
             run(sys.executable, "-m", "venv", "--clear", venv)
             write_installed(venv)
         installed = dict.fromkeys([*(installed or ()), *wanted])
-        run(venv / "bin/python", "-m", "pip", "install", "--no-input", "-c", "constraints.txt", *installed)
+        run(venv / "bin/python", "-m", "pip", "install", "--no-input", *installed)
         write_installed(venv, *installed)
         print()
 

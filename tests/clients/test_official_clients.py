@@ -112,11 +112,11 @@ def test_openai_streams_answers_and_tool_calls(run):
 
 
 def test_openai_accumulates_a_stream_to_the_whole_answer(run):
-    run(HERE / "openai_accumulation.py")
+    run(HERE / "checks/openai_accumulation.py")
 
 
 def test_openai_runs_a_tool_loop_on_streams(run):
-    answers = run(HERE / "openai_tool_loop.py").splitlines()
+    answers = run(HERE / "checks/openai_tool_loop.py").splitlines()
 
     assert len(answers) == 4
     assert len(set(answers)) == 1

@@ -1,10 +1,13 @@
 """Settings become a model, or an error with a remedy."""
 
+import asyncio
+
 import pytest
 
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import RequestError
 from headrace.models.loading import load_model
+from headrace.models.names import ZAI_NAMES
 from headrace.models.registry import ModelRegistry
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
 from headrace.options import OptionError
@@ -104,3 +107,31 @@ def test_the_first_model_wins_a_shared_name():
 
     assert models.find("SAME") is first
     assert models.names == ["a", "same", "b"]
+
+
+def test_aliases_are_added_to_the_names_of_the_embedded_model():
+    model = load_model("", LlamaSettings(aliases=("*", "gpt-5")))
+    models = ModelRegistry([model])
+
+    assert model.names == ["gpt-5", *ZAI_NAMES, "*"]
+    assert "*" not in models.names
+    assert models.find("GPT-5") is models.find("anything") is model
+    asyncio.run(models.close())
+
+
+def test_a_model_for_any_name_leaves_the_others_their_names():
+    one, any_ = (
+        load_model(name, ChatSettings(url=URL, aliases=aliases))
+        for name, aliases in (("a", ()), ("b", ("*",)))
+    )
+    models = ModelRegistry([any_, one])
+
+    assert models.find("a") is one
+    assert models.find("c") is any_
+    assert models.names == ["b", "a"]
+
+
+def test_the_embedded_model_has_every_name_of_z_ais_own_programs():
+    names = "glm-5.1 glm-5 glm-4.7 glm-4.7-flash glm-4-flash glm-4-plus charglm-3 glm-5.3 glm-4.5-air"
+
+    assert set(names.split()) <= set(ZAI_NAMES)

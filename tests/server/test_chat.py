@@ -151,7 +151,8 @@ def test_an_answer_that_reaches_max_tokens_ends_with_length(serve):
 def test_an_engine_failure_before_the_first_event_is_a_status(serve):
     response = serve(ScriptedEngine([EngineError("no GPU")])).post(CHAT, json={**HELLO, "stream": True})
 
-    assert (response.status_code, response.json()) == (500, {"error": {"code": "1234", "message": "no GPU"}})
+    error = {"code": "1234", "message": "no GPU", "type": "server_error"}
+    assert (response.status_code, response.json()) == (500, {"error": error})
 
 
 def test_an_engine_failure_during_a_stream_ends_it_with_network_error_and_usage(serve):

@@ -4,6 +4,7 @@ import pytest
 
 from headrace.engines.protocols import DIALECTS
 from headrace.errors import RequestError
+from headrace.models.names import ZAI_NAMES
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server.configuration import configure
 
@@ -115,6 +116,12 @@ def test_a_model_file_gets_zais_names(read):
     assert options.name == "my-glm"
     assert (str(settings.path), settings.threads) == ("/models/My-GLM.gguf", 8)
     assert "glm-4.6" in settings.aliases
+
+
+def test_aliases_are_added_to_the_names_of_a_model_file(read):
+    (options,) = read(model="/models/My-GLM.gguf", aliases="mine, *").models
+
+    assert options.settings().aliases == ("mine", "*", *ZAI_NAMES)
 
 
 def test_a_model_on_the_command_line_replaces_the_models_of_the_file(read):

@@ -59,6 +59,12 @@ def test_the_owner_of_a_model_determines_the_dialect(serve, owner, dialect):
     assert "no chat template" in found.notes[-1]
 
 
+def test_aliases_are_added_to_the_names_that_a_server_reports(serve):
+    (found,) = discover(serve(models("zai-org/GLM-4.6"), NOT_FOUND), aliases="mine,*")
+
+    assert found.options.settings().aliases == ("mine", "*", "zai-org/GLM-4.6")
+
+
 def test_a_given_template_selects_completions(serve):
     server = serve(models("m", owned_by="vllm"))
     (found,) = discover(server, chat_template=GLM_TEMPLATE)

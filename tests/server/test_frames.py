@@ -105,15 +105,19 @@ def test_progress_is_not_an_event():
     assert (frames.encode([Progress(1, 2)]), frames.ordinal) == (b"", 0)
 
 
-@pytest.mark.parametrize("emits", [True, False])
-def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(emits):
-    body = encoder(emits_errors=emits).encode([Text("a"), Finish("network_error", error="lost")])
+@pytest.mark.parametrize("name", ["error", ""])
+def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(name):
+    body = encoder(error_event=name).encode([Text("a"), Finish("network_error", error="lost")])
     *_, error, finish, done = events_of(b"data: {}\n\n" + body)
 
-    assert (error.event == "error") == emits
-    assert not emits or json.loads(error.data) == {"error": {"code": "1234", "message": "lost"}}
+    assert error.event == name
+    assert json.loads(error.data) == {"error": {"code": "1234", "message": "lost", "type": "server_error"}}
     assert json.loads(finish.data)["choices"][0]["finish_reason"] == "network_error"
     assert done.data == DONE
+
+
+def test_the_reason_of_a_failure_is_left_out_otherwise():
+    assert b"lost" not in encoder().encode([Text("a"), Finish("network_error", error="lost")])
 
 
 def texts_of(body):

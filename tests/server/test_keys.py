@@ -34,14 +34,33 @@ def test_without_keys_every_caller_is_accepted():
 
 
 @pytest.mark.parametrize(
-    "headers", [bearer("id.secret"), {"authorization": "bearer id.secret"}, {"x-api-key": "id.secret"}]
+    "headers",
+    [
+        bearer("id.secret"),
+        bearer(" id.secret "),
+        {"authorization": "bearer id.secret"},
+        {"authorization": "id.secret"},
+        {"x-api-key": "id.secret"},
+        {"api-key": "id.secret"},
+        {"authorization": "Basic aWQ6", "api-key": "id.secret"},
+        {"authorization": "Bearer", "x-api-key": "id.secret"},
+    ],
 )
 def test_a_raw_key_returns_its_id(headers):
     assert RING.check(headers) == "id"
 
 
-def test_a_signed_token_returns_its_id():
-    assert RING.check(bearer(token())) == "id"
+@pytest.mark.parametrize("scheme", ["Bearer ", ""])
+def test_a_signed_token_returns_its_id(scheme):
+    assert RING.check({"authorization": scheme + token()}) == "id"
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "bearer ", "Basic aWQ6"])
+def test_a_header_without_a_key_is_1001(value):
+    with pytest.raises(AccessError, match="Authorization") as caught:
+        RING.check({"authorization": value})
+
+    assert caught.value.code == "1001"
 
 
 @pytest.mark.parametrize("secret", ["secret", "another"])

@@ -327,7 +327,9 @@ def test_only_clients_that_request_it_get_the_reason_of_a_failure(replica):
 
     assert b"event:" not in plain.content
     assert [event.event for event in named] == ["error"]
-    assert json.loads(named[0].data) == {"error": {"code": "1234", "message": "the GPU is gone"}}
+    assert json.loads(named[0].data) == {
+        "error": {"code": "1234", "message": "the GPU is gone", "type": "server_error"}
+    }
     assert events_of(ours.content)[-3:][0] == named[0]  # then the finish chunk, then [DONE]
     assert chunks_of(plain.content)[-1]["choices"][0]["finish_reason"] == "network_error"
 

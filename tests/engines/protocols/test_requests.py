@@ -145,7 +145,7 @@ def test_a_greedy_request_has_no_temperature_and_no_top_p(dialect, kind):
 @pytest.mark.parametrize("kind", ["chat", "completions"])
 def test_exactly_the_sampling_fields_that_the_dialect_accepts_are_forwarded(dialect, kind):
     sampling = dict.fromkeys(SAMPLING_FIELDS, 1) | {"ignore_eos": True, "logit_bias": {"7": 1}}
-    extra = sampling | {"n": 3, "priority": 9, "echo": True, "cache_salt": "x"}
+    extra = sampling | {"priority": 9, "echo": True, "cache_salt": "x"}
     encode = chat if kind == "chat" else completion
     plain = encode(dialect)
     added = {name for name, value in encode(dialect, **extra).items() if value != plain.get(name)}
@@ -241,3 +241,24 @@ def test_without_thinking_a_server_can_constrain_raw_text_to_json():
 
     assert body["response_format"] == {"type": "json_object"}
     assert completion("llama.cpp", **JSON, thinking={"type": "disabled"})["json_schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_parallel_tool_calls_are_forwarded_where_they_are_switched_off(dialect):
+    assert chat(dialect, tools=TOOLS, parallel_tool_calls=False)["parallel_tool_calls"] is False
+    assert "parallel_tool_calls" not in chat(dialect, tools=TOOLS, parallel_tool_calls=True)
+    assert "parallel_tool_calls" not in chat(dialect, parallel_tool_calls=False)
+
+
+@pytest.mark.parametrize("kind", [chat, completion])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_token_limit_is_sent_whatever_its_name(dialect, kind):
+    assert kind(dialect, max_completion_tokens=16)["max_tokens"] == 16
+
+
+@pytest.mark.parametrize("arguments", ['{"location": "Ro', "null", "[1]", "{'a': 1}"])
+def test_arguments_of_earlier_calls_are_forwarded_as_they_are(arguments):
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
+
+    assert chat("openai", messages=messages)["messages"][1]["tool_calls"] == [call]

@@ -52,6 +52,9 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "1305": 429,  # overloaded
 }
 
+_TYPE_OF_STATUS: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+"""The `type` of an error in OpenAI's API, for statuses that have one of their own."""
+
 
 class HeadraceError(Exception):
     """The base class.
@@ -114,5 +117,8 @@ class DecodeError(HeadraceError):
 
 
 def encode_error(error: HeadraceError) -> bytes:
-    """Encode the body of an error response: `{"error": {"code": "1214", "message": "…"}}`."""
-    return msgspec.json.encode({"error": {"code": error.code, "message": error.public}})
+    """Encode the body of an error response: `{"error": {"code": "1214", "message": "…", "type": "…"}}`."""
+    type_ = _TYPE_OF_STATUS.get(
+        error.status, "invalid_request_error" if error.status < 500 else "server_error"
+    )
+    return msgspec.json.encode({"error": {"code": error.code, "message": error.public, "type": type_}})

@@ -10,6 +10,7 @@ from headrace.errors import HeadraceError
 from headrace.foreign_errors import needs_extra
 from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
+from headrace.models.names import ANY_NAME
 from headrace.models.settings import (
     LlamaSettings,
     ModelSettings,
@@ -26,8 +27,9 @@ from headrace.turns.settings import without_secrets
 __all__ = ["add_parser"]
 
 _DEMO_NOTE: Final = """\
-  NOTE      all of these names are the embedded demo model headrace-tiny: a few million
-            parameters, trained for short poems, small talk and tool calls. It is not GLM."""
+  NOTE      the embedded demo model headrace-tiny answers to every name of Z.ai's chat models: a few
+            million parameters, trained for short poems, small talk and tool calls. It is not GLM."""
+_SHOWN_NAMES: Final = 6
 _WITHOUT_STORE: Final = {
     "fail": "Until it is available, requests for resumable turns get status 503.",
     "continue": "Until it is available, turns cannot be resumed.",
@@ -64,8 +66,9 @@ def _serve(arguments: argparse.Namespace) -> int:
     raise_file_limit()
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
-        app = App(ModelRegistry([one.model for one in loaded]), settings)
-        announce(_banner(loaded, configuration, url_of(listener)))
+        registry = ModelRegistry([one.model for one in loaded])
+        app = App(registry, settings)
+        announce(_banner(loaded, registry, configuration, url_of(listener)))
         run(app, listener, settings)
     return 0
 
@@ -87,11 +90,14 @@ def _load(options: ModelOptions) -> list[_Loaded]:
     return loaded
 
 
-def _banner(loaded: Sequence[_Loaded], configuration: Configuration, url: str) -> str:
+def _banner(
+    loaded: Sequence[_Loaded], registry: ModelRegistry, configuration: Configuration, url: str
+) -> str:
     settings = configuration.settings
     lines = [f"headrace: serving {url}{PREFIXES[0]}  (also {', '.join(PREFIXES[1:])})"]
     for model, of_model, _ in loaded:
-        lines.append(f"  models    {', '.join(model.names)}{_runner(of_model)}")
+        names = [name for name in model.names if registry.find(name) is model]
+        lines.append(f"  models    {_listed(names)}{_runner(of_model)}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
     notes = dict.fromkeys(note for one in loaded for note in one.notes)
@@ -103,6 +109,15 @@ def _banner(loaded: Sequence[_Loaded], configuration: Configuration, url: str) -
         lines.append(f"  WARNING   {failure}\n            {_WITHOUT_STORE[settings.turns.on_store_error]}")
     lines += [f"  WARNING   {warning}" for warning in configuration.warnings]
     return "\n".join(lines)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List names, only the first ones of many."""
+    own = [name for name in names if name != ANY_NAME]
+    hidden = len(own) - _SHOWN_NAMES
+    more = [f"{hidden} more (GET /v1/models)"] if hidden > 0 else []
+    any_other = ["any other name"] if ANY_NAME in names else []
+    return ", ".join([*own[:_SHOWN_NAMES], *more, *any_other])
 
 
 def _runner(settings: ModelSettings) -> str:

@@ -16,9 +16,9 @@ from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra, reading
 from headrace.formats import FORMATS, Format, detect_format
+from headrace.models.names import ANY_NAME, ZAI_NAMES
 from headrace.models.registry import Model
 from headrace.models.settings import (
-    ZAI_NAMES,
     ChatSettings,
     CompletionsSettings,
     LlamaSettings,
@@ -191,7 +191,9 @@ def _timeouts(settings: ModelSettings) -> Timeouts:
 
 
 def _names(name: str, settings: ModelSettings) -> list[str]:
-    return [own for own in (name, *settings.aliases) if own] or list(ZAI_NAMES)
+    """Return the names, `ANY_NAME` last: the first one is shown."""
+    names = (name, *settings.aliases) if name else (*settings.aliases, *ZAI_NAMES)
+    return sorted(dict.fromkeys(names), key=ANY_NAME.__eq__)
 
 
 def _format(settings: ModelSettings, template: str, name: str) -> Format:

@@ -9,6 +9,7 @@ from headrace.engines import Engine, Generation
 from headrace.engines.protocols.grammar import check_structure
 from headrace.errors import RequestError
 from headrace.formats import Format, State
+from headrace.models.names import ANY_NAME
 from headrace.models.size_limits import check_request
 from headrace.parsing import OutputParser
 from headrace.parsing.initial_state import initial_state
@@ -23,7 +24,7 @@ class Model(msgspec.Struct, frozen=True):
     """An engine, with the format and the chat template of the model that it runs.
 
     Args:
-        names: names that clients may use; the first one is canonical.
+        names: names that clients may use; the first one is canonical. `ANY_NAME` stands for all others.
         engine: generates text.
         format: the markup of that text.
         template: renders the prompt; None if the engine takes messages.
@@ -97,8 +98,9 @@ class ModelRegistry:
 
     @property
     def names(self) -> list[str]:
-        """All names, without duplicates."""
-        return list(dict.fromkeys(name for model in self.models for name in model.names))
+        """All names, without duplicates and without `ANY_NAME`."""
+        names = dict.fromkeys(name for model in self.models for name in model.names)
+        return [name for name in names if name != ANY_NAME]
 
     def find(self, name: str) -> Model:
         """Return the model of that name.
@@ -106,7 +108,7 @@ class ModelRegistry:
         Raises:
             RequestError: 1211, with the available names.
         """
-        model = self._by_name.get(name.lower())
+        model = self._by_name.get(name.lower()) or self._by_name.get(ANY_NAME)
         if model is None:
             msg = f'model "{name}" is not served here; available: {", ".join(self.names)}'
             raise RequestError(msg, code="1211")

@@ -16,7 +16,6 @@ from headrace.options import Seconds, describe, unit
 
 __all__ = [
     "ENGINES",
-    "ZAI_NAMES",
     "ChatSettings",
     "CompletionsSettings",
     "LlamaSettings",
@@ -24,17 +23,6 @@ __all__ = [
     "RecordedSettings",
     "UpstreamSettings",
 ]
-
-ZAI_NAMES: Final = (
-    "glm-4.6",
-    "glm-4.5",
-    "glm-4.5-air",
-    "glm-4.5-airx",
-    "glm-4.5-flash",
-    "glm-4.5-x",
-    "headrace-tiny",
-)
-"""Names of the embedded model, so that code written for Z.ai runs unchanged."""
 
 _INT32: Final = 2**31 - 1  # llama.cpp's integer type
 _DEFAULT_MAX_TOKENS: Final = ", ".join(
@@ -50,9 +38,10 @@ class ModelSettings(
     aliases: Annotated[
         tuple[str, ...],
         describe(
-            "further names that clients can use for the model, separated by commas",
+            "further names that clients can use for the model, separated by commas; * means any name that no"
+            " other model has",
             "NAMES",
-            default="none; with --model, the names of Z.ai's models",
+            default="none; the embedded model and --model have the names of Z.ai's models as well",
         ),
     ] = ()
     format: Annotated[

@@ -14,7 +14,6 @@ from headrace.prompts.budget import budget, charge_deep
 from headrace.prompts.escaping import escape
 from headrace.prompts.operations import check_format
 from headrace.prompts.sandbox import BoundedEnvironment
-from headrace.wire.json_value import decode_json
 from headrace.wire.request import ChatRequest, RequestMessage
 
 __all__ = ["ChatTemplate", "render_request"]
@@ -136,7 +135,7 @@ def _template_message(message: RequestMessage, format: Format | None, tags: froz
                 "type": call.type,
                 "function": {
                     "name": call.function.name,
-                    "arguments": decode_json(call.function.arguments or "{}"),
+                    "arguments": call.function.parsed,
                 },
             }
             for call in message.tool_calls

@@ -21,6 +21,7 @@ from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.keys import ApiKeys
 from headrace.server.metrics import Metrics
 from headrace.server.origins import check_origin
+from headrace.server.other_apis import OTHER_APIS, reject_other_api
 from headrace.server.request_reader import RequestReader, Workers, default_body_size
 from headrace.server.response_writer import ResponseWriter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
@@ -64,7 +65,7 @@ class App:
         reader = RequestReader(self._keys, max_body_size, self._plan, self._workers)
         always_resumable = settings.turns.resume == "always"
         for prefix in PREFIXES:
-            writer = ResponseWriter(settings.keep_alive_interval, repeats_role=prefix != _OPENAI_PREFIX)
+            writer = ResponseWriter(settings.keep_alive_interval, openai=prefix == _OPENAI_PREFIX)
             chat = f"{prefix}/chat/completions"
             self.endpoints[chat] = ChatEndpoint(
                 self._turns, writer, reader, always_resumable=always_resumable
@@ -89,6 +90,7 @@ class App:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        scope["path"] = _normalized(scope["path"])
         connection = HttpConnection(scope, receive, send)
         endpoint = self._find(connection.path)
         try:
@@ -103,7 +105,7 @@ class App:
             pass  # the shutdown timeout has passed: uvicorn closes the connection
         except Exception as error:
             with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
-                await connection.send_error(_defect(error))
+                await connection.send_error(_defect(error, connection.request_id))
             raise  # uvicorn logs it
         else:
             if endpoint is None:
@@ -117,7 +119,9 @@ class App:
         return Plan(model.names[0], model.engine, generation, interpreter, unenforced)
 
     def _find(self, path: str) -> Endpoint | None:
-        """Return the endpoint of a path that concerns turns."""
+        """Return the endpoint of a path that concerns turns, or that belongs to another API."""
+        if path in OTHER_APIS:
+            return reject_other_api
         return self.endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -162,7 +166,18 @@ class App:
 
 
 def _new_interpreter(model: Model, generation: Generation) -> Interpreter:
-    return Interpreter(partial(model.parser, generation), closes_calls=not generation.request.stop)
+    return Interpreter(
+        partial(model.parser, generation),
+        closes_calls=not generation.request.stop,
+        parallel_calls=generation.request.parallel_tool_calls,
+    )
+
+
+def _normalized(path: str) -> str:
+    """Return a path without empty segments: clients join base URLs and paths in every way."""
+    if "//" not in path and not path.endswith("/"):
+        return path
+    return "/" + "/".join(filter(None, path.split("/")))
 
 
 def _model_object(name: str) -> dict[str, Any]:
@@ -170,24 +185,27 @@ def _model_object(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "headrace"}
 
 
-def _response(error: HeadraceError) -> Response:
-    return Response(encode_error(error), error.status, media_type="application/json")
+def _response(error: HeadraceError, request_id: str = "") -> Response:
+    headers = {"x-request-id": request_id or secrets.token_hex(8)}
+    return Response(encode_error(error), error.status, headers, "application/json")
 
 
-def _defect(error: Exception) -> HeadraceError:
+def _defect(error: Exception, request_id: str) -> HeadraceError:
     """Return what the client learns of a defect: an id that is in the server log as well."""
-    request_id = secrets.token_hex(8)
     error.add_note(f"request id {request_id}")
     return HeadraceError(f"internal server error; see the server log, request id {request_id}")
 
 
 async def _internal_error(_: Request, error: Exception) -> Response:
-    return _response(_defect(error))
+    request_id = secrets.token_hex(8)
+    return _response(_defect(error, request_id), request_id)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
+    if error.status_code == 404:
+        msg += f"; the API is at {_OPENAI_PREFIX} and {PREFIXES[0]}"
     response = _response(RequestError(msg, code="1222", status=error.status_code))
     response.headers.update(error.headers or {})  # a 405's `Allow`
     return response

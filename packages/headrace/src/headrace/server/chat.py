@@ -32,6 +32,7 @@ class ChatEndpoint:
         plan = await self._reader.read(connection)
         resumable = self._always_resumable or connection.headers.get(RESUMABLE) == "1"
         turn = await self._turns.start(plan, resumable=resumable)
+        connection.request_id = turn.id
         if plan.generation.request.stream:
             await self._writer.stream(connection, turn, numbered=resumable)
         elif completion := await self._writer.wait_for_completion(connection, turn):

@@ -19,9 +19,9 @@ import msgspec
 
 from headrace.errors import HeadraceError, RequestError
 from headrace.foreign_errors import reading
+from headrace.models.names import ZAI_NAMES
 from headrace.models.settings import (
     ENGINES,
-    ZAI_NAMES,
     CompletionsSettings,
     ModelSettings,
 )
@@ -111,6 +111,12 @@ class ModelOptions(_Table):
     def __init__(self, name: str, where: str, values: Mapping[str, Any]) -> None:
         super().__init__(where, values)
         self.name = name
+
+    def add_aliases(self, names: Iterable[str]) -> None:
+        """Add names to the model's aliases."""
+        given = _lists_split(self.values, ModelSettings).get("aliases", ())
+        if isinstance(given, Sequence):  # otherwise `settings` reports it
+            self.values["aliases"] = [*given, *names]
 
     def completed(self, name: str, values: Mapping[str, Any]) -> "ModelOptions":
         """Return a copy with a name and all values; options that were set keep their places."""
@@ -251,11 +257,13 @@ def _only_model(overrides: _Overrides) -> ModelOptions:
         options.put("url", url, url_origin)
     elif path:
         options = ModelOptions(Path(path).stem.lower(), f"the model of {path_origin}", {"engine": "llama"})
-        options.put("aliases", ZAI_NAMES, path_origin)
         options.put("path", path, path_origin)
     else:
         options = ModelOptions("", "the embedded model", {"engine": "llama"})
-    return _overridden(options, overrides)
+    options = _overridden(options, overrides)
+    if path:
+        options.add_aliases(ZAI_NAMES)
+    return options
 
 
 def _overridden(options: ModelOptions, overrides: _Overrides) -> ModelOptions:

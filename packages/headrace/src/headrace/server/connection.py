@@ -1,6 +1,7 @@
 """One HTTP request and its response, on plain ASGI."""
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,8 @@ class HttpConnection:
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.request_id = secrets.token_hex(8)
+        """The id in the header `X-Request-Id` of an error; a turn's own id once there is one."""
         self.send = send
         self._scope = scope
         self._receive = receive
@@ -93,16 +96,16 @@ class HttpConnection:
         if error.public != error.message:
             _LOGGER.warning("%s", error.message)
         body = encode_error(error)
-        await self._send_all(error.status, error_headers(error, body), body)
+        await self._send_all(error.status, error_headers(error, body, self.request_id), body)
 
     async def _send_all(self, status: int, headers: list[Header], body: bytes) -> None:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
 
-def error_headers(error: HeadraceError, body: bytes) -> list[Header]:
-    """Return the headers of an error response with this body."""
-    headers = _json_headers(body)
+def error_headers(error: HeadraceError, body: bytes, request_id: str = "") -> list[Header]:
+    """Return the headers of an error response with this body; without a request id, it gets one."""
+    headers = [*_json_headers(body), (b"x-request-id", (request_id or secrets.token_hex(8)).encode())]
     if isinstance(error, LimitError):
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
     if isinstance(error, _MethodError):

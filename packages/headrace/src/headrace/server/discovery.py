@@ -141,9 +141,11 @@ def _complete(
     short = _short(model.id)
     is_unique = sum(short == _short(other.id) for other in server.models) == 1
     name = options.name or (short if is_unique else model.id)
-    aliases = [] if model.id in (name, "") or model.id.startswith("/") else [model.id]
-    values = {**detected, "aliases": aliases, **given, "engine": engine, "url": urls}
-    return DiscoveredModel(options.completed(name, values), [*notes, f"engine {engine}: {reason}"])
+    values = {**detected, **given, "engine": engine, "url": urls}
+    completed = options.completed(name, values)
+    if model.id not in (name, "") and not model.id.startswith("/"):
+        completed.add_aliases([model.id])
+    return DiscoveredModel(completed, [*notes, f"engine {engine}: {reason}"])
 
 
 def _engine(given: str, template: str, format: str) -> tuple[str, str]:

@@ -19,7 +19,8 @@ class FrameEncoder:
         chunks: encodes the events of this turn as chunks.
         numbered: whether the `id:` of a frame is the ordinal of its last event.
         after: number of events to skip at the beginning.
-        emits_errors: whether a failure emits an `event: error` with its reason before the last chunk.
+        error_event: name of the event with the reason of a failure, before the last chunk; "" for an event
+            without a name, None for no such event.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class FrameEncoder:
         *,
         numbered: bool = False,
         after: int = 0,
-        emits_errors: bool = False,
+        error_event: str | None = None,
     ) -> None:
         self.finished = False
         self.ordinal = 0
@@ -38,7 +39,7 @@ class FrameEncoder:
         self._chunks = chunks
         self._numbered = numbered
         self._after = after
-        self._emits_errors = emits_errors
+        self._error_event = error_event
 
     def encode(self, events: Sequence[Event], *, is_saved: bool = True) -> bytes:
         """Encode the next events of the log; b"" for events that have no frame.
@@ -58,8 +59,9 @@ class FrameEncoder:
         for event, count in merge_counted(unsent):
             data = self._chunks.encode_json(event, is_first=self.ordinal == 0)
             self.ordinal += count
-            if self._emits_errors and isinstance(event, Finish) and event.error:
-                frames.append(encode_event(encode_error(EngineError(event.error)), event="error"))
+            if self._error_event is not None and isinstance(event, Finish) and event.error:
+                error = encode_error(EngineError(event.error))
+                frames.append(encode_event(error, event=self._error_event))
             if data is not None:
                 frames.append(encode_event(data, id=self.ordinal if self._numbered and is_saved else None))
         if interpreted and isinstance(interpreted[-1], Finish):

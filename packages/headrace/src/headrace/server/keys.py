@@ -1,6 +1,7 @@
 """Authentication by a raw API key, or by a token signed with it.
 
-A key is `id.secret`. Z.ai's SDK sends it raw, or as a JSON Web Token: HS256, header
+A key is `id.secret`. Clients send it in `Authorization`, with or without `Bearer`, in `x-api-key` or in
+Azure's `api-key`. Z.ai's SDK sends it raw, or as a JSON Web Token: HS256, header
 `{"alg":"HS256","sign_type":"SIGN"}`, payload `{"api_key": id, "exp": ms, "timestamp": ms}`, signed
 with the secret. JWT libraries expect `exp` in seconds, so they cannot check these tokens.
 """
@@ -49,10 +50,7 @@ class ApiKeys:
         """
         if not self._keys:
             return ""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            token = headers.get("x-api-key", "")
-        token = token.strip()
+        token = _token(headers)
         if not token:
             msg = "no API key: send the header `Authorization: Bearer <key>`"
             raise AccessError(msg, code="1001")
@@ -86,6 +84,16 @@ class ApiKeys:
 def _has_signed(secret: str, signed: str, signature: bytes) -> bool:
     expected = hmac.digest(secret.encode(), signed.encode(), hashlib.sha256)
     return bool(secret) and hmac.compare_digest(expected, signature)
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    """Return the key or token of a request; "" if there is none."""
+    match headers.get("authorization", "").split(maxsplit=1):
+        case [scheme, token] if scheme.lower() == "bearer":
+            return token.strip()
+        case [token] if token.lower() != "bearer":
+            return token
+    return (headers.get("x-api-key") or headers.get("api-key") or "").strip()
 
 
 def _base64(text: str) -> bytes:

@@ -40,12 +40,13 @@ class ResponseWriter:
 
     Args:
         keep_alive_interval: seconds of silence on a stream before a comment is sent.
-        repeats_role: whether each delta has the role, as Z.ai's do, or only the first.
+        openai: whether streams are OpenAI's: only the first delta has the role, and a failure is an event
+            `data: {"error": …}`. Z.ai's deltas all have the role, and a failure is a finish reason only.
     """
 
-    def __init__(self, keep_alive_interval: float, *, repeats_role: bool) -> None:
+    def __init__(self, keep_alive_interval: float, *, openai: bool) -> None:
         self._keep_alive_interval = keep_alive_interval
-        self._repeats_role = repeats_role
+        self._openai = openai
 
     async def stream(
         self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: Position = _START
@@ -61,7 +62,7 @@ class ResponseWriter:
             self._chunks(turn),
             numbered=numbered,
             after=after.events,
-            emits_errors=connection.headers.get(RESUMABLE) == "1",
+            error_event=self._error_event(connection),
         )
         stream = EventStream(connection, turn, frames, self._keep_alive_interval)
         try:
@@ -113,8 +114,13 @@ class ResponseWriter:
         request_id = turn.header.request_id or turn.id
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)
 
+    def _error_event(self, connection: HttpConnection) -> str | None:
+        if connection.headers.get(RESUMABLE) == "1":
+            return "error"
+        return "" if self._openai else None
+
     def _chunks(self, turn: Turn) -> ChunkEncoder:
-        return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=self._repeats_role)
+        return ChunkEncoder(turn.id, turn.created, turn.request.model, repeats_role=not self._openai)
 
 
 def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:

@@ -31,12 +31,20 @@ class Interpreter:
         new_parser: creates a parser for this answer, if it has text.
         closes_calls: whether a call left open at a regular stop is complete. False if the request has `stop`
             strings, which may have truncated it.
+        parallel_calls: whether there may be more than one call; if not, further calls are left out.
     """
 
-    def __init__(self, new_parser: Callable[[], OutputParser], *, closes_calls: bool = True) -> None:
+    def __init__(
+        self,
+        new_parser: Callable[[], OutputParser],
+        *,
+        closes_calls: bool = True,
+        parallel_calls: bool = True,
+    ) -> None:
         self._new_parser = new_parser
         self._parser: OutputParser | None = None
         self._closes_calls = closes_calls
+        self._parallel_calls = parallel_calls
         self._reasoning_tokens = 0
 
     @property
@@ -71,7 +79,7 @@ class Interpreter:
                     events.append(self._complete(event))
                 case _:
                     assert_never(event)
-        return events
+        return events if self._parallel_calls else [event for event in events if not _is_further_call(event)]
 
     def _get_parser(self) -> OutputParser:
         if self._parser is None:
@@ -88,6 +96,10 @@ class Interpreter:
             msgspec.structs.replace(finish.usage, reasoning=reasoning),
             finish.error,
         )
+
+
+def _is_further_call(event: Event) -> bool:
+    return isinstance(event, ToolCallStart | ToolCallArguments | ToolCallEnd) and event.index > 0
 
 
 def interpret_finish(logged: Sequence[Event], new_interpreter: Callable[[], Interpreter]) -> Finish:

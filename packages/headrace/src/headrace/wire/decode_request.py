@@ -5,30 +5,36 @@ msgspec validates types; the tables and functions below validate the rest, each 
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from headrace.errors import RequestError
-from headrace.wire.expected import expected, show
+from headrace.wire.expected import convert, show
 from headrace.wire.json_value import DepthError, decode_json
-from headrace.wire.request import ChatRequest
+from headrace.wire.request import ChatRequest, Role
 from headrace.wire.sampling import decode_sampling
+from headrace.wire.translation import ABSENT, translate
+from headrace.wire.unsupported import check_supported
 
 __all__ = ["decode_request"]
 
+_TOKENS: Final = (1, 2**31 - 1)
+_SEEDS: Final = (-(2**63), 2**63 - 1)
 _RANGES: Final = {
     "temperature": (0, 2),
     "top_p": (0.01, 1),
-    "max_tokens": (1, 2**31 - 1),
-    "seed": (-(2**63), 2**63 - 1),
+    "max_tokens": _TOKENS,
+    "max_completion_tokens": _TOKENS,
+    "seed": _SEEDS,
+    "random_seed": _SEEDS,
 }
-_LENGTHS: Final = {"request_id": (6, 64), "user_id": (6, 128)}
+_LENGTHS: Final = {"request_id": (1, 64), "user_id": (1, 128)}
 _MAX_TOOLS: Final = 128
 _MAX_STOPS: Final = 4
 _MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_ROLES: Final = ("system", "user", "assistant", "tool")
+_ROLES: Final = get_args(Role)
 _KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
 
 
@@ -50,6 +56,9 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
         msg = f"the body must be a JSON object, not {show(raw)}"
         raise RequestError(msg, code="1210")
     fields = _without_nulls(raw)
+    check_supported(fields)
+    _check_ranges(fields)
+    fields = translate(fields)
     for check in _CHECKS_BEFORE:
         check(fields)
     request = _convert(fields)
@@ -61,8 +70,8 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
 
 
 def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
-    """Remove nulls, which mean absent, on every level that the API defines; keep them in JSON Schemas."""
-    fields = {name: value for name, value in raw.items() if value is not None}
+    """Remove what means absent, mostly null, on every level that the API defines; keep JSON Schemas."""
+    fields = {name: value for name, value in raw.items() if value is not None and value != ABSENT.get(name)}
     if "messages" in fields:
         fields["messages"] = _pruned(fields["messages"])
     for name in ("thinking", "response_format"):
@@ -85,27 +94,18 @@ def _convert(fields: dict[str, Any]) -> ChatRequest:
     known["raw_tools"] = fields.get("tools") or []
     if isinstance(known.get("request_id"), int | float):  # zai-sdk's own tests send a float
         known["request_id"] = str(known["request_id"])
-    try:
-        return msgspec.convert(known, ChatRequest)
-    except msgspec.ValidationError as error:
-        raise _explain(error, known) from None
-
-
-def _explain(error: msgspec.ValidationError, fields: dict[str, Any]) -> RequestError:
-    """Describe msgspec's error: the path, the value and the expected type."""
-    reason, _, path = str(error).partition(" - at `$")
-    path = path.rstrip("`").removeprefix(".")
-    keys = [int(at) if at else name for at, name in re.findall(r"\[(\d+)\]|(\w+)", path)]
-    if "missing required field" in reason:
-        field = reason.rpartition("field ")[2].strip("`")
-        return RequestError(f"{path}.{field} is missing".lstrip("."), code="1213")
-    value: Any = fields
-    for key in keys:
-        value = value[key]
-    return RequestError(f"{path} is {show(value)}; it must be {expected(ChatRequest, keys)}")
+    return convert(known, ChatRequest)
 
 
 # --- before the types are validated: mistakes for which a type error would not be helpful ------------
+
+
+def _check_ranges(fields: dict[str, Any]) -> None:
+    for name in _RANGES.keys() & fields.keys():
+        value, (low, high) = fields[name], _RANGES[name]
+        if isinstance(value, int | float) and not low <= value <= high:
+            msg = f"{name} is {show(value)}; it must be between {low} and {high}"
+            raise RequestError(msg)
 
 
 def _check_presence(fields: dict[str, Any]) -> None:
@@ -145,12 +145,7 @@ def _dicts(owner: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, An
 # --- after: ranges, lengths, and dependencies between fields -----------------------------------------
 
 
-def _check_ranges(request: ChatRequest) -> None:
-    for name, (low, high) in _RANGES.items():
-        value = getattr(request, name)
-        if value is not None and not low <= value <= high:
-            msg = f"{name} is {show(value)}; it must be between {low} and {high}"
-            raise RequestError(msg)
+def _check_lengths(request: ChatRequest) -> None:
     for name, (low, high) in _LENGTHS.items():
         value = getattr(request, name)
         if value is not None and not low <= len(value) <= high:
@@ -167,27 +162,22 @@ def _check_messages(request: ChatRequest) -> None:
         msg = f"messages has only {roles} messages; it needs at least one user or tool message"
         raise RequestError(msg)
     for index, message in enumerate(request.messages):
-        if message.content is None and not (message.role == "assistant" and _has_output(message)):
-            msg = f"messages[{index}].content is missing; only assistant messages with tool calls may omit it"
+        if message.content is None and message.role != "assistant":
+            msg = f"messages[{index}].content is missing; only assistant messages may omit it"
             raise RequestError(msg, code="1213")
         for at, call in enumerate(message.tool_calls or ()):
-            where = f"messages[{index}].tool_calls[{at}].function.arguments"
-            _check_arguments(where, call.function.arguments)
+            _check_depth(f"messages[{index}].tool_calls[{at}].function.arguments", call.function.arguments)
 
 
-def _has_output(message: Any) -> bool:
-    return bool(message.tool_calls or message.reasoning_content)
-
-
-def _check_arguments(where: str, arguments: str) -> None:
+def _check_depth(where: str, arguments: str) -> None:
+    """Reject arguments that are nested too deeply. They need not be JSON."""
     try:
-        value = decode_json(arguments or "{}")
-    except ValueError as error:
+        decode_json(arguments)
+    except DepthError as error:
         msg = f"{where} is {show(arguments)}; it must be a JSON object as a string ({error})"
         raise RequestError(msg) from None
-    if not isinstance(value, dict):
-        msg = f"{where} is {show(arguments)}; it must be a JSON object as a string"
-        raise RequestError(msg)
+    except ValueError:
+        pass
 
 
 def _check_tools(request: ChatRequest) -> None:
@@ -250,7 +240,7 @@ _CHECKS_BEFORE: Final[tuple[Callable[[dict[str, Any]], None], ...]] = (
 )
 _CHECKS_AFTER: Final[tuple[Callable[[ChatRequest], None], ...]] = (
     _check_messages,
-    _check_ranges,
+    _check_lengths,
     _check_tools,
     _check_tool_choice,
     _check_stop,

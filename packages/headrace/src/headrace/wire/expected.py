@@ -1,12 +1,15 @@
-"""Descriptions of values and of expected types, for error messages."""
+"""Plain JSON → typed values, with errors that name the field, its value and the expected type."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-__all__ = ["expected", "show"]
+from headrace.errors import RequestError
+
+__all__ = ["convert", "show"]
 
 _WORDS: Final[dict[type, str]] = {
     inspect.BoolType: "true or false",
@@ -19,6 +22,8 @@ _WORDS: Final[dict[type, str]] = {
 }
 _SHOWN: Final = 80  # characters
 
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
 
 def show(value: Any) -> str:
     """Format a value for a message: JSON, truncated."""
@@ -26,7 +31,37 @@ def show(value: Any) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "…"
 
 
-def expected(model: type[msgspec.Struct], path: Sequence[str | int]) -> str:
+def convert(fields: Mapping[str, Any], kind: type[_Struct]) -> _Struct:
+    """Convert plain JSON to a struct.
+
+    Raises:
+        RequestError: 1213, a field is missing; 1214, a value has the wrong type, or a field is unknown.
+    """
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise _explain(error, fields, kind) from None
+
+
+def _explain(
+    error: msgspec.ValidationError, fields: Mapping[str, Any], kind: type[msgspec.Struct]
+) -> RequestError:
+    """Describe msgspec's error: the path, the value and the expected type."""
+    reason, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`").removeprefix(".")
+    keys = [int(at) if at else name for at, name in re.findall(r"\[(\d+)\]|(\w+)", path)]
+    field = f"{path}.{reason.rpartition('field ')[2].strip('`')}".lstrip(".")
+    if "missing required field" in reason:
+        return RequestError(f"{field} is missing", code="1213")
+    if "unknown field" in reason:
+        return RequestError(f"{field} is not supported; remove it")
+    value: Any = fields
+    for key in keys:
+        value = value[key]
+    return RequestError(f"{path} is {show(value)}; it must be {_expected(kind, keys)}")
+
+
+def _expected(model: type[msgspec.Struct], path: Sequence[str | int]) -> str:
     """Describe the type at a path: `true or false`, `"auto" or "none" or an object`.
 
     Args:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from headrace.wire.json_value import decode_json
+
 __all__ = [
     "ChatRequest",
     "FunctionSpec",
@@ -15,6 +17,7 @@ __all__ = [
     "RequestMessage",
     "RequestToolCall",
     "ResponseFormat",
+    "Role",
     "TextPart",
     "Thinking",
     "Tool",
@@ -32,10 +35,23 @@ class TextPart(msgspec.Struct, frozen=True):
 
 
 class RequestFunction(msgspec.Struct, frozen=True):
-    """A call in an earlier answer; `arguments` is a JSON object as text."""
+    """A call in an earlier answer; `arguments` is usually a JSON object as text, but can be any text."""
 
     name: str
     arguments: str = "{}"
+
+    @property
+    def parsed(self) -> dict[str, Any]:
+        """The arguments as an object, which is what most chat templates need.
+
+        Text that is not a JSON object becomes the member `arguments`: a model can write such text,
+        `max_tokens` can truncate it, and the conversation must stay usable.
+        """
+        try:
+            parsed = decode_json(self.arguments or "{}")
+        except ValueError:
+            parsed = self.arguments
+        return parsed if isinstance(parsed, dict) else {} if parsed is None else {"arguments": parsed}
 
 
 class RequestToolCall(msgspec.Struct, frozen=True):
@@ -111,6 +127,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     tools: list[Tool] | None = None
     tool_choice: Literal["auto", "none", "required"] | dict[str, Any] = "auto"
+    parallel_tool_calls: bool = True
     response_format: ResponseFormat = ResponseFormat()
     request_id: str | None = None
     user_id: str | None = None

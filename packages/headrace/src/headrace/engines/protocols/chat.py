@@ -74,6 +74,8 @@ class Chat:
             body["tools"] = request.raw_tools
             if request.tool_choice != "auto":
                 body["tool_choice"] = request.tool_choice
+            if not request.parallel_tool_calls:
+                body["parallel_tool_calls"] = False
             if request.tool_stream and self.dialect.tool_stream:
                 body["tool_stream"] = True
         if request.response_format.type != "text":

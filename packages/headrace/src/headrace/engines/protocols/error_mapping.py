@@ -96,7 +96,7 @@ def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: st
         status = error_status(error) if status < 300 else status
         code = ""
     if _TOO_LONG.search(reason) and status in (400, 413, 422, 500):
-        return RequestError(f"messages: {shown}", code="1261")
+        return RequestError(_too_long(shown), code="1261")
     if _NO_GRAMMAR.search(reason):
         msg = "response_format or tool_choice: the model's server cannot enforce this schema; simplify it"
         return RequestError(f"{msg} ({shown})", code="1212")
@@ -119,6 +119,13 @@ def map_error(upstream: Upstream, error: Any, status: int = 200, retry_after: st
     return EngineError(f"{upstream.name} failed with status {status}: {reason}", public=public)
 
 
+def _too_long(message: str) -> str:
+    """Return a message with the words by which clients recognise a prompt that is too long."""
+    message = message.removeprefix("messages: ")
+    known = "" if "prompt is too long" in message else "the prompt is too long: "
+    return f"messages: {known}{message}"
+
+
 def _key_hint(upstream: Upstream) -> str:
     if upstream.key_variable:
         return f"check the environment variable {upstream.key_variable}"
@@ -137,8 +144,8 @@ def _read(error: Any) -> tuple[str, str]:
     kind = str(error.get("type") or "")
     if kind == "exceed_context_size_error":
         message = (
-            f"the prompt has {error.get('n_prompt_tokens')} tokens, but the model's context length is"
-            f" {error.get('n_ctx')}; shorten the messages"
+            f"{error.get('n_prompt_tokens')} tokens; this model's maximum context length is"
+            f" {error.get('n_ctx')} tokens, please reduce the length of the messages"
         )
     return error_code(error), message
 

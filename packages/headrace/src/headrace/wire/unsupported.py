@@ -1,0 +1,82 @@
+"""Fields that are rejected because they would change the answer, and fields that have no effect on it."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from headrace.errors import RequestError
+from headrace.wire.expected import show
+
+__all__ = ["REJECTED", "WITHOUT_EFFECT", "Rejected", "check_supported"]
+
+
+class Rejected(NamedTuple):
+    """A field that is not supported.
+
+    Args:
+        api: which API has it.
+        instead: what to do.
+        allowed: values that request nothing.
+    """
+
+    api: str
+    instead: str
+    allowed: tuple[Any, ...] = ()
+
+
+_SCHEMA: Final = "use response_format with a json_schema"
+
+REJECTED: Final[Mapping[str, Rejected]] = {
+    "n": Rejected("OpenAI", "an answer has one choice; send several requests", (1,)),
+    "logprobs": Rejected("OpenAI", "remove it", (False,)),
+    "top_logprobs": Rejected("OpenAI", "remove it", (0,)),
+    "functions": Rejected("OpenAI", "use tools", ([],)),
+    "function_call": Rejected("OpenAI", "use tool_choice", ("auto", "none")),
+    "audio": Rejected("OpenAI", "answers are text only"),
+    "modalities": Rejected("OpenAI", "answers are text only", ([], ["text"])),
+    "web_search_options": Rejected("OpenAI", "use a function tool that searches"),
+    "grammar": Rejected("llama.cpp", _SCHEMA, ("",)),
+    "json_schema": Rejected("llama.cpp", _SCHEMA),
+    "guided_json": Rejected("vLLM", _SCHEMA),
+    "guided_regex": Rejected("vLLM", _SCHEMA),
+    "guided_choice": Rejected("vLLM", _SCHEMA),
+    "guided_grammar": Rejected("vLLM", _SCHEMA),
+    "structured_outputs": Rejected("vLLM", _SCHEMA),
+    "ebnf": Rejected("SGLang", _SCHEMA),
+    "regex": Rejected("SGLang", _SCHEMA),
+}
+"""Fields that are rejected with code 1212."""
+
+_BILLING: Final = "storage, billing and monitoring of OpenAI's service"
+_CACHE: Final = "prompts are cached without it"
+
+WITHOUT_EFFECT: Final[Mapping[str, tuple[str, str]]] = {
+    "include_reasoning": ("OpenRouter", "the reasoning is a field of its own"),
+    "metadata": ("OpenAI", _BILLING),
+    "moderation": ("OpenAI", _BILLING),
+    "prediction": ("OpenAI", "may speed up OpenAI's service; the answer is the same"),
+    "prompt_cache_key": ("OpenAI", _CACHE),
+    "prompt_cache_options": ("OpenAI", _CACHE),
+    "prompt_cache_retention": ("OpenAI", _CACHE),
+    "safety_identifier": ("OpenAI", _BILLING),
+    "service_tier": ("OpenAI", _BILLING),
+    "store": ("OpenAI", _BILLING),
+    "verbosity": ("OpenAI", "of GPT-5 models"),
+    "user": ("OpenAI", "an id of the caller's user, for monitoring"),
+    "extra": ("Z.ai", "of CodeGeeX models"),
+    "meta": ("Z.ai", "of CharGLM models"),
+    "sensitive_word_check": ("Z.ai", "a filter of Z.ai's service"),
+    "watermark_enabled": ("Z.ai", "of models that generate images"),
+}
+"""Fields that are accepted without effect, and why that is right."""
+
+
+def check_supported(fields: Mapping[str, Any]) -> None:
+    """Reject a field that would change the answer and is not supported.
+
+    Raises:
+        RequestError: 1212.
+    """
+    for name in REJECTED.keys() & fields.keys():
+        if fields[name] not in REJECTED[name].allowed:
+            msg = f"{name} is {show(fields[name])}, which is not supported here; {REJECTED[name].instead}"
+            raise RequestError(msg, code="1212")

