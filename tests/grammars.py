@@ -44,9 +44,15 @@ def generation(prompt="", thinking="disabled", **fields):
     return Generation(prompt, decode_request(msgspec.json.encode(body)))
 
 
+def after_thinking(format):
+    """A prompt that has ended the thinking, if the family thinks."""
+    return "x" + format.thinking_tags[1] if format and format.thinking_tags else ""
+
+
 def schema_grammar(schema, format=None, **fields):
     response_format = {"type": "json_schema", "json_schema": {"schema": schema, **fields}}
-    return answer_grammar(generation(response_format=response_format), format, VALIDATOR)
+    request = generation(after_thinking(format), response_format=response_format)
+    return answer_grammar(request, format, VALIDATOR)
 
 
 def tool(parameters, name="f", **fields):

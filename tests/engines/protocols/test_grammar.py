@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from grammars import VALIDATOR, accepts, generation, object_of, schema_grammar, text_of, tool
+from grammars import VALIDATOR, accepts, after_thinking, generation, object_of, schema_grammar, text_of, tool
 from headrace.engines.protocols.grammar import answer_grammar
 from headrace.errors import RequestError
 from headrace.formats import FORMATS, Format, Syntax
@@ -67,7 +67,11 @@ def test_markup_is_no_text_inside_a_structure(format, at):
         "nested": object_of(a={"type": ["array", "null"], "items": {"type": "string", "maxLength": 30}}),
         "pattern": object_of(a={"type": "string", "pattern": "."}),
     }[at]
-    grammar = grammar_of(format, **JSON) if schema is None else schema_grammar(schema, format)
+    grammar = (
+        grammar_of(format, after_thinking(format), **JSON)
+        if schema is None
+        else schema_grammar(schema, format)
+    )
     write = {"name": lambda text: {text: 1}, "nested": lambda text: {"a": [text]}}.get(
         at, lambda text: {"a": text}
     )
