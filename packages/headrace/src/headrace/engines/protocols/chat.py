@@ -5,7 +5,8 @@ Requests are encoded in the server's dialect; chunks are decoded in any dialect.
 own, content is not parsed any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -87,8 +88,12 @@ class Chat:
         schemas = request.schemas
         return ChatReader(
             self._upstream,
-            OutputParser(
-                self._format, schemas, thinking=request.wants_thinking, tool_stream=request.tool_stream
+            partial(
+                OutputParser,
+                self._format,
+                schemas,
+                thinking=request.wants_thinking,
+                tool_stream=request.tool_stream,
             ),
             CallAssembler(schemas),
             None if request.tool_stream else CallBuffer(),
@@ -167,7 +172,7 @@ class ChatReader:
 
     Args:
         upstream: the server, for messages.
-        parser: parses the content.
+        new_parser: creates the parser of the content, if there is any.
         calls: assembles the calls that are not in the content.
         call_buffer: buffers those until they are complete; None emits them incrementally.
         truncated_call_reason: the finish reason of an answer that ends within a call: either the caller's
@@ -177,7 +182,7 @@ class ChatReader:
     def __init__(
         self,
         upstream: Upstream,
-        parser: OutputParser,
+        new_parser: Callable[[], OutputParser],
         calls: CallAssembler,
         call_buffer: CallBuffer | None,
         *,
@@ -186,7 +191,8 @@ class ChatReader:
         self.is_finished = False
         self._upstream = upstream
         self._ending = Ending()
-        self._parser = parser
+        self._new_parser = new_parser
+        self._parser: OutputParser | None = None
         self._is_parsing = True
         self._was_thinking = False  # in the last delta's content
         self._calls = calls
@@ -276,9 +282,10 @@ class ChatReader:
     def _content(self, text: str) -> list[Event]:
         if not self._is_parsing:
             return [Content(text)]
-        self._was_thinking = self._parser.is_reasoning
-        events = self._parser.feed(text)
-        self._was_thinking |= self._parser.is_reasoning
+        parser = self._parser = self._parser or self._new_parser()
+        self._was_thinking = parser.is_reasoning
+        events = parser.feed(text)
+        self._was_thinking |= parser.is_reasoning
         return events
 
     def _end_parsing(self, *, stopped: bool = False) -> list[Event]:
@@ -286,7 +293,7 @@ class ChatReader:
         if not self._is_parsing:
             return []
         self._is_parsing = self._was_thinking = False
-        return self._parser.finish(stopped=stopped)
+        return self._parser.finish(stopped=stopped) if self._parser else []
 
     def _buffered(self, events: Sequence[CallEvent]) -> Sequence[Event]:
         if any(isinstance(event, ToolCallStart) and not event.name for event in events):
@@ -301,6 +308,6 @@ class ChatReader:
             return reason
         if self._calls.is_truncated:
             return self._truncated_call_reason
-        if self._calls.has_calls or self._parser.called_tools:
+        if self._calls.has_calls or (self._parser and self._parser.called_tools):
             return "tool_calls"
         return "stop" if reason == "tool_calls" else reason
