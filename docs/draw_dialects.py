@@ -30,6 +30,7 @@ _ROWS: dict[str, Callable[[Dialect], str]] = {
         else "the connection is closed"
     ),
     "raw text: further fields": lambda dialect: _fields(dialect.completions),
+    "raw text with `stop`: further fields": lambda dialect: _fields(dialect.counting),
     "defaults of omitted fields": lambda dialect: _fields(dialect.sampling),
     "raw text: `max_tokens`": lambda dialect: f"`{json.dumps(dialect.max_tokens)}`",
     "raw text: structured output": lambda dialect: _STRUCTURE[dialect.structure],

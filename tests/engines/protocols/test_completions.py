@@ -52,7 +52,8 @@ def test_token_ids_are_requested_only_if_needed():
     assert prompt("llama.cpp", (), needs_token_ids=False) == ("P", False)
 
 
-def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing():
+@pytest.mark.parametrize("counted", ["timings", "verbose"])
+def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing(counted):
     reader = CompletionReader(Upstream("test"), None, has_token_ids=True)
     chunks = [("a", 1, [10]), ("", 2, [11]), ("b", 3, [12]), ("\U0001f99c", 6, [13]), ("c", 7, [14])]
     events = [
@@ -62,8 +63,8 @@ def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing():
             json.dumps(
                 {
                     "choices": [{"index": 0, "text": text}],
-                    "timings": {"predicted_n": count},
-                    "__verbose": {"tokens": tokens},
+                    **({"timings": {"predicted_n": count}} if counted == "timings" else {}),
+                    "__verbose": {"tokens": tokens, "tokens_predicted": count},
                 }
             ).encode()
         )

@@ -194,6 +194,11 @@ def test_raw_text_keeps_its_special_tokens():
     assert completion("vllm", "P")["prompt"] == "P"
 
 
+@pytest.mark.parametrize(("stops", "expected"), [([], None), (["\n"], True)])
+def test_llama_cpp_counts_tokens_where_a_chunk_may_have_several(stops, expected):
+    assert completion("llama.cpp", "P", stop=stops).get("timings_per_token") is expected
+
+
 @pytest.mark.parametrize(
     ("dialect", "max_tokens"), [("vllm", None), ("llama.cpp", -1), ("sglang", 4096), ("zai", 4096)]
 )

@@ -78,6 +78,7 @@ class Completions:
             **dialect.fields,
             **dialect.id_field(id),
             **dialect.completions,
+            **(dialect.counting if generation.request.stops else {}),
             **sampling_fields(generation.request, dialect),
             **self._structure(generation),
         }
@@ -142,6 +143,7 @@ class _PromptProgress(msgspec.Struct):
 
 class _Verbose(msgspec.Struct):
     tokens: list[int] = []
+    tokens_predicted: int = 0
 
 
 class _Chunk(msgspec.Struct):
@@ -192,7 +194,7 @@ class CompletionReader:
             if not choice.index:
                 if self._has_token_ids and chunk.verbose is not None:
                     self._ids += chunk.verbose.tokens
-                events += self._text(choice, chunk.timings)
+                events += self._text(choice, chunk)
                 if choice.finish_reason:
                     self._ending.take_reason(choice.finish_reason)
         return events
@@ -204,13 +206,15 @@ class CompletionReader:
         self.is_finished = True
         return [finish]
 
-    def _text(self, choice: _Choice, timings: _Timings | None) -> list[Event]:
+    def _text(self, choice: _Choice, chunk: _Chunk) -> list[Event]:
         """Return the text of a chunk, and count its tokens, which servers report in different ways."""
         ending = self._ending
         if choice.token_ids is not None:
             ending.completion_tokens += len(choice.token_ids)
-        elif timings is not None:
-            ending.completion_tokens = timings.predicted_n
+        elif chunk.timings is not None:
+            ending.completion_tokens = chunk.timings.predicted_n
+        elif chunk.verbose is not None and chunk.verbose.tokens_predicted:
+            ending.completion_tokens = chunk.verbose.tokens_predicted
         elif choice.text:
             ending.completion_tokens += 1
         text = (choice.text or "").replace(_REPLACEMENT, "")

@@ -58,6 +58,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         hosts: host names of the service.
         fields: of every request.
         completions: further fields of a request for raw text.
+        counting: further fields of one with `stop`: the server withholds text that may begin a stop string,
+            so that a chunk may have several tokens, and reports how many.
         sampling: defaults for fields that the client omits. Empty if the server itself uses the model's.
         do_sample: whether `do_sample` is accepted; for other servers, greedy is a temperature of 0.
         max_tokens: of a request for raw text if the client omits it.
@@ -78,6 +80,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     hosts: frozenset[str] = frozenset()
     fields: Mapping[str, Any] = {}
     completions: Mapping[str, Any] = {}
+    counting: Mapping[str, Any] = {}
     sampling: Mapping[str, Any] = {}
     do_sample: bool = False
     max_tokens: int | None = 4096
@@ -146,7 +149,8 @@ _TABLE: Final = (
         abort=None,
         owners=frozenset({"llamacpp"}),
         fields=_USAGE,
-        completions={"return_progress": True, "timings_per_token": True},
+        completions={"return_progress": True},
+        counting={"timings_per_token": True},  # 10 to 50 µs per token
         # Without top_k, top_p sorts the whole vocabulary: +400 µs per token. The default of min_p is 0.05.
         sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
         max_tokens=-1,
