@@ -2,7 +2,7 @@
 
 Threads: llama.cpp computes in one thread of its own, without the GIL. Each generation occupies one thread of
 a pool, in which llama.cpp calls back with every token; the callback appends the bytes and wakes the event
-loop, at most once per loop tick. Everything else runs in the loop.
+loop, about once for the tokens of all runs in a decoding step. Everything else runs in the loop.
 
 Peculiarities of xllamacpp (measured, see docs/measurements.md): a request queued inside llama.cpp cannot be
 cancelled, so there are never more requests than slots; tokenising cannot be stopped either, so a long prompt
@@ -12,20 +12,20 @@ private directory.
 """
 
 import asyncio
-import os
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.fair_queue import FairQueue
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
+from headrace.engines.llama_loading import Server, less_than_token, load
 from headrace.engines.llama_tokens import LONG_PROMPT, tokenize
 from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
@@ -35,24 +35,15 @@ from headrace.engines.protocols.grammar import answer_grammar, check_structure, 
 from headrace.engines.schemas.validator import GrammarValidator
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
-from headrace.foreign_errors import needs_extra
 from headrace.formats import FORMATS
 from headrace.prompts.escaping import PromptEncoder
 
 __all__ = ["LlamaEngine"]
 
-_PROMPT_BATCH: Final = 512  # tokens; a prompt can be cancelled between two batches
 _DEFAULT_CONTEXT: Final = 4096  # if the file does not specify it
+_STEP_SPREAD: Final = 0.001  # seconds; most runs get their token of a decoding step within it
 _STOP_SECONDS: Final = 1.0  # to wait for runs when the model is unloaded
 _LEFT_RUNNING: Final[list[object]] = []  # deleting a server waits for its calls
-
-
-class _Server(Protocol):
-    """The part of `xllamacpp.Server` that is used here."""
-
-    def handle_completions(self, body: bytes, callback: Callable[[bytes], bool | None], /) -> None:
-        """Run a request; the callback receives each chunk, and cancels by returning True."""
-        ...
 
 
 class LlamaEngine:
@@ -94,6 +85,7 @@ class LlamaEngine:
         self.runs: set[_LlamaRun] = set()
         """The runs that occupy a slot."""
         self._waiting: FairQueue[_LlamaRun] = FairQueue(max_waiting, max_waiting_per_key)
+        self._is_waking = False
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         self._socket = Path(self._socket_directory.name, "llama.sock")
         self.context = context or self._trained_context()
@@ -101,14 +93,13 @@ class LlamaEngine:
         params: dict[str, Any] = {
             "n_parallel": slots,
             "n_ctx": slots * self.context,
-            "n_batch": _PROMPT_BATCH,
             "n_gpu_layers": gpu_layers,
             "cpuparams.n_threads": threads,
             "cpuparams_batch.n_threads": threads,
             "hostnames": [str(self._socket)],
         }
         try:
-            self._server: _Server | None = _load(path, params)
+            self._server: Server | None = load(path, params)
         except EngineError:
             self._socket_directory.cleanup()
             raise
@@ -118,7 +109,7 @@ class LlamaEngine:
             DIALECTS["llama.cpp"],
             Upstream("llama.cpp"),
             max_tokens=max_tokens,
-            prompt_encoder=PromptEncoder(_less_than_token(self._server), self._tokens),
+            prompt_encoder=PromptEncoder(less_than_token(self._server), self._tokens),
             vocabulary=_length(self.metadata.get("tokenizer.ggml.tokens", 0)),
             structure=self._structure,
         )
@@ -183,11 +174,29 @@ class LlamaEngine:
         self._waiting.discard(run.generation.owner, run)
         self._fill_slots()
 
+    def wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Deliver soon what the runs have received. Called in threads of the pool, with the GIL."""
+        if not self._is_waking:
+            self._is_waking = True
+            loop.call_soon_threadsafe(self._gather)
+
+    def _gather(self) -> None:
+        """Wait for the other runs' tokens of the same step, if there are other runs."""
+        if len(self.runs) > 1:
+            asyncio.get_running_loop().call_later(_STEP_SPREAD, self._deliver)
+        else:
+            self._deliver()
+
+    def _deliver(self) -> None:
+        self._is_waking = False
+        for run in tuple(self.runs):
+            run.deliver()
+
     async def check(self) -> None:
         """Check whether the model is loaded."""
         self._loaded()
 
-    def _loaded(self) -> _Server:
+    def _loaded(self) -> Server:
         if self._server is None:
             msg = "the model is being unloaded"
             raise EngineError(msg, code="1221")
@@ -206,7 +215,7 @@ class LlamaEngine:
         else:  # a batch of a large model; the process ends without it
             _LEFT_RUNNING.append(server)
 
-    def _unload(self, server: _Server | None) -> None:
+    def _unload(self, server: Server | None) -> None:
         self._pool.shutdown()
         self._validator.close()
         del server  # the last reference, now that no call is under way
@@ -233,7 +242,6 @@ class _LlamaRun:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._chunks: deque[bytes] = deque()
-        self._is_waking = False
         self._error: HeadraceError | None = None
 
     def begin(self, pool: ThreadPoolExecutor) -> None:
@@ -260,13 +268,11 @@ class _LlamaRun:
     def receive(self, chunk: bytes) -> bool:
         """Take a chunk, in a thread of the pool, with the GIL; True cancels the call."""
         self._chunks.append(chunk)
-        if not self._is_waking:
-            self._is_waking = True
-            self._loop.call_soon_threadsafe(self._deliver)
+        self._engine.wake(self._loop)
         return self.is_stopped
 
-    def _deliver(self) -> None:
-        self._is_waking = False
+    def deliver(self) -> None:
+        """Pass on what has been received."""
         events: list[Event] = []
         try:
             while self._chunks:
@@ -277,7 +283,7 @@ class _LlamaRun:
             self._listener.on_events(events)
 
     def _end(self, call: asyncio.Future[Any]) -> None:
-        self._deliver()
+        self.deliver()
         refusal = call.exception()
         if isinstance(refusal, HeadraceError):
             self.stop(refusal)
@@ -303,47 +309,6 @@ def _start_pool(threads: int) -> ThreadPoolExecutor:
     all_started = threading.Barrier(threads)
     list(pool.map(lambda _: all_started.wait(), range(threads)))
     return pool
-
-
-def _load(path: Path, params: dict[str, Any]) -> _Server:
-    # If llama.cpp aborts on an invalid file, it would start a debugger for the backtrace.
-    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    try:
-        with needs_extra("llama"):
-            import xllamacpp
-    except ImportError as error:  # it is installed, but not a library of the system that it needs
-        msg = f"cannot load llama.cpp ({error}); on Debian and Ubuntu, apt install libgomp1"
-        raise EngineError(msg) from None
-    common = xllamacpp.CommonParams()
-    common.model.path = str(path)
-    common.verbosity = -1
-    common.warmup = False
-    common.ui = False
-    common.endpoint_slots = False
-    common.n_threads_http = 1
-    common.cache_ram_mib = 0  # 8192 by default, for evicted prompts; a slot keeps its own regardless
-    for name, value in params.items():
-        *owners, field = name.split(".")
-        owner = common
-        for step in owners:
-            owner = getattr(owner, step)
-        setattr(owner, field, value)
-    try:
-        server: _Server = xllamacpp.Server(common)
-    except RuntimeError:
-        msg = f"llama.cpp cannot run {path}: the file is truncated, or its architecture is unknown"
-        raise EngineError(msg) from None
-    return server
-
-
-def _less_than_token(server: _Server) -> int | None:
-    """Find the token id of "<" by generating it; also warms up the server."""
-    chunks: list[bytes] = []
-    request = {"prompt": "a", "max_tokens": 1, "grammar": 'root ::= "<"', "stream": True, "verbose": True}
-    server.handle_completions(msgspec.json.encode(request), chunks.append)
-    first = msgspec.json.decode(chunks[0])
-    tokens = first.get("__verbose", {}).get("tokens", ())
-    return tokens[0] if len(tokens) == 1 and first["choices"][0]["text"] == "<" else None
 
 
 def _length(array: Sequence[Any] | int) -> int:
