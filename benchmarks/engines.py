@@ -1,208 +1,245 @@
-"""The cost of reading an upstream: CPU per chunk, compared with other ways to read the same stream.
+"""The engine `llama` beside llama.cpp's own HTTP server: the same library, file and flags.
 
-A separate process sends chunks of about 280 bytes, as vLLM does. They are read
-    bytes        by aiohttp, and discarded: the lower bound
-    json.loads   by aiohttp, split at blank lines, each decoded: the minimum of a proxy
-    httpx2       by httpx2, line by line, each decoded
-    chat         by the engine `chat` with timeouts and load balancer, to events
-    completions  by the engine `completions`, likewise
-burst: one stream without pauses. paced: a hundred streams with 50 chunks per second each, one write per
-chunk. Rounds are interleaved; the figures are CPU time of this process, the median of the rounds, and the
-ratio to `bytes`.
+    headrace      POST /api/paas/v4/chat/completions of `headrace serve`
+    chat          POST /v1/chat/completions of llama.cpp's server
+    completions   POST /v1/completions of the same server, with the rendered prompt of the embedded model
 
-    python benchmarks/engines.py [--rounds 5] [--seconds 3]
+Both servers run all the time; one request at a time goes to one of them, or as many as there are streams.
+Rounds are interleaved, every other one in reverse order; the first one warms up. Medians, and in brackets
+the medians of the rounds' ratios to `completions`, of:
+
+- 1, 2, 4 and 8 streams: CPU time per token of the process; *overhead*, that of all threads but the busiest,
+  which decodes: unlike decoding, it hardly depends on the machine's load; the gaps between two reads.
+- `gap`: four streams run, and a prompt of 1,200 words comes, 3,000 tokens of the embedded model: the longest
+  gap of the four meanwhile.
+- `cancel`: a client disconnects amid such a prompt: the time until the server is idle.
+
+CPU time is that of `/proc/PID/task/*/schedstat`, so that Linux is required.
+
+    python benchmarks/engines.py [--rounds 5] [--tokens 200] [--model FILE] [--threads 1]
+    python benchmarks/engines.py --headrace OTHER_CHECKOUT/.venv/bin/python
 """
 
 import argparse
 import asyncio
-import json
+import itertools
+import os
+import random
+import re
+import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
 
-import aiohttp  # for the comparison: pip install aiohttp
-import httpx2
 import msgspec
 import uvloop
+from relay.programs import free_port
 
-from headrace.engines import Generation
-from headrace.engines.http import HttpTransport
-from headrace.engines.load_balancer import LoadBalancer
-from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
-from headrace.engines.protocols.error_mapping import Upstream
-from headrace.engines.timeouts import TimeoutEngine, Timeouts
-from headrace.engines.upstream import UpstreamEngine
-from headrace.errors import HeadraceError
-from headrace.events import Event
-from headrace.wire import decode_request
+from headrace_tiny import model_path
 
-BURST = 20_000
-STREAMS = 100
-PACE = 0.02
-REQUEST = decode_request(
-    msgspec.json.encode(
-        {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True, "tool_stream": True}
-    )
-)
-HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-    b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
-Read = Callable[[str], Awaitable[None]]
-"""Reads one stream, from a base URL."""
+STREAMS: Final = (1, 2, 4, 8)
+SLOTS: Final = 8
+CONTEXT: Final = 4096  # tokens per slot
+LONG_PROMPT: Final = 1200  # words; 3,000 tokens of the embedded model
+IDLE_SECONDS: Final = 0.2  # with less CPU time than
+IDLE_CPU: Final = 0.002
+PATHS: Final = {
+    "headrace": "/api/paas/v4/chat/completions",
+    "chat": "/v1/chat/completions",
+    "completions": "/v1/completions",
+}
+SAMPLING: Final = {"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0, "ignore_eos": True}
+TEXT: Final = re.compile(rb'"(?:content|reasoning_content|text)":"[^"]')
+WORDS: Final = ("river", "stone", "light", "window", "garden", "paper", "summer", "engine", "cloud")
+Figures = dict[str, float]
 
 
-def frames(path: str, count: int) -> list[bytes]:
-    """Return the SSE events of a stream: a third is reasoning; finish reason and usage follow."""
-    head = {
-        "id": "chatcmpl-5f3c1e0b9a7d4c2e8f6a1b3c5d7e9f01",
-        "created": 1795236889,
-        "model": "zai-org/GLM-4.6",
-    }
-    usage = {"prompt_tokens": 9, "completion_tokens": count, "total_tokens": count + 9}
+class Server(NamedTuple):
+    """A running server."""
 
-    def frame(choices: list[object], **more: object) -> bytes:
-        body = {**head, "object": "chat.completion.chunk", "choices": choices, **more}
-        return b"data: %b\n\n" % json.dumps(body).encode()
+    pid: int
+    port: int
 
-    events = []
-    for number in range(count):
-        if path.startswith("chat"):
-            field = "reasoning" if number < count / 3 else "content"
-            choice = {"index": 0, "delta": {field: " spring"}, "logprobs": None, "finish_reason": None}
+    def threads(self) -> dict[str, float]:
+        """Return the CPU seconds of each thread."""
+        files = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return {file.parent.name: int(file.read_text().split()[0]) / 1e9 for file in files}
+
+
+def start(command: Sequence[str], port: int, running: ExitStack) -> Server:
+    """Start a server, wait until it responds, and stop it at the end."""
+    process = running.enter_context(subprocess.Popen([*command], stdout=subprocess.DEVNULL))
+    running.callback(process.kill)
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+                return Server(process.pid, port)
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"cannot start: {' '.join(command)}")
+
+
+def serve_peer(port: int, model: str, threads: int) -> None:
+    """Run llama.cpp's HTTP server."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model
+    params.port = port
+    params.n_parallel = SLOTS
+    params.n_ctx = SLOTS * CONTEXT
+    params.verbosity = -1
+    params.warmup = params.ui = False
+    params.cache_ram_mib = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    server = xllamacpp.Server(params)
+    server.handle_completions(b'{"prompt": "a", "max_tokens": 1}', lambda _: None)
+    signal.pause()
+
+
+class Stream(asyncio.Protocol):
+    """One request: the times at which text arrived, and the usage at the end."""
+
+    def __init__(self, kind: str, body: object) -> None:
+        data = msgspec.json.encode(body)
+        head = f"POST {PATHS[kind]} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        self._request = f"{head}Content-Length: {len(data)}\r\nConnection: close\r\n\r\n".encode() + data
+        self.began = time.perf_counter()
+        self.times: list[float] = []
+        self.has_text = asyncio.Event()
+        self.over = asyncio.get_running_loop().create_future()
+        self.last = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self.last = (self.last + data)[-4096:]
+        if TEXT.search(data):
+            self.times.append(time.perf_counter())
+            self.has_text.set()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.over.set_result(None)
+
+
+class Bench:
+    """Requests for answers of `tokens` tokens to the servers."""
+
+    def __init__(self, servers: dict[str, Server], tokens: int) -> None:
+        self._servers = servers
+        self._tokens = tokens
+        self._numbers = itertools.count()
+
+    async def open(self, kind: str, tokens: int, words: int = 10) -> Stream:
+        """Send a request with a new prompt."""
+        number = next(self._numbers)
+        choices = random.Random(number).choices(WORDS, k=words)
+        text = f"{number} {' '.join(choices)}"
+        body = {**SAMPLING, "stream": True, "max_tokens": tokens, "seed": number}
+        if kind == "completions":
+            body["prompt"] = f"[gMASK]<sop><|user|>\n{text}<|assistant|>\n<think></think>\n"
         else:
-            text = "<think>" if number == 0 else "</think>" if number == count // 3 else " spring"
-            choice = {
-                "index": 0,
-                "text": text,
-                "token_ids": [number],
-                "finish_reason": None,
-                "logprobs": None,
-            }
-        events.append(frame([choice], system_fingerprint="vllm-0.33.0-tp8"))
-    last = {"index": 0, "delta": {}, "text": "", "finish_reason": "stop"}
-    return [*events, frame([last]), frame([], usage=usage), b"data: [DONE]\n\n"]
-
-
-async def serve() -> None:
-    """Serve `POST /{count}/{pace}/…`: a stream of `count` chunks, `pace` seconds apart."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        await reader.readexactly(int(head.lower().partition("content-length:")[2].split()[0]))
-        _, count, seconds, path = head.split()[1].split("/", 3)
-        pace = float(seconds)
-        chunks = [b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames(path, int(count))]
-        writer.write(HEAD)
-        if not pace:
-            writer.write(b"".join(chunks))
-        for chunk in chunks if pace else ():
-            writer.write(chunk)
-            await asyncio.sleep(pace)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-
-
-def with_aiohttp(session: aiohttp.ClientSession, *, decoding: bool) -> Read:
-    async def read(url: str) -> None:
-        async with session.post(f"{url}/chat/completions", data=b"{}") as response:
-            held = b""
-            while data := await response.content.readany():
-                if decoding:
-                    *events, held = (held + data).split(b"\n\n")
-                    for event in events:
-                        if event != b"data: [DONE]":
-                            json.loads(event[6:])
-
-    return read
-
-
-def with_httpx2(client: httpx2.AsyncClient) -> Read:
-    async def read(url: str) -> None:
-        async with client.stream("POST", f"{url}/chat/completions", content=b"{}") as response:
-            async for line in response.aiter_lines():
-                if line.startswith("data: {"):
-                    json.loads(line[6:])
-
-    return read
-
-
-class _Sink:
-    """Discards the events of a run."""
-
-    def __init__(self, ended: asyncio.Future[None]) -> None:
-        self._ended = ended
-
-    def on_events(self, events: list[Event]) -> None:
-        pass
-
-    def on_end(self, error: HeadraceError | None) -> None:
-        if error is None:
-            self._ended.set_result(None)
+            body |= {"model": "glm-4.6", "messages": [{"role": "user", "content": text}]}
+        if kind == "headrace":
+            body["thinking"] = {"type": "disabled"}
         else:
-            self._ended.set_exception(error)
+            body["stream_options"] = {"include_usage": True}
+            body["chat_template_kwargs"] = {"enable_thinking": False}
+        loop = asyncio.get_running_loop()
+        port = self._servers[kind].port
+        _, stream = await loop.create_connection(lambda: Stream(kind, body), "127.0.0.1", port)
+        return stream
 
-
-def with_engine(engines: dict[tuple[str, str], LoadBalancer], protocol: Protocol) -> Read:
-    """Create an engine for each URL, wrapped as in a server, and append it to `engines`, to be closed."""
-
-    async def read(url: str) -> None:
-        key = (protocol.path, url)
-        if key not in engines:
-            engines[key] = LoadBalancer(
-                [TimeoutEngine(UpstreamEngine(HttpTransport(url), protocol), Timeouts())]
-            )
-        ended = asyncio.get_running_loop().create_future()
-        engines[key].start(Generation("", REQUEST), _Sink(ended))
-        await ended
-
-    return read
-
-
-async def cpu_a_chunk(read: Read, url: str, streams: int, count: int) -> float:
-    """Return the CPU time of this process per chunk, in µs."""
-    began = time.process_time()
-    await asyncio.gather(*(read(url) for _ in range(streams)))
-    return (time.process_time() - began) / streams / count * 1e6
-
-
-async def measure(port: int, rounds: int, seconds: float) -> None:
-    source = Upstream("the benchmark")
-    engines: dict[tuple[str, str], LoadBalancer] = {}
-    async with aiohttp.ClientSession() as session, httpx2.AsyncClient(trust_env=False) as client:
-        ways = {
-            "bytes": with_aiohttp(session, decoding=False),
-            "json.loads": with_aiohttp(session, decoding=True),
-            "httpx2": with_httpx2(client),
-            "chat": with_engine(engines, Chat(DIALECTS["vllm"], source, model="m")),
-            "completions": with_engine(engines, Completions(DIALECTS["vllm"], source)),
+    async def streams(self, kind: str, count: int) -> Figures:
+        """Measure `count` streams at once."""
+        server = self._servers[kind]
+        before = server.threads()
+        streams = await asyncio.gather(*(self.open(kind, self._tokens) for _ in range(count)))
+        await asyncio.gather(*(stream.over for stream in streams))
+        used = {name: cpu - before.get(name, 0.0) for name, cpu in server.threads().items()}
+        tokens = count * self._tokens
+        assert all(b'"completion_tokens":%d' % self._tokens in stream.last for stream in streams)
+        gaps = sorted(b - a for stream in streams for a, b in itertools.pairwise(stream.times)) or [0.0]
+        decode, total = max(used.values()), sum(used.values())
+        seconds = time.perf_counter() - streams[0].began
+        return {
+            "process µs/token": total / tokens * 1e6,
+            "overhead µs/token": (total - decode) / tokens * 1e6,
+            "of it main thread": used[str(server.pid)] / tokens * 1e6,
+            "tokens/s": tokens / seconds,
+            "first token ms": statistics.median(s.times[0] - s.began for s in streams) * 1e3,
+            "gap p99 ms": gaps[int(0.99 * (len(gaps) - 1))] * 1e3,
         }
-        paced = int(seconds / PACE)
-        scenarios = {"burst": (1, BURST, 0.0), "paced": (STREAMS, paced, PACE)}
-        took: dict[tuple[str, str], list[float]] = {}
-        for number in range(rounds + 1):
-            for scenario, (streams, count, pace) in scenarios.items():
-                for way, read in ways.items():
-                    cost = await cpu_a_chunk(read, f"http://127.0.0.1:{port}/{count}/{pace}", streams, count)
-                    if number:  # the first round warms up
-                        took.setdefault((scenario, way), []).append(cost)
-    for engine in engines.values():
-        await engine.close()
-    print(f"{'CPU µs a chunk':>16} {'burst':>8} {'ratio':>6} {'paced':>8} {'ratio':>6}")
-    for way in ways:
+
+    async def gap(self, kind: str) -> Figures:
+        """Measure the longest gap of four streams while a long prompt is processed."""
+        streams = [await self.open(kind, CONTEXT - 500) for _ in range(4)]
+        await asyncio.gather(*(stream.has_text.wait() for stream in streams))
+        long = await self.open(kind, 8, LONG_PROMPT)
+        await long.over
+        for stream in streams:
+            stream.transport.abort()
+        await self.idle(kind)
+        first = long.times[0]
+        pairs = [pair for stream in streams for pair in itertools.pairwise([*stream.times, first])]
+        longest = max(b - a for a, b in pairs if b > long.began and a < first)
+        return {"longest gap ms": longest * 1e3, "first token ms": (first - long.began) * 1e3}
+
+    async def cancel(self, kind: str) -> Figures:
+        """Measure how long the server computes for a client that disconnected amid a prompt."""
+        stream = await self.open(kind, 8, LONG_PROMPT)
+        await asyncio.sleep(0.25)
+        assert not stream.times
+        stream.transport.abort()
+        disconnected = time.perf_counter()
+        return {"until idle ms": (await self.idle(kind) - disconnected) * 1e3}
+
+    async def idle(self, kind: str) -> float:
+        """Wait until the server takes hardly any CPU time; return since when."""
+        used, last = 0.0, time.perf_counter()
+        while (now := time.perf_counter()) - last < IDLE_SECONDS:
+            await asyncio.sleep(0.001)
+            if (total := sum(self._servers[kind].threads().values())) > used + IDLE_CPU:
+                used, last = total, now
+        return last
+
+
+def measure(bench: Bench, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Return the figures of the rounds, by row and kind."""
+    scenarios = {f"{count} streams": partial(bench.streams, count=count) for count in STREAMS}
+    scenarios |= {"gap": bench.gap, "cancel": bench.cancel}
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for number in range(rounds + 1):
+        for scenario, run in scenarios.items():
+            for kind in list(PATHS)[:: -1 if number % 2 else 1]:
+                figures = uvloop.run(run(kind))
+                if number:
+                    for name, figure in figures.items():
+                        found[f"{scenario}: {name}"][kind].append(figure)
+    return found
+
+
+def table(found: dict[str, dict[str, list[float]]]) -> str:
+    """Return the medians in Markdown, with the ratios to `completions`."""
+    lines = [f"| | {' | '.join(PATHS)} |", f"|---|{'---|' * len(PATHS)}"]
+    for row, by_kind in found.items():
         cells = []
-        for scenario in scenarios:
-            costs, floor = took[scenario, way], took[scenario, "bytes"]
-            ratio = statistics.median(cost / least for cost, least in zip(costs, floor, strict=True))
-            cells.append(f"{statistics.median(costs):8.2f} {ratio:6.2f}")
-        print(f"{way:>16} {' '.join(cells)}")
+        for figures in map(by_kind.__getitem__, PATHS):
+            ratios = [a / b for a, b in zip(figures, by_kind["completions"], strict=True) if b]
+            ratio = f" ({statistics.median(ratios):.2f} ×)" if ratios else ""
+            cells.append(f"{statistics.median(figures):,.1f}{ratio}")
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -210,19 +247,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each paced run")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve:
-        uvloop.run(serve())
+    parser.add_argument("--tokens", type=int, default=200, help="of each answer")
+    parser.add_argument("--model", default=str(model_path()), help="a GGUF file")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--headrace", default=sys.executable, help="the Python that runs Headrace")
+    parser.add_argument("--peer", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peer:
+        serve_peer(options.peer, options.model, options.threads)
         return
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            uvloop.run(measure(int(server.stdout.readline()), arguments.rounds, arguments.seconds))
-        finally:
-            server.kill()
+    with ExitStack() as running:
+        ours, peers = free_port(), free_port()
+        model = ["--model", options.model, "--threads", str(options.threads)]
+        serve = ["serve", "--slots", str(SLOTS), "--context", str(CONTEXT), "--port", str(ours)]
+        headrace = start([options.headrace, "-m", "headrace", *serve, *model], ours, running)
+        peer = start([sys.executable, __file__, "--peer", str(peers), *model], peers, running)
+        servers = {"headrace": headrace, "chat": peer, "completions": peer}
+        load_before = os.getloadavg()[0]
+        found = measure(Bench(servers, options.tokens), options.rounds)
+    print(f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after; {options.rounds} rounds\n")
+    print(table(found))
 
 
 if __name__ == "__main__":
