@@ -130,6 +130,7 @@ class MemoryLog:
 
     def append(self, events: Iterable[Logged]) -> None:
         """Add events, not yet readable. A `Progress` is never kept: readers receive the latest at once."""
+        size = 0
         for event in events:
             if isinstance(event, Progress):
                 self.progress = event
@@ -137,12 +138,13 @@ class MemoryLog:
                     reader.on_news()
                 continue
             self._events.append(event)
-            self.count += 1
-            self.size += _EVENT_BYTES
+            size += _EVENT_BYTES
             if isinstance(event, _FRAGMENTS):
-                self.size += len(event.text)
+                size += len(event.text)
             elif type(event) in ENDINGS:
                 self.has_ending = True
+        self.size += size
+        self.count = self._offset + len(self._events)
 
     def publish(self, count: int | None = None) -> None:
         """Make the first `count` events readable, all if None, and call the readers."""
