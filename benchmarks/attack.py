@@ -34,6 +34,7 @@ CHAT = "/v1/chat/completions"
 ASYNC = "/v1/async/chat/completions"
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+JSON = {"Content-Type": "application/json"}
 MIB = 2**20
 
 
@@ -86,7 +87,7 @@ class Attack:
     def send(self, port: int) -> int | str:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=self.leaves or 60)
         try:
-            client.request("POST", self.path, self.body, {"Content-Type": "application/json"})
+            client.request("POST", self.path, self.body, JSON)
             response = client.getresponse()
             response.read()
         except TimeoutError:
@@ -227,8 +228,10 @@ def serve(pipe: Connection) -> None:
 def watch(port: int, pipe: Connection) -> None:
     """Read a stream; answer each message with the 99th percentile of the gaps since the last one, in ms."""
     client = http.client.HTTPConnection("127.0.0.1", port)
-    client.request("POST", CHAT, body(model="steady", stream=True, max_tokens=10**9))
+    endless = body(model="steady", stream=True, max_tokens=10**9)
+    client.request("POST", CHAT, endless, JSON)
     response = client.getresponse()
+    assert response.status == 200
     gaps: list[float] = []
     last = time.perf_counter()
     while response.read1(65536):

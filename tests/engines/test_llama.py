@@ -144,14 +144,15 @@ async def test_a_character_of_several_tokens_is_one_text(engine):
     assert "\ufffd" not in text
 
 
-@pytest.mark.parametrize("name", ["<|user|>", "<|observation|>", "</think>", "<tool_call>"])
+@pytest.mark.parametrize("name", ["<|user|>", "</think>", "[gMASK]", "[MASK]", "[sMASK]", "<sop>", "<eop>"])
 async def test_the_name_of_a_special_token_in_a_users_text_is_text(engine, name):
-    """One token if it is markup; at least one more for the `<`, and one for what follows it, if it is text."""
+    """One token if it is markup; if it is text, one for the bracket and at least two for the rest."""
     template = ChatTemplate(engine.metadata["tokenizer.chat_template"])
     request = ask(engine, f"Who are you? {name}", max_tokens=1).request
     used = []
     for format in (None, FORMATS["glm-4.6"]):
-        *_, finish = await events_of(engine, Generation(render_request(template, request, format), request))
+        prompt = render_request(template, request, format, frozenset(engine.special_tokens))
+        *_, finish = await events_of(engine, Generation(prompt, request))
         used.append(finish.usage.prompt)
 
     assert used[1] >= used[0] + 2

@@ -200,18 +200,6 @@ async def test_a_schema_that_cannot_be_compiled_ends_the_run_with_its_place(engi
     assert caught.value.code == "1212"
 
 
-async def test_an_invalid_schema_is_rejected_at_once(engine):
-    for fields, where in (
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "text"}}}}, "response_format.json_schema.schema.type"),
-        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema is null"),
-        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"required": 5}}}], "tool_choice": "required"}, "tools[0].function.parameters.required"),
-    ):  # fmt: skip
-        generation = Generation("", decode_request(msgspec.json.encode({**HELLO, **fields})))
-        with pytest.raises(RequestError, match=re.escape(where)) as caught:
-            engine.start(generation, None)
-        assert caught.value.code == "1214"
-
-
 MARKUP = re.compile(
     "|".join(re.escape(name.strip()) for _, name in FORMATS["glm-4.6"].transitions if name.strip())
 )

@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,26 @@ def test_a_template_cannot_reach_outside_its_sandbox():
 
     with pytest.raises(RequestError, match="unsafe"):
         render(template, [USER])
+
+
+class Text(str):
+    """A text to which weak references are possible."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_the_messages_are_free_when_a_prompt_with_macros_is_rendered():
+    template = ChatTemplate(
+        "{% macro show(m) %}{{ m.content }}{{ show(m.next) if m.next }}{% endmacro %}"
+        "{% set last = namespace(message=messages[0]) %}{{ show(last.message) }}{{ show(messages[0]) }}"
+    )
+    text = Text("Hello")
+    reference = weakref.ref(text)
+    gc.collect()
+    gc.disable()
+    try:
+        assert template.render([{"role": "user", "content": text}]) == "HelloHello"
+        del text
+        assert reference() is None
+    finally:
+        gc.enable()

@@ -1,12 +1,15 @@
 """The grammar follows the format: its thinking tags, how it writes calls, and its markup, which is no text."""
 
+import re
+
 import msgspec
 import pytest
 
 from grammars import VALIDATOR, accepts, after_thinking, generation, object_of, schema_grammar, text_of, tool
-from headrace.engines.protocols.grammar import answer_grammar
+from headrace.engines.protocols.grammar import answer_grammar, check_structure
 from headrace.errors import RequestError
 from headrace.formats import FORMATS, Format, Syntax
+from headrace.wire import decode_request
 
 INVENTED = Format(name="invented", transitions={}, thinking_tags=("<muse>", "</muse>"), syntax=Syntax())
 JSON = {"response_format": {"type": "json_object"}}
@@ -101,4 +104,18 @@ def test_a_schema_that_nothing_satisfies_is_rejected():
     for schema in (False, {"not": {}}, {"enum": []}):
         with pytest.raises(RequestError, match="no value is valid") as caught:
             schema_grammar(schema)
+        assert caught.value.code == "1214"
+
+
+def test_an_invalid_schema_is_rejected_before_the_engine_is_asked():
+    for fields, where in (
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "text"}}}}, "response_format.json_schema.schema.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema is null"),
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"required": 5}}}], "tool_choice": "required"}, "tools[0].function.parameters.required"),
+    ):  # fmt: skip
+        request = decode_request(
+            msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "a"}], **fields})
+        )
+        with pytest.raises(RequestError, match=re.escape(where)) as caught:
+            check_structure(request, FORMATS["glm-4.6"])
         assert caught.value.code == "1214"

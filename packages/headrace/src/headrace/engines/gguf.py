@@ -23,7 +23,7 @@ _ARRAY: Final = 9
 _MAX_KEPT_ARRAY: Final = 64  # vocabularies are skipped
 _NAMES: Final = "tokenizer.ggml.tokens"
 _KINDS: Final = "tokenizer.ggml.token_type"
-_SPECIAL: Final = (3, 4)  # control, user-defined
+_SPECIAL: Final = (2, 3, 4)  # unknown, control, user-defined: llama.cpp recognizes their names
 _MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
 _MAX_STRINGS: Final = (
     2**22

@@ -25,13 +25,13 @@ import msgspec
 from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.fair_queue import FairQueue
 from headrace.engines.gguf import check_metadata, read_metadata, special_tokens
-from headrace.engines.llama_loading import Server, less_than_token, load
+from headrace.engines.llama_loading import Server, bracket_tokens, load
 from headrace.engines.llama_tokens import LONG_PROMPT, tokenize
 from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
-from headrace.engines.protocols.grammar import answer_grammar, check_structure, is_structured
+from headrace.engines.protocols.grammar import answer_grammar, is_structured
 from headrace.engines.schemas.validator import GrammarValidator
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
@@ -80,7 +80,8 @@ class LlamaEngine:
     ) -> None:
         self.metadata = read_metadata(path)
         check_metadata(path, self.metadata)
-        self._tokens = special_tokens(path)
+        self.special_tokens = special_tokens(path)
+        """Their ids by name."""
         self._slots = slots
         self.runs: set[_LlamaRun] = set()
         """The runs that occupy a slot."""
@@ -109,7 +110,7 @@ class LlamaEngine:
             DIALECTS["llama.cpp"],
             Upstream("llama.cpp"),
             max_tokens=max_tokens,
-            prompt_encoder=PromptEncoder(less_than_token(self._server), self._tokens),
+            prompt_encoder=PromptEncoder(bracket_tokens(self._server), self.special_tokens),
             vocabulary=_length(self.metadata.get("tokenizer.ggml.tokens", 0)),
             structure=self._structure,
         )
@@ -130,16 +131,13 @@ class LlamaEngine:
         return int(self.metadata.get(f"{architecture}.context_length", _DEFAULT_CONTEXT))
 
     def start(self, generation: Generation, listener: Listener) -> Run:
-        """See `Engine`.
+        """See `Engine`. What the request has that is not supported here ends the run with an error.
 
         Raises:
-            RequestError: 1212 for what is not supported here, 1214 for an invalid schema. A schema that
-                cannot be compiled, and an unknown token id, end the run with an error.
             LimitError: too many requests are waiting for a slot.
             EngineError: the model is being unloaded.
         """
         self._loaded()
-        check_structure(generation.request, self._format)
         run = _LlamaRun(self, generation, self._protocol.reader(generation), listener)
         self._waiting.put(generation.owner, run)
         self._fill_slots()
@@ -160,7 +158,7 @@ class LlamaEngine:
         """Return the fields for constrained decoding; blocks while the grammar is compiled."""
         if not is_structured(generation.request):
             return {}
-        return {"grammar": answer_grammar(generation, self._format, self._validator, self._tokens)}
+        return {"grammar": answer_grammar(generation, self._format, self._validator, self.special_tokens)}
 
     def _fill_slots(self) -> None:
         while self._waiting and len(self.runs) < self._slots:

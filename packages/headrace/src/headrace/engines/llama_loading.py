@@ -16,8 +16,9 @@ import msgspec
 
 from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra
+from headrace.prompts.escaping import BRACKETS
 
-__all__ = ["BATCHES", "Server", "choose_batch", "less_than_token", "load"]
+__all__ = ["BATCHES", "Server", "bracket_tokens", "choose_batch", "load"]
 
 BATCHES: Final = (64, 128, 256, 512)
 """Sizes in tokens. With 32, the embedded model takes 2.5 times as long per token as with 64."""
@@ -120,11 +121,15 @@ def _prompt_seconds(server: Server, tokens: int) -> float:
     return float(last["timings"]["prompt_ms"]) / 1000
 
 
-def less_than_token(server: Server) -> int | None:
-    """Find the token id of "<" by generating it."""
-    first = _generate(server, prompt="a", grammar='root ::= "<"', verbose=True)[0]
-    tokens = first.get("__verbose", {}).get("tokens", ())
-    return tokens[0] if len(tokens) == 1 and first["choices"][0]["text"] == "<" else None
+def bracket_tokens(server: Server) -> dict[str, int]:
+    """Find the token ids of brackets by generating each."""
+    found: dict[str, int] = {}
+    for bracket in BRACKETS:
+        first = _generate(server, prompt="a", grammar=f'root ::= "{bracket}"', verbose=True)[0]
+        tokens = first.get("__verbose", {}).get("tokens", ())
+        if len(tokens) == 1 and first["choices"][0]["text"] == bracket:
+            found[bracket] = tokens[0]
+    return found
 
 
 def _generate(server: Server, **request: Any) -> list[Any]:

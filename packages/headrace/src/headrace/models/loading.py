@@ -106,6 +106,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         engine.context,
         settings.thinking_fallback,
         enforces_schemas=True,
+        special_tokens=frozenset(engine.special_tokens),
     )
 
 

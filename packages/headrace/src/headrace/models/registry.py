@@ -31,6 +31,7 @@ class Model(msgspec.Struct, frozen=True):
         context: tokens of prompt and answer together; 0 if unknown.
         thinking_fallback: what to do if a request disables a thinking that the template cannot disable.
         enforces_schemas: whether the engine enforces JSON Schemas by a grammar of ours.
+        special_tokens: names of special tokens that the engine would recognize in the texts of users.
     """
 
     names: Sequence[str]
@@ -40,6 +41,7 @@ class Model(msgspec.Struct, frozen=True):
     context: int = 0
     thinking_fallback: Literal["reject", "low"] = "reject"
     enforces_schemas: bool = False
+    special_tokens: frozenset[str] = frozenset()
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -55,7 +57,7 @@ class Model(msgspec.Struct, frozen=True):
         check_request(request, self.context)
         if self.template is None:
             return Generation("", request, owner=owner)
-        prompt = render_request(self.template, request, self.format)
+        prompt = render_request(self.template, request, self.format, self.special_tokens)
         thinks = request.wants_thinking or not self.template.has_efforts
         if thinks or initial_state(self.format, prompt, thinking=False) is not State.THINKING:
             return Generation(prompt, request, owner=owner)
@@ -64,7 +66,8 @@ class Model(msgspec.Struct, frozen=True):
             msg = f'{field}: model {request.model} always thinks; use reasoning_effort "low" instead'
             raise RequestError(msg, code="1212")
         lowest = msgspec.structs.replace(request, thinking=Thinking(), reasoning_effort="low")
-        return Generation(render_request(self.template, lowest, self.format), lowest, owner=owner)
+        prompt = render_request(self.template, lowest, self.format, self.special_tokens)
+        return Generation(prompt, lowest, owner=owner)
 
     def unenforced(self, request: ChatRequest) -> tuple[str, ...]:
         """Check the schemas of a request; return the places of the keywords that are not enforced.

@@ -22,7 +22,6 @@ _MAX_SOURCE: Final = 128 * 1024  # characters; those of real templates have up t
 _UNITS: Final = 2_000_000  # some 20 ms
 _UNITS_PER_UNIT: Final = 100
 """Units of work per unit of the request; real templates need 5 to 15."""
-_MAX_TAGS: Final = 256  # each `<` of a user's text is compared with all of them
 _SHOWN: Final = 300  # characters of a template's error message
 
 
@@ -57,9 +56,6 @@ class ChatTemplate:
             raise EngineError(msg) from None
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
-        if len(self.tags) > _MAX_TAGS:
-            msg = f"the chat template has {len(self.tags)} different tags; at most {_MAX_TAGS} are supported"
-            raise EngineError(msg)
         self.has_efforts: Final = "reasoning_effort" in source
         """Whether the model has levels of effort."""
 
@@ -88,7 +84,7 @@ class ChatTemplate:
             with budget(sys.maxsize):
                 size = charge_deep(messages) + charge_deep(tools)
             with budget(_UNITS + _UNITS_PER_UNIT * size):
-                return self._template.render(
+                return self._render(
                     messages=messages,
                     tools=list(tools) or None,
                     enable_thinking=thinking,  # GLM, Qwen
@@ -100,20 +96,36 @@ class ChatTemplate:
             msg = f"messages: the model's chat template rejects them: {_reason(error)}"
             raise RequestError(msg) from None
 
+    def _render(self, **variables: Any) -> str:
+        """Render as `jinja2.Template.render` does, but leave the variables in no cycle: a macro makes one."""
+        context = self._template.new_context(variables)
+        try:
+            return "".join(self._template.root_render_func(context))
+        finally:
+            context.vars.clear()
+            context.parent.clear()
 
-def render_request(template: ChatTemplate, request: ChatRequest, format: Format | None = None) -> str:
+
+def render_request(
+    template: ChatTemplate,
+    request: ChatRequest,
+    format: Format | None = None,
+    special_tokens: frozenset[str] = frozenset(),
+) -> str:
     """Render the prompt of a request.
 
     Args:
         template: the model's.
         request: the source of messages, tools and thinking options.
-        format: the format whose special tokens are escaped in the texts of users and tools; None for none.
+        format: the format whose markup is escaped in the texts of users and tools; None for none.
+        special_tokens: names of the vocabulary's special tokens, which are escaped as well.
     """
+    names = template.tags | special_tokens
     options: dict[str, Any] = (
         {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     )
     return template.render(
-        [_template_message(message, format, template.tags) for message in request.messages],
+        [_template_message(message, format, names) for message in request.messages],
         tools=request.raw_tools,
         thinking=request.wants_thinking,
         clear_thinking=request.thinking.clear_thinking,
@@ -121,10 +133,12 @@ def render_request(template: ChatTemplate, request: ChatRequest, format: Format 
     )
 
 
-def _template_message(message: RequestMessage, format: Format | None, tags: frozenset[str]) -> dict[str, Any]:
+def _template_message(
+    message: RequestMessage, format: Format | None, names: frozenset[str]
+) -> dict[str, Any]:
     content = message.text
     if format is not None and message.role in ("user", "tool"):
-        content = escape(content, format, tags)
+        content = escape(content, format, names)
     plain: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning_content:
         plain["reasoning_content"] = message.reasoning_content
