@@ -17,7 +17,11 @@ _BLOCK = re.compile(r"(<!-- table: request fields -->\n).*?(<!-- end of table --
 
 def rows() -> Iterator[tuple[str, str, str]]:
     """Yield the fields of a row, the API that has them, and their treatment."""
-    supported = [name for name in ChatRequest.__struct_fields__ if name not in ("extra", "raw_tools")]
+    supported = [
+        name
+        for name in ChatRequest.__struct_fields__
+        if name not in ("extra", "raw_tools", "template_variables")
+    ]
     yield _names(supported), "Z.ai, OpenAI", "supported: the table above"
     for name, (api, meaning) in TRANSLATED.items():
         yield _names([name]), api, f"supported as {meaning}"

@@ -34,11 +34,11 @@ def test_a_gguf_file_is_read_regardless_of_its_suffix(tmp_path):
 
 
 def test_a_jinja_file_is_a_template(tmp_path):
-    assert render(write(tmp_path / "t.jinja", JINJA)) == "Hi"
+    assert render(write(tmp_path / "t.jinja", "{{ messages[0].content }}")) == "Hi"
 
 
 def test_jinja_source_is_a_template():
-    assert render(JINJA) == "Hi"
+    assert render("{{ messages[0].content }}") == "Hi"
 
 
 @pytest.mark.parametrize("token", ["<s>", {"content": "<s>", "lstrip": False}])
@@ -61,7 +61,8 @@ def test_the_first_token_is_omitted_for_a_server_that_adds_it(tmp_path):
     [
         JINJA,
         [{"name": "default", "template": JINJA}],
-        [{"name": "default", "template": "no"}, {"name": "tool_use", "template": JINJA}],
+        [{"name": "tool_use", "template": JINJA}],
+        [{"name": "rag", "template": "no"}, {"name": "default", "template": JINJA}],
     ],
 )
 def test_a_configuration_has_one_template_or_several(tmp_path, template):

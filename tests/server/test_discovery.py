@@ -77,12 +77,13 @@ def test_a_given_template_selects_completions(serve):
 def test_llama_server_reports_its_template(serve):
     server = serve(
         models("/models/x.gguf", owned_by="llamacpp"),
-        Reply(json.dumps({"chat_template": GLM_TEMPLATE}).encode()),
+        Reply(json.dumps({"chat_template": GLM_TEMPLATE, "bos_token": "<s>", "eos_token": "</s>"}).encode()),
     )
-    (found,) = discover(server)
+    (found,) = discover(server, chat_template_kwargs={"tone": 1})
 
     assert server.asked[1].path == "/props"
     assert found.options.settings().chat_template == GLM_TEMPLATE
+    assert found.options.settings().chat_template_kwargs == {"eos_token": "</s>", "tone": 1}
     assert (found.options.name, found.options.settings().aliases) == ("x", ())
 
 

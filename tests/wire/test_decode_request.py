@@ -34,7 +34,7 @@ def test_every_field_of_a_request_has_a_row_in_the_docs():
     table = page.partition("## 1. Request")[2].partition("### 1.1")[0]
     rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
 
-    assert rows == set(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
+    assert rows == set(ChatRequest.__struct_fields__) - {"extra", "raw_tools", "template_variables"}
 
 
 @pytest.mark.parametrize("name", [*ChatRequest.__struct_fields__, *TRANSLATED, *REJECTED, *WITHOUT_EFFECT])
@@ -142,7 +142,8 @@ WRONG = [
     ({"enable_thinking": "yes"}, "1214", ["enable_thinking", '"yes"', "true or false"]),
     ({"reasoning": "high"}, "1214", ["reasoning", '"high"', "an object"]),
     ({"reasoning": {"effort": "huge"}}, "1214", ["reasoning.effort", '"huge"', '"low"']),
-    ({"chat_template_kwargs": {"tone": 1}}, "1214", ["chat_template_kwargs.tone", "remove"]),
+    ({"chat_template_kwargs": {"thinking": 1}}, "1214", ["chat_template_kwargs.thinking", "true or false"]),
+    ({"chat_template_kwargs": "x"}, "1214", ["chat_template_kwargs", '"x"', "an object"]),
     ({"parallel_tool_calls": 1}, "1214", ["parallel_tool_calls", "1", "true or false"]),
 ]
 

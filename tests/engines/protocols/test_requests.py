@@ -97,17 +97,25 @@ def test_a_plain_request_has_the_model_the_messages_and_stream(dialect):
         ("llama.cpp", {"thinking": {"clear_thinking": False}}, {"chat_template_kwargs": {"enable_thinking": True, "thinking": True, "clear_thinking": False}}),
         ("vllm", {"reasoning_effort": "high"}, {"chat_template_kwargs": {"enable_thinking": True, "thinking": True, "clear_thinking": True, "reasoning_effort": "high"}}),
         ("vllm", {"reasoning_effort": "none"}, {"chat_template_kwargs": {"enable_thinking": False, "thinking": False, "clear_thinking": True, "reasoning_effort": "none"}}),
+        ("vllm", {"chat_template_kwargs": {"tone": 1, "thinking": False}}, {"chat_template_kwargs": {"enable_thinking": False, "thinking": False, "clear_thinking": True, "tone": 1}}),
         ("openai", {}, {}),
         ("openai", {"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
         ("openai", {"thinking": {"type": "disabled"}}, {"reasoning_effort": "none"}),
     ],
 )  # fmt: skip
-def test_thinking_is_encoded_in_the_dialect(dialect, fields, expected):
+def test_thinking_and_variables_are_encoded_in_the_dialect(dialect, fields, expected):
     body = chat(dialect, **fields)
 
     assert {
         key: body[key] for key in ("thinking", "reasoning_effort", "chat_template_kwargs") if key in body
     } == expected
+
+
+@pytest.mark.parametrize("dialect", ["openai", "zai"])
+def test_variables_are_rejected_for_a_server_without_them(dialect):
+    with pytest.raises(RequestError, match="^chat_template_kwargs.tone: ") as raised:
+        chat(dialect, chat_template_kwargs={"tone": 1})
+    assert raised.value.code == "1212"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

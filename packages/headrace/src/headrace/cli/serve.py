@@ -100,6 +100,9 @@ def _banner(
         lines.append(f"  models    {_listed(names)}{_runner(of_model)}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
+        if model.template is not None and model.template.left_out:
+            left_out = ", ".join(model.template.left_out)
+            lines.append(f"  NOTE      the chat template of {names[0]} leaves out: {left_out}")
     notes = dict.fromkeys(note for one in loaded for note in one.notes)
     lines += [f"  detected  {note}" for note in notes]
     number = len(settings.api_keys)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from headrace.errors import EngineError
 from headrace.foreign_errors import reading
 
-__all__ = ["ArrayLength", "check_metadata", "read_metadata", "special_tokens"]
+__all__ = ["ArrayLength", "check_metadata", "read_metadata", "special_tokens", "vocabulary_tokens"]
 
 _MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)
@@ -23,6 +23,12 @@ _ARRAY: Final = 9
 _MAX_KEPT_ARRAY: Final = 64  # vocabularies are skipped
 _NAMES: Final = "tokenizer.ggml.tokens"
 _KINDS: Final = "tokenizer.ggml.token_type"
+_TOKEN_IDS: Final = {
+    "bos_token": "tokenizer.ggml.bos_token_id",
+    "eos_token": "tokenizer.ggml.eos_token_id",
+    "unk_token": "tokenizer.ggml.unknown_token_id",
+    "pad_token": "tokenizer.ggml.padding_token_id",
+}
 _SPECIAL: Final = (2, 3, 4)  # unknown, control, user-defined: llama.cpp recognizes their names
 _MAX_STRING: Final = 2**24  # bytes; a chat template has some thousands
 _MAX_STRINGS: Final = (
@@ -83,6 +89,24 @@ def special_tokens(path: Path) -> dict[str, int]:
         raise _inconsistent(path, f"a token occurs twice in {_NAMES}")
     typed = zip(names, kinds, strict=False)
     return {name: number for number, (name, kind) in enumerate(typed) if name and kind in _SPECIAL}
+
+
+def vocabulary_tokens(path: Path) -> dict[str, str]:
+    """Return the tokens that a chat template may write by their variables, such as `bos_token`.
+
+    Raises:
+        EngineError: as `read_metadata`.
+    """
+    metadata = read_metadata(path, {_NAMES})
+    names = metadata.get(_NAMES, [])
+    ids = {variable: metadata.get(key) for variable, key in _TOKEN_IDS.items()}
+    if not _is_list_of(str, names):
+        return {}
+    return {
+        variable: names[id]
+        for variable, id in ids.items()
+        if type(id) is int and 0 <= id < len(names) and names[id].isprintable()
+    }
 
 
 def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:

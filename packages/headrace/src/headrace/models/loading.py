@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from headrace.engines.gguf import read_metadata
+import msgspec
+
+from headrace.engines.gguf import read_metadata, vocabulary_tokens
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
@@ -84,8 +86,10 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
             read_metadata(path)
     with errors_of("chat_template" if settings.chat_template else "path"):
         source = find_template(settings.chat_template) if settings.chat_template else model_template(path)
-        template = source.compile(writes_bos=False)
-    format = _format(settings, source.text, path.stem)
+        if source.tokens is None:
+            source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
+        template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
+    format = _format(settings, source.texts, path.stem)
     engine = LlamaEngine(
         path,
         format=format.name,
@@ -114,8 +118,9 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
     dialect = DIALECTS[settings.dialect]
     with errors_of("chat_template"):
         source = find_template(_required_template(settings))
-        template = source.compile(writes_bos=dialect.completions.get("add_special_tokens") is False)
-    format = _format(settings, source.text, settings.upstream_model or name)
+        writes_bos = dialect.completions.get("add_special_tokens") is False
+        template = source.compile(writes_bos=writes_bos, variables=settings.chat_template_kwargs)
+    format = _format(settings, source.texts, settings.upstream_model or name)
 
     def protocol(upstream: Upstream) -> Protocol:
         return Completions(

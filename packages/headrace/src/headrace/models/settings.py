@@ -6,7 +6,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -72,6 +72,18 @@ _ChatTemplate = Annotated[
 ]
 
 
+_TemplateVariables = Annotated[
+    dict[str, Any],
+    describe(
+        'further variables of the chat template, such as { builtin_tools = ["browser"] }, which a request can'
+        ' override, or its special tokens, such as { eos_token = "</s>" }',
+        "TABLE",
+        default="the special tokens of the model's vocabulary",
+        sources=("file",),
+    ),
+]
+
+
 _ThinkingFallback = Annotated[
     Literal["reject", "low"],
     describe(
@@ -89,6 +101,7 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
         describe("GGUF file of the model", "FILE", default="the embedded model", sources=("file",)),
     ] = None
     chat_template: _ChatTemplate = ""
+    chat_template_kwargs: _TemplateVariables = {}
     thinking_fallback: _ThinkingFallback = "reject"
     slots: Annotated[
         int,
@@ -191,6 +204,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
     """A model whose server returns raw text: Headrace renders the prompt and parses the output."""
 
     chat_template: _ChatTemplate = ""
+    chat_template_kwargs: _TemplateVariables = {}
     thinking_fallback: _ThinkingFallback = "reject"
     default_max_tokens: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,

@@ -1,16 +1,20 @@
 """Finds a model's chat template in the files that come with it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from headrace.engines.gguf import read_metadata
+from headrace.engines.gguf import read_metadata, vocabulary_tokens
 from headrace.errors import EngineError
 from headrace.foreign_errors import reading
 from headrace.prompts import ChatTemplate
 
 __all__ = ["TemplateSource", "find_template", "is_template", "model_template"]
+
+_TOKENS: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token"})
+_WITH_TOOLS: Final = "tool_use"  # the name of transformers for a template for requests with tools
 
 
 class TemplateSource(msgspec.Struct, frozen=True):
@@ -18,25 +22,39 @@ class TemplateSource(msgspec.Struct, frozen=True):
 
     Args:
         text: Jinja source; "" if there is none.
-        tokens: by variable, such as `bos_token`.
+        tokens: by variable, such as `bos_token`; None if the model's vocabulary is not known.
         path: of its file; "" for Jinja source.
+        with_tools: Jinja source for requests with tools; "" if it is the same.
     """
 
     text: str
-    tokens: dict[str, str] = {}
+    tokens: dict[str, str] | None = None
     path: str = ""
+    with_tools: str = ""
 
-    def compile(self, *, writes_bos: bool) -> ChatTemplate:
+    @property
+    def texts(self) -> str:
+        """Everything in which the model's family can be detected."""
+        return self.text + self.with_tools
+
+    def compile(self, *, writes_bos: bool, variables: Mapping[str, Any] | None = None) -> ChatTemplate:
         """Compile the template.
 
         Args:
             writes_bos: whether the template writes the first token; most servers add it themselves.
+            variables: further variables of the template.
 
         Raises:
-            EngineError: the template is not valid Jinja.
+            EngineError: the template is not valid Jinja, or writes a token that is not known.
         """
+        engine_writes = {} if writes_bos else {"bos_token": ""}
         try:
-            return ChatTemplate(self.text, **self.tokens | ({} if writes_bos else {"bos_token": ""}))
+            return ChatTemplate(
+                self.text,
+                self.with_tools,
+                tokens=self.tokens,
+                variables={**engine_writes, **(variables or {})},
+            )
         except EngineError as error:
             if not self.path:
                 raise
@@ -66,8 +84,8 @@ def find_template(place: str) -> TemplateSource:
         if path.suffix == ".json":
             return _checked(_of_config(_read_json(path)), path, "it has no chat_template")
         config = path.with_name("tokenizer_config.json")
-        tokens = _of_config(_read_json(config)).tokens if config.exists() else {}
-        return _checked(TemplateSource(_read(path).decode("utf-8", "replace"), tokens), path, "it is empty")
+        tokens = _of_config(_read_json(config)).tokens if config.exists() else None
+        return _checked(TemplateSource(_read_text(path), tokens), path, "it is empty")
 
 
 def model_template(path: Path) -> TemplateSource:
@@ -76,12 +94,18 @@ def model_template(path: Path) -> TemplateSource:
     Raises:
         EngineError: the file cannot be read, or has no template.
     """
-    # llama.cpp itself adds the first token if the model expects one.
-    text = read_metadata(path).get("tokenizer.chat_template", "")
-    if not isinstance(text, str):
-        msg = f"{path}: tokenizer.chat_template is not a text; convert the model again, or set chat_template"
+    metadata = read_metadata(path)
+    key = "tokenizer.chat_template"
+    named = {
+        name: metadata[full] for name in ("default", _WITH_TOOLS) if (full := f"{key}.{name}") in metadata
+    }
+    if key in metadata:
+        named["default"] = metadata[key]
+    if not all(isinstance(text, str) for text in named.values()):
+        msg = f"{path}: {key} is not a text; convert the model again, or set chat_template"
         raise EngineError(msg)
-    return _checked(TemplateSource(text), path, "convert a model that has one, or set template")
+    source = _of_named(named, vocabulary_tokens(path) if named else {})
+    return _checked(source, path, "convert a model that has one, or set chat_template")
 
 
 def is_template(place: str) -> bool:
@@ -101,7 +125,12 @@ def _of_directory(path: Path) -> TemplateSource:
     source = _of_config(_read_json(config)) if config.exists() else TemplateSource("")
     for name in ("chat_template.jinja", "chat_template.json"):
         if (path / name).exists():
-            return msgspec.structs.replace(source, text=find_template(str(path / name)).text)
+            of_file = find_template(str(path / name))
+            source = msgspec.structs.replace(source, text=of_file.text, with_tools=of_file.with_tools)
+            break
+    for_tools = path / "additional_chat_templates" / f"{_WITH_TOOLS}.jinja"
+    if for_tools.exists():
+        source = msgspec.structs.replace(source, with_tools=_read_text(for_tools))
     return source
 
 
@@ -109,15 +138,21 @@ def _of_config(config: dict[str, Any]) -> TemplateSource:
     """Read a tokenizer configuration, where `chat_template` is a string or a list of named templates."""
     template = config.get("chat_template", "")
     if isinstance(template, list):
-        named = {entry["name"]: entry["template"] for entry in template}
-        template = named.get("tool_use") or named.get("default", "")
+        template = {entry["name"]: entry["template"] for entry in template}
     tokens = {}
-    for name in ("bos_token", "eos_token", "unk_token", "pad_token"):
+    for name in _TOKENS:
         token = config.get(name)
         token = token.get("content") if isinstance(token, dict) else token
         if token:
             tokens[name] = token
-    return TemplateSource(template, tokens)
+    is_tokenizers = any(name in config for name in _TOKENS)
+    named = template if isinstance(template, dict) else {"default": template}
+    return _of_named(named, tokens if is_tokenizers else None)
+
+
+def _of_named(named: Mapping[str, str], tokens: dict[str, str] | None) -> TemplateSource:
+    with_tools = named.get(_WITH_TOOLS, "")
+    return TemplateSource(named.get("default") or with_tools, tokens, with_tools=with_tools)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -126,6 +161,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         msg = f"{path} is not valid JSON: {error}"
         raise EngineError(msg) from None
+
+
+def _read_text(path: Path) -> str:
+    return _read(path).decode("utf-8", "replace")
 
 
 def _read(path: Path) -> bytes:

@@ -14,11 +14,13 @@ from typing import Final
 
 from headrace.formats import Format
 
-__all__ = ["BRACKETS", "PromptEncoder", "escape", "unescape"]
+__all__ = ["BRACKETS", "ESCAPED", "PromptEncoder", "escape", "unescape"]
 
-_ESCAPED: Final = {"<": "\ufdd0", "[": "\ufdd1", "]": "\ufdd2"}  # Unicode noncharacters; not used in texts
-BRACKETS: Final = tuple(_ESCAPED)
+BRACKETS: Final = ("<", "[", "]")
 """The first characters of the names of special tokens; MiniMax has `]~b]`."""
+ESCAPED: Final = "\ufdd0\ufdd1\ufdd2"
+"""What escaped brackets become: Unicode noncharacters, which texts do not contain."""
+_ESCAPED: Final = dict(zip(BRACKETS, ESCAPED, strict=True))
 # Linear in the text: a name ends at the next bracket.
 _NAME: Final = re.compile(r"([<\[\]])(?=([^<>\[\]]++[<>\[\]]))")
 # llama.cpp's time is quadratic in the special tokens of one text: a minute for 60,000.
@@ -52,7 +54,7 @@ class PromptEncoder:
         self._escaped = {_ESCAPED[bracket]: number for bracket, number in brackets.items()}
         self._unknown = [bracket for bracket in BRACKETS if bracket not in brackets]
         self._special = special or {}
-        self._boundaries = re.compile(_any_of([*_ESCAPED.values(), *self._special]))
+        self._boundaries = re.compile(_any_of([*ESCAPED, *self._special]))
 
     def encode(self, prompt: str) -> list[str | int]:
         """Split the prompt into texts of few special tokens each, separated by token ids."""

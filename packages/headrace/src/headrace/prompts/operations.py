@@ -2,24 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from jinja2.environment import Environment
 from jinja2.exceptions import SecurityError
-from jinja2.filters import do_indent, do_round, do_sum, make_attrgetter
+from jinja2.filters import do_batch, do_indent, do_round, do_sum, make_attrgetter
 from jinja2.utils import pass_environment
 
-from headrace.prompts.budget import charge, charge_deep, spend
+from headrace.prompts.budget import ITEM, charge, charge_deep, spend
+from headrace.prompts.escaping import ESCAPED
 
 __all__ = ["FILTERS", "METHODS", "calculate", "check_format", "join"]
 
 _MAX_BITS: Final = 4096  # of an integer
 _MAX_DIGITS: Final = 100  # of `round`
-_MAX_INDENT: Final = 16  # of `tojson`
+_MAX_INDENT: Final = 16  # of `tojson`, and characters of its separators
 # A width or precision of five digits, one from the values, or one computed by a nested field.
 _WIDE: Final = re.compile(r"[0-9]{5}|%[^a-zA-Z%]{0,9}\*|:[^{}]{0,9}\{")
 _WIDTH: Final = re.compile(r"[0-9]{1,4}")
+_NOT_ASCII: Final = re.compile(f"[^\x00-~{ESCAPED}]")
 
 
 def check_format(text: str, *values: Any) -> None:
@@ -82,6 +84,16 @@ def _indent(s: Any, width: int | str = 4, first: bool = False, blank: bool = Fal
     return do_indent(str(s), width, first, blank)
 
 
+def _center(value: Any, width: int = 80) -> str:
+    spend(width)
+    return str(value).center(width)
+
+
+def _batch(value: Any, linecount: int, fill_with: Any = None) -> Iterator[list[Any]]:
+    spend(ITEM * linecount)
+    return do_batch(value, linecount, fill_with)
+
+
 def _round(value: Any, precision: int = 0, method: Any = "common") -> float:
     if abs(precision) > _MAX_DIGITS:
         msg = f"round cannot round to {precision} digits"
@@ -102,21 +114,31 @@ def _sum(environment: Environment, iterable: Any, attribute: str | int | None = 
     return do_sum(environment, iterable, attribute, start)
 
 
-def _to_json(value: Any, *, ensure_ascii: bool = False, indent: Any = None, **_: Any) -> str:
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 - as in transformers
+    indent: Any = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,  # noqa: FBT001, FBT002
+) -> str:
     """Encode without the HTML escapes of Jinja's own `tojson`, which would change the prompt."""
-    if indent is None:
-        return json.dumps(value, ensure_ascii=ensure_ascii)
-    if (indent if isinstance(indent, int) else len(indent)) > _MAX_INDENT:
-        msg = f"tojson indents by {_MAX_INDENT} at most"
-        raise SecurityError(msg)
+    for text in (indent, *(separators or ())):
+        if text is not None and (text if isinstance(text, int) else len(text)) > _MAX_INDENT:
+            msg = f"tojson indents by {_MAX_INDENT} at most, and its separators have as many characters"
+            raise SecurityError(msg)
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
     pieces = []
-    for piece in json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent).iterencode(value):
+    for piece in encoder.iterencode(value):
         spend(len(piece))
         pieces.append(piece)
-    return "".join(pieces)
+    encoded = "".join(pieces)
+    # An escaped `<` must stay one character, which is found in the prompt.
+    return _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], encoded) if ensure_ascii else encoded
 
 
 FILTERS: Final[Mapping[str, Any]] = {
+    "batch": _batch,
+    "center": _center,
     "format": _format,
     "indent": _indent,
     "join": _join,

@@ -22,7 +22,7 @@ from headrace.prompts.budget import CALL, ITEM, ITERATION, charge, charge_deep, 
 
 __all__ = ["BoundedEnvironment"]
 
-_UNAVAILABLE_FILTERS: Final = "batch center pprint slice striptags urlize wordwrap xmlattr"
+_UNAVAILABLE_FILTERS: Final = "pprint striptags urlize wordwrap xmlattr"
 _CONSTANT_FILTERS: Final = "attr count d default first last length random"
 """Filters whose cost does not depend on their operand."""
 
@@ -75,15 +75,10 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters[_CHARGED_DEEP] = _charged_deep
         self.filters[_CONCATENATED] = operations.join
 
-    def from_source(self, source: str, variables: dict[str, Any]) -> Template:
-        """Compile a template.
-
-        Args:
-            source: Jinja.
-            variables: the template's global variables.
-        """
+    def from_source(self, source: str) -> Template:
+        """Compile a template."""
         tree = _Rewriter().visit(self.parse(source))
-        return self.from_string(tree.set_environment(self), globals=variables)
+        return self.from_string(tree.set_environment(self))
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
         """Charge a call's arguments and its result."""

@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import jinja2
@@ -11,53 +11,95 @@ import jinja2
 from headrace.errors import EngineError, RequestError
 from headrace.formats import Format
 from headrace.prompts.budget import budget, charge_deep
+from headrace.prompts.compilation import CompiledTemplate, compile_template, reason_of
 from headrace.prompts.escaping import escape
-from headrace.prompts.operations import check_format
-from headrace.prompts.sandbox import BoundedEnvironment
-from headrace.wire.request import ChatRequest, RequestMessage
+from headrace.prompts.messages import template_message
+from headrace.prompts.probes import find_shape
+from headrace.wire.request import ChatRequest
 
 __all__ = ["ChatTemplate", "render_request"]
 
-_MAX_SOURCE: Final = 128 * 1024  # characters; those of real templates have up to 40,000
 _UNITS: Final = 2_000_000  # some 20 ms
 _UNITS_PER_UNIT: Final = 100
 """Units of work per unit of the request; real templates need 5 to 15."""
-_SHOWN: Final = 300  # characters of a template's error message
+_TOKENS: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token"})
+_OF_REQUEST: Final = frozenset(
+    {"messages", "tools", "add_generation_prompt", "enable_thinking", "thinking", "clear_thinking"}
+)
+"""Variables that other fields of the request set."""
 
 
 class ChatTemplate:
-    """A Jinja template with Hugging Face's extensions: trimmed blocks, `tojson`, `raise_exception`.
+    """A Jinja template with the extensions of transformers: `generation`, `tojson`, `raise_exception`, ….
 
     Args:
         source: the text of a GGUF's `tokenizer.chat_template` or of a `chat_template.jinja`.
-        tokens: variables such as `bos_token`.
+        with_tools: the text of another template, for requests with tools; "" for the same one.
+        tokens: the special tokens of the vocabulary by variable, such as `bos_token`; None if unknown.
+        variables: further variables, which take precedence over the tokens.
 
     Raises:
-        EngineError: invalid Jinja.
+        EngineError: the source is not valid Jinja, reads a token that is unknown, or has no such variables.
     """
 
-    def __init__(self, source: str, **tokens: str) -> None:
-        environment = BoundedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = _now
-        if len(source) > _MAX_SOURCE:
-            msg = f"the chat template has {len(source)} characters; at most {_MAX_SOURCE} are supported"
-            raise EngineError(msg)
-        try:
-            with budget(_UNITS):
-                self._template = environment.from_source(source, tokens)
-        except jinja2.TemplateSyntaxError as error:
-            msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
-            raise EngineError(msg) from None
-        except Exception as error:  # noqa: BLE001 - third-party code, which Jinja partly runs already
-            msg = f"the chat template cannot be compiled: {_reason(error)}"
-            raise EngineError(msg) from None
-        self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source))
+    def __init__(
+        self,
+        source: str,
+        with_tools: str = "",
+        *,
+        tokens: Mapping[str, str] | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._template = compile_template(source)
+        self._with_tools = compile_template(with_tools) if with_tools else self._template
+        both = (self._template, self._with_tools)
+        self.variables: Final = frozenset().union(*(one.variables for one in both)) - _OF_REQUEST
+        """The variables that a request can set by name."""
+        self._constants: Final = self._known(both, tokens, variables or {})
+        self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source + with_tools))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
-        self.has_efforts: Final = "reasoning_effort" in source
+        self.has_efforts: Final = "reasoning_effort" in self.variables
         """Whether the model has levels of effort."""
+        self.shape, self.left_out = find_shape(lambda messages, tools: self.render(messages, tools=tools))
+        """How it expects messages, and what it leaves out of the prompt in any case."""
+
+    def _known(
+        self,
+        templates: Sequence[CompiledTemplate],
+        tokens: Mapping[str, str] | None,
+        variables: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        for name in sorted(variables.keys() - _TOKENS - self.variables):
+            raise EngineError(f"chat_template_kwargs.{name}: {self._no_variable(name)}")
+        known = {**(tokens or {}), **variables}
+        required = frozenset().union(*(one.required for one in templates))
+        missing = sorted(required & _TOKENS - known.keys())
+        if missing and tokens is None:
+            values = ", ".join(f'{token} = "…"' for token in missing)
+            msg = (
+                f"the chat template writes {' and '.join(missing)}, which is not known without the model's"
+                " vocabulary; use the model's GGUF file or directory, put tokenizer_config.json beside the"
+                f" template, or set chat_template_kwargs = {{ {values} }} in headrace.toml"
+            )
+            raise EngineError(msg)
+        # Not every vocabulary has each of them. Undefined ones could fail, but only in a later message.
+        return dict.fromkeys(missing, "") | known
+
+    def check_variables(self, names: Iterable[str]) -> None:
+        """Check the variables that a request sets.
+
+        Raises:
+            RequestError: the template has no such variable, or a request cannot set it.
+        """
+        for name in names:
+            if name not in self.variables - _TOKENS:
+                raise RequestError(f"chat_template_kwargs.{name}: {self._no_variable(name)}")
+
+    def _no_variable(self, name: str) -> str:
+        if name in _OF_REQUEST | _TOKENS:
+            return "it cannot be set here; remove it"
+        known = ", ".join(sorted(self.variables - _TOKENS)) or "no variables"
+        return f"the model's chat template has no such variable; it has {known}"
 
     def render(
         self,
@@ -71,7 +113,7 @@ class ChatTemplate:
         """Render the prompt.
 
         Args:
-            messages: plain dicts; a call's `arguments` are a dict, since templates iterate over them.
+            messages: plain dicts in the template's `shape`.
             tools: as in the request.
             thinking: the template's `enable_thinking`.
             generate: whether to end with the start of the assistant's message.
@@ -80,30 +122,34 @@ class ChatTemplate:
         Raises:
             RequestError: the template rejects the messages.
         """
+        template = self._with_tools if tools else self._template
+        variables = {
+            **self._constants,
+            **options,
+            "messages": messages,
+            "tools": list(tools) or None,
+            "enable_thinking": thinking,  # GLM, Qwen
+            "thinking": thinking,  # DeepSeek
+            "add_generation_prompt": generate,
+        }
         try:
             with budget(sys.maxsize):
-                size = charge_deep(messages) + charge_deep(tools)
+                size = charge_deep(messages) + charge_deep(tools) + charge_deep(options)
             with budget(_UNITS + _UNITS_PER_UNIT * size):
-                return self._render(
-                    messages=messages,
-                    tools=list(tools) or None,
-                    enable_thinking=thinking,  # GLM, Qwen
-                    thinking=thinking,  # DeepSeek
-                    add_generation_prompt=generate,
-                    **options,
-                )
+                return _render(template.template, variables)
         except Exception as error:  # noqa: BLE001 - third-party code, which can raise anything
-            msg = f"messages: the model's chat template rejects them: {_reason(error)}"
+            msg = f"messages: the model's chat template rejects them: {reason_of(error)}"
             raise RequestError(msg) from None
 
-    def _render(self, **variables: Any) -> str:
-        """Render as `jinja2.Template.render` does, but leave the variables in no cycle: a macro makes one."""
-        context = self._template.new_context(variables)
-        try:
-            return "".join(self._template.root_render_func(context))
-        finally:
-            context.vars.clear()
-            context.parent.clear()
+
+def _render(template: jinja2.Template, variables: dict[str, Any]) -> str:
+    """Render as `jinja2.Template.render` does, but leave the variables in no cycle: a macro makes one."""
+    context = template.new_context(variables)
+    try:
+        return "".join(template.root_render_func(context))
+    finally:
+        context.vars.clear()
+        context.parent.clear()
 
 
 def render_request(
@@ -116,59 +162,39 @@ def render_request(
 
     Args:
         template: the model's.
-        request: the source of messages, tools and thinking options.
+        request: the source of messages, tools, thinking options and variables.
         format: the format whose markup is escaped in the texts of users and tools; None for none.
         special_tokens: names of the vocabulary's special tokens, which are escaped as well.
+
+    Raises:
+        RequestError: the template rejects the messages, or has no such variable.
     """
+    template.check_variables(request.template_variables)
     names = template.tags | special_tokens
-    options: dict[str, Any] = (
-        {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
-    )
+    written = str if format is None else partial(escape, format=format, names=names)
+    clear = request.thinking.clear_thinking
+    options: dict[str, Any] = {
+        "clear_thinking": clear,  # GLM
+        "preserve_thinking": not clear,  # Qwen
+        "drop_thinking": clear,  # DeepSeek
+    }
+    if request.reasoning_effort:
+        options["reasoning_effort"] = request.reasoning_effort
+    options |= _escaped(request.template_variables, written)
     return template.render(
-        [_template_message(message, format, names) for message in request.messages],
+        [template_message(message, template.shape, written) for message in request.messages],
         tools=request.raw_tools,
         thinking=request.wants_thinking,
-        clear_thinking=request.thinking.clear_thinking,
         **options,
     )
 
 
-def _template_message(
-    message: RequestMessage, format: Format | None, names: frozenset[str]
-) -> dict[str, Any]:
-    content = message.text
-    if format is not None and message.role in ("user", "tool"):
-        content = escape(content, format, names)
-    plain: dict[str, Any] = {"role": message.role, "content": content}
-    if message.reasoning_content:
-        plain["reasoning_content"] = message.reasoning_content
-    if message.tool_calls:
-        plain["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": call.type,
-                "function": {
-                    "name": call.function.name,
-                    "arguments": call.function.parsed,
-                },
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        plain["tool_call_id"] = message.tool_call_id
-    return plain
-
-
-def _now(layout: str) -> str:
-    check_format(layout)
-    return datetime.now().astimezone().strftime(layout)
-
-
-def _reason(error: Exception) -> str:
-    """Describe any exception; some, such as `MemoryError`, have no text."""
-    text = str(error) or type(error).__name__
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _raise(message: str) -> None:
-    raise jinja2.TemplateError(message)
+def _escaped(value: Any, written: Callable[[str], str]) -> Any:
+    """Escape every text of a value that a user has written."""
+    if isinstance(value, str):
+        return written(value)
+    if isinstance(value, list):
+        return [_escaped(item, written) for item in value]
+    if isinstance(value, dict):
+        return {written(key): _escaped(item, written) for key, item in value.items()}
+    return value

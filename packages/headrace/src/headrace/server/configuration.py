@@ -302,7 +302,7 @@ def _check(tables: Mapping[str, Any], path: Path) -> None:
             msg = f'{path}: models.{name} is {table!r}; it must be a table: [models."{name}"]'
             raise RequestError(msg)
         for option, value in table.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and option != "chat_template_kwargs":
                 full = f"{name}.{option}"
                 msg = f'{path}: [models.{full}]: put a name that has a dot in quotes: [models."{full}"]'
                 raise RequestError(msg)

@@ -33,6 +33,11 @@ class _ModelList(msgspec.Struct):
     data: list[_ListedModel]
 
 
+class _Props(msgspec.Struct, frozen=True):
+    chat_template: str = ""
+    eos_token: str = ""
+
+
 class DiscoveredModel(msgspec.Struct, frozen=True):
     """A model's completed options.
 
@@ -46,12 +51,12 @@ class DiscoveredModel(msgspec.Struct, frozen=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True):
-    """What a server reports; only llama-server reports a `template`, others leave it ""."""
+    """What a server reports; only llama-server has `props`."""
 
     name: str
     host: str
     models: Sequence[_ListedModel]
-    template: str
+    props: _Props
 
 
 def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> list[DiscoveredModel]:
@@ -89,10 +94,10 @@ async def _query(url: str, key: str, variable: str, tls: ssl.SSLContext | None) 
             msg = f"{transport.upstream.name} has no models; set a name and an engine in headrace.toml"
             raise EngineError(msg)
         try:
-            template = msgspec.json.decode(await _get(transport, "/props"))["chat_template"]
-        except (HeadraceError, msgspec.DecodeError, KeyError, TypeError):
-            template = ""
-        return ServerInfo(transport.upstream.name, transport.host, list(models.values()), template)
+            props = msgspec.json.decode(await _get(transport, "/props"), type=_Props)
+        except (HeadraceError, msgspec.DecodeError):
+            props = _Props()
+        return ServerInfo(transport.upstream.name, transport.host, list(models.values()), props)
     finally:
         await transport.close()
 
@@ -127,7 +132,7 @@ def _complete(
     given = options.values
     template, origin = _template(given.get("chat_template", ""), model, server)
     with errors_of("chat_template"):
-        text = template and find_template(template).text
+        text = template and find_template(template).texts
     format = given.get("format") or detect_format(text, model.id)
     engine, reason = _engine(given.get("engine", ""), template, format)
     dialect = detect_dialect(model.owned_by or "", server.host)
@@ -135,6 +140,9 @@ def _complete(
     notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
     if engine == "completions":
         detected |= {"chat_template": template, "format": format}
+        if server.props.eos_token:
+            variables = given.get("chat_template_kwargs", {})
+            given = {**given, "chat_template_kwargs": {"eos_token": server.props.eos_token, **variables}}
         reason += f"; format {format}, template {origin}"
     else:
         given = {option: value for option, value in given.items() if option != "chat_template"}
@@ -168,7 +176,7 @@ def _template(given: str, model: _ListedModel, server: ServerInfo) -> tuple[str,
         return given, "as given"
     if model.root and Path(model.root).is_dir():  # the server runs on this machine
         return model.root, f"from {model.root}"
-    return server.template, "from /props"
+    return server.props.chat_template, "from /props"
 
 
 def _with_path(url: str) -> str:

@@ -14,7 +14,7 @@ from headrace.wire.expected import convert, show
 from headrace.wire.json_value import DepthError, decode_json
 from headrace.wire.request import ChatRequest, Role
 from headrace.wire.sampling import decode_sampling
-from headrace.wire.translation import ABSENT, translate
+from headrace.wire.translation import ABSENT, further_variables, translate
 from headrace.wire.unsupported import check_supported
 
 __all__ = ["decode_request"]
@@ -35,7 +35,7 @@ _MAX_STOPS: Final = 4
 _MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES: Final = get_args(Role)
-_KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools"}
+_KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools", "template_variables"}
 
 
 def decode_request(body: bytes | bytearray) -> ChatRequest:
@@ -58,10 +58,10 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
     fields = _without_nulls(raw)
     check_supported(fields)
     _check_ranges(fields)
-    fields = translate(fields)
+    sent, fields = fields, translate(fields)
     for check in _CHECKS_BEFORE:
         check(fields)
-    request = _convert(fields)
+    request = msgspec.structs.replace(_convert(fields), template_variables=further_variables(sent))
     for check_request in _CHECKS_AFTER:
         check_request(request)
     if request.tool_choice == "none":  # treat it as a request without tools

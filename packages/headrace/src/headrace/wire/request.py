@@ -135,6 +135,9 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = {}
     """Sampling fields beyond the API (`wire/sampling.py`). Other unknown fields are ignored."""
 
+    template_variables: dict[str, Any] = {}
+    """The members of `chat_template_kwargs` that no other field has."""
+
     raw_tools: list[dict[str, Any]] = []
     """`tools` as sent: a chat template renders every key, in the client's order."""
 

@@ -13,7 +13,7 @@ from headrace.wire.expected import convert
 from headrace.wire.history import translate_message
 from headrace.wire.request import Effort
 
-__all__ = ["ABSENT", "TRANSLATED", "translate"]
+__all__ = ["ABSENT", "TRANSLATED", "further_variables", "translate"]
 
 TRANSLATED: Final[Mapping[str, tuple[str, str]]] = {
     "max_completion_tokens": ("OpenAI", "`max_tokens`; if both are set, the smaller one"),
@@ -21,7 +21,7 @@ TRANSLATED: Final[Mapping[str, tuple[str, str]]] = {
     "enable_thinking": ("Qwen, Ollama", "`thinking.type`"),
     "chat_template_kwargs": (
         "vLLM, SGLang",
-        "`enable_thinking`, `thinking`, `clear_thinking`, `reasoning_effort`; others: code 1214",
+        "`enable_thinking`, `thinking`, `clear_thinking`, `reasoning_effort`, variables of the chat template",
     ),
     "reasoning": (
         "OpenRouter",
@@ -43,7 +43,7 @@ _THINKING_TYPES: Final = {
 }
 
 
-class _TemplateVariables(msgspec.Struct, forbid_unknown_fields=True):
+class _TemplateVariables(msgspec.Struct):
     enable_thinking: bool | None = None  # GLM, Qwen
     thinking: bool | None = None  # DeepSeek, Kimi
     clear_thinking: bool | None = None  # GLM
@@ -82,6 +82,14 @@ def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
         if name in translated:
             translated[name] = translation(translated[name])
     return translated
+
+
+def further_variables(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of the chat template that are not translated, of fields that `translate` took."""
+    variables = fields.get("chat_template_kwargs", {})
+    return {
+        name: value for name, value in variables.items() if name not in _TemplateVariables.__struct_fields__
+    }
 
 
 def _merge(translated: dict[str, Any], others: _Others) -> None:

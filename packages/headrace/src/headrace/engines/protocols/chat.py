@@ -15,7 +15,7 @@ from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import CUT_OFF, Ending, check_text, undecodable
 from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
-from headrace.errors import DecodeError, EngineError
+from headrace.errors import DecodeError, EngineError, RequestError
 from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.formats import Format, State, Transition
 from headrace.parsing import OutputParser
@@ -116,7 +116,11 @@ def _message(message: RequestMessage) -> dict[str, Any]:
 
 
 def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
-    """Encode `thinking` and `reasoning_effort` in the dialect."""
+    """Encode `thinking`, `reasoning_effort` and `chat_template_kwargs` in the dialect."""
+    if request.template_variables and dialect.thinking != "template":
+        name = next(iter(request.template_variables))
+        msg = f"chat_template_kwargs.{name}: the model's server does not accept variables; remove it"
+        raise RequestError(msg, code="1212")
     effort = {"reasoning_effort": request.reasoning_effort} if request.reasoning_effort else {}
     match dialect.thinking:
         case "object":
@@ -128,6 +132,7 @@ def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
                 "thinking": request.wants_thinking,  # DeepSeek
                 "clear_thinking": request.thinking.clear_thinking,
                 **effort,
+                **request.template_variables,
             }
             return {"chat_template_kwargs": variables}
         case "effort":
