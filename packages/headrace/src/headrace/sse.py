@@ -54,6 +54,8 @@ class SseDecoder:
         self.last_event_id = ""
         """The id of the last complete block. A truncated event does not count, so that it is sent again."""
         self.retry_ms: int | None = None
+        self.has_joined = False
+        """Whether an event so far had several `data` lines, which its `data` joins."""
         self.unfinished: SseEvent | None = None
         """After `finish`: the event at the end that lacks its blank line. The standard drops it."""
         self._max = max_event_bytes
@@ -147,6 +149,7 @@ class SseDecoder:
             elif name and self._unparsed_size < _MAX_UNPARSED_BYTES:
                 self._unparsed.append(value if name == b"error" else line)  # `error: {…}` of llama-box
                 self._unparsed_size += len(line)
+        self.has_joined |= len(data) > 1
         return SseEvent(b"\n".join(data), event, self.last_event_id) if data else None
 
     def _buffer(self, data: bytes) -> None:

@@ -89,10 +89,13 @@ class StreamReader:
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that `data` completes, to be taken one by one."""
         try:
-            return [each for event in self._sse.feed(data) for each in separate(event)]
+            events = self._sse.feed(data)
         except DecodeError as error:
             self._fail_to_read(error)
             return []
+        if self._sse.has_joined:
+            return [each for event in events for each in separate(event)]
+        return events
 
     def take(self, event: SseEvent) -> Chunk | None:
         """Return the chunk of an event, or None if it has none."""
