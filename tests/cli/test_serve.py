@@ -34,7 +34,7 @@ def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
     with run(
         "serve", "--port", "0", "--store", "unix:///redis.sock?password=sesame", env=environment
     ) as server:
-        banner = [server.stdout.readline() for _ in range(9)]
+        banner = [server.stdout.readline() for _ in range(10)]
         url = banner[0].split()[2]
         listed = httpx2.get(f"{url}/models", trust_env=False).json()["data"]
         server.send_signal(signal.SIGTERM)
@@ -42,7 +42,8 @@ def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
 
     assert "glm-4.6" in [model["id"] for model in listed]
     assert "It is not GLM" in "".join(banner)
-    assert banner[4:] == [
+    assert banner[2] == "  llama     4 slots of 4096 tokens, threads: 1\n"
+    assert banner[5:] == [
         "  store     unix:///redis.sock\n",
         "  API keys  none: any program on this machine can call\n",
         "  WARNING   the turn store unix:///redis.sock is unavailable: no such file or directory\n",

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from headrace.engines.llama_loading import physical_cores
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import RequestError
 from headrace.models.loading import load_model
@@ -135,3 +136,32 @@ def test_the_embedded_model_has_every_name_of_z_ais_own_programs():
     names = "glm-5.1 glm-5 glm-4.7 glm-4.7-flash glm-4-flash glm-4-plus charglm-3 glm-5.3 glm-4.5-air"
 
     assert set(names.split()) <= set(ZAI_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("context", "resources"),
+    [
+        (0, "1 slots of 4096 tokens, threads: 1"),
+        (512, "1 slots of 512 tokens, threads: 1"),
+        (32_768, "1 slots of 4096 tokens, threads: 1; context 32768 is more than the model was trained with"),
+    ],
+)
+def test_what_a_model_uses_is_told_and_a_context_that_llama_cpp_would_reduce_as_well(context, resources):
+    model = load_model("", LlamaSettings(slots=1, context=context))
+    asyncio.run(model.engine.close())
+
+    assert model.resources == resources
+    assert model.context == int(resources.split()[3])
+
+
+@pytest.mark.parametrize(
+    ("siblings", "cores"), [(["0", "1"], 2), (["0-1", "0-1"], 1), (["0,2", "1,3", "0,2", "1,3"], 2), ([], 1)]
+)
+def test_a_core_with_two_hardware_threads_counts_once(monkeypatch, tmp_path, siblings, cores):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(len(siblings) or 1), raising=False)
+    for cpu, text in enumerate(siblings):
+        place = tmp_path / f"cpu{cpu}" / "topology"
+        place.mkdir(parents=True)
+        (place / "thread_siblings_list").write_text(f"{text}\n")
+
+    assert physical_cores(tmp_path) == cores

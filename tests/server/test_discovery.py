@@ -72,6 +72,19 @@ def test_a_given_template_selects_completions(serve):
 
     assert (type(settings).__name__, settings.format) == ("CompletionsSettings", "glm-4.6")
     assert "format glm-4.6, template as given" in found.notes[-1]
+    assert "--engine chat" in found.notes[-1]
+
+
+@pytest.mark.parametrize("engine", ["chat", "completions"])
+def test_the_context_that_a_server_reports_limits_max_tokens(serve, engine):
+    server = serve(models("m", owned_by="vllm", max_model_len=4096))
+    template = {"chat_template": GLM_TEMPLATE} if engine == "completions" else {}
+    (found,) = discover(server, engine=engine, **template)
+
+    assert found.options.settings().context == 4096
+    assert found.notes[0].endswith("context 4096")
+    (given,) = discover(serve(models("m", max_model_len=4096)), context="100", engine="chat")
+    assert given.options.settings().context == 100
 
 
 def test_llama_server_reports_its_template(serve):

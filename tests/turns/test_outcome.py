@@ -188,7 +188,8 @@ async def test_a_turn_read_in_two_processes_has_one_outcome(open_registry):
 async def test_a_turn_that_was_taken_over_has_one_outcome_by_the_process_that_took_over(open_registry):
     dying, outcomes, living = ContinuingEngine(SCRIPT), Outcomes(), Outcomes()
     dying.pause_after(5)
-    here, there = open_registry(dying, [outcomes]), open_registry(ContinuingEngine(SCRIPT), [living])
+    taking_over = ContinuingEngine(SCRIPT)
+    here, there = open_registry(dying, [outcomes]), open_registry(taking_over, [living])
     turn = await start(here)
     await until(lambda: turn.log.published == 5)
     die(here)
@@ -199,6 +200,7 @@ async def test_a_turn_that_was_taken_over_has_one_outcome_by_the_process_that_to
     assert outcomes == []
     assert (outcome.finish_reason, outcome.usage) == ("stop", TokenUsage(7, 27))
     assert (outcome.first_token_seconds, outcome.cancelled_by) == (None, None)
+    assert taking_over.asked[0].prompt_ids == tuple(range(7))  # as the first process read
 
 
 @shared

@@ -1,13 +1,17 @@
 import json
 
+import msgspec
 import pytest
 
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
 from headrace.engines.protocols.completions import CompletionReader
 from headrace.engines.protocols.error_mapping import Upstream
-from headrace.events import Text
+from headrace.events import Progress, Text
+from headrace.formats import FORMATS
 from headrace.wire import decode_request
+
+REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
 
 
 def texts(*pieces):
@@ -20,9 +24,20 @@ def test_invalid_utf_8_is_dropped_and_its_tokens_count_with_the_next_text():
     assert texts("北", "\ufffd", "\ufffd京") == [Text("北", 1), Text("京", 2)]
 
 
+@pytest.mark.parametrize("ignores", [True, False])
+def test_tokens_that_end_an_answer_are_no_text_if_the_request_ignores_them(ignores):
+    target = Completions(DIALECTS["vllm"], Upstream("test"), format=FORMATS["glm-4.6"])
+    request = msgspec.structs.replace(REQUEST, extra={"ignore_eos": ignores})
+    reader = target.reader(Generation("P", request))
+    pieces = ["Hello!", "<|user|>", "\n", " Hello!<|observation|>", "<|user|>"]
+    chunks = [json.dumps({"choices": [{"index": 0, "text": piece}]}).encode() for piece in pieces]
+    text = "".join(event.text for chunk in chunks for event in reader.feed(chunk))
+
+    assert text == ("Hello!\n Hello!" if ignores else "".join(pieces))
+
+
 # --- going on with an answer ----------------------------------------------------------------------
 
-REQUEST = decode_request(b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
 PREFIX = (Text("Hel", 1, (5,)), Text("\U0001f99c", 3), Text("lo", 2, (6, 7)))
 
 
@@ -50,6 +65,44 @@ def test_a_prompt_without_token_ids_is_one_string():
 
 def test_token_ids_are_requested_only_if_needed():
     assert prompt("llama.cpp", (), needs_token_ids=False) == ("P", False)
+
+
+def chunk(text, ids, prompt_ids=None):
+    return json.dumps(
+        {"choices": [{"index": 0, "text": text, "token_ids": ids, "prompt_token_ids": prompt_ids}]}
+    )
+
+
+GENERATED = [("a", [10]), ("", [11]), ("", [12]), ("\U0001f99c", [13]), ("bc", [14, 15]), ("d", [16])]
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+@pytest.mark.parametrize("cut", range(1, len(GENERATED) + 1))
+def test_an_answer_of_vllm_or_sglang_is_continued_by_one_list_of_token_ids(dialect, cut):
+    target = Completions(DIALECTS[dialect], Upstream("test"))
+    reader = target.reader(Generation("P", REQUEST, needs_token_ids=True))
+    chunks = [chunk(text, ids, None if number else [1, 2, 3]) for number, (text, ids) in enumerate(GENERATED)]
+    progress, *texts = [event for each in chunks[:cut] for event in reader.feed(each.encode())]
+    assert progress == Progress(3, 3, (1, 2, 3))
+
+    continued = Generation("P", REQUEST, tuple(texts), True, prompt_ids=progress.ids)
+    sent = json.loads(target.encode(continued))
+    complete = {1: [10], 2: [10], 3: [10], 4: [10, 11, 12, 13], 5: [10, 11, 12, 13, 14, 15]}
+    assert sent["prompt"] == [1, 2, 3, *complete.get(cut, [10, 11, 12, 13, 14, 15, 16])]
+    assert "verbose" not in sent
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+def test_an_answer_is_continued_by_its_text_if_it_has_stop_strings_or_an_id_is_unknown(dialect):
+    target = Completions(DIALECTS[dialect], Upstream("test"))
+    stopped = msgspec.structs.replace(REQUEST, stop=["x"])
+    reader = target.reader(Generation("P", stopped, needs_token_ids=True))
+    progress, text = reader.feed(chunk("a", [10], [1, 2]).encode())
+
+    assert (progress, text) == (Progress(2, 2), Text("a", 1))
+    for ids, prefix in [((), (Text("a", 1, (10,)),)), ((1, 2), (Text("a", 1, (10,)), Text("b", 1)))]:
+        continued = Generation("P", REQUEST, prefix, True, prompt_ids=ids)
+        assert json.loads(target.encode(continued))["prompt"] == "P" + "".join(text.text for text in prefix)
 
 
 @pytest.mark.parametrize("counted", ["timings", "verbose"])

@@ -109,10 +109,13 @@ def test_calls_have_gapless_indexes_and_one_name(case):
 
 
 @every_case
-def test_without_tool_stream_a_call_is_one_delta(case):
-    expected = json.loads((case / "answer.json").read_text()).get("calls", [])
+def test_without_tool_stream_a_call_is_one_delta_and_one_that_is_cut_off_is_none(case):
+    expected = json.loads((case / "answer.json").read_text())
+    calls = [call["arguments"].replace('": "', '":"') for call in expected.get("calls", [])]  # compact
+    if expected["finish_reason"] in ("length", "network_error"):
+        calls = [arguments for arguments in calls if arguments.endswith("}")]
     chunks = answer(case, tool_stream=False)
     deltas = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
     arguments = [delta["function"]["arguments"] for delta in deltas if delta["function"]["arguments"]]
 
-    assert arguments == [call["arguments"] for call in expected]
+    assert arguments == calls

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from grammars import VALIDATOR, accepts, after_thinking, generation, object_of, schema_grammar, text_of, tool
-from headrace.engines.protocols.grammar import answer_grammar, check_structure
+from headrace.engines.protocols.grammar import answer_grammar
+from headrace.engines.protocols.structure import Structure
 from headrace.errors import RequestError
 from headrace.formats import FORMATS, Format, Syntax
 from headrace.wire import decode_request
@@ -117,5 +118,5 @@ def test_an_invalid_schema_is_rejected_before_the_engine_is_asked():
             msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": "a"}], **fields})
         )
         with pytest.raises(RequestError, match=re.escape(where)) as caught:
-            check_structure(request, FORMATS["glm-4.6"])
+            Structure(request, FORMATS["glm-4.6"])
         assert caught.value.code == "1214"

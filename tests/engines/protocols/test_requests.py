@@ -14,8 +14,7 @@ from headrace.engines.protocols.dialects import (
     detect_dialect,
 )
 from headrace.errors import RequestError
-from headrace.models.settings import CompletionsSettings, UpstreamSettings
-from headrace.options import options_of
+from headrace.models.settings import UpstreamSettings
 from headrace.wire.sampling import SAMPLING_FIELDS
 
 JSON = {"response_format": {"type": "json_object"}}
@@ -31,14 +30,6 @@ def completion(dialect, prompt="", **fields):
 
 def test_every_dialect_has_a_name_that_the_options_accept():
     assert get_type_hints(UpstreamSettings)["dialect"] == DialectName
-
-
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
-def test_the_help_has_the_default_max_tokens_of_each_dialect_that_has_one(dialect):
-    shown = options_of(CompletionsSettings)["default_max_tokens"].default
-
-    has_default = dialect.max_tokens not in (None, -1)
-    assert (f"{dialect.name} {dialect.max_tokens}," in shown) == has_default
 
 
 @pytest.mark.parametrize("field", ["name", "thinking", "forwarded", "abort"])
@@ -207,20 +198,6 @@ def test_llama_cpp_counts_tokens_where_a_chunk_may_have_several(stops, expected)
     assert completion("llama.cpp", "P", stop=stops).get("timings_per_token") is expected
 
 
-@pytest.mark.parametrize(
-    ("dialect", "max_tokens"), [("vllm", None), ("llama.cpp", -1), ("sglang", 4096), ("zai", 4096)]
-)
-def test_raw_text_has_a_max_tokens_beyond_the_servers_default(dialect, max_tokens):
-    assert completion(dialect)["max_tokens"] == max_tokens
-    assert completion(dialect, max_tokens=7)["max_tokens"] == 7
-
-
-def test_the_default_of_max_tokens_can_be_configured():
-    body = protocol("completions", "sglang", max_tokens=99).encode(ask())
-
-    assert json.loads(body)["max_tokens"] == 99
-
-
 @pytest.mark.parametrize("seed", [0, 7, -5, 2**63 - 1])
 def test_a_seed_has_at_most_the_dialects_bits(seed):
     assert 0 <= completion("llama.cpp", seed=seed)["seed"] < 2**32
@@ -235,9 +212,8 @@ def test_stops_are_a_list():
 @pytest.mark.parametrize(
     ("dialect", "fields", "expected"),
     [
-        ("vllm", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
-        ("sglang", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
-        ("vllm", JSON, "thinking"),
+        ("zai", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
+        ("llama.cpp", JSON, "thinking"),
         ("zai", {**JSON, "thinking": {"type": "disabled"}}, "response_format"),
         ("llama.cpp", {"tool_choice": "required", "tools": TOOLS}, "tool_choice"),
     ],
@@ -249,10 +225,7 @@ def test_a_structure_that_raw_text_cannot_be_constrained_to_is_rejected(dialect,
     assert caught.value.code == "1212"
 
 
-def test_without_thinking_a_server_can_constrain_raw_text_to_json():
-    body = completion("vllm", **JSON, thinking={"type": "disabled"})
-
-    assert body["response_format"] == {"type": "json_object"}
+def test_without_thinking_llama_server_can_constrain_raw_text_to_json():
     assert completion("llama.cpp", **JSON, thinking={"type": "disabled"})["json_schema"] == {"type": "object"}
 
 

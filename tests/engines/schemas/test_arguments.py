@@ -3,7 +3,7 @@
 import pytest
 
 from grammars import accepts, call_grammar, generation, glm_call, object_of, read_arguments, tool
-from headrace.engines.protocols.grammar import check_structure
+from headrace.engines.protocols.structure import Structure
 from headrace.errors import RequestError
 from headrace.formats import FORMATS
 
@@ -124,10 +124,10 @@ def test_strict_parameters_are_enforced_exactly_or_rejected():
     odd = object_of(x={"type": "string", "pattern": "^a"})
     request = generation(tools=[tool(odd)], tool_choice="required").request
 
-    assert check_structure(request, FORMATS["glm-4.6"]) == (
+    assert Structure(request, FORMATS["glm-4.6"]).unenforced == (
         "tools[0].function.parameters.properties.x.pattern",
     )
-    assert check_structure(request, FORMATS["qwen3"]) == ()
+    assert Structure(request, FORMATS["qwen3"]).unenforced == ()
     with pytest.raises(RequestError, match=r"properties\.x\.pattern cannot be enforced") as caught:
         call_grammar(odd, strict=True)
     assert caught.value.code == "1212"

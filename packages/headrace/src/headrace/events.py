@@ -46,10 +46,14 @@ class Text(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
-    """Prompt processing: `processed` of `total` prompt tokens are done. Not part of the answer."""
+    """Prompt processing: `processed` of `total` prompt tokens are done. Not part of the answer.
+
+    `ids` holds the token ids of the prompt if a continuation needs them; see `Generation.prompt_ids`.
+    """
 
     processed: int
     total: int
+    ids: tuple[int, ...] = ()
 
 
 class Reasoning(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):

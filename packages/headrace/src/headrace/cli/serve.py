@@ -98,6 +98,8 @@ def _banner(
     for model, of_model, _ in loaded:
         names = [name for name in model.names if registry.find(name) is model]
         lines.append(f"  models    {_listed(names)}{_runner(of_model)}")
+        if model.resources:
+            lines.append(f"  llama     {model.resources}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
         if model.template is not None and model.template.left_out:

@@ -35,6 +35,7 @@ class Generation(msgspec.Struct, frozen=True):
         needs_token_ids: report token ids where possible, because the answer may have to be continued:
             text alone may be tokenised differently within a word.
         owner: id of the caller's API key; a queue serves owners in turn.
+        prompt_ids: the token ids of the prompt of an answer to be continued; () if unknown.
     """
 
     prompt: str
@@ -42,6 +43,7 @@ class Generation(msgspec.Struct, frozen=True):
     prefix: tuple[Text, ...] = ()
     needs_token_ids: bool = False
     owner: str = ""
+    prompt_ids: tuple[int, ...] = ()
 
 
 class Listener(Protocol):

@@ -31,7 +31,9 @@ from headrace.engines.protocols.base import Reader
 from headrace.engines.protocols.completions import Completions
 from headrace.engines.protocols.dialects import DIALECTS
 from headrace.engines.protocols.error_mapping import Upstream
-from headrace.engines.protocols.grammar import answer_grammar, is_structured
+from headrace.engines.protocols.grammar import answer_grammar
+from headrace.engines.protocols.structure import is_structured
+from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.engines.schemas.validator import GrammarValidator
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
@@ -53,8 +55,8 @@ class LlamaEngine:
         path: the GGUF file.
         format: the model's format, for `tool_choice` and `response_format`; "" if unknown.
         slots: the number of concurrent generations; others are queued.
-        context: tokens of prompt and answer together, per slot; 0 for the model's own length.
-        threads: compute threads; 1 is best for the embedded model, the number of physical cores for others.
+        context: tokens of prompt and answer together, per slot; at most, and 0 for, the model's own length.
+        threads: compute threads.
         gpu_layers: layers to offload to a GPU, if llama.cpp was built for one; -1 for as many as fit.
         max_tokens: the default for requests that set none; None for the rest of the context.
         max_waiting: requests that may wait for a slot.
@@ -89,7 +91,8 @@ class LlamaEngine:
         self._is_waking = False
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         self._socket = Path(self._socket_directory.name, "llama.sock")
-        self.context = context or self._trained_context()
+        trained = self._trained_context()
+        self.context = min(context or trained, trained)  # llama.cpp reduces it without a word
         """Tokens of prompt and answer together, per slot."""
         params: dict[str, Any] = {
             "n_parallel": slots,
@@ -109,7 +112,8 @@ class LlamaEngine:
         self._protocol = Completions(
             DIALECTS["llama.cpp"],
             Upstream("llama.cpp"),
-            max_tokens=max_tokens,
+            limits=TokenLimits(DIALECTS["llama.cpp"], max_tokens),
+            format=self._format,
             prompt_encoder=PromptEncoder(bracket_tokens(self._server), self.special_tokens),
             vocabulary=_length(self.metadata.get("tokenizer.ggml.tokens", 0)),
             structure=self._structure,

@@ -18,7 +18,7 @@ from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra
 from headrace.prompts.escaping import BRACKETS
 
-__all__ = ["BATCHES", "Server", "bracket_tokens", "choose_batch", "load"]
+__all__ = ["BATCHES", "Server", "bracket_tokens", "choose_batch", "load", "physical_cores"]
 
 BATCHES: Final = (64, 128, 256, 512)
 """Sizes in tokens. With 32, the embedded model takes 2.5 times as long per token as with 64."""
@@ -51,6 +51,17 @@ def choose_batch(seconds: Callable[[int], float]) -> int:
             break
         chosen, shorter = batch, longer
     return chosen
+
+
+def physical_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int:
+    """Count the physical cores that this process may use; a second thread on one is slower than none."""
+    if not hasattr(os, "sched_getaffinity"):  # macOS, Windows
+        return os.cpu_count() or 1
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = cpus / f"cpu{cpu}" / "topology" / "thread_siblings_list"
+        cores.add(siblings.read_text() if siblings.exists() else str(cpu))
+    return len(cores)
 
 
 def _repeated(seconds: Callable[[int], float], tokens: int) -> float:

@@ -69,14 +69,27 @@ class UpstreamEngine:
         Raises:
             RequestError: the protocol cannot express the request.
         """
+        run = _UpstreamRun(self, self._transport.upstream, self._protocol.reader(generation), listener)
+        self._post(generation, run)
+        run.post_within_limits = partial(self._post_within_limits, generation, run)
+        self.running += 1
+        return run
+
+    def _post(self, generation: Generation, run: "_UpstreamRun") -> None:
         id = uuid4().hex
         body = self._protocol.encode(generation, id)
-        run = _UpstreamRun(self, self._transport.upstream, self._protocol.reader(generation), listener)
         request = run.request = self._transport.post(self._protocol.path, body, run)
         if endpoint := self._protocol.dialect.abort:
             run.abort = partial(_Abort, self._transport, endpoint, id, request)
-        self.running += 1
-        return run
+
+    def _post_within_limits(self, generation: Generation, run: "_UpstreamRun", refusal: str) -> bool:
+        """Repeat a request if the server refused it because of its `max_tokens`; return whether it did."""
+        fitting = self._protocol.limits.fitting(refusal, self._protocol.max_tokens(generation))
+        if fitting is None:
+            return False
+        request = msgspec.structs.replace(generation.request, max_tokens=fitting)
+        self._post(msgspec.structs.replace(generation, request=request), run)
+        return True
 
     async def check(self) -> None:
         """Return if the server responds at all.
@@ -105,6 +118,8 @@ class _UpstreamRun:
     request: Run | None = None
     abort: Callable[[], object] | None = None
     """Stops the request as a server needs it that ignores a disconnect."""
+    post_within_limits: Callable[[str], bool] | None = None
+    """Sends the request once more, given the refusal, if its `max_tokens` was too large."""
 
     def __init__(
         self, engine: UpstreamEngine, upstream: Upstream, reader: Reader, listener: Listener
@@ -181,12 +196,15 @@ class _UpstreamRun:
         if state is _State.STREAM and (error is None or self._reader.is_ending):
             self._finish_stream()
         elif state is _State.WHOLE and error is None:
+            if self._post_again():
+                return
             self._read_whole()
         elif state in (_State.HEAD, _State.STREAM, _State.WHOLE):
             self._error = error
         self._engine.running -= 1
         # The request refers to this listener, and so does the error's traceback.
         reason, self._error, self.request, self.abort = self._error, None, None, None
+        self.post_within_limits = None
         if reason is not None and reason.public != reason.message:
             _LOGGER.warning("%s", self._upstream.without_key(reason.message))
         self._listener.on_end(reason)
@@ -237,6 +255,18 @@ class _UpstreamRun:
             self._error = EngineError(f"the model's server sent an answer of more than {_MAX_WHOLE} bytes")
         if self._error is not None:
             self.stop()
+
+    def _post_again(self) -> bool:
+        post, self.post_within_limits = self.post_within_limits, None
+        if (
+            post is None
+            or self._head.status not in (400, 422)
+            or not post(self._whole.decode("utf-8", "replace"))
+        ):
+            return False
+        self._state = _State.HEAD
+        self._whole.clear()
+        return True
 
     def _read_whole(self) -> None:
         """Read a response that is not a stream: an error, or everything at once."""

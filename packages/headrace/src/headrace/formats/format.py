@@ -177,7 +177,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Syntax(msgspec.Struct, frozen=True, kw_only=True):
-    """How to write a call, as templates of llguidance's notation, for constrained decoding.
+    """How to write a call in constrained decoding: templates of delimiters, quoted text and placeholders.
 
     Args:
         call: the complete call, with `{name}` and `{arguments}`; "" if calls cannot be constrained.

@@ -69,7 +69,7 @@ _QWEN3: Final = Format(
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
     leading_text=LINE_ENDS,
     syntax=Syntax(
-        call=r'<tool_call> "\n{{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}}\n" </tool_call>'
+        call=r'<tool_call> "\n{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}\n" </tool_call>'
     ),
 )
 _QWEN3_THINKING: Final = replace(

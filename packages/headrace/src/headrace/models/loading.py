@@ -12,6 +12,7 @@ from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.engines.protocols.error_mapping import Upstream
+from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
@@ -36,6 +37,7 @@ __all__ = ["load_model", "read_key"]
 
 # On input unlike its training data, so small a model may repeat itself until its context is full.
 _EMBEDDED_MAX_TOKENS: Final = 1024
+_EMBEDDED_THREADS: Final = 1  # more only wait for each other
 
 
 def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str] = os.environ) -> Model:
@@ -79,6 +81,7 @@ def read_key(variable: str, environment: Mapping[str, str]) -> str:
 
 def _llama(name: str, settings: LlamaSettings) -> Model:
     from headrace.engines.llama import LlamaEngine
+    from headrace.engines.llama_loading import physical_cores
 
     path = settings.path or _embedded_path()
     if settings.chat_template:
@@ -90,18 +93,22 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
             source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
         template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
     format = _format(settings, source.texts, path.stem)
+    threads = settings.threads or (physical_cores() if settings.path else _EMBEDDED_THREADS)
     engine = LlamaEngine(
         path,
         format=format.name,
         slots=settings.slots,
         context=settings.context,
-        threads=settings.threads,
+        threads=threads,
         gpu_layers=settings.gpu_layers,
         max_tokens=None if settings.path else _EMBEDDED_MAX_TOKENS,
         max_waiting=settings.max_waiting,
         max_waiting_per_key=settings.max_waiting_per_key,
     )
     limited = TimeoutEngine(engine, _timeouts(settings))
+    resources = f"{settings.slots} slots of {engine.context} tokens, threads: {threads}"
+    if engine.context < settings.context:
+        resources += f"; context {settings.context} is more than the model was trained with"
     return Model(
         _names(name, settings),
         limited,
@@ -111,6 +118,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         settings.thinking_fallback,
         enforces_schemas=True,
         special_tokens=frozenset(engine.special_tokens),
+        resources=resources,
     )
 
 
@@ -127,23 +135,26 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             dialect,
             upstream,
             model=settings.upstream_model or name,
-            max_tokens=settings.default_max_tokens,
+            limits=TokenLimits(dialect, settings.default_max_tokens, settings.context),
+            format=format,
         )
 
     balancer = _load_balancer(settings, protocol, environment)
     fallback = settings.thinking_fallback
-    return Model(_names(name, settings), balancer, format, template, thinking_fallback=fallback)
+    return Model(_names(name, settings), balancer, format, template, settings.context, fallback)
 
 
 def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
     format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
+    dialect = DIALECTS[settings.dialect]
 
     def protocol(upstream: Upstream) -> Protocol:
         model = settings.upstream_model or name
-        return Chat(DIALECTS[settings.dialect], upstream, model=model, format=format)
+        limits = TokenLimits(dialect, context=settings.context)
+        return Chat(dialect, upstream, model=model, format=format, limits=limits)
 
     balancer = _load_balancer(settings, protocol, environment)
-    return Model(_names(name, settings), balancer, format, None)
+    return Model(_names(name, settings), balancer, format, None, settings.context)
 
 
 def _recorded(name: str, settings: RecordedSettings) -> Model:

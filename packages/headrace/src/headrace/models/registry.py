@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from headrace.engines import Engine, Generation
-from headrace.engines.protocols.grammar import check_structure
+from headrace.engines.protocols.structure import Structure, is_structured
 from headrace.errors import RequestError
 from headrace.formats import Format, State
 from headrace.models.names import ANY_NAME
@@ -32,6 +32,7 @@ class Model(msgspec.Struct, frozen=True):
         thinking_fallback: what to do if a request disables a thinking that the template cannot disable.
         enforces_schemas: whether the engine enforces JSON Schemas by a grammar of ours.
         special_tokens: names of special tokens that the engine would recognize in the texts of users.
+        resources: what the engine uses in this process, for the operator; "" for nothing.
     """
 
     names: Sequence[str]
@@ -42,6 +43,7 @@ class Model(msgspec.Struct, frozen=True):
     thinking_fallback: Literal["reject", "low"] = "reject"
     enforces_schemas: bool = False
     special_tokens: frozenset[str] = frozenset()
+    resources: str = ""
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -75,7 +77,9 @@ class Model(msgspec.Struct, frozen=True):
         Raises:
             RequestError: 1214, a schema is invalid; 1212, it cannot be enforced.
         """
-        return check_structure(request, self.format) if self.enforces_schemas else ()
+        if not self.enforces_schemas or not is_structured(request):
+            return ()
+        return Structure(request, self.format).unenforced
 
     def parser(self, generation: Generation) -> OutputParser:
         """Create a parser for the output of a generation."""

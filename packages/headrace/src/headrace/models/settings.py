@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from headrace.engines.protocols import DIALECTS, DialectName
+from headrace.engines.protocols import DialectName
 from headrace.formats import FORMATS
 from headrace.options import Seconds, describe, unit
 
@@ -25,9 +25,6 @@ __all__ = [
 ]
 
 _INT32: Final = 2**31 - 1  # llama.cpp's integer type
-_DEFAULT_MAX_TOKENS: Final = ", ".join(
-    f"{name} {dialect.max_tokens}" for name, dialect in DIALECTS.items() if (dialect.max_tokens or 0) > 0
-)
 
 
 class ModelSettings(
@@ -93,6 +90,17 @@ _ThinkingFallback = Annotated[
 ]
 
 
+_Context = Annotated[
+    int,
+    unit("TOKENS", least=0),
+    describe(
+        "context size, prompt and answer together: of each slot, or of the model on its server (limits"
+        " max_tokens)",
+        default="the size that the model was trained with, or that the server reports",
+    ),
+]
+
+
 class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
     """A model that llama.cpp runs in the server process."""
 
@@ -108,22 +116,15 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
         unit("N", least=1, most=256),  # llama.cpp's limit of sequences
         describe("number of concurrent generations, 1 to 256; further requests wait for a free slot"),
     ] = 4
-    context: Annotated[
-        int,
-        unit("TOKENS", least=0),
-        describe(
-            "context size of each slot: prompt and answer together; 0 means the size that the model was"
-            " trained with"
-        ),
-    ] = 0
+    context: _Context = 0
     threads: Annotated[
         int,
-        unit("N", least=1, most=512),  # llama.cpp's limit of threads
+        unit("N", least=0, most=512),  # llama.cpp's limit of threads
         describe(
-            "number of CPU threads, 1 to 512; the embedded model is fastest with 1, other models with one per"
-            " physical core"
+            "number of CPU threads, up to 512; 0 chooses what is fastest: one for the embedded model, one per"
+            " physical core for others"
         ),
-    ] = 1
+    ] = 0
     gpu_layers: Annotated[
         int,
         unit("N", least=-1, most=_INT32),
@@ -183,6 +184,7 @@ class UpstreamSettings(ModelSettings, frozen=True):
             default="those of the system, or of SSL_CERT_FILE",
         ),
     ] = None
+    context: _Context = 0
     dialect: Annotated[
         DialectName,
         describe(
@@ -211,7 +213,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
         describe(
             "max_tokens of requests that do not set it",
             "TOKENS",
-            default=f"by dialect: {_DEFAULT_MAX_TOKENS}, others the rest of the context",
+            default="the rest of the context; 4096 if it is unknown and the server has no value for that",
         ),
     ] = None
 

@@ -1,4 +1,8 @@
-"""Buffers each call until it is complete, for requests with `tool_stream` off."""
+"""Buffers each call until it is complete, for requests with `tool_stream` off.
+
+A call that is cut off is never emitted: half a call in one delta looks like a complete one, and the finish
+reason tells that the answer was cut off.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -32,10 +36,6 @@ class CallBuffer:
                 case _:
                     ready.append(event)
         return ready
-
-    def finish(self) -> list[Event]:
-        """Return the call that was cut off, if any."""
-        return self._release()
 
     def _release(self) -> list[Event]:
         if self._start is None:

@@ -109,8 +109,7 @@ class OutputParser:
         if self._state is State.START and self._space:
             self._go(_TEXT_FOLLOWS, on_text=True)
         self._calls.release_unparsed()
-        events = self.feed("")
-        return events if self._call_buffer is None else events + self._call_buffer.finish()
+        return self.feed("")
 
     def _scan(self, text: str, *, at_end: bool) -> None:
         position = 0

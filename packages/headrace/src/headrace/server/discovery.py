@@ -27,6 +27,7 @@ class _ListedModel(msgspec.Struct):
     id: str
     owned_by: str | None = None
     root: str | None = None
+    max_model_len: int | None = None
 
 
 class _ModelList(msgspec.Struct):
@@ -138,6 +139,9 @@ def _complete(
     dialect = detect_dialect(model.owned_by or "", server.host)
     detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
     notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
+    if model.max_model_len:
+        detected["context"] = model.max_model_len
+        notes[0] += f", context {model.max_model_len}"
     if engine == "completions":
         detected |= {"chat_template": template, "format": format}
         if server.props.eos_token:
@@ -167,7 +171,10 @@ def _engine(given: str, template: str, format: str) -> tuple[str, str]:
         )
     if not format:
         return "chat", "unknown model family, so the server parses the output; with --format, Headrace does"
-    return "completions", "Headrace renders the prompt and parses the output"
+    return (
+        "completions",
+        "Headrace renders the prompt and parses the output; with --engine chat, the server does both",
+    )
 
 
 def _template(given: str, model: _ListedModel, server: ServerInfo) -> tuple[str, str]:

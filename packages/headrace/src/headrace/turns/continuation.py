@@ -42,8 +42,9 @@ def start_durably(
     generation = msgspec.structs.replace(generation, request=request, needs_token_ids=needs_token_ids)
     if not position:
         return plan.engine.start(generation, listener)
-    prompt_tokens = log.progress.total if log.progress else 0
-    return start_continuation(plan.engine, generation, log.events, prompt_tokens, listener)
+    prompt = log.progress or Progress(0, 0)
+    generation = msgspec.structs.replace(generation, prompt_ids=prompt.ids)
+    return start_continuation(plan.engine, generation, log.events, prompt.total, listener)
 
 
 def start_continuation(

@@ -4,6 +4,7 @@ from typing import Protocol as TypingProtocol
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.dialects import Dialect
+from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.events import Event
 
 __all__ = ["Protocol", "Reader"]
@@ -43,6 +44,7 @@ class Protocol(TypingProtocol):
     """A kind of API for generations."""
 
     dialect: Dialect
+    limits: TokenLimits
 
     @property
     def path(self) -> str:
@@ -64,6 +66,10 @@ class Protocol(TypingProtocol):
         Raises:
             RequestError: 1212, the protocol or the dialect does not support a field of the request.
         """
+        ...
+
+    def max_tokens(self, generation: Generation) -> int | None:
+        """Return the limit of tokens that the request body has; None if it has none."""
         ...
 
     def reader(self, generation: Generation) -> Reader:

@@ -12,9 +12,17 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.chunk_fields import CUT_OFF, Ending, check_text, undecodable
+from headrace.engines.protocols.chunk_fields import (
+    CUT_OFF,
+    MAX_TOKENS,
+    REPLACEMENT,
+    Ending,
+    check_text,
+    undecodable,
+)
 from headrace.engines.protocols.dialects import Dialect, response_format_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
+from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.errors import DecodeError, EngineError, RequestError
 from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.formats import Format, State, Transition
@@ -47,16 +55,24 @@ class Chat:
         upstream: the server, for messages.
         model: the server's name for the model.
         format: of the markup that the server leaves in the content.
+        limits: of the server's tokens; None for those of the dialect.
     """
 
     path: Final = "chat/completions"
     continues: Final = False
 
     def __init__(
-        self, dialect: Dialect, upstream: Upstream, *, model: str, format: Format = UPSTREAM_PARSED
+        self,
+        dialect: Dialect,
+        upstream: Upstream,
+        *,
+        model: str,
+        format: Format = UPSTREAM_PARSED,
+        limits: TokenLimits | None = None,
     ) -> None:
         self._format = format
         self.dialect = dialect
+        self.limits = limits or TokenLimits(dialect)
         self._upstream = upstream
         self._model = model
 
@@ -71,6 +87,8 @@ class Chat:
             **sampling_fields(request, self.dialect),
             **_thinking_fields(request, self.dialect),
         }
+        if (max_tokens := self.max_tokens(generation)) is not None:
+            body["max_tokens"] = max_tokens
         if request.raw_tools:
             body["tools"] = request.raw_tools
             if request.tool_choice != "auto":
@@ -82,6 +100,10 @@ class Chat:
         if request.response_format.type != "text":
             body["response_format"] = response_format_field(request)
         return msgspec.json.encode(body)
+
+    def max_tokens(self, generation: Generation) -> int | None:
+        wanted = self.limits.wanted(generation.request.max_tokens)
+        return None if wanted is None else self.limits.accepted(wanted)
 
     def reader(self, generation: Generation) -> "ChatReader":
         request = generation.request
@@ -98,6 +120,7 @@ class Chat:
             CallAssembler(schemas),
             None if request.tool_stream else CallBuffer(),
             truncated_call_reason="stop" if request.stop else "network_error",
+            limit=(self.max_tokens(generation) or MAX_TOKENS) if self.dialect.fills_context else 0,
         )
 
 
@@ -182,6 +205,7 @@ class ChatReader:
         call_buffer: buffers those until they are complete; None emits them incrementally.
         truncated_call_reason: the finish reason of an answer that ends within a call: either the caller's
             `stop` cut it off, or the server lost its end.
+        limit: tokens below which an answer that is cut off has filled the context; 0 if that is unknown.
     """
 
     def __init__(
@@ -192,6 +216,7 @@ class ChatReader:
         call_buffer: CallBuffer | None,
         *,
         truncated_call_reason: str,
+        limit: int,
     ) -> None:
         self.is_finished = False
         self._upstream = upstream
@@ -199,10 +224,12 @@ class ChatReader:
         self._new_parser = new_parser
         self._parser: OutputParser | None = None
         self._is_parsing = True
+        self._last_parsed: type[Reasoning | Content] | None = None
         self._was_thinking = False  # in the last delta's content
         self._calls = calls
         self._call_buffer = call_buffer
         self._truncated_call_reason = truncated_call_reason
+        self._limit = limit
 
     @property
     def is_ending(self) -> bool:
@@ -236,8 +263,6 @@ class ChatReader:
         is_cut_off = self._ending.reason in CUT_OFF
         events = self._end_parsing(stopped=not is_cut_off)
         events += self._buffered(self._calls.finish(self._ending.reason if is_cut_off else "stop"))
-        if self._call_buffer is not None:
-            events += self._call_buffer.finish()
         events.append(self._ending.finish(self._reason()))
         self.is_finished = True
         return events
@@ -260,7 +285,7 @@ class ChatReader:
         # Some servers send both; a variant's `reasoning` has been copied.
         reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
         if reasoning:
-            events += [*self._end_parsing(), Reasoning(text_of(reasoning))]
+            events += [*self._end_parsing(), *self._parsed(Reasoning, text_of(reasoning))]
         content = delta.content or delta.refusal
         if content:
             events += self._content(content if type(content) is str else text_of(content))
@@ -286,19 +311,38 @@ class ChatReader:
 
     def _content(self, text: str) -> list[Event]:
         if not self._is_parsing:
-            return [Content(text)]
+            return self._parsed(Content, text)
         parser = self._parser = self._parser or self._new_parser()
         self._was_thinking = parser.is_reasoning
-        events = parser.feed(text)
+        events = self._cleaned(parser.feed(text))
         self._was_thinking |= parser.is_reasoning
         return events
+
+    def _parsed(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
+        """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""
+        text = text.replace(REPLACEMENT, "")
+        if kind is not self._last_parsed:
+            text = text.lstrip("\n")
+        if not text:
+            return []
+        self._last_parsed = kind
+        return [kind(text)]
 
     def _end_parsing(self, *, stopped: bool = False) -> list[Event]:
         """Return what the parser held back: it precedes everything else."""
         if not self._is_parsing:
             return []
         self._is_parsing = self._was_thinking = False
-        return self._parser.finish(stopped=stopped) if self._parser else []
+        return self._cleaned(self._parser.finish(stopped=stopped)) if self._parser else []
+
+    def _cleaned(self, events: Sequence[Event]) -> list[Event]:
+        return [
+            cleaned
+            for event in events
+            for cleaned in (
+                self._parsed(type(event), event.text) if isinstance(event, Reasoning | Content) else (event,)
+            )
+        ]
 
     def _buffered(self, events: Sequence[CallEvent]) -> Sequence[Event]:
         if any(isinstance(event, ToolCallStart) and not event.name for event in events):
@@ -308,7 +352,9 @@ class ChatReader:
 
     def _reason(self) -> str:
         """Return the finish reason; the calls themselves show whether it is `tool_calls`."""
-        reason = self._ending.reason
+        reason, usage = self._ending.reason, self._ending.usage
+        if reason == "length" and usage and usage.completion < self._limit:
+            return "model_context_window_exceeded"
         if reason in CUT_OFF:
             return reason
         if self._calls.is_truncated:

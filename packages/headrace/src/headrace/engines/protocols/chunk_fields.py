@@ -9,7 +9,16 @@ from headrace.errors import DecodeError, EngineError
 from headrace.events import Event, Finish, Progress, TokenUsage
 from headrace.wire.model import WireModel
 
-__all__ = ["CUT_OFF", "Ending", "check_text", "chunk_decoder", "count_tokens", "undecodable"]
+__all__ = [
+    "CUT_OFF",
+    "MAX_TOKENS",
+    "REPLACEMENT",
+    "Ending",
+    "check_text",
+    "chunk_decoder",
+    "count_tokens",
+    "undecodable",
+]
 
 _Chunk = TypeVar("_Chunk", bound=msgspec.Struct)
 
@@ -28,7 +37,11 @@ _REASONS: Final = {
 }
 """Finish reasons of servers, in lower case → finish reasons of Z.ai. Others are passed through."""
 
-_MAX_TOKENS: Final = 2**53
+MAX_TOKENS: Final = 2**53
+"""More than any answer has; exact in JSON."""
+
+REPLACEMENT: Final = "\ufffd"
+"""What servers write for invalid UTF-8, which a model can generate."""
 
 CUT_OFF: Final = frozenset({"length", "model_context_window_exceeded", "sensitive", "network_error"})
 """The finish reasons of an answer that may lack its end."""
@@ -60,7 +73,7 @@ def _number(value: Any, name: str) -> int:
     number = _field(value, name)
     if isinstance(number, str) and number.isdecimal():
         number = float(number)
-    return int(number) if isinstance(number, int | float) and 0 <= number < _MAX_TOKENS else 0
+    return int(number) if isinstance(number, int | float) and 0 <= number < MAX_TOKENS else 0
 
 
 def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:

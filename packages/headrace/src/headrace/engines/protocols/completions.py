@@ -4,24 +4,25 @@ vLLM, SGLang, llama-server and others have this API; llama.cpp in this process t
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from headrace.engines.base import Generation
-from headrace.engines.protocols.chunk_fields import Ending, chunk_decoder
-from headrace.engines.protocols.dialects import Dialect, sampling_fields, structure_field
+from headrace.engines.protocols.chunk_fields import REPLACEMENT, Ending, chunk_decoder
+from headrace.engines.protocols.dialects import Dialect, json_schema_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
+from headrace.engines.protocols.structural_tag import structural_tag
+from headrace.engines.protocols.structure import Structure, is_structured
+from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.errors import RequestError
 from headrace.events import Event, Progress, Text
+from headrace.formats import Format
 from headrace.prompts.escaping import PromptEncoder, unescape
 from headrace.sse import DONE
 from headrace.wire.request import ChatRequest
 
 __all__ = ["CompletionReader", "Completions"]
-
-# Servers replace invalid UTF-8, which a model can generate, by U+FFFD.
-_REPLACEMENT: Final = "\ufffd"
 
 
 class Completions:
@@ -31,7 +32,8 @@ class Completions:
         dialect: the server's.
         upstream: the server, for messages.
         model: the server's name for the model; "" omits the field.
-        max_tokens: the default for requests that set none; None for the dialect's.
+        limits: of the server's tokens; None for those of the dialect.
+        format: of the model's family, for constrained decoding; None if unknown.
         prompt_encoder: for a server whose tokens are known; keeps users' texts from becoming special tokens.
         vocabulary: number of the model's tokens, for `logit_bias`; 0 if unknown.
         structure: returns the fields for constrained decoding; None for those of the dialect.
@@ -46,7 +48,8 @@ class Completions:
         upstream: Upstream,
         *,
         model: str = "",
-        max_tokens: int | None = None,
+        limits: TokenLimits | None = None,
+        format: Format | None = None,
         prompt_encoder: PromptEncoder | None = None,
         vocabulary: int = 0,
         structure: Callable[[Generation], dict[str, Any]] | None = None,
@@ -54,10 +57,11 @@ class Completions:
         self.dialect = dialect
         self._upstream = upstream
         self._model = {"model": model} if model else {}
+        self._format = format
         self._prompt_encoder = prompt_encoder
         self._vocabulary = vocabulary
         self._structure = structure or self._dialects_structure
-        self._max_tokens = dialect.max_tokens if max_tokens is None else max_tokens
+        self.limits = limits or TokenLimits(dialect)
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
         return msgspec.json.encode({**self.fields(generation, id), "prompt": self.prompt(generation)})
@@ -73,8 +77,8 @@ class Completions:
         return {
             **self._model,
             "stream": True,
-            **({"verbose": True} if self._has_token_ids(generation) else {}),
-            "max_tokens": self._max_tokens,
+            **({"verbose": True} if self._reports_ids(generation, "mixed") else {}),
+            "max_tokens": self.max_tokens(generation),
             **dialect.fields,
             **dialect.id_field(id),
             **dialect.completions,
@@ -83,20 +87,40 @@ class Completions:
             **self._structure(generation),
         }
 
+    def max_tokens(self, generation: Generation) -> int:
+        wanted = self.limits.wanted(generation.request.max_tokens)
+        if wanted is not None:
+            return self.limits.accepted(wanted)
+        return self.limits.unlimited("".join([generation.prompt, *(text.text for text in generation.prefix)]))
+
     def reader(self, generation: Generation) -> "CompletionReader":
-        limit = self._max_tokens if generation.request.max_tokens is None else generation.request.max_tokens
-        limit = limit if limit and limit > 0 else None
-        return CompletionReader(self._upstream, limit, has_token_ids=self._has_token_ids(generation))
+        limit = self.max_tokens(generation)
+        is_limited = limit != self.dialect.unlimited
+        ignores_ends = generation.request.extra.get("ignore_eos")
+        return CompletionReader(
+            self._upstream,
+            limit if is_limited else None,
+            has_token_ids=self._has_token_ids(generation),
+            ignored=self._format.stop_tokens if ignores_ends and self._format else (),
+        )
 
     def _has_token_ids(self, generation: Generation) -> bool:
-        return generation.needs_token_ids and self.dialect.token_prompts
+        # With stop strings, vLLM's ids are those of text that it still withholds.
+        by_ids = self._reports_ids(generation, "ids") and not generation.request.stops
+        return by_ids or self._reports_ids(generation, "mixed")
+
+    def _reports_ids(self, generation: Generation, form: Literal["ids", "mixed"]) -> bool:
+        return generation.needs_token_ids and self.dialect.continues_by == form
 
     def prompt(self, generation: Generation) -> str | list[str | int]:
-        """Encode prompt and prefix; the prefix as token ids if the server accepts them."""
-        prompt, encoder = generation.prompt, self._prompt_encoder
+        """Encode prompt and prefix; the prefix as token ids if they are known and the server accepts them."""
+        prompt, encoder, prefix = generation.prompt, self._prompt_encoder, generation.prefix
+        form = self.dialect.continues_by
+        if form == "ids" and generation.prompt_ids and all(text.ids for text in prefix):
+            return [*generation.prompt_ids, *(id for text in prefix for id in text.ids)]
         parts: list[str | int] = [unescape(prompt)] if encoder is None else encoder.encode(prompt)
-        for text in generation.prefix:
-            parts += text.ids if text.ids and self.dialect.token_prompts else (text.text,)
+        for text in prefix:
+            parts += text.ids if text.ids and form == "mixed" else (text.text,)
         has_tokens = any(isinstance(part, int) for part in parts)
         return parts if has_tokens else "".join(map(str, parts))
 
@@ -108,16 +132,19 @@ class Completions:
 
     def _dialects_structure(self, generation: Generation) -> dict[str, Any]:
         """Return the fields for constrained decoding by the server's own means, if the request needs it."""
-        request = generation.request
+        request, structure = generation.request, self.dialect.structure
+        if not is_structured(request):
+            return {}
+        if structure == "structural_tag":
+            tag = structural_tag(Structure(request, self._format, excludes_markup=False), generation.prompt)
+            return {"response_format": tag}
         if request.tool_choice not in ("auto", "none"):
             raise _unsupported(request, "tool_choice", "auto", 'engine = "chat"')
-        if request.response_format.type == "text":
-            return {}
-        if not self.dialect.structure:
+        if not structure:
             raise _unsupported(request, "response_format.type", "text", 'engine = "chat"')
         if request.wants_thinking:
             raise _unsupported(request, "response_format.type", "text", 'thinking.type "disabled"')
-        return structure_field(request, self.dialect)
+        return json_schema_field(request)
 
 
 def _unsupported(request: ChatRequest, field: str, supported: str, alternative: str) -> RequestError:
@@ -129,6 +156,7 @@ class _Choice(msgspec.Struct):
     text: str | None = None
     finish_reason: Any = None
     token_ids: list[int] | None = None
+    prompt_token_ids: list[int] | None = None
     index: int | None = None
 
 
@@ -165,15 +193,24 @@ class CompletionReader:
         upstream: the server, for messages.
         max_tokens: of the request; None if the generation may fill the context.
         has_token_ids: whether the response has token ids.
+        ignored: the tokens that end an answer, if the request ignores them: they are no text.
     """
 
-    def __init__(self, upstream: Upstream, max_tokens: int | None, *, has_token_ids: bool = False) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        max_tokens: int | None,
+        *,
+        has_token_ids: bool = False,
+        ignored: tuple[str, ...] = (),
+    ) -> None:
         self.is_finished = False
         self._upstream = upstream
         self._max_tokens = max_tokens
         self._ending = Ending()
         self._emitted_tokens = 0
         self._has_token_ids = has_token_ids
+        self._removed = (REPLACEMENT, *ignored)
         self._ids: list[int] = []  # of tokens without text so far
 
     @property
@@ -192,8 +229,10 @@ class CompletionReader:
         events = self._ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():
             if not choice.index:
-                if self._has_token_ids and chunk.verbose is not None:
-                    self._ids += chunk.verbose.tokens
+                if ids := choice.prompt_token_ids:
+                    events.append(Progress(len(ids), len(ids), tuple(ids) if self._has_token_ids else ()))
+                if self._has_token_ids:
+                    self._ids += choice.token_ids or (chunk.verbose.tokens if chunk.verbose else ())
                 events += self._text(choice, chunk)
                 if choice.finish_reason:
                     self._ending.take_reason(choice.finish_reason)
@@ -217,7 +256,9 @@ class CompletionReader:
             ending.completion_tokens = chunk.verbose.tokens_predicted
         elif choice.text:
             ending.completion_tokens += 1
-        text = (choice.text or "").replace(_REPLACEMENT, "")
+        text = choice.text or ""
+        for removed in self._removed:
+            text = text.replace(removed, "")
         if not text:
             return []
         ending.is_last = False

@@ -21,9 +21,9 @@ __all__ = [
     "Dialect",
     "DialectName",
     "detect_dialect",
+    "json_schema_field",
     "response_format_field",
     "sampling_fields",
-    "structure_field",
 ]
 
 DialectName = Literal["openai", "zai", "vllm", "sglang", "llama.cpp"]
@@ -62,14 +62,16 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
             so that a chunk may have several tokens, and reports how many.
         sampling: defaults for fields that the client omits. Empty if the server itself uses the model's.
         do_sample: whether `do_sample` is accepted; for other servers, greedy is a temperature of 0.
-        max_tokens: of a request for raw text if the client omits it.
-        structure: how to constrain raw text: the server's `response_format` or `json_schema`, neither of
-            which can skip the thinking, or not at all.
+        unlimited: the `max_tokens` of raw text for all that fits; None if the server has no such value.
+        fills_context: whether an answer without `max_tokens` may fill the context, also of chat.
+        structure: how to constrain raw text: by a structural tag, by `json_schema`, which cannot skip the
+            thinking, or not at all.
         renamed: fields that have a different name.
         bias_pairs: whether `logit_bias` is sent as pairs: llama.cpp looks up keys of an object linearly.
         tool_stream: whether `tool_stream` is accepted.
         seed_bits: the maximum size of a seed.
-        token_prompts: whether a prompt may mix text and token ids, and `verbose` returns token ids.
+        continues_by: what the prompt is when an answer is continued: its text, the list of token ids that
+            the server reported, or a list of texts and of the ids that `verbose` returns.
     """
 
     name: DialectName
@@ -83,13 +85,14 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     counting: Mapping[str, Any] = {}
     sampling: Mapping[str, Any] = {}
     do_sample: bool = False
-    max_tokens: int | None = 4096
-    structure: Literal["json_schema", "response_format", ""] = ""
+    unlimited: int | None = None
+    fills_context: bool = False
+    structure: Literal["structural_tag", "json_schema", ""] = ""
     renamed: Mapping[str, str] = {}
     bias_pairs: bool = False
     tool_stream: bool = False
     seed_bits: int = 63
-    token_prompts: bool = False
+    continues_by: Literal["text", "ids", "mixed"] = "text"
 
     def id_field(self, id: str) -> dict[str, str]:
         """Return the field that identifies a generation to the abort endpoint."""
@@ -117,6 +120,7 @@ _TABLE: Final = (
     Dialect(
         name="vllm",
         thinking="template",
+        fills_context=True,
         forwarded=SAMPLING_FIELDS,
         abort=None,
         owners=frozenset({"vllm"}),
@@ -127,12 +131,14 @@ _TABLE: Final = (
             "add_special_tokens": False,  # the template writes them
             "return_token_ids": True,  # a chunk may hold several tokens
         },
-        max_tokens=None,  # its default is 16; null is the rest of the context
-        structure="response_format",
+        unlimited=2**31 - 1,  # up to its context, which it reduces to what fits; null is its default of 16
+        structure="structural_tag",
+        continues_by="ids",
     ),
     Dialect(
         name="sglang",
         thinking="template",
+        fills_context=True,
         forwarded=SAMPLING_FIELDS,
         # Some versions continue to generate after a disconnect, and then ignore an abort (sglang#36333).
         abort=AbortEndpoint("/abort_request", "rid"),
@@ -140,11 +146,13 @@ _TABLE: Final = (
         fields=_USAGE,
         completions={"skip_special_tokens": False, "return_token_ids": True},
         sampling={"temperature": 1.0, "top_p": 0.95},
-        structure="response_format",
+        structure="structural_tag",
+        continues_by="ids",
     ),
     Dialect(
         name="llama.cpp",
         thinking="template",
+        fills_context=True,
         forwarded=SAMPLING_FIELDS - {"min_tokens"},
         abort=None,
         owners=frozenset({"llamacpp"}),
@@ -153,14 +161,14 @@ _TABLE: Final = (
         counting={"timings_per_token": True},  # 10 to 50 µs per token
         # Without top_k, top_p sorts the whole vocabulary: +400 µs per token. The default of min_p is 0.05.
         sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
-        max_tokens=-1,
+        unlimited=-1,
         # Its `grammar` would allow more, but a schema is for llguidance, and a server that was built without
         # llguidance aborts on such a grammar.
         structure="json_schema",
         renamed={"repetition_penalty": "repeat_penalty"},
         bias_pairs=True,
         seed_bits=32,
-        token_prompts=True,
+        continues_by="mixed",
     ),
 )
 
@@ -178,12 +186,11 @@ def detect_dialect(owner: str, host: str) -> DialectName:
 
 
 def sampling_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
-    """Return the fields for sampling and its end; unset fields without a default are left out."""
+    """Return the fields for sampling and stop strings; unset fields without a default are left out."""
     own = {
         "temperature": request.temperature,
         "top_p": request.top_p,
         "seed": None if request.seed is None else request.seed % 2**dialect.seed_bits,
-        "max_tokens": request.max_tokens,
         "stop": request.stops or None,
     }
     fields = {
@@ -205,9 +212,7 @@ def response_format_field(request: ChatRequest) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def structure_field(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
-    """Return the field that constrains raw text to the request's `response_format`."""
-    if dialect.structure == "response_format":
-        return {"response_format": response_format_field(request)}
+def json_schema_field(request: ChatRequest) -> dict[str, Any]:
+    """Return llama-server's field that constrains raw text to the request's `response_format`."""
     schema = (request.response_format.json_schema or {}).get("schema")
     return {"json_schema": {"type": "object"} if schema is None else schema}
