@@ -55,7 +55,7 @@ def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
 def test_the_banner_names_what_a_chat_template_leaves_out(tmp_path):
     (tmp_path / "headrace.toml").write_text(
         '[models.m]\nengine = "completions"\nurl = ["http://127.0.0.1:9/v1"]\nformat = "glm-4.6"\n'
-        "chat_template = '{{ messages | tojson }}{{ tone }}'\n"
+        "chat_template = '{% for m in messages if not m.tools %}{{ m | tojson }}{% endfor %}{{ tone }}'\n"
         'chat_template_kwargs = { tone = "calm" }\n'
     )
     with run("serve", "--port", "0", cwd=tmp_path) as server:

@@ -43,7 +43,7 @@ def test_the_template_for_tools_is_used_only_with_tools(tmp_path, write):
 
     assert template.render(HELLO) == "Hi"
     assert template.render(HELLO, tools=[TOOL]) == "f Hi<tool_call>"
-    assert "tools" not in template.left_out
+    assert "tools" not in template.findings.left_out
     assert "<tool_call>" in template.tags
 
 

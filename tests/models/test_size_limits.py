@@ -46,6 +46,14 @@ def test_tools_count_as_well():
         check_request(request(user("a"), tools=[tool]), CONTEXT)
 
 
+def test_variables_of_the_chat_template_count_as_well():
+    variables = {"documents": ["a" * CONTEXT * BYTES_PER_TOKEN]}
+    with pytest.raises(RequestError, match="chat_template_kwargs") as caught:
+        check_request(request(user("a"), chat_template_kwargs=variables), CONTEXT)
+
+    assert caught.value.code == "1261"
+
+
 VALUES = st.recursive(
     st.text() | st.integers() | st.booleans(),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),

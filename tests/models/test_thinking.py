@@ -40,8 +40,8 @@ def prompt(template, messages=(), **fields):
         ({"thinking": {"type": "disabled"}}, "False True -"),
         ({"thinking": {"clear_thinking": False}}, "True False -"),
         ({"reasoning_effort": "high"}, "True True high"),
-        ({"reasoning_effort": "none"}, "False True none"),
-        ({"reasoning_effort": "minimal"}, "False True minimal"),
+        ({"reasoning_effort": "none"}, "False True -"),
+        ({"reasoning_effort": "minimal"}, "False True -"),
     ],
 )
 def test_each_option_is_a_variable(fields, expected):
@@ -95,6 +95,40 @@ def test_the_operator_can_map_disabled_thinking_to_the_lowest_effort(field, fiel
     model = model_of(ALWAYS_THINKS, thinking_fallback="low")
 
     assert model.generation(request(**fields)).prompt == "Reasoning Effort: low<|assistant|><think>"
+
+
+REJECTS_OFF = (
+    "{% if enable_thinking is false %}{{ raise_exception('It always thinks.') }}{% endif %}"
+    "{{ reasoning_effort | default('max') }}<|assistant|>"
+)
+
+
+REJECTS_LEVELS = "{{ raise_exception('levels') if reasoning_effort | default('low') not in ['low', 'high'] }}"
+
+
+@SWITCHED_OFF
+@pytest.mark.parametrize("template", [REJECTS_OFF, REJECTS_LEVELS + REJECTS_OFF])
+def test_thinking_that_the_template_refuses_to_disable_is_rejected_with_the_remedy(template, field, fields):
+    with pytest.raises(RequestError, match=f"{field}: model m always thinks") as raised:
+        model_of(template).generation(request(**fields))
+    assert raised.value.code == "1212"
+    fallback = model_of(template, thinking_fallback="low")
+    assert fallback.generation(request(**fields)).prompt.endswith("low<|assistant|>")
+
+
+@SWITCHED_OFF
+def test_a_template_without_levels_that_refuses_to_disable_thinking_is_rendered_with_thinking(field, fields):
+    template = REJECTS_OFF.replace("{{ reasoning_effort | default('max') }}", "")
+
+    assert prompt(template, **fields) == "<|assistant|>", field
+
+
+@pytest.mark.parametrize(("type", "expected"), [("enabled", "enabled -"), ("disabled", "disabled 0")])
+def test_some_models_have_switches_of_their_own(type, expected):
+    assert (
+        prompt("{{ thinking_mode }} {{ thinking_budget | default('-') }}", thinking={"type": type})
+        == expected
+    )
 
 
 @pytest.mark.parametrize("fields", [{}, {"thinking": {"type": "disabled"}}])

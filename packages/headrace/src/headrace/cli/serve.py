@@ -102,8 +102,8 @@ def _banner(
             lines.append(f"  llama     {model.resources}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
-        if model.template is not None and model.template.left_out:
-            left_out = ", ".join(model.template.left_out)
+        if model.template is not None and (missing := model.template.findings.left_out):
+            left_out = ", ".join(missing)
             lines.append(f"  NOTE      the chat template of {names[0]} leaves out: {left_out}")
     notes = dict.fromkeys(note for one in loaded for note in one.notes)
     lines += [f"  detected  {note}" for note in notes]

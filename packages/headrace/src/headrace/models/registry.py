@@ -60,8 +60,9 @@ class Model(msgspec.Struct, frozen=True):
         if self.template is None:
             return Generation("", request, owner=owner)
         prompt = render_request(self.template, request, self.format, self.special_tokens)
-        thinks = request.wants_thinking or not self.template.has_efforts
-        if thinks or initial_state(self.format, prompt, thinking=False) is not State.THINKING:
+        opens = initial_state(self.format, prompt, thinking=False) is State.THINKING
+        must_think = self.template.has_efforts and (opens or self.template.must_think)
+        if request.wants_thinking or not must_think:
             return Generation(prompt, request, owner=owner)
         if self.thinking_fallback == "reject":
             field = "reasoning_effort" if request.thinking.type == "enabled" else "thinking.type"

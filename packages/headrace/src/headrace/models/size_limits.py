@@ -67,7 +67,9 @@ def check_request(request: ChatRequest, context: int) -> None:
     if not context:
         return
     items = len(request.messages)
-    characters = len(msgspec.json.encode(request.raw_tools)) if request.raw_tools else 0
+    characters = sum(
+        len(msgspec.json.encode(sent)) for sent in (request.raw_tools, request.template_variables)
+    )
     for message in request.messages:
         characters += len(message.text) + len(message.reasoning_content or "")
         items += len(message.content) if isinstance(message.content, list) else 0
@@ -79,6 +81,6 @@ def check_request(request: ChatRequest, context: int) -> None:
         raise RequestError(f"{msg}; send fewer", code="1261")
     if characters > context * BYTES_PER_TOKEN:
         msg = (
-            f"messages and tools have {characters} characters, too many for the model's context of {context}"
+            f"messages, tools and chat_template_kwargs have {characters} characters, too many for the model's"
         )
-        raise RequestError(f"{msg} tokens; shorten the messages", code="1261")
+        raise RequestError(f"{msg} context of {context} tokens; shorten the messages", code="1261")

@@ -1,5 +1,6 @@
 """Messages → the prompt."""
 
-from headrace.prompts.template import ChatTemplate, render_request
+from headrace.prompts.rendering import render_request
+from headrace.prompts.template import ChatTemplate
 
 __all__ = ["ChatTemplate", "render_request"]

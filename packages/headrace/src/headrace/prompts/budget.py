@@ -26,12 +26,20 @@ _LEFT: Final[ContextVar[list[int]]] = ContextVar("units left")
 
 @contextmanager
 def budget(units: int) -> Iterator[None]:
-    """Give a budget to the templates that are compiled or rendered in this context."""
-    token = _LEFT.set([units])
+    """Give a budget to the templates that are compiled or rendered in this context.
+
+    Within another budget, it is at most what is left of that one, from which it is spent.
+    """
+    outer = _LEFT.get(None)
+    granted = units if outer is None else min(units, outer[0])
+    left = [granted]
+    token = _LEFT.set(left)
     try:
         yield
     finally:
         _LEFT.reset(token)
+        if outer is not None:
+            outer[0] -= granted - left[0]
 
 
 def spend(units: int) -> None:
@@ -74,9 +82,8 @@ def _read(value: Any, left: list[int]) -> None:
         raise _exhausted()
     if isinstance(value, _SCALARS):
         return
-    if isinstance(value, Namespace):  # its text would be that of a dictionary
-        msg = "a namespace has no text"
-        raise SecurityError(msg)
+    if isinstance(value, Namespace):
+        value = getattr(value, "_Namespace__attrs")  # noqa: B009 - mangled
     if isinstance(value, Mapping):
         for key, item in value.items():
             _read(key, left)

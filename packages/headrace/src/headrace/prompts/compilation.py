@@ -13,11 +13,15 @@ from headrace.prompts.generation_tag import GenerationTag
 from headrace.prompts.operations import check_format
 from headrace.prompts.sandbox import BoundedEnvironment
 
-__all__ = ["CompiledTemplate", "compile_template", "environment", "reason_of"]
+__all__ = ["CompiledTemplate", "Rejection", "compile_template", "environment", "reason_of"]
 
 _MAX_SOURCE: Final = 128 * 1024  # characters; those of real templates have up to 40,000
 _UNITS: Final = 2_000_000  # some 20 ms
 _SHOWN: Final = 300  # characters of a template's error message
+
+
+class Rejection(jinja2.TemplateError):
+    """What `raise_exception` of a template raises."""
 
 
 class CompiledTemplate(NamedTuple):
@@ -86,4 +90,4 @@ def _now(layout: str) -> str:
 
 
 def _raise(message: str) -> None:
-    raise jinja2.TemplateError(message)
+    raise Rejection(message)

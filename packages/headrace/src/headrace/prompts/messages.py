@@ -1,13 +1,13 @@
-"""Messages of a request → messages of a chat template, in the shape that the template expects."""
+"""Messages and tools of a request → those of a chat template, in the shape that the template expects."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 
-from headrace.wire.request import RequestMessage
+from headrace.wire.request import RequestMessage, RequestToolCall
 
-__all__ = ["Shape", "template_message"]
+__all__ = ["Shape", "template_messages", "template_tools"]
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -19,7 +19,12 @@ class Shape(msgspec.Struct, frozen=True):
         parts: a content is a list of parts, not a text.
         reasoning: name of the field of an earlier answer's reasoning.
         result_role: role of a tool's result.
+        result_name: the result has the function's name, even if the request leaves it out.
+        calls: calls are a field of a message, or each is a message with the function's name as `metadata` and
+            the arguments as its content, as for GLM-4.
+        tools_in_message: the tools are a field of a system message before all others, as for GLM-4-9B.
         one_text: a message with calls has content or reasoning, not both.
+        complete_tools: every tool has a description, and parameters with properties.
     """
 
     arguments_as_text: bool = False
@@ -27,52 +32,94 @@ class Shape(msgspec.Struct, frozen=True):
     parts: bool = False
     reasoning: str = "reasoning_content"
     result_role: str = "tool"
+    result_name: bool = False
+    calls: Literal["tool_calls", "metadata"] = "tool_calls"
+    tools_in_message: bool = False
     one_text: bool = False
+    complete_tools: bool = False
 
 
-def template_message(
-    message: RequestMessage, shape: Shape, escape: Callable[[str], str] = str
-) -> dict[str, Any]:
-    """Convert a message.
+_NO_PARAMETERS: Final = {"type": "object", "properties": {}}
+
+
+def template_messages(
+    messages: Iterable[RequestMessage],
+    shape: Shape,
+    escape: Callable[[str], str] = str,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Convert messages.
 
     Args:
-        message: of the request.
+        messages: of the request.
         shape: the one that the template expects.
         escape: for what users and tools have written.
+        tools: of the template, for a shape that has them in a message.
     """
-    text, reasoning = message.text, message.reasoning_content or ""
+    converted: list[dict[str, Any]] = []
+    if tools and shape.tools_in_message:
+        converted.append({"role": "system", "content": "", "tools": tools})
+    names: dict[str, str] = {}
+    for message in messages:
+        names |= {call.id: call.function.name for call in message.tool_calls or ()}
+        if shape.result_name and message.role == "tool" and not message.name:
+            name = names.get(message.tool_call_id or "")
+            message = msgspec.structs.replace(message, name=name)  # noqa: PLW2901
+        converted += _converted(message, shape, escape)
+    return converted
+
+
+def template_tools(tools: Sequence[dict[str, Any]], shape: Shape) -> Sequence[dict[str, Any]]:
+    """Convert the tools of a request, a list of JSON objects."""
+    return [_complete(tool) for tool in tools] if shape.complete_tools else tools
+
+
+def _complete(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool["function"]
+    parameters = function.get("parameters") or {}
+    missing = {key: value for key, value in _NO_PARAMETERS.items() if not parameters.get(key)}
+    described = {"description": function.get("description") or "", "parameters": parameters | missing}
+    return {**tool, "function": function | described}
+
+
+def _converted(
+    message: RequestMessage, shape: Shape, escape: Callable[[str], str]
+) -> Iterator[dict[str, Any]]:
+    text, reasoning, calls = message.text, message.reasoning_content or "", message.tool_calls or []
     if message.role in ("user", "tool"):
         text = escape(text)
-    if shape.one_text and message.tool_calls and text and reasoning:
+    if shape.one_text and calls and text and reasoning:
         text, reasoning = "", f"{reasoning}\n\n{text}"
-    plain: dict[str, Any] = {
-        "role": shape.result_role if message.role == "tool" else message.role,
-        "content": _content(text, shape, has_calls=bool(message.tool_calls)),
-    }
+    plain: dict[str, Any] = {"role": shape.result_role if message.role == "tool" else message.role}
+    plain["content"] = _content(text, shape, has_calls=bool(calls))
     if reasoning:
         plain[shape.reasoning] = reasoning
-    if message.tool_calls:
-        plain["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": call.type,
-                "function": {
-                    "name": call.function.name,
-                    "arguments": call.function.arguments if shape.arguments_as_text else call.function.parsed,
-                },
-            }
-            for call in message.tool_calls
-        ]
+    if calls and shape.calls == "tool_calls":
+        plain["tool_calls"] = [_call(call, shape) for call in calls]
     if message.tool_call_id:
         plain["tool_call_id"] = message.tool_call_id
     if message.name:
         plain["name"] = escape(message.name)
-    return plain
+    if shape.calls == "tool_calls" or text or not calls:
+        yield plain
+    if shape.calls == "metadata":
+        for call in calls:
+            name, arguments = call.function.name, call.function.arguments
+            yield {"role": "assistant", "metadata": name, "content": arguments}
+
+
+def _call(call: RequestToolCall, shape: Shape) -> dict[str, Any]:
+    arguments = call.function.arguments if shape.arguments_as_text else call.function.parsed
+    return {
+        "id": call.id,
+        "type": call.type,
+        "function": {"name": call.function.name, "arguments": arguments},
+    }
 
 
 def _content(text: str, shape: Shape, *, has_calls: bool) -> Any:
     if not text and has_calls and shape.null_content:
         return None
     if shape.parts:
-        return [{"type": "text", "text": text}] if text else []
+        return [{"type": "text", "text": text}] if text or not has_calls else []
     return text

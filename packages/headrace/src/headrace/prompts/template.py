@@ -2,29 +2,29 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import jinja2
 
 from headrace.errors import EngineError, RequestError
-from headrace.formats import Format
 from headrace.prompts.budget import budget, charge_deep
-from headrace.prompts.compilation import CompiledTemplate, compile_template, reason_of
-from headrace.prompts.escaping import escape
-from headrace.prompts.messages import template_message
-from headrace.prompts.probes import find_shape
-from headrace.wire.request import ChatRequest
+from headrace.prompts.compilation import CompiledTemplate, Rejection, compile_template, reason_of
+from headrace.prompts.efforts import EFFORT_VARIABLES, Efforts, find_efforts
+from headrace.prompts.escaping import unescape
+from headrace.prompts.probes import one_message, probe
 
-__all__ = ["ChatTemplate", "render_request"]
+__all__ = ["ChatTemplate", "TemplateError"]
 
 _UNITS: Final = 2_000_000  # some 20 ms
 _UNITS_PER_UNIT: Final = 100
 """Units of work per unit of the request; real templates need 5 to 15."""
 _TOKENS: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token"})
 _OF_REQUEST: Final = frozenset(
-    {"messages", "tools", "add_generation_prompt", "enable_thinking", "thinking", "clear_thinking"}
+    {
+        *("messages", "tools", "add_generation_prompt"),
+        *("enable_thinking", "thinking", "clear_thinking", "preserve_thinking", "drop_thinking"),
+    }
 )
 """Variables that other fields of the request set."""
 
@@ -58,10 +58,14 @@ class ChatTemplate:
         self._constants: Final = self._known(both, tokens, variables or {})
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source + with_tools))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
-        self.has_efforts: Final = "reasoning_effort" in self.variables
+        self.has_efforts: Final = not self.variables.isdisjoint(EFFORT_VARIABLES)
         """Whether the model has levels of effort."""
-        self.shape, self.left_out = find_shape(lambda messages, tools: self.render(messages, tools=tools))
+        self.findings: Final = probe(lambda messages, tools: self._probe(messages, tools=tools))
         """How it expects messages, and what it leaves out of the prompt in any case."""
+        self.efforts: Final = self._efforts() if self.has_efforts else Efforts()
+        one = one_message(self.findings.shape)
+        self.must_think: Final = self._probe(one) is not None and self._probe(one, thinking=False) is None
+        """Whether it rejects requests that disable thinking."""
 
     def _known(
         self,
@@ -113,23 +117,25 @@ class ChatTemplate:
         """Render the prompt.
 
         Args:
-            messages: plain dicts in the template's `shape`.
+            messages: plain dicts in the template's shape.
             tools: as in the request.
             thinking: the template's `enable_thinking`.
             generate: whether to end with the start of the assistant's message.
             options: further variables of the template.
 
         Raises:
-            RequestError: the template rejects the messages.
+            TemplateError: the template rejects the messages, or an operation in it failed.
         """
         template = self._with_tools if tools else self._template
         variables = {
+            "thinking_mode": "enabled" if thinking else "disabled",  # MiniMax M3
+            **({} if thinking else {"thinking_budget": 0}),  # Seed-OSS
             **self._constants,
             **options,
             "messages": messages,
             "tools": list(tools) or None,
             "enable_thinking": thinking,  # GLM, Qwen
-            "thinking": thinking,  # DeepSeek
+            "thinking": thinking,  # DeepSeek, Kimi
             "add_generation_prompt": generate,
         }
         try:
@@ -138,8 +144,40 @@ class ChatTemplate:
             with budget(_UNITS + _UNITS_PER_UNIT * size):
                 return _render(template.template, variables)
         except Exception as error:  # noqa: BLE001 - third-party code, which can raise anything
-            msg = f"messages: the model's chat template rejects them: {reason_of(error)}"
-            raise RequestError(msg) from None
+            reason = unescape(reason_of(error))
+            raise TemplateError(reason, is_rejection=isinstance(error, Rejection)) from None
+
+    def _probe(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> str | None:
+        try:
+            return self.render(messages, **options)
+        except TemplateError:
+            return None
+
+    def _efforts(self) -> Efforts:
+        one = one_message(self.findings.shape)
+
+        def render(effort: str | None, thinking: bool) -> str | None:  # noqa: FBT001
+            return self._probe(
+                one, thinking=thinking, **dict.fromkeys(EFFORT_VARIABLES, effort) if effort else {}
+            )
+
+        return find_efforts(render)
+
+
+class TemplateError(RequestError):
+    """A chat template rejects a request, or cannot render it.
+
+    Args:
+        reason: the template's own sentence, or the error of an operation.
+        is_rejection: whether it is the former.
+        part: path of the field to blame.
+    """
+
+    def __init__(self, reason: str, *, is_rejection: bool, part: str = "messages") -> None:
+        what = "rejects this" if is_rejection else "failed"
+        super().__init__(f"{part}: the model's chat template {what}: {reason}")
+        self.reason = reason
+        self.is_rejection = is_rejection
 
 
 def _render(template: jinja2.Template, variables: dict[str, Any]) -> str:
@@ -150,51 +188,3 @@ def _render(template: jinja2.Template, variables: dict[str, Any]) -> str:
     finally:
         context.vars.clear()
         context.parent.clear()
-
-
-def render_request(
-    template: ChatTemplate,
-    request: ChatRequest,
-    format: Format | None = None,
-    special_tokens: frozenset[str] = frozenset(),
-) -> str:
-    """Render the prompt of a request.
-
-    Args:
-        template: the model's.
-        request: the source of messages, tools, thinking options and variables.
-        format: the format whose markup is escaped in the texts of users and tools; None for none.
-        special_tokens: names of the vocabulary's special tokens, which are escaped as well.
-
-    Raises:
-        RequestError: the template rejects the messages, or has no such variable.
-    """
-    template.check_variables(request.template_variables)
-    names = template.tags | special_tokens
-    written = str if format is None else partial(escape, format=format, names=names)
-    clear = request.thinking.clear_thinking
-    options: dict[str, Any] = {
-        "clear_thinking": clear,  # GLM
-        "preserve_thinking": not clear,  # Qwen
-        "drop_thinking": clear,  # DeepSeek
-    }
-    if request.reasoning_effort:
-        options["reasoning_effort"] = request.reasoning_effort
-    options |= _escaped(request.template_variables, written)
-    return template.render(
-        [template_message(message, template.shape, written) for message in request.messages],
-        tools=request.raw_tools,
-        thinking=request.wants_thinking,
-        **options,
-    )
-
-
-def _escaped(value: Any, written: Callable[[str], str]) -> Any:
-    """Escape every text of a value that a user has written."""
-    if isinstance(value, str):
-        return written(value)
-    if isinstance(value, list):
-        return [_escaped(item, written) for item in value]
-    if isinstance(value, dict):
-        return {written(key): _escaped(item, written) for key, item in value.items()}
-    return value
