@@ -52,6 +52,8 @@ def _transitions(format: Format, state: State) -> Iterator[tuple[str, State, boo
                 yield label, transition.otherwise.to, transition.otherwise.condition is not None
     if state in NEXT_ON_TEXT:
         yield "<i>text</i>", NEXT_ON_TEXT[state], False
+    if state is State.KEYWORDS:
+        yield ")", NEXT_AFTER_JSON, False
     if state in (State.BODY, State.CALL_OBJECT):
         yield "<i>end of the JSON</i>", NEXT_AFTER_JSON, False
 

@@ -9,7 +9,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from answers import FAMILIES, Family
+from answers import Family
+from families import FAMILIES
 from mutations import is_repaired, mutants, result_of
 
 PAGE: Final = Path(__file__).with_name("formats.md")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 TOOLS: dict[str, Any] = {
@@ -56,12 +56,16 @@ class Family:
         format: by name.
         thinks: whether an answer can have reasoning.
         mixes: whether an answer can have both content and calls.
+        calls: whether an answer can have calls.
+        untyped: whether a value that has no schema keeps its type.
     """
 
     write: Callable[[Answer], str]
     format: str
     thinks: bool
     mixes: bool
+    calls: bool
+    untyped: bool
 
 
 FAMILIES: dict[str, Family] = {}
@@ -70,11 +74,13 @@ FAMILIES: dict[str, Family] = {}
 Writer = Callable[[Answer], str]
 
 
-def writes(format: str, *, thinks: bool = True, mixes: bool = True) -> Callable[[Writer], Writer]:
+def writes(
+    format: str, *, thinks: bool = True, mixes: bool = True, calls: bool = True, untyped: bool = True
+) -> Callable[[Writer], Writer]:
     """Register the writer of a family."""
 
     def register(write: Writer) -> Writer:
-        FAMILIES[write.__name__] = Family(write, format, thinks, mixes)
+        FAMILIES[write.__name__] = Family(write, format, thinks, mixes, calls, untyped)
         return write
 
     return register
@@ -131,6 +137,11 @@ def _qwen_calls(answer: Answer, write: Callable[[Call], str]) -> str:
     return answer.content + calls
 
 
+def _qwen_functions(answer: Answer) -> str:
+    between = "\n" if answer.content and answer.calls else ""
+    return _qwen_calls(replace(answer, content=answer.content + between), _qwen_function)
+
+
 @writes("qwen3")
 def qwen3(answer: Answer) -> str:
     thinking = f"<think>\n{answer.reasoning}\n</think>\n\n" if answer.reasoning else ""
@@ -151,12 +162,12 @@ def _qwen_function(call: Call) -> str:
 
 @writes("qwen3-coder", thinks=False)
 def qwen3_coder(answer: Answer) -> str:
-    return _qwen_calls(answer, _qwen_function)
+    return _qwen_functions(answer)
 
 
 @writes("qwen3.5")
 def qwen3_5(answer: Answer) -> str:
-    return f"{answer.reasoning}\n</think>\n\n{_qwen_calls(answer, _qwen_function)}"
+    return f"{answer.reasoning}\n</think>\n\n{_qwen_functions(answer)}"
 
 
 @writes("minimax-m2")
@@ -267,3 +278,52 @@ def gpt_oss(answer: Answer) -> str:
         )[index % 2 if messages else 0]
         messages.append(f"{header}<|message|>{_arguments(call)}")
     return "<|end|><|start|>assistant".join(messages) + "<|call|>" * bool(answer.calls)
+
+
+def _keywords(call: Call) -> str:
+    return f"{call.name}({', '.join(f'{key}={value!r}' for key, value in call.arguments.items())})"
+
+
+@writes("llama-4", thinks=False, mixes=False)
+def llama_4(answer: Answer) -> str:
+    return answer.content + (f"[{', '.join(map(_keywords, answer.calls))}]" if answer.calls else "")
+
+
+@writes("llama-3.2-pythonic", thinks=False, mixes=False)
+def llama_3_2_pythonic(answer: Answer) -> str:
+    return llama_4(answer)
+
+
+@writes("olmo-3")
+def olmo_3(answer: Answer) -> str:
+    thinking = f"<think>\n{answer.reasoning}\n</think>\n\n" if answer.reasoning else ""
+    calls = "\n".join(map(_keywords, answer.calls))
+    return thinking + answer.content + (f"<function_calls>\n{calls}\n</function_calls>" if calls else "")
+
+
+@writes("lfm2")
+def lfm2(answer: Answer) -> str:
+    thinking = f"<think>{answer.reasoning}</think>" if answer.reasoning else ""
+    calls = (
+        f"<|tool_call_start|>{llama_4(Answer(calls=answer.calls))}<|tool_call_end|>" if answer.calls else ""
+    )
+    return thinking + answer.content + calls
+
+
+@writes("minicpm-3", thinks=False)
+def minicpm_3(answer: Answer) -> str:
+    calls = "".join(f"{_keywords(call)}\n" for call in answer.calls)
+    return answer.content + (
+        f"<|tool_call_start|>\n```python\n{calls}```\n<|tool_call_end|>" if calls else ""
+    )
+
+
+@writes("text", thinks=False, calls=False)
+def text(answer: Answer) -> str:
+    return answer.content
+
+
+@writes("text-thinking", calls=False)
+def text_thinking(answer: Answer) -> str:
+    thinking = f"<think>\n{answer.reasoning}\n</think>\n\n" if answer.reasoning else ""
+    return thinking + answer.content

@@ -72,11 +72,15 @@ def is_plain(name: str, text: str) -> bool:
     return not re.search(rf"({delimiters})\s*({delimiters})", text)
 
 
-def calls(name: str) -> st.SearchStrategy[Call]:
+def calls(family: Family) -> st.SearchStrategy[Call]:
     """Draw calls of `TOOLS` with valid arguments."""
 
     def with_plain_arguments(call: Call) -> Call:
-        arguments = {key: value for key, value in call.arguments.items() if is_plain(name, written(value))}
+        arguments = {
+            key: value
+            for key, value in call.arguments.items()
+            if is_plain(family.format, written(value)) and (family.untyped or not isinstance(value, dict))
+        }
         return Call(call.name, arguments)
 
     return _CALLS.map(with_plain_arguments)
@@ -91,7 +95,7 @@ def answers(family: Family) -> st.SearchStrategy[Answer]:
 
     text = texts_of(filter(is_text, FRAGMENTS)).map(lambda text: text.strip(" \t\r\n"))
     text = text.filter(lambda text: text not in TOOLS and is_text(text))
-    some_calls = st.lists(calls(family.format), max_size=3).map(tuple)
+    some_calls = st.lists(calls(family), max_size=3).map(tuple) if family.calls else st.just(())
     nothing = st.just("")
     thought = text if family.thinks else nothing
     if family.mixes:

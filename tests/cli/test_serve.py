@@ -52,17 +52,18 @@ def test_the_banner_shows_what_is_served_and_sigterm_stops_the_server():
     ]
 
 
-def test_the_banner_names_what_a_chat_template_leaves_out(tmp_path):
+def test_the_banner_names_an_unknown_family_and_what_a_chat_template_leaves_out(tmp_path):
     (tmp_path / "headrace.toml").write_text(
-        '[models.m]\nengine = "completions"\nurl = ["http://127.0.0.1:9/v1"]\nformat = "glm-4.6"\n'
+        '[models.m]\nengine = "completions"\nurl = ["http://127.0.0.1:9/v1"]\n'
         "chat_template = '{% for m in messages if not m.tools %}{{ m | tojson }}{% endfor %}{{ tone }}'\n"
         'chat_template_kwargs = { tone = "calm" }\n'
     )
     with run("serve", "--port", "0", cwd=tmp_path) as server:
-        banner = [server.stdout.readline() for _ in range(3)]
+        banner = [server.stdout.readline() for _ in range(5)]
         server.send_signal(signal.SIGTERM)
 
-    assert banner[2] == "  NOTE      the chat template of m leaves out: tools\n"
+    assert "NOTE      the family of m is unknown: its output is read as text (format text)" in banner[2]
+    assert banner[4] == "  NOTE      the chat template of m leaves out: tools\n"
 
 
 def test_the_banner_has_no_password_of_an_upstream(tmp_path):

@@ -1,18 +1,21 @@
 """The rules for every table, so that the parser can walk it without knowing the family."""
 
+import pkgutil
 import re
 from enum import Enum
+from importlib import import_module
 from inspect import isfunction
 from itertools import pairwise, permutations
 
 import pytest
 
-from headrace.formats import ANY_TEXT, FORMATS, NEXT_ON_TEXT, Encoding, Lookahead, State
+import headrace.formats
+from headrace.formats import ANY_TEXT, FAMILIES, FORMATS, NEXT_ON_TEXT, Encoding, Lookahead, State
 
 families = pytest.mark.parametrize("format", set(FORMATS.values()), ids=lambda family: family.name)
 BEFORE_ARGUMENTS = (State.BEFORE_NAME, State.NAME)
 THINKING = (State.THINKING, State.REASONING)
-JSON = (State.BODY, State.CALL_OBJECT)
+JSON = (State.BODY, State.KEYWORDS, State.CALL_OBJECT)
 NAMES = {Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY}
 
 
@@ -103,7 +106,8 @@ def test_no_condition_is_always_or_never_true(format):
         assert sequence, "an empty sequence always follows"
         if Lookahead.OUTSIDE_STRING in sequence:
             assert state in JSON, "no other state tracks strings"
-            assert sequence == (Lookahead.OUTSIDE_STRING,), "nothing after it is matched"
+            assert Lookahead.OUTSIDE_STRING not in sequence[1:], "it is where the delimiter is"
+            assert len(sequence) == 1 or NAMES & set(sequence), "others are compiled together"
         assert Lookahead.KEY not in sequence or to in (State.ARGUMENTS, State.KEY)
         assert Lookahead.END not in sequence[:-1], "nothing follows the end"
 
@@ -138,3 +142,16 @@ def test_states_are_hashed_in_c():
     """`State.__hash__` is only worth its line while Enum's own is a function in Python."""
     assert isfunction(Enum.__hash__)
     assert not isfunction(State.__hash__)
+
+
+def test_every_module_with_a_family_is_registered():
+    names = [module.name for module in pkgutil.iter_modules(headrace.formats.__path__)]
+    modules = [import_module(f"headrace.formats.{name}") for name in names]
+
+    assert {module for module in modules if hasattr(module, "FAMILY")} == set(FAMILIES)
+
+
+def test_no_two_formats_share_a_name():
+    formats = [format for module in FAMILIES for format in module.FAMILY]
+
+    assert len(FORMATS) == sum(1 + len(format.aliases) for format in formats)

@@ -7,6 +7,7 @@ import pytest
 from headrace.engines.llama_loading import physical_cores
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
 from headrace.errors import RequestError
+from headrace.formats import TEXT, TEXT_WITH_THINKING
 from headrace.models.loading import load_model
 from headrace.models.names import ZAI_NAMES
 from headrace.models.registry import ModelRegistry
@@ -31,16 +32,19 @@ def test_a_completions_upstream_has_a_template_and_can_continue():
     assert model.engine.continues
 
 
+def test_a_model_of_an_unknown_family_is_served_as_text():
+    thinks = TEMPLATE.replace("{{ m.content }}", "<think></think>{{ m.content }}")
+
+    assert load_model("m", CompletionsSettings(url=URL, chat_template=TEMPLATE)).format is TEXT
+    assert load_model("m", CompletionsSettings(url=URL, chat_template=thinks)).format is TEXT_WITH_THINKING
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         (
             CompletionsSettings(url=URL),
             'chat_template: engine = "completions" needs .* engine = "chat" needs none',
-        ),
-        (
-            CompletionsSettings(url=URL, chat_template=TEMPLATE),
-            "format: the family of m cannot be detected; it must be one of",
         ),
         (
             CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-9"),

@@ -6,7 +6,7 @@ import pytest
 
 from gguf_files import gguf
 from headrace.errors import EngineError
-from headrace.formats import detect_format
+from headrace.models.detection import detect_format
 from headrace.models.templates import find_template
 
 PLAIN = "{{ messages[0].content }}"
@@ -50,7 +50,7 @@ def test_the_template_for_tools_is_used_only_with_tools(tmp_path, write):
 def test_the_family_is_detected_from_both(tmp_path):
     source = find_template(str(of_files(tmp_path)))
 
-    assert detect_format(source.texts, "") == detect_format(WITH_TOOLS, "")
+    assert detect_format(source.compile(writes_bos=True), "").name == "qwen3"
 
 
 def test_an_error_in_either_is_reported(tmp_path):

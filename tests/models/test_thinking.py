@@ -150,3 +150,18 @@ def test_an_answer_to_a_tool_result_is_not_thinking_if_the_prompt_opens_none():
     parser = model.parser(model.generation(request([called, result])))
 
     assert collect(parser.feed("It rains in Rome.")) == Parsed(content="It rains in Rome.")
+
+
+@pytest.mark.parametrize(
+    ("variable", "on", "off"),
+    [("thinking_mode", "enabled", "disabled"), ("thinking_budget | default('-')", "-", "0")],
+)
+def test_other_names_of_the_switch_are_variables(variable, on, off):
+    template = f"{{{{ {variable} }}}}"
+
+    assert prompt(template) == on
+    assert prompt(template, thinking={"type": "disabled"}) == off
+
+
+def test_the_effort_is_a_variable_of_two_names():
+    assert prompt("{{ reasoning_effort }} {{ thinking_effort }}", reasoning_effort="low") == "low low"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from answers import FAMILIES
 from contract import Contract
+from families import FAMILIES
 from headrace.chunks import ChunkEncoder
 from headrace.events import Finish, ToolCallStart
 from headrace.formats import FORMATS

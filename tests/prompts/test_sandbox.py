@@ -24,6 +24,12 @@ def repeated(statement, times=2000):
     return f"{TEXT}{{% for i in range({times}) %}}{statement}{{% endfor %}}"
 
 
+def test_a_loop_may_have_a_namespace_of_its_own():
+    source = "{% for i in [1] %}{% set n = namespace(a=1) %}{{ {'b': 2}.get('b') }}{% endfor %}"
+
+    assert run(source) == "2"
+
+
 @pytest.mark.parametrize(
     "source",
     [

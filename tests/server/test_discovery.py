@@ -10,7 +10,7 @@ from headrace.server.configuration import ModelOptions
 from headrace.server.discovery import discover_models
 from scripted_server import Reply, ScriptedServer
 
-GLM_TEMPLATE = "{% for m in messages %}<|user|>{{ m.content }}/nothink<arg_key>{% endfor %}"
+GLM_TEMPLATE = "{% for m in messages %}<|user|>{{ m.content }}/nothink<tool_call><arg_key>{% endfor %}"
 NOT_FOUND = Reply(b"{}", 404)
 NO_RESPONSE = Reply(headers={"x-wait": "60"})
 
@@ -88,14 +88,15 @@ def test_the_context_that_a_server_reports_limits_max_tokens(serve, engine):
 
 
 def test_llama_server_reports_its_template(serve):
+    template = GLM_TEMPLATE + "{{ tone }}{{ eos_token }}"
     server = serve(
         models("/models/x.gguf", owned_by="llamacpp"),
-        Reply(json.dumps({"chat_template": GLM_TEMPLATE, "bos_token": "<s>", "eos_token": "</s>"}).encode()),
+        Reply(json.dumps({"chat_template": template, "bos_token": "<s>", "eos_token": "</s>"}).encode()),
     )
     (found,) = discover(server, chat_template_kwargs={"tone": 1})
 
     assert server.asked[1].path == "/props"
-    assert found.options.settings().chat_template == GLM_TEMPLATE
+    assert found.options.settings().chat_template == template
     assert found.options.settings().chat_template_kwargs == {"eos_token": "</s>", "tone": 1}
     assert (found.options.name, found.options.settings().aliases) == ("x", ())
 

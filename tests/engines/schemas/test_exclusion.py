@@ -18,8 +18,12 @@ def test_a_text_matches_if_no_word_is_in_it(text):
 
 
 def test_words_that_do_not_begin_with_a_bracket_are_no_markup_to_exclude():
-    assert text_without(["[TOOL_CALLS]", "<a<b>", "\n"]) == ""
+    assert text_without(["[TOOL_CALLS]", "a<b>", "\n"]) == ""
     assert re.search(text_without(["<a>", "to=functions."]), "to=functions.")
+
+
+def test_of_several_brackets_the_first_word_counts():
+    assert text_without(["<a> <b>", '<c>d="<e>']) == text_without(["<a>", "<c>d="])
 
 
 def test_the_pattern_of_a_family_stays_short():

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from headrace.cli.streams import announce
 from headrace.errors import HeadraceError
 from headrace.foreign_errors import needs_extra
+from headrace.formats import TEXT, TEXT_WITH_THINKING
 from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.names import ANY_NAME
@@ -29,6 +30,9 @@ __all__ = ["add_parser"]
 _DEMO_NOTE: Final = """\
   NOTE      the embedded demo model headrace-tiny answers to every name of Z.ai's chat models: a few
             million parameters, trained for short poems, small talk and tool calls. It is not GLM."""
+_UNKNOWN_FAMILY: Final = """\
+  NOTE      the family of {model} is unknown: its output is read as text (format {format}), and calls are
+            not found in it. Set format if it writes like a family that is known."""
 _SHOWN_NAMES: Final = 6
 _WITHOUT_STORE: Final = {
     "fail": "Until it is available, requests for resumable turns get status 503.",
@@ -102,6 +106,8 @@ def _banner(
             lines.append(f"  llama     {model.resources}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
+        if model.format in (TEXT, TEXT_WITH_THINKING) and not of_model.format:
+            lines.append(_UNKNOWN_FAMILY.format(model=names[0], format=model.format.name))
         if model.template is not None and (missing := model.template.findings.left_out):
             left_out = ", ".join(missing)
             lines.append(f"  NOTE      the chat template of {names[0]} leaves out: {left_out}")

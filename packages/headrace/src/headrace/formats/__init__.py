@@ -13,7 +13,8 @@ from headrace.formats.format import (
     Syntax,
     Transition,
 )
-from headrace.formats.registry import FAMILIES, FORMATS, detect_format
+from headrace.formats.registry import FAMILIES, FORMATS
+from headrace.formats.text import TEXT, TEXT_WITH_THINKING
 
 __all__ = [
     "ANY_TEXT",
@@ -22,6 +23,8 @@ __all__ = [
     "MAX_SPACE",
     "NEXT_AFTER_JSON",
     "NEXT_ON_TEXT",
+    "TEXT",
+    "TEXT_WITH_THINKING",
     "Condition",
     "Encoding",
     "Format",
@@ -29,5 +32,4 @@ __all__ = [
     "State",
     "Syntax",
     "Transition",
-    "detect_format",
 ]

@@ -1,4 +1,4 @@
-r"""DeepSeek V3, R1, V3.1 and V3.2.
+r"""DeepSeek V3, R1, V3.1, V3.2 and V4; GigaChat 3.5.
 
     V3, R1  calls     "<｜tool▁calls▁begin｜>" call ("\n" call)* "<｜tool▁calls▁end｜>"
             call      "<｜tool▁call▁begin｜>" type "<｜tool▁sep｜>" name fence "<｜tool▁call▁end｜>"
@@ -8,10 +8,12 @@ r"""DeepSeek V3, R1, V3.1 and V3.2.
     V3.2    calls     "\n\n<｜DSML｜function_calls>\n" call* "</｜DSML｜function_calls>"
             call      '<｜DSML｜invoke name="' name '">\n' argument* "</｜DSML｜invoke>\n"
             argument  '<｜DSML｜parameter name="' key '" string="true">' value "</｜DSML｜parameter>\n"
+    V4      the same, in "<｜DSML｜tool_calls>"; GigaChat 3.5 writes GCML instead of DSML
 
-R1's prompt ends with `<think>\n`, that of V3.1 and V3.2 with `<think>` or, without thinking, `</think>`.
-In V3.2 the markup distinguishes strings from JSON: no schema is needed.
-Sources: the chat templates of deepseek-ai/DeepSeek-V3-0324, -R1-0528 and -V3.1, and V3.2's encoding.
+R1's prompt ends with `<think>\n`, that of V3.1 and later with `<think>` or, without thinking, `</think>`.
+From V3.2 on, the markup distinguishes strings from JSON: no schema is needed.
+Sources: the chat templates of deepseek-ai/DeepSeek-V3-0324, -R1-0528 and -V3.1, -V3.2 and -V4-Flash;
+SGLang's parser `gigachat35`.
 """
 
 from typing import Final
@@ -22,7 +24,6 @@ from headrace.formats.format import (
     ANY_TEXT,
     Condition,
     Encoding,
-    Fingerprint,
     Format,
     Lookahead,
     State,
@@ -34,6 +35,7 @@ from headrace.formats.parameters import ParameterTags, parameter_transitions
 from headrace.formats.transitions import (
     IN_ANSWER,
     IN_THINKING,
+    KNOWN_CALL_OBJECT,
     LINE_ENDS,
     THINK,
     after_space,
@@ -67,8 +69,7 @@ _V3_1_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_N
 
 _V3: Final = Format(
     name="deepseek-v3",
-    fingerprint=Fingerprint(template=(_CALLS,), model_name=r"deepseek-?v3"),
-    thinking_tags=THINK,
+    model_names=r"deepseek-?v3",
     transitions={
         **_JSON,
         **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
@@ -78,6 +79,7 @@ _V3: Final = Format(
                 ("function", _SEP, Lookahead.ANY_NAME, "\n"),
                 ("function", _SEP + _SEP, Lookahead.KNOWN_NAME, "\n"),
             ),
+            otherwise=Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT),
         ),
         (State.CALL_HEADER, _SEP): Transition(State.NAME),
         (State.NAME, "\n"): Transition(State.BEFORE_BODY),
@@ -98,7 +100,8 @@ _V3: Final = Format(
 _R1: Final = replace(
     _V3,
     name="deepseek-r1",
-    fingerprint=Fingerprint(template=(_CALLS, "<think>"), model_name=r"deepseek-?r1"),
+    model_names=r"deepseek-?r1",
+    thinking_tags=THINK,
     transitions={**_V3.transitions, (State.REASONING, "\n</think>"): Transition(State.OPEN)},
     initial_state=State.THINKING,
     leading_text=LINE_ENDS,
@@ -107,7 +110,8 @@ _R1: Final = replace(
 _V3_1: Final = replace(
     _V3,
     name="deepseek-v3.1",
-    fingerprint=Fingerprint(template=(_CALLS, "thinking"), model_name=r"deepseek-?v3\.1"),
+    model_names=r"deepseek-?v3\.1",
+    thinking_tags=THINK,
     transitions={
         **_JSON,
         **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_1_KNOWN_CALL)),
@@ -130,33 +134,42 @@ _V3_1: Final = replace(
     syntax=Syntax(),
 )
 
-_V3_2_TAGS: Final = ParameterTags(
-    before_block="\n\n",
-    block="<｜DSML｜function_calls>",
-    block_end="</｜DSML｜function_calls>",
-    call='<｜DSML｜invoke name="',
-    name_end='">',
-    call_end="</｜DSML｜invoke>",
-    parameter='<｜DSML｜parameter name="',
-    key_ends={
-        '" string="true">': Encoding.TEXT,
-        '" string="false">': Encoding.JSON_EXCEPT_STRING,
-        '">': Encoding.BY_SCHEMA,
-    },
-    parameter_end="</｜DSML｜parameter>",
-)
+
+def _dsml_tags(language: str, block: str) -> ParameterTags:
+    return ParameterTags(
+        before_block="\n\n",
+        block=f"<｜{language}｜{block}>",
+        block_end=f"</｜{language}｜{block}>",
+        call=f'<｜{language}｜invoke name="',
+        name_end='">',
+        call_end=f"</｜{language}｜invoke>",
+        parameter=f'<｜{language}｜parameter name="',
+        key_ends={
+            '" string="true">': Encoding.TEXT,
+            '" string="false">': Encoding.JSON_EXCEPT_STRING,
+            '">': Encoding.BY_SCHEMA,
+        },
+        parameter_end=f"</｜{language}｜parameter>",
+    )
+
+
 _V3_2: Final = replace(
     _V3_1,
     name="deepseek-v3.2",
-    fingerprint=Fingerprint(template=("｜DSML｜", "function_calls"), model_name=r"deepseek-?v3\.2"),
-    transitions=parameter_transitions(_V3_2_TAGS),
+    model_names=r"deepseek-?v3\.2",
+    transitions=parameter_transitions(_dsml_tags("DSML", "function_calls")),
 )
 _V4: Final = replace(
     _V3_2,
     name="deepseek-v4",
-    fingerprint=Fingerprint(template=("｜DSML｜", "tool_calls>"), model_name=r"deepseek-?v4"),
-    transitions=parameter_transitions(
-        replace(_V3_2_TAGS, block="<｜DSML｜tool_calls>", block_end="</｜DSML｜tool_calls>")
-    ),
+    model_names=r"deepseek-?v4",
+    transitions=parameter_transitions(_dsml_tags("DSML", "tool_calls")),
 )
-FAMILY: Final = (_V4, _V3_2, _V3_1, _R1, _V3)
+_GIGACHAT_3_5: Final = replace(
+    _V4,
+    name="gigachat-3.5",
+    model_names=r"gigachat-?3\.5",
+    transitions=parameter_transitions(_dsml_tags("GCML", "tool_calls")),
+    stop_tokens=("<|message_sep|>", "</s>"),
+)
+FAMILY: Final = (_GIGACHAT_3_5, _V4, _V3_2, _V3_1, _R1, _V3)

@@ -19,8 +19,12 @@ state, and what entering or leaving it does, is the same for every family:
     ATTRIBUTES         text inside the tag of an argument's name is dropped
     BEFORE_VALUE       between an argument's name and its value: white space is dropped
     VALUE              text is an argument's value; see `Encoding`
+    ELEMENT            text is the name of an element that opens: an argument, or a part of one
+    ELEMENT_TEXT       text is the value of an element
+    ELEMENT_END        text is the name of an element that closes
     BEFORE_BODY        between a call's name and its JSON: white space is dropped
     BODY               text is the arguments as one JSON value; its end is the end of the call
+    KEYWORDS           text is the arguments as those of Python, up to `)`, which is the end of the call
     BEFORE_CALL_OBJECT white space is dropped
     CALL_OBJECT        text is a JSON object with name and arguments; its end is the end of the call
     HEADER             text describes the next message and is dropped; only delimiters count
@@ -45,7 +49,6 @@ __all__ = [
     "NEXT_ON_TEXT",
     "Condition",
     "Encoding",
-    "Fingerprint",
     "Format",
     "Lookahead",
     "State",
@@ -79,8 +82,12 @@ class State(Enum):
     ATTRIBUTES = auto()
     BEFORE_VALUE = auto()
     VALUE = auto()
+    ELEMENT = auto()
+    ELEMENT_TEXT = auto()
+    ELEMENT_END = auto()
     BEFORE_BODY = auto()
     BODY = auto()
+    KEYWORDS = auto()
     BEFORE_CALL_OBJECT = auto()
     CALL_OBJECT = auto()
     HEADER = auto()
@@ -107,7 +114,7 @@ NEXT_ON_TEXT: Final[Mapping[State, State]] = {
 """The state that text leads to, for each state in which text has no meaning of its own."""
 
 NEXT_AFTER_JSON: Final = State.CALLS
-"""The state after the JSON of a BODY or CALL_OBJECT."""
+"""The state after the text of a BODY, of KEYWORDS or of a CALL_OBJECT."""
 
 
 class Encoding(Enum):
@@ -129,7 +136,7 @@ class Lookahead(Enum):
     KEY = auto()  # an argument's name, possibly cut off at the end of the output
     KNOWN_KEY = auto()  # the name of an argument that the current call's schema has and the call has not yet
     END = auto()  # the end of the output, or a stop token there
-    OUTSIDE_STRING = auto()  # nothing, if the delimiter is outside the strings of the JSON
+    OUTSIDE_STRING = auto()  # nothing, if the delimiter is outside strings; first in its sequence
 
 
 Condition: TypeAlias = tuple[tuple[str | Lookahead, ...], ...]
@@ -162,20 +169,6 @@ Transitions: TypeAlias = Mapping[tuple[State, str], Transition]
 """(state, delimiter) → transition."""
 
 
-class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """How to detect a family: from the chat template, or else from the model's name.
-
-    Args:
-        template: substrings that the chat template contains.
-        template_lacks: substrings that it does not contain.
-        model_name: regular expression to search for in the model's name, ignoring case.
-    """
-
-    template: tuple[str, ...]
-    template_lacks: tuple[str, ...] = ()
-    model_name: str
-
-
 class Syntax(msgspec.Struct, frozen=True, kw_only=True):
     """How to write a call in constrained decoding: templates of delimiters, quoted text and placeholders.
 
@@ -196,8 +189,10 @@ class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     Args:
         name: for `--format`.
         aliases: names of families with the same format.
-        fingerprint: how to detect the family; None if it cannot be detected.
-        thinking_tags: the tags around the thinking; their transitions are added to `transitions`.
+        model_names: regular expression to search for in a model's name, ignoring case; "" if there is none.
+        signs: texts in the prompts of the family and of no other with the same calls.
+        thinking_tags: the tags around the thinking, None if the family does not think; their transitions are
+            added to `transitions`.
         transitions: (state, delimiter) → transition. A delimiter without an entry is plain text.
         initial_state: the first state of an answer with thinking: THINKING if the prompt usually opens the
             thinking. It counts only if the prompt is not known.
@@ -212,7 +207,8 @@ class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     name: str
     aliases: tuple[str, ...] = ()
-    fingerprint: Fingerprint | None = None
+    model_names: str = ""
+    signs: tuple[str, ...] = ()
     thinking_tags: tuple[str, str] | None = None
     transitions: Transitions
     initial_state: Literal[State.START, State.THINKING] = State.START

@@ -1,4 +1,4 @@
-r"""GLM, from 4.5 on.
+r"""GLM, from 4.5 on; Laguna.
 
     4.5, 4.6  ["\n"] ["<think>" reasoning "</think>"] ["\n"] content ("\n"? call)*
     4.7, 5.x  reasoning "</think>" content call*                   the prompt opened the thinking
@@ -8,11 +8,13 @@ r"""GLM, from 4.5 on.
 
 4.5 and 4.6 write a line end after the name and after each closing tag; 4.7 and later write none. The
 parser accepts both variants for every version. 4.5V and 4.6V enclose the final answer in a box.
+Ling 3.0 and Spark 2.5 write the markup of 4.7, and so does Laguna, with line ends around thinking and answer.
 
 A value has no escapes: it may contain `</arg_value>`, as the same token as the one that ends it. So the
 tags that end a value count only where the grammar can continue after them, and `<tool_call>` counts only
 before a call.
-Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3.
+Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3, and of
+poolside/Laguna-XS.2.
 """
 
 from typing import Final
@@ -22,7 +24,6 @@ from msgspec.structs import replace
 from headrace.formats.format import (
     ANY_TEXT,
     Condition,
-    Fingerprint,
     Format,
     Lookahead,
     State,
@@ -30,7 +31,14 @@ from headrace.formats.format import (
     Transition,
     Transitions,
 )
-from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_THINKING, THINK, after_space, each
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_THINKING,
+    THINK,
+    after_space,
+    each,
+    space_before_stop,
+)
 
 __all__ = ["FAMILY", "GLM_4_6"]
 
@@ -124,7 +132,7 @@ _TRANSITIONS: Final[Transitions] = {
 GLM_4_6: Final = Format(
     name="glm-4.6",
     aliases=("glm-4.5",),
-    fingerprint=Fingerprint(template=("<arg_key>", "/nothink"), model_name=r"glm-?4\.[56]"),
+    model_names=r"glm-?4\.[56]",
     thinking_tags=THINK,
     transitions=_TRANSITIONS,
     stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
@@ -139,9 +147,8 @@ _GLM_4_6V: Final = replace(
     GLM_4_6,
     name="glm-4.6v",
     aliases=("glm-4.5v",),
-    fingerprint=Fingerprint(
-        template=("<arg_key>", "/nothink", "<|begin_of_image|>"), model_name=r"glm-?4\.[56]v"
-    ),
+    model_names=r"glm-?4\.[56]v",
+    signs=("<|begin_of_image|>",),
     transitions={
         **_TRANSITIONS,
         **each((State.START, State.OPEN, State.CONTENT), "<|begin_of_box|>", Transition(State.CONTENT)),
@@ -152,7 +159,7 @@ _GLM_4_7: Final = replace(
     GLM_4_6,
     name="glm-4.7",
     aliases=("glm-5", "glm-5.1", "glm-5.2"),
-    fingerprint=Fingerprint(template=("<arg_key>",), model_name=r"glm-?(4\.[7-9]|[5-9])"),
+    model_names=r"glm-?(4\.[7-9]|[5-9])",
     initial_state=State.THINKING,
     leading_text={},
     syntax=Syntax(
@@ -161,16 +168,44 @@ _GLM_4_7: Final = replace(
         value_end="</arg_value>",
     ),
 )
+_LING_3: Final = replace(
+    _GLM_4_7,
+    name="ling-3",
+    aliases=(),
+    model_names=r"ling-?3",
+    signs=("<|role_end|>",),
+    stop_tokens=("<|role_end|>",),
+)
+_SPARK_2_5: Final = replace(
+    _GLM_4_7,
+    name="spark-2.5",
+    aliases=(),
+    model_names=r"spark-?2\.5",
+    signs=("<|Bot|>",),
+    stop_tokens=("<｜end▁of▁sentence｜>",),
+)
+# The same calls, but line ends around the thinking and the answer.
+_LAGUNA: Final = replace(
+    _GLM_4_7,
+    name="laguna",
+    aliases=(),
+    model_names=r"laguna",
+    signs=("</assistant>",),
+    transitions={
+        **_TRANSITIONS,
+        (State.REASONING, "\n</think>"): Transition(State.OPEN),
+        **space_before_stop("\n", "</assistant>"),
+    },
+    stop_tokens=("</assistant>",),
+    leading_text=dict.fromkeys((State.START, State.THINKING, State.REASONING, State.OPEN), "\n"),
+    syntax=GLM_4_6.syntax,
+)
 # Its template has no switch for the thinking.
 _GLM_5_3: Final = replace(
     _GLM_4_7,
     name="glm-5.3",
     aliases=(),
-    fingerprint=Fingerprint(
-        template=("<arg_key>", "Reasoning Effort: "),
-        template_lacks=("enable_thinking",),
-        model_name=r"glm-?5\.3",
-    ),
+    model_names=r"glm-?5\.3",
     always_thinks=True,
 )
-FAMILY: Final = (_GLM_4_6V, GLM_4_6, _GLM_5_3, _GLM_4_7)
+FAMILY: Final = (_LING_3, _SPARK_2_5, _LAGUNA, _GLM_4_6V, GLM_4_6, _GLM_5_3, _GLM_4_7)

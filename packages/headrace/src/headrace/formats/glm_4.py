@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from headrace.formats.format import ANY_TEXT, Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
 from headrace.formats.transitions import THINK, each
 
 __all__ = ["FAMILY"]
@@ -20,9 +20,8 @@ _CALL: Final[Condition] = ((Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.LIN
 
 _GLM_4_0414: Final = Format(
     name="glm-4-0414",
-    fingerprint=Fingerprint(
-        template=("<|observation|>",), template_lacks=("<arg_key>",), model_name=r"glm-?4-.*0414"
-    ),
+    model_names=r"glm-?4-.*0414",
+    signs=("<|observation|>",),
     thinking_tags=THINK,
     transitions={
         **each((State.START, State.OPEN, State.CALLS), ANY_TEXT, Transition(State.NAME, _CALL)),
@@ -36,9 +35,7 @@ _GLM_4_0414: Final = Format(
 _GLM_Z1: Final = replace(
     _GLM_4_0414,
     name="glm-z1",
-    fingerprint=Fingerprint(
-        template=("<|observation|>", "<think>"), template_lacks=("<arg_key>",), model_name=r"glm-?z1"
-    ),
+    model_names=r"glm-?z1",
     initial_state=State.THINKING,
 )
 FAMILY: Final = (_GLM_Z1, _GLM_4_0414)

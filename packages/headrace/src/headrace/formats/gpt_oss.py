@@ -12,7 +12,7 @@ The recipient stands before or after the channel. Source: openai/harmony, docs/f
 
 from typing import Final
 
-from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.format import Condition, Format, Lookahead, State, Transition
 from headrace.formats.transitions import after_space, each
 
 __all__ = ["FAMILY"]
@@ -41,7 +41,7 @@ _START_IN_TEXT: Final[Condition] = tuple(
 
 _GPT_OSS: Final = Format(
     name="gpt-oss",
-    fingerprint=Fingerprint(template=("<|channel|>",), model_name=r"gpt-?oss"),
+    model_names=r"gpt-?oss",
     transitions={
         **each(_BETWEEN_MESSAGES, "<|start|>", Transition(State.HEADER, after_space("assistant"))),
         **each(_BETWEEN_MESSAGES, "<|channel|>", Transition(State.HEADER, _CHANNEL)),

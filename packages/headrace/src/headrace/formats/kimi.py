@@ -1,19 +1,44 @@
-r"""Kimi K2.
+r"""Kimi K2 and K3.
 
-    calls  "<|tool_calls_section_begin|>" call* "<|tool_calls_section_end|>"
-    call   "<|tool_call_begin|>" id "<|tool_call_argument_begin|>" {…} "<|tool_call_end|>"
-    id     "functions." name ":" number
+    K2  calls     "<|tool_calls_section_begin|>" call* "<|tool_calls_section_end|>"
+        call      "<|tool_call_begin|>" id "<|tool_call_argument_begin|>" {…} "<|tool_call_end|>"
+        id        "functions." name ":" number
+    K3  output    reasoning "<|close|>think<|sep|>" answer calls
+        answer    "<|open|>response<|sep|>" content "<|close|>response<|sep|>"
+        calls     "<|open|>tools<|sep|>" call* "<|close|>tools<|sep|>"
+        call      '<|open|>call tool="' name '" index="' number '"<|sep|>' argument* "<|close|>call<|sep|>"
+        argument  '<|open|>argument key="' key '" type="' type '"<|sep|>' value "<|close|>argument<|sep|>"
 
-The section's tags are sometimes missing, and the thinking may contain calls.
-Source: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md.
+In K2, the section's tags are sometimes missing, and the thinking may contain calls. The prompt of K3 ends
+with `<|open|>think<|sep|>` or, without thinking, `<|open|>response<|sep|>`. Instead of arguments, it may
+write `<|open|>json type="object"<|sep|>` {…} `<|close|>json<|sep|>`.
+Sources: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md; llama.cpp's template of Kimi K3.
 """
 
 from typing import Final
 
 from msgspec.structs import replace
 
-from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Syntax, Transition
-from headrace.formats.transitions import IN_ANSWER, IN_THINKING, THINK, after_space, each, json_repairs
+from headrace.formats.format import (
+    Condition,
+    Encoding,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+)
+from headrace.formats.parameters import ParameterTags, parameter_transitions
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    THINK,
+    after_space,
+    answer_between,
+    each,
+    json_repairs,
+)
 
 __all__ = ["FAMILY"]
 
@@ -40,8 +65,7 @@ _KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path i
 
 _KIMI_K2: Final = Format(
     name="kimi-k2",
-    fingerprint=Fingerprint(template=(_SECTION,), model_name=r"kimi-?k2"),
-    thinking_tags=THINK,
+    model_names=r"kimi-?k2",
     transitions={
         **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
         **each(IN_ANSWER, _SECTION, Transition(State.CALLS, _ANY_CALL)),
@@ -68,8 +92,50 @@ _KIMI_K2: Final = Format(
 _KIMI_K2_THINKING: Final = replace(
     _KIMI_K2,
     name="kimi-k2-thinking",
-    fingerprint=Fingerprint(template=(_SECTION, "<think>"), model_name=r"kimi-?k2-thinking"),
+    model_names=r"kimi-?k2-thinking",
+    thinking_tags=THINK,
     initial_state=State.THINKING,
     syntax=Syntax(),
 )
-FAMILY: Final = (_KIMI_K2_THINKING, _KIMI_K2)
+
+_K3_MESSAGE_END: Final = "<|close|>message<|sep|>"
+_K3_TAGS: Final = ParameterTags(
+    before_block="",
+    block="<|open|>tools<|sep|>",
+    block_end="<|close|>tools<|sep|>",
+    call='<|open|>call tool="',
+    name_end='" index="',
+    attributes_end="<|sep|>",
+    call_end="<|close|>call<|sep|>",
+    parameter='<|open|>argument key="',
+    key_ends={
+        '" type="string"<|sep|>': Encoding.TEXT,
+        **{
+            f'" type="{type_}"<|sep|>': Encoding.JSON_EXCEPT_STRING
+            for type_ in ("number", "boolean", "null", "object", "array")
+        },
+    },
+    parameter_end="<|close|>argument<|sep|>",
+)
+_KIMI_K3: Final = Format(
+    name="kimi-k3",
+    model_names=r"kimi-?k3",
+    thinking_tags=("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+    transitions={
+        **answer_between(
+            "<|open|>response<|sep|>",
+            "<|close|>response<|sep|>",
+            _K3_TAGS.block,
+            _K3_MESSAGE_END,
+        ),
+        **parameter_transitions(_K3_TAGS),
+        **each(BETWEEN_ARGUMENTS, '<|open|>json type="object"<|sep|>', Transition(State.BEFORE_BODY)),
+        (State.CALLS, "<|close|>json<|sep|>"): Transition(State.CALLS),
+        **each((State.START, State.OPEN, State.CONTENT), _K3_MESSAGE_END, Transition(State.OPEN)),
+        (State.CALLS, _K3_MESSAGE_END): Transition(State.CALLS),
+    },
+    initial_state=State.THINKING,
+    stop_tokens=("<|end_of_msg|>",),
+    syntax=Syntax(),
+)
+FAMILY: Final = (_KIMI_K3, _KIMI_K2_THINKING, _KIMI_K2)

@@ -9,7 +9,7 @@ Source: mistralai/mistral-common, tokens/tokenizers/instruct.py, versions 3, 11 
 
 from typing import Final
 
-from headrace.formats.format import Condition, Fingerprint, Format, Lookahead, State, Transition
+from headrace.formats.format import Condition, Format, Lookahead, State, Transition
 from headrace.formats.transitions import ANY_CALL_OBJECT, IN_ANSWER, IN_THINKING, each, json_repairs
 
 __all__ = ["FAMILY"]
@@ -24,9 +24,7 @@ _KNOWN_NAME: Final[Condition] = tuple(
 
 _MISTRAL: Final = Format(
     name="mistral",
-    fingerprint=Fingerprint(
-        template=("[TOOL_CALLS]",), model_name="mistral|mixtral|devstral|magistral|ministral"
-    ),
+    model_names="mistral|mixtral|devstral|magistral|ministral",
     thinking_tags=("[THINK]", "[/THINK]"),
     transitions={
         **each(IN_THINKING, "[TOOL_CALLS]", Transition(State.BEFORE_NAME, _KNOWN_NAME)),

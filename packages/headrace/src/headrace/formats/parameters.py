@@ -22,7 +22,8 @@ class ParameterTags(msgspec.Struct, frozen=True, kw_only=True):
     """The tags of a family; see the module's docstring.
 
     Args:
-        before_block: line ends before a block that are markup.
+        before_block: line ends before a block that are markup, as far as they are present.
+        attributes_end: what ends a tag with further attributes.
         key_ends: what ends a key, and how the value that follows is written.
         value_lines: whether a value stands on lines of its own.
     """
@@ -32,11 +33,17 @@ class ParameterTags(msgspec.Struct, frozen=True, kw_only=True):
     block_end: str
     call: str
     name_end: str
+    attributes_end: str = ">"
     call_end: str
     parameter: str
     key_ends: Mapping[str, Encoding]
     parameter_end: str
     value_lines: bool = False
+
+    @property
+    def has_attributes(self) -> bool:
+        """Whether the tag of a call has further attributes after the name."""
+        return not self.name_end.endswith(self.attributes_end)
 
 
 def parameter_transitions(tags: ParameterTags) -> Transitions:
@@ -54,17 +61,19 @@ def parameter_transitions(tags: ParameterTags) -> Transitions:
             (Lookahead.SPACE, tags.block_end),
             (Lookahead.SPACE, tags.block, Lookahead.SPACE, tags.call, Lookahead.KNOWN_NAME, quote),
             (Lookahead.SPACE, tags.call + tags.call, Lookahead.KNOWN_NAME, quote),
-            (Lookahead.SPACE, Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, tags.parameter),
+            *((Lookahead.SPACE, *path) for path in _known_name(tags, tags.parameter)),
         ),
     )
     known_name = tuple(path[2:] for path in known_calls)
     return {
         **each(IN_THINKING, tags.block, Transition(State.CALLS, known_calls)),
         **each(IN_ANSWER, tags.block, block),
-        (State.CONTENT, tags.before_block + tags.block): block,
+        **{(State.CONTENT, space + tags.block): block for space in _line_ends(tags.before_block)},
         (State.CALLS, tags.block_end): Transition(State.CALLS),
         (State.CALLS, tags.call): Transition(State.NAME, ((Lookahead.ANY_NAME, quote), *known_name[1:])),
-        (State.NAME, tags.name_end): Transition(State.ARGUMENTS),
+        (State.NAME, tags.name_end): Transition(
+            State.CALL_HEADER if tags.has_attributes else State.ARGUMENTS
+        ),
         **each(BETWEEN_ARGUMENTS, tags.parameter, Transition(State.KEY)),
         **each(BETWEEN_ARGUMENTS, tags.call_end, Transition(State.CALLS)),
         **{
@@ -73,8 +82,19 @@ def parameter_transitions(tags: ParameterTags) -> Transitions:
         },
         **_ends_of_value(tags, known_calls),
         **_missing_tags(tags, known_calls),
-        **(_attributes() if quote == '"' else {}),
+        **(_attributes(tags.attributes_end) if quote == '"' else {}),
     }
+
+
+def _known_name(tags: ParameterTags, *following: str) -> Condition:
+    """Return the condition for the name of a known tool and what follows its tag."""
+    if tags.has_attributes:
+        return ((Lookahead.KNOWN_NAME, tags.name_end),)
+    return tuple((Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, tag) for tag in following)
+
+
+def _line_ends(before: str) -> list[str]:
+    return [before[:size] for size in range(1, len(before) + 1)]
 
 
 def _ends_of_value(tags: ParameterTags, known_calls: Condition) -> Transitions:
@@ -94,9 +114,7 @@ def _ends_of_value(tags: ParameterTags, known_calls: Condition) -> Transitions:
         ),
         tags.block_end: Transition(State.CALLS, after_space(Lookahead.END)),
         tags.parameter: Transition(State.KEY, ((Lookahead.KNOWN_KEY, quote),)),
-        tags.call: Transition(
-            State.NAME, ((Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, tags.parameter),)
-        ),
+        tags.call: Transition(State.NAME, _known_name(tags, tags.parameter)),
     }
     before = {tag: ("", "\n") if tags.value_lines or tag != tags.parameter_end else ("",) for tag in ends}
     return {(State.VALUE, space + tag): ends[tag] for tag in ends for space in before[tag]}
@@ -106,17 +124,11 @@ def _missing_tags(tags: ParameterTags, known_calls: Condition) -> Transitions:
     """Return the transitions for missing and doubled tags outside of values."""
     quote = tags.name_end[0]
     # A call without a block is more than a mention if its first argument or its end follows.
-    bare = Transition(
-        State.NAME,
-        tuple(
-            (Lookahead.KNOWN_NAME, tags.name_end, Lookahead.SPACE, item)
-            for item in (tags.parameter, tags.call_end, "{")
-        ),
-    )
+    bare = Transition(State.NAME, _known_name(tags, tags.parameter, tags.call_end, "{"))
     next_call = Transition(State.NAME, ((Lookahead.KNOWN_NAME, quote),))
     return {
         **each((State.START, State.OPEN, State.CONTENT), tags.call, bare),
-        (State.CONTENT, f"\n{tags.call}"): bare,
+        **{(State.CONTENT, space + tags.call): bare for space in _line_ends(tags.before_block)},
         (State.CALLS, ANY_TEXT): bare,
         (State.CALLS, tags.call + tags.call): next_call,
         (State.CALLS, tags.call_end): Transition(State.CALLS),
@@ -134,11 +146,11 @@ def _missing_tags(tags: ParameterTags, known_calls: Condition) -> Transitions:
     }
 
 
-def _attributes() -> Transitions:
+def _attributes(end: str) -> Transitions:
     """Return the transitions for further attributes of a tag, which are dropped."""
     return {
         (State.NAME, '"'): Transition(State.CALL_HEADER),
-        (State.CALL_HEADER, ">"): Transition(State.ARGUMENTS),
+        (State.CALL_HEADER, end): Transition(State.ARGUMENTS),
         (State.KEY, '"'): Transition(State.ATTRIBUTES),
-        (State.ATTRIBUTES, ">"): Transition(State.VALUE),
+        (State.ATTRIBUTES, end): Transition(State.VALUE),
     }

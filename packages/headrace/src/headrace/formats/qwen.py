@@ -1,4 +1,4 @@
-r"""Qwen3 and Hermes; Qwen3-Coder and Qwen3.5.
+r"""Qwen3, Hermes, Granite 4 and KAT-V1; Qwen3-Coder and Qwen3.5.
 
     Qwen3        ["<think>\n" reasoning "\n</think>\n\n"] content ("\n"? call)*
       call       "<tool_call>\n" {"name": …, "arguments": {…}} "\n</tool_call>"
@@ -8,35 +8,24 @@ r"""Qwen3 and Hermes; Qwen3-Coder and Qwen3.5.
 
 The prompt of Qwen3.5 and of the thinking models of 2507 ends with `<think>\n`. In Qwen3-Coder, the line
 ends around a value are markup, and a value has no escapes, as in GLM.
-Sources: the chat templates of Qwen/Qwen3-8B, Qwen/Qwen3-Coder-30B-A3B-Instruct and Qwen3.5.
+Granite 4 does not think, and has another end token. The prompt of KAT-V1 ends with `<judge>\n`; its judgement
+whether to think is reasoning, too:
+
+    output  judgement "\n</judge>\n\n" ("<think_off>" | "<think_on>\n\n<think>\n" reasoning "\n</think>")
+            "\n\n<answer>\n" content "\n</answer>"
+
+Sources: the chat templates of Qwen/Qwen3-8B, Qwen/Qwen3-Coder-30B-A3B-Instruct, Qwen3.5 and
+ibm-granite/granite-4.0-h-small; arXiv 2507.08297 for KAT-V1.
 """
 
 from typing import Final
 
 from msgspec.structs import replace
 
-from headrace.formats.format import (
-    ANY_TEXT,
-    Encoding,
-    Fingerprint,
-    Format,
-    Lookahead,
-    State,
-    Syntax,
-    Transition,
-    Transitions,
-)
+from headrace.formats.call_objects import call_object_syntax, call_object_transitions
+from headrace.formats.format import Encoding, Format, State, Syntax, Transition, Transitions
 from headrace.formats.parameters import ParameterTags, parameter_transitions
-from headrace.formats.transitions import (
-    ANY_CALL_OBJECT,
-    IN_ANSWER,
-    IN_THINKING,
-    KNOWN_CALL_OBJECT,
-    LINE_ENDS,
-    THINK,
-    after_space,
-    each,
-)
+from headrace.formats.transitions import LINE_ENDS, THINK, answer_between
 
 __all__ = ["FAMILY"]
 
@@ -45,45 +34,26 @@ _THINKING_ENDS: Final[Transitions] = {(State.REASONING, "\n</think>"): Transitio
 _QWEN3: Final = Format(
     name="qwen3",
     aliases=("hermes",),
-    fingerprint=Fingerprint(template=("<tool_call>", "<|im_start|>"), model_name=r"qwen-?[23]|qwq|hermes"),
+    model_names=r"qwen-?[23]|qwq|hermes",
     thinking_tags=THINK,
     transitions={
         **_THINKING_ENDS,
-        **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT)),
-        **each(IN_ANSWER, "<tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
-        (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT),
-        (State.CALLS, "</tool_call>"): Transition(State.CALLS),
-        # Broken JSON, or an extra brace.
-        (State.CALL_OBJECT, "</tool_call>"): Transition(
-            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<tool_call>", Lookahead.END))
-        ),
-        (State.CALLS, "}"): Transition(State.CALLS, after_space("</tool_call>")),
-        # Several calls between two tags, or a tag too few or too many.
-        **each(IN_ANSWER, "<tool_call>\n[", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
-        **each(IN_ANSWER, "<tool_call>[", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
-        **each(IN_ANSWER, "<tool_call><tool_call>", Transition(State.BEFORE_CALL_OBJECT, ANY_CALL_OBJECT)),
-        (State.CALLS, ","): Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT),
-        (State.CALLS, "]"): Transition(State.CALLS, after_space("</tool_call>")),
-        (State.CALLS, ANY_TEXT): Transition(State.CALL_OBJECT, KNOWN_CALL_OBJECT),
+        **call_object_transitions("<tool_call>", "</tool_call>"),
     },
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
     leading_text=LINE_ENDS,
-    syntax=Syntax(
-        call=r'<tool_call> "\n{\"name\": \"" {name} "\", \"arguments\": " {arguments} "}\n" </tool_call>'
-    ),
+    syntax=call_object_syntax("<tool_call>", "</tool_call>", before="\n", after="\n"),
 )
 _QWEN3_THINKING: Final = replace(
     _QWEN3,
     name="qwen3-thinking",
     aliases=(),
-    fingerprint=Fingerprint(
-        template=("<tool_call>", "<|im_start|>assistant\\n<think>"), model_name=r"qwen-?3.*-thinking"
-    ),
+    model_names=r"qwen-?3.*-thinking",
     initial_state=State.THINKING,
 )
 
 _TAGS: Final = ParameterTags(
-    before_block="\n",
+    before_block="\n\n",
     block="<tool_call>",
     block_end="</tool_call>",
     call="<function=",
@@ -99,19 +69,45 @@ _QWEN3_CODER: Final = replace(
     _QWEN3,
     name="qwen3-coder",
     aliases=(),
-    fingerprint=Fingerprint(template=("<function=",), model_name=r"qwen-?3-coder"),
-    transitions={
-        **_THINKING_ENDS,
-        **parameter_transitions(_TAGS),
-    },
+    model_names=r"qwen-?3-coder",
+    thinking_tags=None,
+    transitions=parameter_transitions(_TAGS),
     leading_text={**LINE_ENDS, State.VALUE: "\n"},
     syntax=None,
 )
 _QWEN3_5: Final = replace(
     _QWEN3_CODER,
     name="qwen3.5",
-    fingerprint=Fingerprint(template=("<function=", "<think>"), model_name=r"qwen-?3\.5"),
+    model_names=r"qwen-?3\.5",
+    thinking_tags=THINK,
+    transitions={**_THINKING_ENDS, **_QWEN3_CODER.transitions},
     initial_state=State.THINKING,
     syntax=Syntax(),
 )
-FAMILY: Final = (_QWEN3_5, _QWEN3_CODER, _QWEN3_THINKING, _QWEN3)
+_GRANITE_4: Final = replace(
+    _QWEN3,
+    name="granite-4",
+    aliases=(),
+    model_names=r"granite-?4",
+    signs=("<|start_of_role|>",),
+    stop_tokens=("<|end_of_text|>",),
+)
+_KAT_V1: Final = replace(
+    _QWEN3,
+    name="kat-v1",
+    aliases=(),
+    model_names=r"kat-?v1",
+    thinking_tags=("<judge>", "</judge>"),
+    transitions={
+        **_QWEN3.transitions,
+        (State.REASONING, "\n</judge>"): Transition(State.OPEN),
+        (State.OPEN, "<think_on>"): Transition(State.OPEN),
+        (State.OPEN, "<think_off>"): Transition(State.OPEN),
+        (State.OPEN, "<think>"): Transition(State.REASONING),
+        **answer_between("<answer>", "</answer>", "<tool_call>"),
+    },
+    initial_state=State.THINKING,
+    always_thinks=True,
+    syntax=None,
+)
+FAMILY: Final = (_QWEN3_5, _QWEN3_CODER, _KAT_V1, _QWEN3_THINKING, _QWEN3, _GRANITE_4)

@@ -6,17 +6,22 @@ from typing import Final
 from headrace.formats.format import ANY_TEXT, Condition, Lookahead, State, Transition, Transitions
 
 __all__ = [
+    "AFTER_BRACE",
     "ANY_CALL_OBJECT",
+    "ANY_TOOL_NAME",
     "BETWEEN_ARGUMENTS",
     "IN_ANSWER",
     "IN_THINKING",
     "KNOWN_CALL_OBJECT",
+    "KNOWN_TOOL_NAME",
     "LINE_ENDS",
     "PARAMETERS_CALL_OBJECT",
     "THINK",
     "after_space",
+    "answer_between",
     "each",
     "json_repairs",
+    "space_before_stop",
 ]
 
 THINK: Final = ("<think>", "</think>")
@@ -43,6 +48,31 @@ def each(states: Iterable[State], delimiter: str, transition: Transition) -> Tra
 def after_space(*items: str | Lookahead) -> Condition:
     """Return the condition that any of `items` follows, after white space."""
     return tuple((Lookahead.SPACE, item) for item in items)
+
+
+def answer_between(begin: str, end: str, *following: str) -> Transitions:
+    """Return the transitions of tags around the answer, which may contain the calls or precede them.
+
+    Args:
+        begin: the tag before the answer.
+        end: the tag after it, which `following` or the end of the output follows.
+        following: tags.
+    """
+    follows = after_space(*following, Lookahead.END)
+    return {
+        **each((State.START, State.OPEN), begin, Transition(State.OPEN)),
+        **each((State.START, State.OPEN, State.CONTENT), end, Transition(State.OPEN, follows)),
+        (State.CONTENT, f"\n{end}"): Transition(State.OPEN, follows),
+        (State.CALLS, end): Transition(State.CALLS, follows),
+    }
+
+
+def space_before_stop(space: str, stop_token: str) -> Transitions:
+    """Return the transitions for line ends between the answer and the stop token, which are dropped."""
+    return {
+        (State.CONTENT, space): Transition(State.END, ((Lookahead.END,),)),
+        (State.CONTENT, space + stop_token): Transition(State.END, after_space(Lookahead.END)),
+    }
 
 
 def json_repairs(begin: str, separator: str, known: Condition, bare: Condition) -> Transitions:
@@ -82,9 +112,28 @@ PARAMETERS_CALL_OBJECT: Final[Condition] = (
 )
 """A known name, or any name followed by parameters."""
 
+AFTER_BRACE: Final[Condition] = tuple(
+    sequence[2:]
+    for sequence in (
+        *PARAMETERS_CALL_OBJECT,
+        (*_BRACE, *_NAME, Lookahead.ANY_NAME, '"', *_COMMA, '"arguments"'),
+    )
+)
+"""The same after the brace, or any name followed by arguments."""
+
 ANY_CALL_OBJECT: Final[Condition] = (
     *KNOWN_CALL_OBJECT,
     (*_BRACE, *_NAME, Lookahead.ANY_NAME, '"'),
     (*_BRACE, '"arguments"', *_COLON, "{"),
+    (*_BRACE, '"id"', *_COLON, '"'),
 )
-"""Any name, or the arguments before the name."""
+"""Any name, or the arguments or the id before the name."""
+
+KNOWN_TOOL_NAME: Final[Condition] = ((*_BRACE, '"tool_name"', *_COLON, '"', Lookahead.KNOWN_NAME, '"'),)
+"""The same as Cohere writes it."""
+
+ANY_TOOL_NAME: Final[Condition] = (
+    *KNOWN_TOOL_NAME,
+    (*_BRACE, '"tool_name"', *_COLON, '"', Lookahead.ANY_NAME, '"'),
+    (*_BRACE, '"tool_call_id"', *_COLON, '"'),
+)

@@ -18,7 +18,8 @@ from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra, reading
-from headrace.formats import FORMATS, Format, detect_format
+from headrace.formats import FORMATS, Format
+from headrace.models.detection import detect_format, text_format
 from headrace.models.names import ANY_NAME, ZAI_NAMES
 from headrace.models.registry import Model
 from headrace.models.settings import (
@@ -31,6 +32,7 @@ from headrace.models.settings import (
 )
 from headrace.models.templates import find_template, model_template
 from headrace.options import OptionError, errors_of
+from headrace.prompts import ChatTemplate
 from headrace.recording import read_recording
 
 __all__ = ["load_model", "read_key"]
@@ -92,7 +94,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         if source.tokens is None:
             source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
         template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
-    format = _format(settings, source.texts, path.stem)
+    format = _format(settings, template, path.stem)
     threads = settings.threads or (physical_cores() if settings.path else _EMBEDDED_THREADS)
     engine = LlamaEngine(
         path,
@@ -128,7 +130,7 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
         source = find_template(_required_template(settings))
         writes_bos = dialect.completions.get("add_special_tokens") is False
         template = source.compile(writes_bos=writes_bos, variables=settings.chat_template_kwargs)
-    format = _format(settings, source.texts, settings.upstream_model or name)
+    format = _format(settings, template, settings.upstream_model or name)
 
     def protocol(upstream: Upstream) -> Protocol:
         return Completions(
@@ -145,7 +147,7 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
 
 
 def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
-    format = _format(settings, "", name) if settings.format else UPSTREAM_PARSED
+    format = _format(settings, None, name) if settings.format else UPSTREAM_PARSED
     dialect = DIALECTS[settings.dialect]
 
     def protocol(upstream: Upstream) -> Protocol:
@@ -168,7 +170,7 @@ def _recorded(name: str, settings: RecordedSettings) -> Model:
         Chat(dialect, transport.upstream, model=name) if is_chat else Completions(dialect, transport.upstream)
     )
     engine = TimeoutEngine(UpstreamEngine(transport, protocol), _timeouts(settings))
-    format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, "", name)
+    format = UPSTREAM_PARSED if is_chat and not settings.format else _format(settings, None, name)
     return Model(_names(name, settings), engine, format, None)
 
 
@@ -213,14 +215,14 @@ def _names(name: str, settings: ModelSettings) -> list[str]:
     return sorted(dict.fromkeys(names), key=ANY_NAME.__eq__)
 
 
-def _format(settings: ModelSettings, template: str, name: str) -> Format:
-    format = settings.format or detect_format(template, name)
-    if format not in FORMATS:
-        known = f"it must be one of {', '.join(FORMATS)}"
-        if format:
-            raise OptionError("format", f"{format!r} is not known; {known}")
-        raise OptionError("format", f"the family of {name or 'the model'} cannot be detected; {known}")
-    return FORMATS[format]
+def _format(settings: ModelSettings, template: ChatTemplate | None, name: str) -> Format:
+    if not settings.format:
+        return detect_format(template, name) or text_format(template)
+    if settings.format not in FORMATS:
+        raise OptionError(
+            "format", f"{settings.format!r} is not known; it must be one of {', '.join(FORMATS)}"
+        )
+    return FORMATS[settings.format]
 
 
 def _required_template(settings: CompletionsSettings) -> str:

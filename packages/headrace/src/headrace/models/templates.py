@@ -32,11 +32,6 @@ class TemplateSource(msgspec.Struct, frozen=True):
     path: str = ""
     with_tools: str = ""
 
-    @property
-    def texts(self) -> str:
-        """Everything in which the model's family can be detected."""
-        return self.text + self.with_tools
-
     def compile(self, *, writes_bos: bool, variables: Mapping[str, Any] | None = None) -> ChatTemplate:
         """Compile the template.
 

@@ -61,7 +61,7 @@ class ArgumentsWriter:
     def __init__(self, schema: ParametersSchema) -> None:
         self._write: Callable[[str], str] = self._buffer  # how the current value is written …
         self._end: Callable[[], str] | None = None  # … and ended; None between values
-        self._schema = schema
+        self.schema = schema
         self._separator = "{"  # before the next key
         self._types = ANY
         self._buffered = ""
@@ -73,13 +73,16 @@ class ArgumentsWriter:
         opening = f"{self._separator}{encode_basestring(key)}:"
         self._separator = ","
         self._quoted = encoding is Encoding.JSON
-        self._types = self._schema.types_of(key) if encoding is Encoding.BY_SCHEMA else _EXCEPT_STRING
-        if encoding is Encoding.TEXT or self._types.names == _STRING:
+        types = self.schema.types_of(key) if encoding is Encoding.BY_SCHEMA else _EXCEPT_STRING
+        return opening + self._begin_value(types, is_text=encoding is Encoding.TEXT)
+
+    def _begin_value(self, types: JsonTypes, *, is_text: bool = False) -> str:
+        self._types, self._buffered = types, ""
+        if is_text or types.names == _STRING:
             self._write, self._end = _escaped, _closing_quote
-            return opening + '"'
-        self._buffered = ""
+            return '"'
         self._write, self._end = self._buffer, self._literal
-        return opening
+        return ""
 
     def feed(self, text: str) -> str:
         """Return the JSON for more text of the value."""

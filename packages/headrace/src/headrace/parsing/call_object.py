@@ -1,8 +1,8 @@
 """`{"name": N, "arguments": {…}}` → the name and the streamed arguments, incrementally.
 
-The keys may come in any order; `parameters` is a synonym of `arguments`. Arguments before the name are
-buffered, other keys ignored. Anything but a key where one is expected means that a brace is missing: the
-object ends, and what follows is text.
+The keys may come in any order; Cohere writes `tool_name`, `tool_call_id` and `parameters`, as Llama does.
+Arguments before the name are buffered, other keys ignored. Anything but a key where one is expected means
+that a brace is missing: the object ends, and what follows is text.
 """
 
 import re
@@ -19,6 +19,8 @@ _KEY_START: Final = re.compile(r"[^\s,{]")
 _VALUE_START: Final = re.compile(r"[^\s:]")
 _SCALAR_END: Final = re.compile(r"[\s,}\]]")
 _ARGUMENTS: Final = ("arguments", "parameters")
+_NAMES: Final = ("name", "tool_name")
+_IDS: Final = ("id", "tool_call_id")
 
 
 class CallObject:
@@ -126,9 +128,9 @@ class CallObject:
         value = self._take_string()
         if self._key in _ARGUMENTS:  # JSON in a string
             self._arguments.append(value)
-        elif not self.name and self._key == "name":
+        elif not self.name and self._key in _NAMES:
             self.name = value
-        elif not self.name and self._key == "id":
+        elif not self.name and self._key in _IDS:
             self.id = value
 
     def _take_string(self) -> str:

@@ -8,7 +8,9 @@ from headrace.events import Content, Event, ToolCallArguments, ToolCallEnd, Tool
 from headrace.formats import State, Transition
 from headrace.parsing.arguments import ArgumentsWriter
 from headrace.parsing.call_object import CallObject
+from headrace.parsing.elements import ElementsWriter
 from headrace.parsing.json_text import JsonText
+from headrace.parsing.keyword_arguments import KeywordArguments
 from headrace.parsing.schema import ParametersSchema
 
 __all__ = ["Calls"]
@@ -22,8 +24,12 @@ _IN_ARGUMENTS: Final = frozenset(
         State.ATTRIBUTES,
         State.BEFORE_VALUE,
         State.VALUE,
+        State.ELEMENT_TEXT,
+        State.ELEMENT,
+        State.ELEMENT_END,
         State.BEFORE_BODY,
         State.BODY,
+        State.KEYWORDS,
         State.BEFORE_CALL_OBJECT,
         State.CALL_OBJECT,
     }
@@ -60,20 +66,27 @@ class Calls:
         self._is_open = False
         self._has_arguments = False
         self._arguments = ArgumentsWriter(ParametersSchema(None))
-        self._json = JsonText(ends=True)
+        self._json: JsonText | KeywordArguments = JsonText(ends=True)
+        self._elements = ElementsWriter(ParametersSchema(None))
         self._call_object = CallObject()
         self._unnamed: list[str] = []  # the text of a call object before its name
         self._unparsed: list[str] = []  # text where the arguments belong, before any argument
-        self._source: ArgumentsWriter | JsonText | CallObject = self._arguments  # of the current arguments
+        self._source: ArgumentsWriter | JsonText | KeywordArguments | CallObject = (
+            self._arguments
+        )  # of the current arguments
         self._leave: dict[State, Callable[[State], None]] = {
             State.NAME: self._leave_name,
             State.CALL_ID: self._leave_id,
             State.KEY: self._leave_key,
             State.VALUE: self._leave_value,
+            State.ELEMENT: self._leave_element,
+            State.ELEMENT_END: self._leave_element_end,
         }
         self._enter: dict[State, Callable[[Transition], None]] = {
             State.VALUE: self._enter_value,
+            State.ELEMENT: self._enter_element,
             State.BODY: self._enter_body,
+            State.KEYWORDS: self._enter_keywords,
             State.CALL_OBJECT: self._enter_call_object,
         }
 
@@ -97,6 +110,11 @@ class Calls:
         self._emit(self._arguments.feed(text))
         return len(text)
 
+    def write_element(self, text: str) -> int:
+        """Process text of an element; return the number of characters used."""
+        self._emit(self._elements.feed(text))
+        return len(text)
+
     def write_unparsed(self, text: str) -> int:
         """Process text that fits no rule of the grammar; return the number of characters used."""
         if self._has_arguments or not self._is_open:
@@ -112,7 +130,7 @@ class Calls:
             self._unparsed.clear()
 
     def write_body(self, text: str) -> tuple[int, bool]:
-        """Process text of a JSON body; return the number of characters used, and whether it is complete."""
+        """Process text of a body; return the number of characters used, and whether it is complete."""
         output, used = self._json.feed(text)
         self._emit(output)
         return used, self._json.is_complete
@@ -149,7 +167,7 @@ class Calls:
     def _leave_name(self, _: State) -> None:
         written = self._take_word().strip()
         found = self._name_pattern.fullmatch(written) if self._name_pattern else None
-        self._name, self._id = (found["name"], written) if found else (written, "")
+        self._name, self._id = (found["name"], written) if found else (written, self._id)
 
     def _leave_id(self, _: State) -> None:
         self._id = self._take_word().strip()
@@ -164,14 +182,29 @@ class Calls:
         if to in _IN_ARGUMENTS:
             self._emit(self._arguments.end())
 
+    def _leave_element(self, to: State) -> None:
+        name = self._take_word().strip()
+        if name or to is State.ELEMENT_TEXT:
+            self._emit(self._elements.open(name))
+
+    def _leave_element_end(self, _: State) -> None:
+        self._emit(self._elements.close(self._take_word().strip()))
+
     def _enter_value(self, transition: Transition) -> None:
         if self._unparsed:
             self.release_unparsed()
         self.missing_keys.pop(self._key, None)
         self._emit(self._arguments.begin(self._key, transition.encoding))
 
+    def _enter_element(self, _: Transition) -> None:
+        if self._source is not self._elements:
+            self._source = self._elements = ElementsWriter(self._arguments.schema)
+
     def _enter_body(self, _: Transition) -> None:
         self._source = self._json = JsonText(ends=True)
+
+    def _enter_keywords(self, _: Transition) -> None:
+        self._source = self._json = KeywordArguments(self.missing_keys)
 
     def _enter_call_object(self, _: Transition) -> None:
         self._source = self._call_object = CallObject()

@@ -20,6 +20,7 @@ _BLANKS: Final = rf"[ \t\r]{{0,{MAX_SPACE}}}+"
 _NAMES: Final = (Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY, Lookahead.KNOWN_KEY)
 _KNOWN_KEY: Final = Lookahead.KNOWN_KEY
 _KNOWN: Final = (Lookahead.KNOWN_NAME, _KNOWN_KEY)
+_OUTSIDE: Final = (Lookahead.OUTSIDE_STRING,)
 _PATTERNS: Final = {
     Lookahead.SPACE: _SPACE,
     Lookahead.LINE_END: rf"{_BLANKS}\n",
@@ -37,6 +38,7 @@ class _Alternative(NamedTuple):
     complete: re.Pattern[str]
     beginning: re.Pattern[str]
     name: Lookahead | None
+    outside_string: bool
 
 
 class ConditionMatcher:
@@ -48,8 +50,8 @@ class ConditionMatcher:
     """
 
     def __init__(self, condition: Condition, stop_tokens: Collection[str]) -> None:
-        self._outside_strings = (Lookahead.OUTSIDE_STRING,) in condition
-        sequences = [sequence for sequence in condition if sequence != (Lookahead.OUTSIDE_STRING,)]
+        self._outside_strings = _OUTSIDE in condition
+        sequences = [sequence for sequence in condition if sequence != _OUTSIDE]
         nameless = [sequence for sequence in sequences if not _name_in(sequence)]
         groups = [nameless, *([sequence] for sequence in sequences if _name_in(sequence))]
         self._alternatives = [_compile(group, stop_tokens) for group in groups if group]
@@ -76,7 +78,9 @@ class ConditionMatcher:
         """
         if self._outside_strings and not in_string:
             return True
-        for complete, beginning, name in self._alternatives:
+        for complete, beginning, name, outside_string in self._alternatives:
+            if outside_string and in_string:
+                continue
             known = keys if name is _KNOWN_KEY else names
             found = complete.match(text, position)
             if found and (name is None or name not in _KNOWN or found["name"] in known):
@@ -98,9 +102,14 @@ def _can_be_valid(found: re.Match[str], name: Lookahead, names: Collection[str],
 
 
 def _compile(sequences: Sequence[_Sequence], stop_tokens: Collection[str]) -> _Alternative:
+    outside_string = sequences[0][:1] == _OUTSIDE  # such a sequence has a name, and so is alone in its group
+    if outside_string:
+        sequences = [sequences[0][1:]]
     complete = "|".join(map(_complete, sequences))
     beginning = "|".join(_beginning(sequence, stop_tokens) for sequence in sequences)
-    return _Alternative(re.compile(complete), re.compile(rf"(?:{beginning})\Z"), _name_in(sequences[0]))
+    return _Alternative(
+        re.compile(complete), re.compile(rf"(?:{beginning})\Z"), _name_in(sequences[0]), outside_string
+    )
 
 
 def _name_in(sequence: _Sequence) -> Lookahead | None:

@@ -4,9 +4,14 @@ The end of the rendered prompt decides, not the request: a template may have no 
 write no tag after a tool result. The parser and the grammar of constrained decoding share this function.
 """
 
+import re
+from typing import Final
+
 from headrace.formats import Format, State
 
 __all__ = ["initial_state"]
+
+_NO_TEXT: Final = re.compile(r"(?:<[^<>]+>)?")
 
 
 def initial_state(format: Format, prompt: str, *, thinking: bool) -> State:
@@ -23,8 +28,9 @@ def initial_state(format: Format, prompt: str, *, thinking: bool) -> State:
     elif format.thinking_tags:
         opening, closing = format.thinking_tags
         end = prompt.rstrip()
-        if end.endswith(opening):
-            return State.THINKING
         if end.endswith(closing):
             return State.OPEN
+        # Another tag may follow, such as Seed-OSS's `<seed:cot_budget_reflect>`.
+        if opening in end and _NO_TEXT.fullmatch(end.rpartition(opening)[2]):
+            return State.THINKING
     return State.START if thinking else State.OPEN

@@ -5,6 +5,7 @@ JSON is passed unchanged. What is not JSON but clearly meant to be is repaired:
     'single quotes'              double quotes
     True, False, None            true, false, null
     a raw line end in a string   `\n`, and likewise for every control character
+    \x1f                         \u001f
     \"quotes escaped\"           one level of escapes is removed
 
 Any other invalid text is passed unchanged, too.
@@ -42,7 +43,15 @@ _OUTPUT: Final[dict[_Place, dict[str, str]]] = {
         "None": "null",
     },
     _Place.STRING: {'"': '"', "\\": "\\", **_CONTROLS},
-    _Place.SINGLE: {"'": '"', '"': '\\"', "\\'": "'", '\\"': '\\"', "\\\\": "\\\\", **_CONTROLS},
+    _Place.SINGLE: {
+        "'": '"',
+        "\\x": "\\u00",
+        '"': '\\"',
+        "\\'": "'",
+        '\\"': '\\"',
+        "\\\\": "\\\\",
+        **_CONTROLS,
+    },
     _Place.ESCAPED: {'\\"': '"', "\\\\": "\\", '\\\\\\"': '\\"', "\\\\\\\\": "\\\\", **_CONTROLS},
 }
 _LEXERS: Final = {place: Lexer(output) for place, output in _OUTPUT.items()}
@@ -54,7 +63,7 @@ _CLOSES: Final = {place: quote for quote, place in _OPENS.items()}
 # for objects and arrays, and 30 % more for JSON bodies.
 _BEFORE: Final = {_Place.OUTSIDE: "", _Place.STRING: '"', _Place.ESCAPE: '"\\'}
 _AFTER: Final = {place.name: place for place in _BEFORE}
-_INSIDE: Final = r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*'
+_INSIDE: Final = r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1fx])*'
 _ENDS: Final = rf"(?:(?P<OUTSIDE>)|{_INSIDE}(?:(?P<STRING>)|\\(?P<ESCAPE>)))"
 _PLAIN: Final = re.compile(rf"""(?:[^"'\\TFN]++|{_INSIDE}")*{_ENDS}""")
 _PLAIN_AND_FLAT: Final = re.compile(rf"""(?:[^"'\\TFN{{}}\[\]]++|{_INSIDE}")*{_ENDS}""")
@@ -109,7 +118,7 @@ class JsonText:
         output = []
         while not self.is_complete and position < len(text):
             if self._place is _Place.ESCAPE:
-                output.append(text[position])
+                output.append("u00" if text[position] == "x" else text[position])
                 position += 1
                 self._place = _Place.STRING
                 continue

@@ -57,11 +57,16 @@ class OutputParser:
         self._writers: dict[State, Callable[[str], int]] = {
             **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), self._buffer_space),
             State.CONTENT: self._write_content,
-            **dict.fromkeys((State.NAME, State.CALL_ID, State.KEY), self._calls.write_word),
+            **dict.fromkeys(
+                (State.NAME, State.CALL_ID, State.KEY, State.ELEMENT, State.ELEMENT_END),
+                self._calls.write_word,
+            ),
             State.REASONING: self._write_reasoning,
             State.UNPARSED: self._calls.write_unparsed,
             State.VALUE: self._calls.write_value,
+            State.ELEMENT_TEXT: self._calls.write_element,
             State.BODY: partial(self._write_json, self._calls.write_body),
+            State.KEYWORDS: partial(self._write_json, self._calls.write_body),
             State.CALL_OBJECT: partial(self._write_json, self._calls.write_call_object),
         }
         self._write: Callable[[str], int]

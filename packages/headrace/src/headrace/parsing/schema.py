@@ -53,8 +53,8 @@ class ParametersSchema:
     """
 
     def __init__(self, root: Mapping[str, Any] | None) -> None:
-        self._root: Mapping[str, Any] = root or {}
-        self._references = SchemaReferences(self._root)
+        self.root: Mapping[str, Any] = root or {}
+        self._references = SchemaReferences(self.root)
         self._of_property: dict[tuple[int, str], JsonTypes | None] = {}
         self._of_schema: dict[int, JsonTypes] = {}
         self._kept: list[Any] = []  # so that the ids above stay theirs
@@ -62,18 +62,33 @@ class ParametersSchema:
     @property
     def keys(self) -> list[str]:
         """The names of the properties that the schema itself lists."""
-        root = self._resolve(self._root)
+        root = self._resolve(self.root)
         properties = root.get("properties") if isinstance(root, dict) else None
         return [key for key in properties if isinstance(key, str)] if isinstance(properties, dict) else []
 
     def types_of(self, key: str) -> JsonTypes:
         """Return the types that the argument `key` may have."""
-        return self._property(self._root, key) or ANY
+        return self._property(self.root, key) or ANY
 
     def types(self, schema: Any) -> JsonTypes:
         """Return the types that a subschema allows."""
         self._kept.append(schema)
         return self._types(schema)
+
+    def part(self, schema: Any, key: str | None, depth: int = 0) -> Any:
+        """Return the schema of a property, or of an array's items if `key` is None; None if there is none."""
+        schema = self._resolve(schema)
+        if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+            return None
+        properties = schema.get("properties")
+        if isinstance(properties, dict) and key in properties:
+            return properties[key]
+        stated = schema.get("items" if key is None else "additionalProperties")
+        if isinstance(stated, dict):
+            return stated
+        alternatives = [part for name in _COMBINATIONS & schema.keys() for part in schema[name] or ()]
+        parts = (self.part(alternative, key, depth + 1) for alternative in alternatives)
+        return next((part for part in parts if part is not None), None)
 
     def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes | None:
         """Return the types of one property of the objects that `schema` allows; None if it names no such."""

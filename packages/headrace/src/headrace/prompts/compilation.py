@@ -31,11 +31,13 @@ class CompiledTemplate(NamedTuple):
         template: to render within a `budget`.
         variables: all that it reads.
         required: those that it reads without testing whether they are defined.
+        literals: the texts in its source.
     """
 
     template: jinja2.Template
     variables: frozenset[str]
     required: frozenset[str]
+    literals: str
 
 
 def compile_template(source: str) -> CompiledTemplate:
@@ -52,7 +54,8 @@ def compile_template(source: str) -> CompiledTemplate:
         with budget(_UNITS):
             tree = jinja.parse(source)
             variables = frozenset(find_undeclared_variables(tree) - jinja.globals.keys())
-            return CompiledTemplate(jinja.from_source(source), variables, variables - _guarded(tree))
+            required = variables - _guarded(tree)
+            return CompiledTemplate(jinja.from_source(source), variables, required, _literals(tree))
     except jinja2.TemplateSyntaxError as error:
         msg = f"the chat template is not valid Jinja: line {error.lineno}: {error.message}"
         raise EngineError(msg) from None
@@ -82,6 +85,13 @@ def _guarded(tree: nodes.Template) -> set[str]:
     tests = [node.node for node in tree.find_all(nodes.Test) if node.name in ("defined", "undefined")]
     defaults = [node.node for node in tree.find_all(nodes.Filter) if node.name in ("default", "d")]
     return {node.name for node in (*tests, *defaults) if isinstance(node, nodes.Name)}
+
+
+def _literals(tree: nodes.Template) -> str:
+    """Return the texts in the source of a template."""
+    written = (node.data for node in tree.find_all(nodes.TemplateData))
+    constants = (node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str))
+    return "\n".join([*written, *constants])
 
 
 def _now(layout: str) -> str:

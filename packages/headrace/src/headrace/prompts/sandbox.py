@@ -47,6 +47,9 @@ _METHODS: Final[Mapping[type, frozenset[str]]] = {
 """The available methods of plain values."""
 
 _OWN: Final = (Macro, LoopContext, type)  # their bodies are charged, or they take constant time
+_SCOPES: Final = ("_loop_vars", "_block_vars")
+"""Jinja's own arguments of a call in a loop or block; no function receives them."""
+
 _STEP: Final = "(step)"
 _CHARGED: Final = "(charged)"
 _CHARGED_DEEP: Final = "(charged deep)"
@@ -83,7 +86,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
         """Charge a call's arguments and its result."""
         spend(CALL)
-        values = (*args, *kwargs.values())
+        values = (*args, *(value for name, value in kwargs.items() if name not in _SCOPES))
         is_own = isinstance(__obj, _OWN)
         for value in values:
             (charge if is_own else charge_deep)(value)

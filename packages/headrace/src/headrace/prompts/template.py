@@ -58,6 +58,8 @@ class ChatTemplate:
         self._constants: Final = self._known(both, tokens, variables or {})
         self.tags: Final = frozenset(re.findall(r"</?[A-Za-z_]+>", source + with_tools))
         """The template's own tags, such as `<tool_response>`; in a user's text they must be escaped."""
+        self.literals: Final = "\n".join(one.literals for one in both)
+        """The texts in its source."""
         self.has_efforts: Final = not self.variables.isdisjoint(EFFORT_VARIABLES)
         """Whether the model has levels of effort."""
         self.findings: Final = probe(lambda messages, tools: self._probe(messages, tools=tools))

@@ -11,7 +11,7 @@ import msgspec
 from headrace.engines.http import HttpTransport, tls_context
 from headrace.engines.protocols.dialects import detect_dialect
 from headrace.errors import EngineError, HeadraceError, RequestError
-from headrace.formats import detect_format
+from headrace.models.detection import detect_format
 from headrace.models.loading import read_key
 from headrace.models.settings import CompletionsSettings, UpstreamSettings
 from headrace.models.templates import find_template
@@ -132,9 +132,9 @@ def _complete(
 ) -> DiscoveredModel:
     given = options.values
     template, origin = _template(given.get("chat_template", ""), model, server)
-    with errors_of("chat_template"):
-        text = template and find_template(template).texts
-    format = given.get("format") or detect_format(text, model.id)
+    tokens = {"eos_token": server.props.eos_token} if server.props.eos_token else {}
+    variables = tokens | given.get("chat_template_kwargs", {})
+    format = given.get("format") or _family(template, variables, model.id)
     engine, reason = _engine(given.get("engine", ""), template, format)
     dialect = detect_dialect(model.owned_by or "", server.host)
     detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
@@ -144,9 +144,8 @@ def _complete(
         notes[0] += f", context {model.max_model_len}"
     if engine == "completions":
         detected |= {"chat_template": template, "format": format}
-        if server.props.eos_token:
-            variables = given.get("chat_template_kwargs", {})
-            given = {**given, "chat_template_kwargs": {"eos_token": server.props.eos_token, **variables}}
+        if variables:
+            given = {**given, "chat_template_kwargs": variables}
         reason += f"; format {format}, template {origin}"
     else:
         given = {option: value for option, value in given.items() if option != "chat_template"}
@@ -158,6 +157,16 @@ def _complete(
     if model.id not in (name, "") and not model.id.startswith("/"):
         completed.add_aliases([model.id])
     return DiscoveredModel(completed, [*notes, f"engine {engine}: {reason}"])
+
+
+def _family(template: str, variables: Mapping[str, Any], model_name: str) -> str:
+    """Return the name of the format of the model's family; "" if it is unknown."""
+    with errors_of("chat_template"):
+        compiled = (
+            find_template(template).compile(writes_bos=False, variables=variables) if template else None
+        )
+    format = detect_format(compiled, model_name)
+    return format.name if format else ""
 
 
 def _engine(given: str, template: str, format: str) -> tuple[str, str]:

@@ -12,14 +12,14 @@ _Trie = dict[str, Any]
 def text_without(words: Iterable[str]) -> str:
     """Return an anchored pattern for texts that contain none of the words.
 
-    Only words that begin with `<` and have no other count, up to a quote, which JSON escapes: after each `<`,
-    no word may be completed.
+    Only words that begin with `<` count, up to another one or a quote, which JSON escapes: after each `<`, no
+    word may be completed.
     """
     tails: _Trie = {}
     for word in words:
-        if word.rfind("<") == 0:
+        if word.startswith("<"):
             node = tails
-            for char in word[1:].partition('"')[0]:
+            for char in re.split('["<]', word[1:])[0].rstrip():
                 node = node.setdefault(char, {})
             node[""] = {}
     return f"^[^<]*(?:<{_other_than(tails)})*$" if tails else ""

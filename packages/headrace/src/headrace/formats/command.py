@@ -1,0 +1,77 @@
+r"""Cohere's Command.
+
+    R, R+      content | ["Plan: " … "\n"] "Action:\n```json\n[" object ("," object)* "]\n```"
+      object   {"tool_name": …, "parameters": {…}}
+    R7B, A     ["<|START_THINKING|>" reasoning "<|END_THINKING|>"] (answer | calls)
+      answer   "<|START_RESPONSE|>" content "<|END_RESPONSE|>", later also with `TEXT`
+      calls    "<|START_ACTION|>[" object ("," object)* "]<|END_ACTION|>"
+      object   {"tool_call_id": …, "tool_name": …, "parameters": {…}}
+
+Sources: the chat templates of CohereForAI/c4ai-command-r-plus and c4ai-command-r7b-12-2024.
+"""
+
+from typing import Final
+
+from headrace.formats.format import Format, Lookahead, State, Syntax, Transition, Transitions
+from headrace.formats.transitions import ANY_TOOL_NAME, IN_ANSWER, KNOWN_TOOL_NAME, after_space, each
+
+__all__ = ["FAMILY"]
+
+_ACTION, _ACTION_END = "<|START_ACTION|>", "<|END_ACTION|>"
+
+
+def _objects(end: str, call: Transition) -> Transitions:
+    """Return the transitions of an array of calls, from its bracket on."""
+    return {
+        (State.CALLS, "["): call,
+        (State.CALLS, ","): call,
+        (State.CALLS, "]"): Transition(State.CALLS, after_space(end, Lookahead.END)),
+        (State.CALLS, end): Transition(State.CALLS),
+        # Broken JSON.
+        (State.CALL_OBJECT, end): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),)),
+    }
+
+
+_KNOWN: Final = Transition(State.BEFORE_CALL_OBJECT, KNOWN_TOOL_NAME)
+_ANY: Final = Transition(State.BEFORE_CALL_OBJECT, ANY_TOOL_NAME)
+_IN_ARRAY: Final = tuple((Lookahead.SPACE, "[", *path) for path in ANY_TOOL_NAME)
+_ANSWERS: Final[Transitions] = {
+    (state, f"<|{side}_{kind}|>"): Transition(State.CONTENT)
+    for kind in ("RESPONSE", "TEXT")
+    for side, states in (("START", (State.START, State.OPEN)), ("END", (State.CONTENT,)))
+    for state in states
+}
+
+_IN_FENCE: Final = tuple(
+    (Lookahead.SPACE, fence, Lookahead.SPACE, "[", *path)
+    for fence in ("```json", "```")
+    for path in KNOWN_TOOL_NAME
+)
+
+_COMMAND_R: Final = Format(
+    name="command-r",
+    model_names=r"command-?r",
+    transitions={
+        **each((State.START, State.CONTENT), "Action:", Transition(State.CALLS, _IN_FENCE)),
+        (State.CONTENT, "\nAction:"): Transition(State.CALLS, _IN_FENCE),
+        (State.CALLS, "```json"): Transition(State.CALLS),
+        **_objects("```", _KNOWN),
+    },
+    stop_tokens=("<|END_OF_TURN_TOKEN|>",),
+)
+_COMMAND_A: Final = Format(
+    name="command-a",
+    aliases=("command-r7b",),
+    model_names=r"command-?(a|r7b)",
+    thinking_tags=("<|START_THINKING|>", "<|END_THINKING|>"),
+    transitions={
+        **_ANSWERS,
+        **each(IN_ANSWER, _ACTION, Transition(State.CALLS, _IN_ARRAY)),
+        **_objects(_ACTION_END, _ANY),
+        # Missing and doubled tags.
+        **each(IN_ANSWER, _ACTION + _ACTION, Transition(State.CALLS, _IN_ARRAY)),
+    },
+    stop_tokens=("<|END_OF_TURN_TOKEN|>",),
+    syntax=Syntax(),
+)
+FAMILY: Final = (_COMMAND_A, _COMMAND_R)

@@ -1,0 +1,89 @@
+r"""Functionary.
+
+    2.2, 2.4  message ("\n<|from|>assistant\n<|recipient|>" message)*   the prompt ends with `<|recipient|>`
+              message  "all\n<|content|>" content | name "\n<|content|>" {…}
+    3.1       content call*
+              call     "<function=" name ">" {…} "</function>"
+    3.2       message (">>>" message)*                                  the prompt ends with `>>>`
+              message  "all\n" content | name "\n" {…}
+
+Sources: the chat templates of meetkai/functionary-medium-v2.2, -v3.1 and -v3.2.
+"""
+
+from typing import Final
+
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition, Transitions
+from headrace.formats.transitions import IN_ANSWER, after_space, each
+
+__all__ = ["FAMILY"]
+
+_LLAMA_STOPS: Final = ("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>")
+
+
+def _messages(separator: str, name_end: str) -> Transitions:
+    """Return the transitions of messages with a recipient: a tool, or `all` for the answer."""
+    known: Condition = ((Lookahead.KNOWN_NAME, name_end),)
+    any_name: Condition = ((Lookahead.ANY_NAME, name_end),)
+    before, content = (State.START, State.CONTENT, State.CALLS), Transition(State.CONTENT)
+    return {
+        (State.START, f"all{name_end}"): content,
+        (State.START, ANY_TEXT): Transition(State.NAME, known),
+        **each(before, f"{separator}all{name_end}", content),
+        **each(before, separator, Transition(State.BEFORE_NAME, any_name)),
+        **each(before, separator + separator, Transition(State.BEFORE_NAME, known)),
+        (State.NAME, name_end): Transition(State.BEFORE_BODY),
+        (State.NAME, "{"): Transition(State.BODY, consume=False),
+        (State.BEFORE_BODY, name_end): Transition(State.BEFORE_BODY),
+        **each((State.BEFORE_BODY,), separator, Transition(State.CALLS, consume=False)),
+        (State.BODY, separator): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING, *known[0]),), consume=False
+        ),
+    }
+
+
+_V2: Final = Format(
+    name="functionary-2",
+    model_names=r"functionary-(.*v)?2",
+    transitions=_messages("\n<|from|>assistant\n<|recipient|>", "\n<|content|>"),
+    stop_tokens=("<|stop|>",),
+)
+_V3_1: Final = Format(
+    name="functionary-3.1",
+    model_names=r"functionary-(.*v)?3\.1",
+    transitions={
+        **each(
+            IN_ANSWER,
+            "<function=",
+            Transition(
+                State.BEFORE_NAME,
+                (
+                    (Lookahead.ANY_NAME, ">", Lookahead.SPACE, "{"),
+                    (Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
+                ),
+            ),
+        ),
+        (State.NAME, ">"): Transition(State.BEFORE_BODY),
+        (State.CALLS, "</function>"): Transition(State.CALLS),
+        # Missing and doubled tags, and broken JSON.
+        **each(
+            IN_ANSWER,
+            "<function=<function=",
+            Transition(State.BEFORE_NAME, ((Lookahead.KNOWN_NAME, ">"),)),
+        ),
+        (State.CALLS, ANY_TEXT): Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">", Lookahead.SPACE, "{"),)),
+        (State.NAME, "{"): Transition(State.BODY, consume=False),
+        **each((State.NAME, State.BEFORE_BODY), "</function>", Transition(State.CALLS)),
+        (State.BODY, "</function>"): Transition(
+            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<function=", Lookahead.END))
+        ),
+        (State.BODY, "<function="): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False),
+    },
+    stop_tokens=_LLAMA_STOPS,
+)
+_V3_2: Final = Format(
+    name="functionary-3.2",
+    model_names=r"functionary",
+    transitions=_messages(">>>", "\n"),
+    stop_tokens=_LLAMA_STOPS,
+)
+FAMILY: Final = (_V2, _V3_1, _V3_2)
