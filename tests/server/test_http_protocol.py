@@ -1,5 +1,6 @@
 """Requests as real clients send them."""
 
+import asyncio
 import json
 import socket
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from headrace.engines import ScriptedEngine
+from headrace.events import Finish, Text
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 BODY = json.dumps(HELLO).encode()
@@ -106,3 +108,37 @@ def test_a_client_that_still_sends_gets_the_error(serve):
 
     assert b" 431 " in response.splitlines()[0]
     assert json.loads(response.rpartition(b"\r\n")[2])["error"]["code"] == "1210"
+
+
+class AtOnce(ScriptedEngine):
+    """Emits all events in one call."""
+
+    def start(self, generation, listener):
+        loop = asyncio.get_running_loop()
+        loop.call_soon(listener.on_events, [Text("Hi"), Finish("stop")])
+        loop.call_soon(listener.on_end, None)
+        return super().start(generation, Ignoring())
+
+
+class Ignoring:
+    def on_events(self, events):
+        pass
+
+    def on_end(self, error):
+        pass
+
+
+@pytest.mark.parametrize("persistence", [b"close", b"keep-alive"])
+def test_head_frames_and_end_of_an_answer_that_is_there_leave_in_one_write(serve, persistence):
+    client = serve(AtOnce([]))
+    body = json.dumps({**HELLO, "stream": True}).encode()
+    request = head(f"Content-Length: {len(body)}").replace(b"close", persistence) + body
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(request)
+        response = connection.recv(65536)
+
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (b"\r\nconnection: close\r\n" in response) == (persistence == b"close")
+    assert deltas(chunks_of(response), "content") == ["Hi", ""]
+    assert response.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")

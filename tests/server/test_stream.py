@@ -7,7 +7,7 @@ import pytest
 
 from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, HeadraceError
-from headrace.events import Finish, Progress, Text
+from headrace.events import CANCELLED, Finish, Progress, Text, TokenUsage
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.server.connection import HttpConnection
@@ -98,6 +98,17 @@ async def test_events_are_sent_as_they_are_published():
     assert (b"x-a", b"1") in client.messages[0]["headers"]
     assert deltas(chunks_of(b"".join(client.bodies)), "content") == ["A", "B", ""]
     assert client.messages[-1] == {"type": "http.response.body", "body": b""}
+
+
+async def test_the_log_keeps_the_ending_that_the_client_receives():
+    turn, client = FakeTurn(), Client()
+    turn.emit(Text("<think>a", tokens=2), Text("</think>b"))
+    sending = asyncio.create_task(stream(turn, client).send([]))
+    await until(lambda: client.bodies)
+    assert turn.log.received is None
+    turn.emit(Finish(CANCELLED, TokenUsage(completion=3)))
+    await sending
+    assert turn.log.received == Finish("stop", TokenUsage(completion=3, reasoning=3))
 
 
 async def test_a_failure_before_the_first_event_is_an_exception_and_nothing_is_sent():

@@ -17,6 +17,7 @@ from turn_stores import memory, settings, shared
 __all__ = ["open_registry"]
 
 TOOLS = {"f": {"type": "object", "properties": {}}}
+RECEIVED = Finish("length", TokenUsage(7, 3, 0, 1))
 CALL = "<think>Hm.</think><tool_call>f\n</tool_call>"
 
 
@@ -250,3 +251,12 @@ async def test_the_log_has_a_line_for_each_turn_at_level_info(open_registry, cap
 
     assert caplog.messages[0].startswith(line)
     assert caplog.messages[0].endswith(" s")
+
+
+async def test_the_outcome_has_the_ending_that_a_reader_has_interpreted(open_registry):
+    outcomes = Outcomes()
+    turn = await start(open_registry(ScriptedEngine(CALL), [outcomes]))
+    reader = turn.reader(lambda: setattr(turn.log, "received", RECEIVED) if turn.log.has_ending else None)
+    await until(lambda: outcomes)
+    reader.close()
+    assert (outcomes[0].finish_reason, outcomes[0].usage) == (RECEIVED.reason, RECEIVED.usage)

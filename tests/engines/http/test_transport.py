@@ -187,6 +187,28 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced(transports)
     assert server.connections == 4
 
 
+async def test_idle_connections_are_closed_one_after_the_other(transports, monkeypatch):
+    closed = []
+
+    async def script(server, reader, writer):
+        number = server.connections
+        await server.read_request(reader)
+        if number == 1:
+            await asyncio.sleep(0.05)
+        writer.write(OK)
+        assert await reader.read() == b""
+        closed.append(number)
+
+    monkeypatch.setattr("headrace.engines.http.pool._IDLE_TIMEOUT", 0.1)
+    async with Server(script) as server:
+        transport = transports(f"http://127.0.0.1:{server.port}")
+        await asyncio.gather(transport.get("models"), transport.get("models"))
+        while len(closed) < 2:
+            await asyncio.sleep(0.005)
+
+    assert closed == [2, 1]
+
+
 async def test_a_request_is_not_repeated_once_a_byte_of_the_response_arrived(transports):
     async with Server(replying(OK, b"HTTP/1.1 2")) as server:
         transport = transports(f"http://127.0.0.1:{server.port}")

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, assert_never
 
 import msgspec
@@ -22,7 +23,8 @@ from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCa
 __all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_TEXTS: Final = (Content, Reasoning, ToolCallArguments)
+_TextEvent = Content | Reasoning | ToolCallArguments
+_TEXTS: Final = (Content, Reasoning, ToolCallArguments)  # faster than their union
 # The official SDK splits lines at these characters and crashes. JSON allows to escape them.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
@@ -44,7 +46,8 @@ class ChunkEncoder:
         self._created = created
         self._model = model
         self._repeats_role = repeats_role
-        self._around_text: dict[object, tuple[bytes, bytes]] = {}  # the JSON before and after it
+        self._around_delta: tuple[bytes, bytes] | None = None  # the JSON before and after it
+        self._around_text: dict[object, tuple[bytes, bytes]] = {}  # the same, by the kind of text
 
     def encode(self, event: Event, *, is_first: bool = False) -> Chunk | None:
         """Return the chunk of an event; None for an event that clients do not receive.
@@ -60,32 +63,31 @@ class ChunkEncoder:
 
     def encode_json(self, event: Event, *, is_first: bool = False) -> bytes | None:
         """Return the JSON of the chunk that `encode` returns; a text delta is encoded without building it."""
-        if is_first or not isinstance(event, _TEXTS):
+        if (is_first and not self._repeats_role) or not isinstance(event, _TEXTS):
             chunk = self.encode(event, is_first=is_first)
             return None if chunk is None else encode_chunk(chunk)
         kind = (type(event), event.index) if isinstance(event, ToolCallArguments) else type(event)
         try:
             before, after = self._around_text[kind]
         except KeyError:
-            before, after = self._around_text[kind] = self._split(event)
-        return b"%b%b%b" % (before, _to_json(event.text), after)
+            before, after = self._around_text[kind] = self._surroundings(event)
+        text = _ENCODE(event.text)
+        return b"%b%b%b" % (before, text if text.isascii() else _with_escaped_line_ends(text), after)
 
-    def _split(self, event: Content | Reasoning | ToolCallArguments) -> tuple[bytes, bytes]:
+    def _surroundings(self, event: _TextEvent) -> tuple[bytes, bytes]:
         """Return the JSON before and after the text of an event's chunk."""
-        chunk = self.encode(msgspec.structs.replace(event, text=""))
-        assert chunk is not None
-        before, _, after = encode_chunk(chunk).rpartition(b'""')
-        return before, after
+        if self._around_delta is None:
+            before, _, after = encode_chunk(self._chunk(Delta())).rpartition(b"{}")
+            self._around_delta = before, after
+        before, after = self._around_delta
+        empty = msgspec.structs.replace(event, text="")
+        delta_before, delta_after = _around_text(empty, "assistant" if self._repeats_role else None)
+        return before + delta_before, delta_after + after
 
     def _encode(self, event: Event) -> Chunk | None:
         match event:
-            case Content(text):
-                return self._chunk(Delta(role="assistant", content=text))
-            case Reasoning(text):
-                return self._chunk(Delta(role="assistant", reasoning_content=text))
-            case ToolCallArguments(index, text):
-                function = FunctionDelta(arguments=text)
-                return self._call(ToolCallDelta(index=index, type="function", function=function))
+            case Content() | Reasoning() | ToolCallArguments():
+                return self._chunk(_text_delta(event, "assistant"))
             case ToolCallStart(index, name, call_id, arguments):
                 function = FunctionDelta(name=name, arguments=arguments)
                 id = call_id or self._call_id(index)
@@ -116,17 +118,33 @@ class ChunkEncoder:
         return f"call_{digest.hexdigest()}"
 
 
+def _text_delta(event: _TextEvent, role: str | None) -> Delta:
+    match event:
+        case Content(text):
+            return Delta(role=role, content=text)
+        case Reasoning(text):
+            return Delta(role=role, reasoning_content=text)
+        case ToolCallArguments(index, text):
+            call = ToolCallDelta(index=index, type="function", function=FunctionDelta(arguments=text))
+            return Delta(tool_calls=[call])
+
+
+@lru_cache(maxsize=128)
+def _around_text(empty: _TextEvent, role: str | None) -> tuple[bytes, bytes]:
+    """Return the JSON of a delta before and after its text, the same for all turns."""
+    before, _, after = _ENCODE(_text_delta(empty, role)).rpartition(b'""')
+    return before, after
+
+
 def encode_chunk(chunk: Chunk) -> bytes:
     """Encode as JSON without line ends of any kind, U+0085, U+2028 and U+2029 included."""
-    return _to_json(chunk)
+    return _with_escaped_line_ends(_ENCODE(chunk))
 
 
-def _to_json(value: Chunk | str) -> bytes:
-    data = _ENCODE(value)
-    if not data.isascii():
-        for raw, escaped in _LINE_ENDS:
-            if raw in data:
-                data = data.replace(raw, escaped)
+def _with_escaped_line_ends(data: bytes) -> bytes:
+    for raw, escaped in _LINE_ENDS:
+        if raw in data:
+            data = data.replace(raw, escaped)
     return data
 
 
@@ -151,11 +169,11 @@ def merge_counted(events: Sequence[Event]) -> list[tuple[Event, int]]:
 def _joined(run: list[Event]) -> Event:
     if len(run) == 1:
         return run[0]
-    text = "".join(event.text for event in run if isinstance(event, Content | Reasoning | ToolCallArguments))
+    text = "".join([event.text for event in run if isinstance(event, _TEXTS)])
     return msgspec.structs.replace(run[0], text=text)
 
 
 def _continues(first: Event, event: Event) -> bool:
     if isinstance(first, ToolCallArguments) and isinstance(event, ToolCallArguments):
         return first.index == event.index
-    return type(first) is type(event) and isinstance(first, Content | Reasoning)
+    return type(first) is type(event) and isinstance(first, _TEXTS)

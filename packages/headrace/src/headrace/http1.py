@@ -41,7 +41,7 @@ _QUOTED: Final = rb'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[^\x00-\x08\x0a-\x1f\x7f]
 _EXTENSION: Final = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
 
 # White space is matched once, without trying again from each of its characters.
-_HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: %b)?" % _VALUE)
 _FIELD: Final = re.compile(rb"(%b):[ \t]*+(%b)" % (_TOKEN, _VALUE))
@@ -130,6 +130,10 @@ class ResponseReader:
         """Return a header by its lower-case name: several joined with commas, b"" if there is none."""
         return self._values.get(name, b"")
 
+    def drop_headers(self) -> None:
+        """Forget the headers: with many open responses, they take a kilobyte each."""
+        self.headers, self._values = [], {}
+
     def read_head(self, data: bytes) -> bool:
         """Continue with the head; True once it is complete.
 
@@ -139,7 +143,8 @@ class ResponseReader:
         self._held += data
         while end := _HEAD_END.search(self._held, self._searched):
             self._head_bytes += end.end()
-            head, self._held, self._searched = self._held[: end.start()], self._held[end.end() :], 0
+            head = self._held[: end.start()].removesuffix(b"\r")
+            self._held, self._searched = self._held[end.end() :], 0
             if self._head_bytes > self._max_head:
                 break
             if self._parse_head(head):
@@ -196,7 +201,9 @@ class ResponseReader:
 
     def _parse_head(self, head: bytes) -> bool:
         """Parse one head; False if it is an interim response."""
-        first, *lines = _FOLD.sub(b" ", head).split(b"\n")
+        if b"\n " in head or b"\n\t" in head:
+            head = _FOLD.sub(b" ", head)
+        first, *lines = head.split(b"\n")
         status_line = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
         fields = [_FIELD.fullmatch(line.removesuffix(b"\r")) for line in lines]
         if status_line is None or None in fields:

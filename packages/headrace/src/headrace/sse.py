@@ -64,6 +64,8 @@ class SseDecoder:
         self._has_partial = True  # one of the two above, or a block that has not ended
         self._rest: list[bytes] = []  # the block that has not ended yet
         self._rest_size = 0
+        self.has_unparsed = False
+        """Whether there were lines that are not SSE fields."""
         self._unparsed: list[bytes] = []
         self._unparsed_size = 0
 
@@ -76,8 +78,8 @@ class SseDecoder:
         """Return the events that `data` completes."""
         if self._has_partial or b"\r" in data:
             data = self._continue(data)
-        if data.startswith(_PLAIN) and data.endswith(b"\n\n") and data.count(b"\n") == 2:
-            self._check_size(len(data))
+        is_short = len(data) <= self._max
+        if is_short and data.startswith(_PLAIN) and data.endswith(b"\n\n") and data.count(b"\n") == 2:
             return [SseEvent(data[6:-2], "", self.last_event_id)]  # one event, as a stream's usually arrive
         if data[-2:] != b"\n\n":
             end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
@@ -147,6 +149,7 @@ class SseDecoder:
                 if is_complete and value.isdigit() and len(value.lstrip(b"0")) < 10:
                     self.retry_ms = int(value)
             elif name and self._unparsed_size < _MAX_UNPARSED_BYTES:
+                self.has_unparsed = True
                 self._unparsed.append(value if name == b"error" else line)  # `error: {…}` of llama-box
                 self._unparsed_size += len(line)
         self.has_joined |= len(data) > 1

@@ -44,6 +44,7 @@ class TimeoutEngine:
     def __init__(self, engine: Engine, timeouts: Timeouts) -> None:
         self._engine = engine
         self._timeouts = timeouts
+        self._shortest = min(filter(None, (timeouts.first_token, timeouts.idle, timeouts.total)), default=0.0)
 
     @property
     def continues(self) -> bool:
@@ -51,7 +52,7 @@ class TimeoutEngine:
 
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. The listener gets no heartbeats; `on_end` gets an EngineError after a timeout."""
-        run = _TimedRun(self._timeouts, listener)
+        run = _TimedRun(self._timeouts, self._shortest, listener)
         run.begin(self._engine.start(generation, run))
         return run
 
@@ -65,8 +66,9 @@ class TimeoutEngine:
 class _TimedRun:
     """A listener below, a run above; its timer belongs to neither."""
 
-    def __init__(self, timeouts: Timeouts, listener: Listener) -> None:
+    def __init__(self, timeouts: Timeouts, shortest: float, listener: Listener) -> None:
         self._timeouts = timeouts
+        self._shortest = shortest
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._started = self._last_seen = self._loop.time()
@@ -117,20 +119,21 @@ class _TimedRun:
         """End the run if a timeout has expired; otherwise check again when the next one could have."""
         now = self._loop.time()
         limits = self._timeouts
-        silence = limits.idle if self._has_output else limits.first_token
-        if silence and not self._is_paused and now - self._last_seen >= silence:
+        silence = 0.0
+        if not self._is_paused:
+            silence = limits.idle if self._has_output else limits.first_token
+        if silence and now - self._last_seen >= silence:
             self._expire(f"the model sent nothing for {silence:g} s")
         elif limits.total and now - self._started >= limits.total:
             self._expire(f"the model did not finish within {limits.total:g} s")
-        else:
+        elif self._shortest:
             # Output, a pause or its end change the next deadline: none comes before the shortest timeout.
-            waits = [limits.first_token, limits.idle, limits.total]
-            due = [self._started + limits.total] if limits.total else []
-            if silence and not self._is_paused:
-                due.append(self._last_seen + silence)
-            if shortest := min(filter(None, waits), default=0.0):
-                wait = min([*(at - now for at in due), shortest])
-                self._timer = self._loop.call_later(wait, self._check)
+            due = now + self._shortest
+            if silence:
+                due = min(due, self._last_seen + silence)
+            if limits.total:
+                due = min(due, self._started + limits.total)
+            self._timer = self._loop.call_at(due, self._check)
 
     def _expire(self, reason: str) -> None:
         self._expired = reason

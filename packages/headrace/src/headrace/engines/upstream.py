@@ -10,11 +10,11 @@ the end, which may follow `[DONE]` within as many seconds.
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 from typing import Final
-from uuid import uuid4
 
 import msgspec
 
@@ -76,10 +76,11 @@ class UpstreamEngine:
         return run
 
     def _post(self, generation: Generation, run: "_UpstreamRun") -> None:
-        id = uuid4().hex
+        endpoint = self._protocol.dialect.abort
+        id = secrets.token_hex(16) if endpoint else ""
         body = self._protocol.encode(generation, id)
         request = run.request = self._transport.post(self._protocol.path, body, run)
-        if endpoint := self._protocol.dialect.abort:
+        if endpoint:
             run.abort = partial(_Abort, self._transport, endpoint, id, request)
 
     def _post_within_limits(self, generation: Generation, run: "_UpstreamRun", refusal: str) -> bool:
@@ -169,8 +170,10 @@ class _UpstreamRun:
         chunks: list[SseEvent] = []
         try:
             chunks = self._sse.feed(data)
-            if unparsed := self._sse.unparsed:
-                check_text(unparsed)  # unknown fields are ignored, but invalid UTF-8 in one is an error
+            if self._sse.has_unparsed:
+                check_text(
+                    self._sse.unparsed
+                )  # unknown fields are ignored, but invalid UTF-8 in one is an error
             for chunk in chunks:
                 if chunk.event == "error":
                     raise map_response(self._upstream, self._head.status, chunk.data)
@@ -235,7 +238,7 @@ class _UpstreamRun:
     def _finish_stream(self) -> None:
         """The stream has ended; lines that are not SSE may tell why."""
         self._sse.finish()
-        if self._sse.unparsed and not self._reader.is_ending:
+        if self._sse.has_unparsed and not self._reader.is_ending:
             self._error = map_response(self._upstream, self._head.status, self._sse.unparsed)
             return
         try:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from headrace.engines import Engine
 from headrace.engines.gguf import read_metadata, vocabulary_tokens
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
@@ -141,7 +142,7 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             format=format,
         )
 
-    balancer = _load_balancer(settings, protocol, environment)
+    balancer = _upstream_engine(settings, protocol, environment)
     fallback = settings.thinking_fallback
     return Model(_names(name, settings), balancer, format, template, settings.context, fallback)
 
@@ -155,7 +156,7 @@ def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> 
         limits = TokenLimits(dialect, context=settings.context)
         return Chat(dialect, upstream, model=model, format=format, limits=limits)
 
-    balancer = _load_balancer(settings, protocol, environment)
+    balancer = _upstream_engine(settings, protocol, environment)
     return Model(_names(name, settings), balancer, format, None, settings.context)
 
 
@@ -183,24 +184,24 @@ def _recording_paths(place: Path) -> list[Path]:
     return paths
 
 
-def _load_balancer(
+def _upstream_engine(
     settings: UpstreamSettings,
     protocol: Callable[[Upstream], Protocol],
     environment: Mapping[str, str],
-) -> LoadBalancer:
-    """Return an engine per URL, each with its own timeouts, so that another can replace one that hangs."""
+) -> Engine:
+    """Return an engine for each URL with its own timeouts, so that another can replace one that hangs."""
     with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport, tls_context
     key = read_key(settings.upstream_key_env, environment)
     with errors_of("upstream_ca"):
         tls = tls_context(settings.upstream_ca)
-    engines = []
+    engines: list[Engine] = []
     for url in settings.url:
         with errors_of("url"):
             transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env, tls=tls)
         engine = UpstreamEngine(transport, protocol(transport.upstream))
         engines.append(TimeoutEngine(engine, _timeouts(settings)))
-    return LoadBalancer(engines)
+    return engines[0] if len(engines) == 1 else LoadBalancer(engines)
 
 
 def _timeouts(settings: ModelSettings) -> Timeouts:

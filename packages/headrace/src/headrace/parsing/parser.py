@@ -19,6 +19,7 @@ __all__ = ["OutputParser"]
 
 _JSON_ENDS: Final = Transition(NEXT_AFTER_JSON)
 _TEXT_FOLLOWS: Final = Transition(State.CONTENT)
+_REASONING: Final = (State.THINKING, State.REASONING)  # Python 3.11 takes long to find a member
 _WITH_LEADING_TEXT: Final = (State.CONTENT, State.REASONING, State.VALUE)
 # Characters. Each call is searched for its delimiters up to the end of the text, so many calls in a long
 # text would take quadratic time.
@@ -80,7 +81,7 @@ class OutputParser:
     @property
     def is_reasoning(self) -> bool:
         """Whether the model is thinking."""
-        return self._state in (State.THINKING, State.REASONING)
+        return self._state in _REASONING
 
     @property
     def called_tools(self) -> bool:

@@ -6,36 +6,39 @@ protocol reports a disconnect and a drained buffer by callbacks. Any other ASGI 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from headrace.server.connection import Header, HttpConnection, Send
-from headrace.server.http_protocol import HttpProtocol
+from headrace.server.connection import Header, HttpConnection
+from headrace.server.http_protocol import HttpProtocol, encode_head
 
 __all__ = ["Channel", "open_channel"]
 
 Callback = Callable[[], object]
 
+_CHUNKED: Final = (b"transfer-encoding", b"chunked")
+_CLOSE: Final = (b"connection", b"close")
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_NO_MESSAGES: Final = asyncio.Event()  # for requests that are complete; one of their own would take 800 bytes
+
 
 class Channel(Protocol):
     """Sends one chunked response. `on_disconnect` and `on_writable` are called until it is closed."""
 
-    @property
-    def is_full(self) -> bool:
-        """Whether nothing should be written before `on_writable` is called."""
+    def start(self, headers: Sequence[Header]) -> None:
+        """Begin a response of status 200, whose head is sent with the first write."""
         ...
 
-    async def start(self, status: int, headers: Sequence[Header]) -> None:
-        """Send the head."""
+    def write(self, data: bytes) -> bool:
+        """Send a part of the body; the first one may be empty.
+
+        Returns whether nothing more should be written before `on_writable` is called.
+        """
         ...
 
-    def write(self, data: bytes) -> None:
-        """Send a part of the body: at least one byte."""
-        ...
-
-    async def finish(self) -> None:
-        """Send the end of the body."""
+    async def finish(self, data: bytes) -> None:
+        """Send the last part of the body, and its end."""
         ...
 
     def abort(self) -> None:
@@ -54,46 +57,56 @@ def _nothing() -> None:
 def open_channel(
     connection: HttpConnection, on_disconnect: Callback, on_writable: Callback = _nothing
 ) -> Channel:
-    """Return the fastest channel that the server allows."""
+    """Return the fastest channel that the server allows; the request has been read, and its headers go."""
+    connection.drop_headers()
     cycle = getattr(connection.send, "__self__", None)
     if type(cycle) is RequestResponseCycle:
         protocol = cycle.transport.get_protocol()
         if isinstance(protocol, HttpProtocol):
-            return _TransportChannel(cycle, protocol, connection.send, on_disconnect, on_writable)
+            return _TransportChannel(cycle, protocol, on_disconnect, on_writable)
     return _SendChannel(connection, on_disconnect, on_writable)
 
 
 class _TransportChannel:
-    """Writes to uvicorn's transport."""
+    """Writes to uvicorn's transport, and keeps the state of uvicorn's cycle as its `send` would."""
 
     def __init__(
         self,
         cycle: RequestResponseCycle,
         protocol: HttpProtocol,
-        send: Send,
         on_disconnect: Callback,
         on_writable: Callback,
     ) -> None:
+        cycle.message_event = _NO_MESSAGES
+        self._cycle = cycle
         self._flow = cycle.flow
         self._transport = cycle.transport
         self._protocol = protocol
-        self._send = send
+        self._head = b""  # until it is sent
         protocol.watch(on_disconnect, on_writable)
         if cycle.disconnected:
-            asyncio.get_running_loop().call_soon(on_disconnect)
+            on_disconnect()
 
-    @property
-    def is_full(self) -> bool:
+    def start(self, headers: Sequence[Header]) -> None:
+        cycle = self._cycle
+        cycle.response_started = True
+        framing = [_CHUNKED] if cycle.keep_alive else [_CHUNKED, _CLOSE]
+        self._head = encode_head(200, [*cycle.default_headers, *headers, *framing])
+
+    def write(self, data: bytes) -> bool:
+        head, self._head = self._head, b""
+        self._transport.write(head + (b"%x\r\n%b\r\n" % (len(data), data) if data else b""))
         return self._flow.write_paused
 
-    async def start(self, status: int, headers: Sequence[Header]) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    async def finish(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})
+    async def finish(self, data: bytes) -> None:
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        self._transport.write(b"%b%x\r\n%b\r\n%b" % (self._head, len(data), data, _LAST_CHUNK))
+        cycle.response_complete = True
+        if not cycle.keep_alive:
+            self._transport.close()
+        cycle.on_response()
 
     def abort(self) -> None:
         self._transport.abort()
@@ -106,7 +119,7 @@ class _SendChannel:
     """Sends by ASGI, in a task; another one waits for the client's disconnect."""
 
     def __init__(self, connection: HttpConnection, on_disconnect: Callback, on_writable: Callback) -> None:
-        self.is_full = False
+        self._is_full = False
         self._connection = connection
         self._on_disconnect = on_disconnect
         self._on_writable = on_writable
@@ -114,22 +127,24 @@ class _SendChannel:
         self._has_unsent = asyncio.Event()
         self._receiving = asyncio.create_task(self._receive(), name="disconnect")
         self._sending: asyncio.Task[None] | None = None
+        self._is_finishing = False
 
-    async def start(self, status: int, headers: Sequence[Header]) -> None:
-        await self._connection.send({"type": "http.response.start", "status": status, "headers": headers})
-        self._sending = asyncio.create_task(self._send(), name="send")
+    def start(self, headers: Sequence[Header]) -> None:
+        self._sending = asyncio.create_task(self._send(headers), name="send")
 
-    def write(self, data: bytes) -> None:
-        self.is_full = True
-        self._unsent.append(data)
-        self._has_unsent.set()
-
-    async def finish(self) -> None:
-        if self._sending is not None:
-            self._unsent.append(b"")
+    def write(self, data: bytes) -> bool:
+        if data:
+            self._is_full = True
+            self._unsent.append(data)
             self._has_unsent.set()
+        return self._is_full
+
+    async def finish(self, data: bytes) -> None:
+        self.write(data)
+        self._is_finishing = True
+        self._has_unsent.set()
+        if self._sending is not None:
             await self._sending
-        await self._connection.send({"type": "http.response.body", "body": b""})
 
     def abort(self) -> None:
         self.close()
@@ -143,15 +158,15 @@ class _SendChannel:
         await self._connection.until_disconnect()
         self._on_disconnect()
 
-    async def _send(self) -> None:
-        while True:
+    async def _send(self, headers: Sequence[Header]) -> None:
+        send = self._connection.send
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while self._unsent or not self._is_finishing:
             await self._has_unsent.wait()
             self._has_unsent.clear()
             unsent, self._unsent = self._unsent, []
-            if data := b"".join(unsent):
-                await self._connection.send({"type": "http.response.body", "body": data, "more_body": True})
-            if unsent[-1] == b"":
-                return
-            self.is_full = bool(self._unsent)
-            if not self.is_full:
+            await send({"type": "http.response.body", "body": b"".join(unsent), "more_body": True})
+            self._is_full = bool(self._unsent)
+            if not self._is_full:
                 self._on_writable()
+        await send({"type": "http.response.body", "body": b""})

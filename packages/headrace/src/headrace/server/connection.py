@@ -34,11 +34,14 @@ class HttpConnection:
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.request_id = secrets.token_hex(8)
-        """The id in the header `X-Request-Id` of an error; a turn's own id once there is one."""
         self.send = send
         self._scope = scope
         self._receive = receive
+
+    @cached_property
+    def request_id(self) -> str:
+        """The id in the header `X-Request-Id` of an error; a turn's own id once there is one."""
+        return secrets.token_hex(8)
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -49,6 +52,11 @@ class HttpConnection:
     def query(self) -> dict[str, str]:
         """The query parameters."""
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    def drop_headers(self) -> None:
+        """Forget the request's headers: with many open streams, they take two kilobytes each."""
+        self._scope["headers"] = []
+        self.__dict__.pop("headers", None)
 
     def check_method(self, *allowed: str) -> None:
         """Reject methods that the path does not support.

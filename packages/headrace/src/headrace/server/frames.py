@@ -1,6 +1,7 @@
 """The frames of an SSE response: events of a log → bytes."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from headrace.chunks import ChunkEncoder, merge_counted
 from headrace.errors import EngineError, encode_error
@@ -9,6 +10,8 @@ from headrace.sse import DONE, encode_event
 from headrace.turns import Interpreter
 
 __all__ = ["FrameEncoder"]
+
+_DONE: Final = encode_event(DONE)
 
 
 class FrameEncoder:
@@ -32,7 +35,8 @@ class FrameEncoder:
         after: int = 0,
         error_event: str | None = None,
     ) -> None:
-        self.finished = False
+        self.finished: Finish | None = None
+        """The last event, as the client receives it; None until it is encoded."""
         self.ordinal = 0
         """The position of the last event, counted from 1, before adjacent events are merged."""
         self._interpreter = interpreter
@@ -64,7 +68,7 @@ class FrameEncoder:
                 frames.append(encode_event(error, event=self._error_event))
             if data is not None:
                 frames.append(encode_event(data, id=self.ordinal if self._numbered and is_saved else None))
-        if interpreted and isinstance(interpreted[-1], Finish):
-            frames.append(encode_event(DONE))
-            self.finished = True
+        if interpreted and isinstance(finish := interpreted[-1], Finish):
+            frames.append(_DONE)
+            self.finished = finish
         return b"".join(frames)

@@ -108,8 +108,10 @@ class ResponseWriter:
     def _fold(self, turn: Turn, reader: LogReader, *, partial: bool = False) -> Completion:
         events = turn.plan.new_interpreter().feed(reader.take())
         ending = events[-1]
-        if isinstance(ending, Finish) and ending.error and not partial:
-            raise EngineError(ending.error)
+        if isinstance(ending, Finish):
+            turn.log.received = ending
+            if ending.error and not partial:
+                raise EngineError(ending.error)
         chunks = self._chunks(turn)
         request_id = turn.header.request_id or turn.id
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)

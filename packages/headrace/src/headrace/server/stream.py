@@ -75,10 +75,12 @@ class EventStream:
         self._state = _State.WAITING
         self._wake = self._loop.create_future()
         self._is_paused = False
-        self._last_write = 0.0
-        self._timer = self._loop.call_later(FIRST_BYTES, self._signal)
+        self._last_frames = b""  # sent together with the end of the body
+        self._last_write = self._loop.time()
+        self._timer: asyncio.TimerHandle
+        self._reader = turn.reader(self._on_first_news)
         self._channel = open_channel(connection, self._end, self._on_writable)
-        self._reader = turn.reader(self._on_news)
+        self._check_silence()
 
     async def send(self, headers: Sequence[Header], after: int = 0) -> None:
         """Send the events after the first `after`, to the end or until the client disconnects.
@@ -90,83 +92,93 @@ class EventStream:
         try:
             if not after and not self._reader.has_events:
                 await self._wake
-            if self._is_done():
+            if self._is(_State.DONE):
                 return
-            first = self._frames.encode(self._reader.take(), is_saved=self._reader.is_saved)
+            data = self._frames.encode(self._reader.take(), is_saved=self._turn.log.is_saved)
             if after > self._frames.ordinal:
                 raise PositionError(self._frames.ordinal)
-            self._wake = self._loop.create_future()
-            await self._channel.start(200, [*_HEADERS, *headers])
-            if not self._is_done():
-                self._state = _State.OPEN
-                self._last_write = self._loop.time()
-                self._write(first)
-                self._on_news()  # what came while the head was sent
-                self._timer.cancel()
-                self._check_silence()
+            self._channel.start([*_HEADERS, *headers])
+            self._open()
+            self._write(data)
+            if not self._is(_State.DONE):
+                self._wake = self._loop.create_future()
                 await self._wake
             if self._frames.finished:
-                await self._channel.finish()
+                await self._channel.finish(self._last_frames)
         finally:
             self._state = _State.DONE
             self._timer.cancel()
             self._channel.close()
             self._reader.close()
 
-    def _on_news(self) -> None:
-        """There is more in the log: called by it, in the engine's call stack."""
-        if self._state is _State.OPEN:
-            self._advance()
-        elif self._state is _State.WAITING and self._reader.has_events:
+    # What the log calls in the engine's call stack when it has more: one method for each state.
+
+    def _on_first_news(self) -> None:
+        if self._reader.has_events:
             self._signal()
-        elif self._state is _State.FULL and not self._is_paused and self._reader.backlog > MAX_BACKLOG:
+
+    def _on_backlog(self) -> None:
+        if not self._is_paused and self._reader.backlog > MAX_BACKLOG:
             self._is_paused = True
             self._turn.pause()
 
-    def _advance(self) -> None:
+    def _on_news(self) -> None:
         try:
             try:
                 events = self._reader.take()
             except HeadraceError as error:  # too late for a status
                 events = [Finish("network_error", error=error.public)]
-            self._write(self._frames.encode(events, is_saved=self._reader.is_saved))
+            if data := self._frames.encode(events, is_saved=self._turn.log.is_saved):
+                self._write(data)
         except Exception:  # a defect must not end the engine, whose call stack this is
             _LOGGER.exception("turn %s: cannot encode its events", self._turn.id)
             self._channel.abort()
             self._end()
 
     def _write(self, data: bytes) -> None:
-        if data:
-            self._channel.write(data)
-            self._last_write = self._loop.time()
         if self._frames.finished:
+            self._turn.log.received = self._frames.finished
+            self._last_frames = data
             self._end()
-        elif self._channel.is_full:
+            return
+        is_full = self._channel.write(data)
+        self._last_write = self._loop.time()
+        if is_full:
             self._state = _State.FULL
+            self._reader.on_news = self._on_backlog
 
     def _on_writable(self) -> None:
         if self._state is not _State.FULL:
             return
-        self._state = _State.OPEN
-        self._advance()
-        if self._is_paused and self._state is _State.OPEN:
+        self._open()
+        self._on_news()
+        if self._is_paused and self._is(_State.OPEN):
             self._is_paused = False
             self._turn.resume()
 
     def _check_silence(self) -> None:
-        """Send a comment if nothing was written for a while: one timer per span, not per write."""
+        """Send the head or a comment if it is due: one timer per span, not per write."""
+        limit = FIRST_BYTES if self._state is _State.WAITING else self._keep_alive
         silence = self._loop.time() - self._last_write
-        if silence >= self._keep_alive:
-            if self._state is _State.OPEN:
+        if silence >= limit:
+            if self._state is _State.WAITING:
+                self._signal()
+            elif self._state is _State.OPEN:
                 self._write(_KEEP_ALIVE)
             silence = 0.0
-        self._timer = self._loop.call_later(self._keep_alive - silence, self._check_silence)
+        # The first event may end the wait for it, and the limit changes.
+        self._timer = self._loop.call_later(min(limit - silence, self._keep_alive), self._check_silence)
 
-    def _is_done(self) -> bool:
-        return self._state is _State.DONE
+    def _is(self, state: _State) -> bool:
+        return self._state is state
+
+    def _open(self) -> None:
+        self._state = _State.OPEN
+        self._reader.on_news = self._on_news
 
     def _end(self) -> None:
         self._state = _State.DONE
+        self._reader.close()
         self._signal()
 
     def _signal(self) -> None:

@@ -59,7 +59,7 @@ encode_events: Final = msgspec.json.Encoder().encode
 decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
 """Decode such an array."""
 
-_FRAGMENTS: Final = (Text, Reasoning, Content, ToolCallArguments)
+_FRAGMENTS: Final = (Text, Content, Reasoning, ToolCallArguments)
 
 
 def _nothing() -> None:
@@ -84,6 +84,8 @@ class MemoryLog:
         self.has_ending = False
         """Whether the last event is an ending."""
         self.progress: Progress | None = None
+        self.received: Finish | None = None
+        """The ending as a reader has interpreted it; None while none has read to the end."""
         self.is_saved = True
         """Whether the store has every readable event, so that its ordinal is valid in other processes too."""
         self.size = 0
@@ -101,6 +103,11 @@ class MemoryLog:
         return self.slice(0, self.count)
 
     @property
+    def last(self) -> Logged:
+        """The last event, published or not; there must be one."""
+        return self._events[-1]
+
+    @property
     def is_finished(self) -> bool:
         """Whether the ending is readable."""
         return self.has_ending and self.published == self.count
@@ -108,7 +115,7 @@ class MemoryLog:
     @property
     def is_broken(self) -> bool:
         """Whether the turn ended with an error, so that a retry may succeed."""
-        ending = self._events[-1] if self.is_finished else None
+        ending = self.last if self.is_finished else None
         return isinstance(ending, Failure) or (isinstance(ending, Finish) and bool(ending.error))
 
     @property
@@ -132,17 +139,17 @@ class MemoryLog:
         """Add events, not yet readable. A `Progress` is never kept: readers receive the latest at once."""
         size = 0
         for event in events:
-            if isinstance(event, Progress):
+            if isinstance(event, _FRAGMENTS):
+                size += len(event.text)
+            elif type(event) in ENDINGS:
+                self.has_ending = True
+            elif isinstance(event, Progress):
                 self.progress = event
                 for reader in self._readers:
                     reader.on_news()
                 continue
             self._events.append(event)
             size += _EVENT_BYTES
-            if isinstance(event, _FRAGMENTS):
-                size += len(event.text)
-            elif type(event) in ENDINGS:
-                self.has_ending = True
         self.size += size
         self.count = self._offset + len(self._events)
 
@@ -226,11 +233,6 @@ class LogReader:
         self._log = log
         self._size = 0  # of the log, when it was read last
         self._progress: Progress | None = None
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether the store has everything that was read last."""
-        return self._log.is_saved
 
     @property
     def has_events(self) -> bool:

@@ -8,14 +8,13 @@ two processes may each end the turn, and each reports its own ending.
 import enum
 import logging
 import time
-from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from headrace.events import CANCELLED, Finish, TokenUsage
 from headrace.turns.interpreter import interpret_finish
-from headrace.turns.log import Failure, Logged
+from headrace.turns.log import Failure, MemoryLog
 from headrace.turns.plan import Plan
 from headrace.turns.store import TurnHeader
 
@@ -153,12 +152,15 @@ class TurnRecord:
         )
 
 
-def received_finish(log: Sequence[Logged], plan: Plan | None) -> Finish:
-    """Derive the `Finish` that a client receives from a complete log; without a plan, by its ending only."""
-    ending = log[-1]
+def received_finish(log: MemoryLog, plan: Plan | None) -> Finish:
+    """Return the `Finish` that clients receive from a complete log; without a plan, by its ending only."""
+    ending = log.last
     if isinstance(ending, Failure):
         return Finish("error", error=ending.message)
     assert isinstance(ending, Finish)
+    if log.received is not None:
+        return log.received
     if plan is None:
         return Finish("stop", ending.usage) if ending.reason == CANCELLED else ending
-    return interpret_finish([event for event in log if not isinstance(event, Failure)], plan.new_interpreter)
+    events = [event for event in log.events if not isinstance(event, Failure)]
+    return interpret_finish(events, plan.new_interpreter)

@@ -7,8 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,15 +23,19 @@ from headrace.wire import ChatRequest, decode_request, encode_request
 __all__ = ["TurnRegistry", "new_turn_id"]
 
 _LOGGER = logging.getLogger("headrace.turns")
-_BEIJING: Final = timezone(timedelta(hours=8))
+_BEIJING: Final = 8 * 3600  # seconds ahead of UTC
 _MAX_UNCERTAIN: Final = 100  # turns; each costs a load from the store per heartbeat
 _CLOSE_TIMEOUT: Final = 2.0  # seconds to save unsaved events at shutdown
 
 
 def new_turn_id(now: float) -> str:
     """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits."""
-    stamp = datetime.fromtimestamp(now, UTC).astimezone(_BEIJING).strftime("%Y%m%d%H%M%S")
-    return stamp + secrets.token_hex(8)
+    return _timestamp(int(now) + _BEIJING) + secrets.token_hex(8)
+
+
+@lru_cache(maxsize=1)
+def _timestamp(seconds: int) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds))
 
 
 class _NewTurn(NamedTuple):

@@ -183,13 +183,14 @@ class Turn:
 
     def on_events(self, events: list[Event]) -> None:
         """Log what the engine emits."""
-        if self._state is not _State.PRODUCING or self.log.has_ending:
+        log = self.log
+        if self._state is not _State.PRODUCING or log.has_ending:
             return
-        is_first = not self.log.count
+        is_first = not log.count
         self._write(events)
-        if is_first and self.log.count:
+        if is_first and log.count:
             self._record.first_token()
-        if self.log.size > self._settings.max_answer_size:
+        if log.size > self._settings.max_answer_size:
             self._request_end(OVERSIZED)
 
     def on_end(self, error: HeadraceError | None) -> None:
@@ -393,5 +394,5 @@ class Turn:
         with suppress(HeadraceError):  # a turn taken over only to be ended may be impossible to plan here
             plan = self.plan
         model = plan.model if plan else self.request.model
-        finish = received_finish(self.log.events, plan)
+        finish = received_finish(self.log, plan)
         self._on_finished(self._record.outcome(self.header, model, finish))

@@ -42,10 +42,18 @@ def decode_json(data: bytes | bytearray | str) -> Any:
         raise DepthError(_deepest_field(data)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         value = _decode_leniently(data, error)
-    for name, item in value.items() if isinstance(value, dict) else [("", value)]:
-        if _depth_of(item) > MAX_DEPTH:
-            raise DepthError(name)
+    if _count_opened(data) > MAX_DEPTH:
+        for name, item in value.items() if isinstance(value, dict) else [("", value)]:
+            if _depth_of(item) > MAX_DEPTH:
+                raise DepthError(name)
     return value
+
+
+def _count_opened(data: bytes | bytearray | str) -> int:
+    """Count the brackets that open a level, in strings as well: there are no more levels."""
+    if isinstance(data, str):
+        return data.count("[") + data.count("{")
+    return data.count(b"[") + data.count(b"{")
 
 
 def _depth_of(value: Any) -> int:

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._state = _State.IDLE
         self._reader = ResponseReader("")
         self._handler: ResponseHandler | None = None
+        self._poll: select.poll | None = None
         self._requests = 0
         self._is_silent = True  # no byte of the response has come
 
@@ -69,9 +70,10 @@ class Connection(asyncio.Protocol):
         """Whether it is open and nothing has arrived that was not requested, not even in the kernel."""
         if self.transport.is_closing():
             return False
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not self._poll.poll(0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""

@@ -85,8 +85,10 @@ class OutgoingRequest:
     def on_head(self, reader: ResponseReader) -> None:
         """Pass the head on."""
         self._has_head = True
+        self._request = b""
         content_type = reader.header(b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
         retry_after = reader.header(b"retry-after").decode("latin-1")
+        reader.drop_headers()
         self._listener.on_head(ResponseHead(reader.status, content_type, retry_after))
 
     def on_last(self, data: bytes) -> None:

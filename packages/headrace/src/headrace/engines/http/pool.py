@@ -32,13 +32,13 @@ class ConnectionPool:
         self._context = context
         self._host = url.hostname or ""
         self._port = url.port or (443 if context else 80)
-        self._idle: dict[Connection, asyncio.TimerHandle] = {}
+        self._idle: dict[Connection, float] = {}  # until when; the next to expire is the first
+        self._timer: asyncio.TimerHandle | None = None  # one for all, while there are any
 
     def take(self) -> Connection | None:
         """Return the connection that became idle last; None if there is none."""
         while self._idle:
-            connection, expiry = self._idle.popitem()
-            expiry.cancel()
+            connection, _ = self._idle.popitem()
             if connection.is_quiet:
                 return connection
             connection.abort()
@@ -75,6 +75,8 @@ class ConnectionPool:
         """Close the idle connections; those in use end with their responses."""
         while connection := self.take():
             connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
 
     async def _tunnel(self, sock: socket.socket, proxy: Proxy) -> asyncio.Transport:
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -94,15 +96,23 @@ class ConnectionPool:
 
     def _keep(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        self._idle[connection] = loop.call_later(_IDLE_TIMEOUT, self._expire, connection)
+        self._idle[connection] = loop.time() + _IDLE_TIMEOUT
+        if self._timer is None:
+            self._timer = loop.call_later(_IDLE_TIMEOUT, self._expire)
 
     def _drop(self, connection: Connection) -> None:
-        if expiry := self._idle.pop(connection, None):
-            expiry.cancel()
-
-    def _expire(self, connection: Connection) -> None:
         self._idle.pop(connection, None)
-        connection.abort()
+
+    def _expire(self) -> None:
+        """Close the connections whose time is over, and wait for the next one."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for connection, expiry in [*self._idle.items()]:
+            if expiry > loop.time():
+                self._timer = loop.call_at(expiry, self._expire)
+                return
+            del self._idle[connection]
+            connection.abort()
 
 
 class _Tunnel(asyncio.Protocol):

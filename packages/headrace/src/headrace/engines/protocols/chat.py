@@ -239,7 +239,8 @@ class ChatReader:
         if data == DONE:
             self._ending.assume_stop()
             return self.finish()
-        check_text(data)  # msgspec does not validate what it skips
+        if not data.isascii():
+            check_text(data)  # msgspec does not validate what it skips
         chunk: _Chunk | Chunk
         try:
             chunk = _decode_usual(data)
@@ -285,7 +286,9 @@ class ChatReader:
         # Some servers send both; a variant's `reasoning` has been copied.
         reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
         if reasoning:
-            events += [*self._end_parsing(), *self._parsed(Reasoning, text_of(reasoning))]
+            if self._is_parsing:
+                events += self._end_parsing()
+            events += self._parsed(Reasoning, reasoning if type(reasoning) is str else text_of(reasoning))
         content = delta.content or delta.refusal
         if content:
             events += self._content(content if type(content) is str else text_of(content))
@@ -295,7 +298,7 @@ class ChatReader:
                 f"the model's server sent {len(calls)} tool calls in one chunk; at most {_MAX_CALLS} are read"
             )
             raise EngineError(msg)
-        if calls:
+        if calls and self._is_parsing:
             events += self._end_parsing()
         for call in calls:
             events += self._buffered(self._calls.feed(call, is_last=bool(choice.finish_reason)))
@@ -314,9 +317,9 @@ class ChatReader:
             return self._parsed(Content, text)
         parser = self._parser = self._parser or self._new_parser()
         self._was_thinking = parser.is_reasoning
-        events = self._cleaned(parser.feed(text))
+        events = parser.feed(text)
         self._was_thinking |= parser.is_reasoning
-        return events
+        return events if self._last_parsed is Content and REPLACEMENT not in text else self._cleaned(events)
 
     def _parsed(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
         """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""

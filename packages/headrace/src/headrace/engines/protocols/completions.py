@@ -152,7 +152,7 @@ def _unsupported(request: ChatRequest, field: str, supported: str, alternative: 
     return RequestError(msg, code="1212")
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     text: str | None = None
     finish_reason: Any = None
     token_ids: list[int] | None = None
@@ -160,21 +160,21 @@ class _Choice(msgspec.Struct):
     index: int | None = None
 
 
-class _Timings(msgspec.Struct):
+class _Timings(msgspec.Struct, gc=False):
     predicted_n: int = 0
 
 
-class _PromptProgress(msgspec.Struct):
+class _PromptProgress(msgspec.Struct, gc=False):
     processed: int = 0
     total: int = 0
 
 
-class _Verbose(msgspec.Struct):
+class _Verbose(msgspec.Struct, gc=False):
     tokens: list[int] = []
     tokens_predicted: int = 0
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     verbose: _Verbose | None = msgspec.field(default=None, name="__verbose")
     usage: Any = None
