@@ -1,9 +1,16 @@
 """What one client's costly requests do to another client's stream, to the event loop and to memory.
 
 The server has two models: the embedded one, which is attacked, and one that emits text every 20 ms, which a
-second client reads in a process of its own. For each attack the table has the statuses that it got, how long
-the event loop stood still at most, the 99th percentile of the second client's gaps, and how much more memory
-the server has afterwards than at the start. The first row is without an attack.
+second client reads in a process of its own. For each attack the table has
+
+- how long the event loop stood still at most ("loop"),
+- the same, but no more than the CPU time that all threads of the server took meanwhile ("own"): in the rest,
+  other programs had the cores,
+- the 99th percentile of the second client's gaps,
+- how much more memory the server has afterwards than at the start,
+- the statuses of the responses.
+
+The first row is without an attack.
 
     python benchmarks/attack.py [--only REGEX] [--skip REGEX] [--seconds 4]
 """
@@ -13,6 +20,7 @@ import asyncio
 import http.client
 import json
 import multiprocessing as mp
+import os
 import re
 import time
 from collections import Counter
@@ -27,7 +35,7 @@ from headrace.formats import FORMATS
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.prompts import ChatTemplate
-from headrace.server import App, Model, ModelRegistry, Settings
+from headrace.server import App, Model, ModelRegistry, Settings, memory
 from headrace.server.local import listen, run
 
 CHAT = "/v1/chat/completions"
@@ -176,6 +184,21 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
     "a number of 4,000,000 digits": lambda: Attack(lambda: b'{"model":"m","seed":' + b"9" * 4_000_000 + b"}"),
     "300,000 equal keys": lambda: Attack(lambda: b'{"model":"m",' + b'"a":1,' * 300_000 + b'"b":1}'),
     "a string of quotes without an end": lambda: Attack(lambda: b'"' + b'\\"' * 2_000_000),
+    "4 MB after half a surrogate pair": lambda: Attack(lambda: user("\ud800" + "a" * 4_000_000)),
+    "60,000 values and half a surrogate pair": lambda: Attack(
+        lambda: body(unknown=["a"] * 30_000 + ["\ud800"] * 10_000)
+    ),
+    "16 calls with arguments of 6,000 keys": lambda: Attack(
+        lambda: body(
+            [
+                *HELLO,
+                {
+                    "role": "assistant",
+                    "tool_calls": [call(json.dumps({str(n): n for n in range(6_000)}))] * 16,
+                },
+            ]
+        )
+    ),
     "1,000,000 brackets": lambda: Attack(lambda: b"[" * 1_000_000),
     "4,000 calls in a message": lambda: Attack(
         lambda: body([*HELLO, {"role": "assistant", "tool_calls": [call("{}")] * 4000}])
@@ -187,12 +210,35 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
 }
 
 
+class Threads:
+    """The CPU time of each thread of this process, as Linux counts it."""
+
+    def __init__(self) -> None:
+        self._threads: dict[Path, int] = {}
+
+    def find(self) -> None:
+        for thread in Path("/proc/self/task").iterdir():
+            if thread not in self._threads:
+                self._threads[thread] = os.open(thread / "schedstat", os.O_RDONLY)
+
+    def times(self) -> dict[Path, float]:
+        """Return seconds for each thread. Takes 2 µs for each."""
+        found = {}
+        for thread, file in list(self._threads.items()):
+            try:
+                found[thread] = int(os.pread(file, 64, 0).split()[0]) / 1e9
+            except ProcessLookupError:  # it has ended
+                os.close(self._threads.pop(thread))
+        return found
+
+
 class Watched:
     """The application, with `/probe`: how long the loop stood still since the last one, and the memory."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._longest = 0.0
+        self._longest = self._own = 0.0
+        self._threads = Threads()
         self._watching: asyncio.Task[None] | None = None
 
     async def __call__(
@@ -203,21 +249,27 @@ class Watched:
             return
         self._watching = self._watching or asyncio.create_task(self._watch())
         status = Path("/proc/self/status").read_text()  # noqa: ASYNC240 - not a file
-        memory = int(status.partition("VmRSS:")[2].split()[0])
-        data = json.dumps([self._longest, memory / 1024]).encode()
-        self._longest = 0.0
+        resident = int(status.partition("VmRSS:")[2].split()[0])
+        data = json.dumps([self._longest, self._own, resident / 1024]).encode()
+        self._longest = self._own = 0.0
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": data})
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._threads.find()
+            before = self._threads.times()
             began = loop.time()
             await asyncio.sleep(0.002)
-            self._longest = max(self._longest, loop.time() - began - 0.002)
+            block = loop.time() - began - 0.002
+            worked = sum(after - before[thread] for thread, after in self._threads.times().items())
+            self._longest = max(self._longest, block)
+            self._own = max(self._own, min(block, worked))
 
 
 def serve(pipe: Connection) -> None:
+    memory.limit_arenas()  # as `headrace serve`
     steady = Model(("steady",), Metronome(50, 10**9), FORMATS["glm-4.6"], ChatTemplate("x"), 4096)
     app = App(ModelRegistry([load_model("", LlamaSettings()), steady]), Settings())
     with listen("127.0.0.1", 0) as listener:
@@ -245,12 +297,13 @@ def watch(port: int, pipe: Connection) -> None:
             gaps = []
 
 
-def probe(port: int) -> tuple[float, float]:
+def probe(port: int) -> tuple[float, float, float]:
+    """Return the longest block and its own part, in ms, and the resident memory in MB."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     client.request("GET", "/probe")
-    longest, memory = json.loads(client.getresponse().read())
+    longest, own, resident = json.loads(client.getresponse().read())
     client.close()
-    return 1000 * longest, memory
+    return 1000 * longest, 1000 * own, resident
 
 
 def main() -> None:
@@ -271,8 +324,8 @@ def main() -> None:
         warm.send(port)
     watching, theirs = spawn.Pipe()
     spawn.Process(target=watch, args=(port, theirs), daemon=True).start()
-    _, start = probe(port)
-    print(f"{'':<48} {'requests':>8} {'loop ms':>8} {'gap ms':>8} {'MB':>7}  statuses")
+    *_, start = probe(port)
+    print(f"{'':<48} {'requests':>8} {'loop ms':>8} {'own ms':>8} {'gap ms':>8} {'MB':>7}  statuses")
     chosen = [name for name in ATTACKS if re.search(options.only, name) and not re.search(options.skip, name)]
     for name in ["no attack", *chosen]:
         attack = ATTACKS[name]() if name in ATTACKS else None
@@ -288,11 +341,11 @@ def main() -> None:
                 statuses[attack.send(port)] += 1
         watching.send("")
         gap = watching.recv()
-        longest, _ = probe(port)
+        longest, own, _ = probe(port)
         time.sleep(1)
-        _, memory = probe(port)
-        row = f"{name:<48} {statuses.total():>8} {longest:>8.1f} {gap:>8.1f} {memory - start:>+7.1f}"
-        print(row, dict(statuses), flush=True)
+        *_, resident = probe(port)
+        figures = f"{longest:>8.1f} {own:>8.1f} {gap:>8.1f} {resident - start:>+7.1f}"
+        print(f"{name:<48} {statuses.total():>8} {figures}", dict(statuses), flush=True)
     server.terminate()
 
 

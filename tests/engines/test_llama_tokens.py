@@ -96,6 +96,16 @@ async def test_a_prompt_of_too_many_tokens_is_1261_with_the_context(engine):
         assert caught.value.code == "1261"
 
 
+@pytest.mark.parametrize(("context", "size"), [(1, 256), (256, 256), (257, 512)])
+async def test_the_context_is_as_large_as_llama_cpp_makes_it(context, size):
+    engine = await asyncio.to_thread(LlamaEngine, model_path(), slots=3, context=context)
+    with pytest.raises(RequestError, match=rf"\b{size}\b"):
+        await anext(listen(engine, ask("a " * 1000)))
+    await engine.close()
+
+    assert engine.context == size
+
+
 @in_module
 async def test_a_bias_must_be_of_a_token_of_the_model(engine):
     for biases in ({"999999": 1}, [[999999, 1]]):

@@ -10,7 +10,7 @@ from headrace.engines.recorded import Fault, ReplayTransport
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError
 from headrace.events import Content, Finish, Reasoning
-from headrace.recording import RecordedRead, Recording, read_recording, write_recording
+from headrace.recording import RecordedRead, Recording, RecordingHead, RecordingWriter, read_recording
 from listening import listen
 
 FRAMES = (TRACES / "chat" / "zai" / "upstream.sse").read_bytes().split(b"\n\n")[:-1]
@@ -112,12 +112,16 @@ async def test_several_recordings_are_replayed_in_turn():
 def test_a_recording_is_stored_byte_for_byte_in_any_cut(tmp_path, cut):
     data = FRAMES[2] + b"\n\n"
     reads = [RecordedRead(0.5, data[:cut]), RecordedRead(0.75, data[cut:])]
-    recording = Recording(
+    path = tmp_path / "a.jsonl"
+    writer = RecordingWriter(path, RecordingHead("completions", status=429, retry_after="3"))
+    for each in reads:
+        writer.write(each)
+    assert not path.exists()
+    writer.finish("cut", 1.5)
+
+    assert read_recording(path) == Recording(
         path="completions", status=429, retry_after="3", reads=reads, end="cut", ended_at=1.5
     )
-    write_recording(tmp_path / "a.jsonl", recording)
-
-    assert read_recording(tmp_path / "a.jsonl") == recording
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,23 @@ def test_v3_2_marks_strings_in_the_markup():
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "decoded"),
+    [
+        ('"asd"', "asd"),
+        ('""', ""),
+        (r'"a\n\"b\""', 'a\n"b"'),
+        ("null", None),
+        ("asd", "asd"),
+        ('["a"]', ["a"]),
+    ],
+)
+def test_v3_2_writes_json_where_the_markup_says_so(value, decoded):
+    text = dsml(("text", ' string="false"', value))
+
+    assert parsed(text, "deepseek-v3.2", thinking=False).decoded == [("find", {"text": decoded})]
+
+
 @pytest.mark.parametrize("close", ["</｜DSML｜invoke>", ""])
 def test_v3_2_may_omit_the_closing_tag_of_a_call(close):
     assert parsed(dsml(("limit", "", "7"), close=close), "deepseek-v3.2", thinking=False).decoded == [

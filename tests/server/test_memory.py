@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+import platform
+import subprocess
+import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -113,3 +116,34 @@ def test_a_request_leaves_no_cycle(serve, engine, send):
 
     ours = {name: number for name, number in found.items() if name.startswith(("headrace.", "uvicorn."))}
     assert {name for name in ours if not name.startswith(OF_PARSERS)} == set()
+
+
+ARENAS = """
+import ctypes, re, sys, tempfile, threading
+from headrace.server.memory import limit_arenas
+
+limit_arenas()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+libc.fclose.argtypes = [ctypes.c_void_p]
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+together = threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (libc.malloc(1000), together.wait())) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+with tempfile.NamedTemporaryFile() as file:
+    info = libc.fopen(file.name.encode(), b"w")
+    libc.malloc_info(0, info)
+    libc.fclose(info)
+    print(file.read().count(b"<heap nr="))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_two_arenas_of_memory():
+    command = [sys.executable, "-c", ARENAS]
+    counted = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    assert int(counted.stdout) == 2

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -190,6 +191,124 @@ def test_a_body_has_a_limit(record):
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "1210")
     assert "--max-body-size" in answer.text
     assert server.asked == []
+
+
+class Upload:
+    """A server that reads a request without a response, which the test writes."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(30)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self.received = b""
+
+    def accept(self):
+        self.connection, _ = self._listener.accept()
+        self.connection.settimeout(30)
+
+    def read_until(self, end):
+        while not self.received.endswith(end):
+            data = self.connection.recv(65_536)
+            assert data, self.received
+            self.received += data
+
+    def close(self):
+        self.connection.close()
+        self._listener.close()
+
+
+@pytest.fixture
+def upload(tmp_path):
+    """A server, and a client's connection to a recorder in front of it."""
+    server = Upload()
+    with (
+        LocalServer(Recorder(HttpTransport(server.url), tmp_path / "recordings", 1_000_000)) as recorder,
+        closing(server),
+        socket.create_connection(("127.0.0.1", int(recorder.url.rpartition(":")[2])), 30) as client,
+    ):
+        yield server, client
+
+
+def post(framing):
+    lines = ["POST /v1/x HTTP/1.1", "Host: localhost", "Content-Type: application/json", framing, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("framing", "parts"),
+    [
+        ("Content-Length: 9", [b'{"a', b'":1}', b"  "]),
+        ("Transfer-Encoding: chunked", [b'3\r\n{"a\r\n', b'4\r\n":1}\r\n', b"0\r\n\r\n"]),
+    ],
+)
+def test_a_request_is_forwarded_as_it_arrives_and_so_is_its_response(upload, tmp_path, framing, parts):
+    server, client = upload
+    client.sendall(post(framing) + parts[0])
+    server.accept()
+    for sent, following in zip(parts, [*parts[1:], b""], strict=True):
+        server.read_until(sent)
+        client.sendall(following)
+    answer = b""
+    server.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+    for part in (b"ab", b"cd"):
+        server.connection.sendall(part)
+        while part not in answer:
+            answer += client.recv(65_536)
+    (recording,) = recordings(tmp_path, 1)
+
+    assert framing.encode() in server.received
+    assert b"".join(parts) in server.received
+    assert recording.request == {"a": 1}
+    assert b"".join(read.data for read in recording.reads) == b"abcd"
+
+
+def test_a_response_before_the_end_of_the_request_is_forwarded_after_it(upload):
+    server, client = upload
+    client.sendall(post("Content-Length: 2") + b"{")
+    server.accept()
+    server.read_until(b"{")
+    server.connection.sendall(b"HTTP/1.1 413 Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+    server.connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.1)
+    client.sendall(b"}")
+
+    assert client.recv(65_536).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("ends", ["too large", "disconnected"])
+def test_a_request_without_its_end_ends_without_its_end_at_the_server(upload, ends):
+    server, client = upload
+    client.sendall(post("Transfer-Encoding: chunked") + b"1\r\n[\r\n")
+    server.accept()
+    server.read_until(b"[\r\n")
+    if ends == "too large":
+        client.sendall(b"f4240\r\n%b\r\n" % (b" " * 1_000_000))
+        assert b"--max-body-size" in client.recv(65_536)
+    client.close()
+    while data := server.connection.recv(1_000_000):
+        server.received += data
+
+    assert not server.received.endswith(b"0\r\n\r\n")
+
+
+def test_a_client_that_reads_slowly_pauses_the_server(upload):
+    server, client = upload
+    client.sendall(post("Content-Length: 2") + b"{}")
+    server.accept()
+    server.read_until(b"{}")
+    server.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+    server.connection.settimeout(1)
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while sent < 200_000_000:
+            sent += server.connection.send(b"x" * 1_000_000)
+    server.connection.settimeout(30)
+
+    received = 0
+    while received < sent:  # as much as was sent, so that reading has resumed
+        data = client.recv(1_000_000)
+        assert data
+        received += len(data)
 
 
 def test_an_error_for_the_list_of_models_is_forwarded_and_not_recorded(record, tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import httpx2
 import msgspec
@@ -11,7 +12,7 @@ from headrace.engines import ScriptedEngine
 from headrace.errors import LimitError
 from headrace.formats import FORMATS
 from headrace.models import Model
-from headrace.server import App, LocalServer, ModelRegistry, Settings
+from headrace.server import App, LocalServer, ModelRegistry, Settings, request_reader
 from headrace.server.request_reader import _SMALL, Workers, default_body_size
 from wire_client import CHAT, HELLO
 
@@ -119,3 +120,17 @@ async def test_only_so_many_bodies_wait_for_a_thread():
     workers.close()
 
     assert caught.value.code == "1305"
+
+
+async def test_memory_is_returned_after_every_large_request(monkeypatch):
+    loop = asyncio.get_running_loop()
+    trimmed = [0.0]
+    monkeypatch.setattr(request_reader, "trim", lambda: trimmed.append(loop.time()))
+    workers = Workers()
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            await workers.run(time.sleep, 0)
+            ended_at = loop.time()
+            while trimmed[-1] < ended_at:
+                await asyncio.sleep(0.01)
+    workers.close()

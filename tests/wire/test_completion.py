@@ -201,3 +201,14 @@ def test_refusals_and_log_probabilities_are_joined():
 
     assert choice.message.refusal == "I must not."
     assert choice.logprobs == {"content": [{"token": "a"}, {"token": "b"}]}
+
+
+def test_the_log_probabilities_handed_out_are_not_the_accumulators_own():
+    accumulator = Accumulator()
+    for token in "ab":
+        piece = chunk(Delta(content=token))
+        piece.choices[0].logprobs = {"content": [{"token": token}]}
+        accumulator.add(piece)
+        handed_out = accumulator.completion().choices[0].logprobs["content"]
+        assert [each["token"] for each in handed_out] == [*"ab"[: "ab".index(token) + 1]]
+        handed_out.clear()

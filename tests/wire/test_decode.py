@@ -1,6 +1,7 @@
 """JSON → structs: strict decoding and the lenient fallback."""
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -8,12 +9,12 @@ from hypothesis import strategies as st
 
 from headrace.errors import DecodeError
 from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, Usage
-from headrace.wire.completion import Accumulator
+from headrace.wire.completion import Accumulator, Completion
 from headrace.wire.decode import (
     STRICT_ERRORS,
     build_model,
     decode_chunk,
-    decode_completion,
+    decode_model,
     decode_object,
     decode_strict_chunk,
 )
@@ -167,7 +168,7 @@ def test_nan_and_infinity_are_accepted():
     ],
 )
 def test_json_that_is_not_an_object_is_an_error_that_shows_it(data):
-    for decode in (decode_chunk, decode_completion, decode_object):
+    for decode in (decode_chunk, partial(decode_model, Completion), decode_object):
         with pytest.raises(DecodeError, match="expected a JSON object, got '"):
             decode(data)
 
@@ -181,7 +182,7 @@ def test_an_error_shows_only_the_start_of_the_data():
 def test_a_completion_is_decoded_like_a_chunk():
     text = b'{"choices":[{"message":{"content":"Hi","extra":1},"finish_reason":"stop"}],"service_tier":"x"}'
 
-    answer = decode_completion(text)
+    answer = decode_model(Completion, text)
 
     assert answer.choices[0].message.content == "Hi"
     assert answer.choices[0].message.extra == 1

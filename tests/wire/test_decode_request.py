@@ -196,7 +196,7 @@ def test_a_long_value_is_truncated_in_the_message():
     assert len(caught.value.message) < 200
 
 
-DEPTHS = [MAX_DEPTH + 1, 300, *range(960, 1000), 5000, 100_000]
+DEPTHS = [MAX_DEPTH + 1, 300, *range(960, 1000), 5000, 20_000]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

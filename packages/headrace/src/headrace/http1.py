@@ -23,7 +23,15 @@ from typing import Final
 
 from headrace.errors import DecodeError
 
-__all__ = ["MAX_HEAD", "HeaderError", "Headers", "ProtocolError", "ResponseReader", "encode_request"]
+__all__ = [
+    "MAX_HEAD",
+    "HeaderError",
+    "Headers",
+    "ProtocolError",
+    "ResponseReader",
+    "encode_chunk",
+    "encode_request",
+]
 
 MAX_HEAD: Final = 256 * 1024
 """Bytes of a response's head, interim responses included."""
@@ -94,6 +102,11 @@ def encode_request(method: bytes, target: bytes, headers: Iterable[tuple[bytes, 
             raise HeaderError(msg)
         lines.append(b"%b: %b" % (name, value))
     return b"\r\n".join([*lines, b"", b""])
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """Encode a chunk of a body whose length is not known; b"" encodes its end."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class ResponseReader:

@@ -21,10 +21,11 @@ from headrace.foreign_errors import reading
 __all__ = [
     "RecordedRead",
     "Recording",
+    "RecordingHead",
+    "RecordingWriter",
     "decode_recording",
     "is_recording",
     "read_recording",
-    "write_recording",
 ]
 
 
@@ -35,7 +36,9 @@ class RecordedRead(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
+class RecordingHead(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request, and the head of its response."""
+
     path: str
     request: Any = None
     status: int = 200
@@ -43,7 +46,7 @@ class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_after: str = ""
 
 
-class Recording(_Head, frozen=True, kw_only=True):
+class Recording(RecordingHead, frozen=True, kw_only=True):
     """One request and its response; `ended_at` in seconds after the request."""
 
     reads: Sequence[RecordedRead] = ()
@@ -70,7 +73,7 @@ def decode_recording(encoded: bytes) -> Recording:
         ValueError: they are not a recording.
     """
     head_line, *lines = encoded.splitlines() or [b""]
-    head = msgspec.json.decode(head_line, type=_Head)
+    head = msgspec.json.decode(head_line, type=RecordingHead)
     entries = [msgspec.json.decode(line, type=_Line) for line in lines if line]
     end = next((line for line in entries if line.end), _Line(at=0.0, end="cut"))
     return Recording(
@@ -100,17 +103,32 @@ def read_recording(path: Path) -> Recording:
         raise EngineError(msg) from None
 
 
-def write_recording(path: Path, recording: Recording) -> None:
-    """Write a recording to a file, atomically."""
-    head = msgspec.convert(recording, _Head, from_attributes=True)
-    lines = [head, *map(_line, recording.reads), _Line(recording.ended_at, end=recording.end)]
-    unfinished = path.with_suffix(".part")
-    unfinished.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-    unfinished.replace(path)
+class RecordingWriter:
+    """Writes a recording to a file as it is made. The file gets its name only when the recording is complete.
 
+    Args:
+        path: of the file.
+        head: the request, and the head of the response.
+    """
 
-def _line(read: RecordedRead) -> _Line:
-    try:
-        return _Line(read.at, text=read.data.decode())
-    except UnicodeDecodeError:
-        return _Line(read.at, base64=b64encode(read.data).decode())
+    def __init__(self, path: Path, head: RecordingHead) -> None:
+        self._path = path
+        self._unfinished = path.with_suffix(".part")
+        self._file = self._unfinished.open("wb")
+        self._write(head)
+
+    def write(self, read: RecordedRead) -> None:
+        """Add a read."""
+        try:
+            self._write(_Line(read.at, text=read.data.decode()))
+        except UnicodeDecodeError:
+            self._write(_Line(read.at, base64=b64encode(read.data).decode()))
+
+    def finish(self, end: Literal["whole", "cut"], at: float) -> None:
+        """Add the end, `at` seconds after the request."""
+        with self._file:
+            self._write(_Line(at, end=end))
+        self._unfinished.replace(self._path)
+
+    def _write(self, line: msgspec.Struct) -> None:
+        self._file.write(msgspec.json.encode(line) + b"\n")

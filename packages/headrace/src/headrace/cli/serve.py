@@ -18,6 +18,7 @@ from headrace.models.settings import (
     RecordedSettings,
     UpstreamSettings,
 )
+from headrace.server import memory
 from headrace.server.app import PREFIXES, App
 from headrace.server.configuration import Configuration, ModelOptions, configure
 from headrace.server.local import listen, raise_file_limit, run, url_of
@@ -68,6 +69,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     configuration = configure(flags)
     settings = configuration.settings
     raise_file_limit()
+    memory.limit_arenas()
     with listen(settings.host, settings.port, port_options="--port or HEADRACE_PORT") as listener:
         loaded = [one for options in configuration.models for one in _load(options)]
         registry = ModelRegistry([one.model for one in loaded])

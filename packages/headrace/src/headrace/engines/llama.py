@@ -43,6 +43,7 @@ from headrace.prompts.escaping import PromptEncoder
 __all__ = ["LlamaEngine"]
 
 _DEFAULT_CONTEXT: Final = 4096  # if the file does not specify it
+_CONTEXT_STEP: Final = 256  # llama.cpp rounds the context of a slot up to a multiple of it
 _STEP_SPREAD: Final = 0.001  # seconds; most runs get their token of a decoding step within it
 _STOP_SECONDS: Final = 1.0  # to wait for runs when the model is unloaded
 _LEFT_RUNNING: Final[list[object]] = []  # deleting a server waits for its calls
@@ -92,7 +93,8 @@ class LlamaEngine:
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         self._socket = Path(self._socket_directory.name, "llama.sock")
         trained = self._trained_context()
-        self.context = min(context or trained, trained)  # llama.cpp reduces it without a word
+        # llama.cpp does the same without a word.
+        self.context = -(-min(context or trained, trained) // _CONTEXT_STEP) * _CONTEXT_STEP
         """Tokens of prompt and answer together, per slot."""
         params: dict[str, Any] = {
             "n_parallel": slots,

@@ -146,7 +146,7 @@ def _dsml_tags(language: str, block: str) -> ParameterTags:
         parameter=f'<｜{language}｜parameter name="',
         key_ends={
             '" string="true">': Encoding.TEXT,
-            '" string="false">': Encoding.JSON_EXCEPT_STRING,
+            '" string="false">': Encoding.JSON,
             '">': Encoding.BY_SCHEMA,
         },
         parameter_end=f"</｜{language}｜parameter>",

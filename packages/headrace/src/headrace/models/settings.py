@@ -94,8 +94,8 @@ _Context = Annotated[
     int,
     unit("TOKENS", least=0),
     describe(
-        "context size, prompt and answer together: of each slot, or of the model on its server (limits"
-        " max_tokens)",
+        "context size, prompt and answer together: of each slot, rounded up to a multiple of 256, or of the"
+        " model on its server (limits max_tokens)",
         default="the size that the model was trained with, or that the server reports",
     ),
 ]

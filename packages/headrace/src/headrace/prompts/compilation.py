@@ -5,11 +5,12 @@ from typing import Final, NamedTuple
 
 import jinja2
 from jinja2 import nodes
+from jinja2.ext import Extension
 from jinja2.meta import find_undeclared_variables
+from jinja2.parser import Parser
 
 from headrace.errors import EngineError
 from headrace.prompts.budget import budget
-from headrace.prompts.generation_tag import GenerationTag
 from headrace.prompts.operations import check_format
 from headrace.prompts.sandbox import BoundedEnvironment
 
@@ -62,6 +63,21 @@ def compile_template(source: str) -> CompiledTemplate:
     except Exception as error:  # noqa: BLE001 - third-party code, which Jinja partly runs already
         msg = f"the chat template cannot be compiled: {reason_of(error)}"
         raise EngineError(msg) from None
+
+
+class GenerationTag(Extension):
+    """`{% generation %}…{% endgeneration %}` marks the text on which a model is trained; it renders it.
+
+    As in transformers, variables that are set inside are not visible outside.
+    """
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Parse the block."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
 
 
 def environment() -> BoundedEnvironment:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,16 +19,14 @@ from headrace.errors import HeadraceError, RequestError, encode_error
 from headrace.models import Model, ModelRegistry
 from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
-from headrace.server.keys import ApiKeys
+from headrace.server.keys import ApiKeys, Throttle
 from headrace.server.metrics import Metrics
 from headrace.server.origins import check_origin
-from headrace.server.other_apis import OTHER_APIS, reject_other_api
 from headrace.server.request_reader import RequestReader, Workers, default_body_size
 from headrace.server.response_writer import ResponseWriter
 from headrace.server.results import AsyncEndpoint, ResultEndpoint
 from headrace.server.resume import ResumeEndpoint
 from headrace.server.settings import Settings
-from headrace.server.throttle import Throttle
 from headrace.turns import Interpreter, OutcomeLogger, Plan, TurnRegistry, open_store
 from headrace.wire import ChatRequest
 
@@ -36,6 +35,10 @@ __all__ = ["PREFIXES", "App"]
 _OPENAI_PREFIX: Final = "/v1"
 PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", _OPENAI_PREFIX)
 """Z.ai's two prefixes, and OpenAI's."""
+
+_ANTHROPIC: Final = ("/v1/messages", "/api/anthropic/v1/messages")
+_OTHER_APIS: Final = ("/v1/completions", "/v1/responses", *_ANTHROPIC)
+"""Paths of OpenAI's other APIs for text, and of Anthropic's."""
 
 Endpoint = Callable[[HttpConnection], Awaitable[None]]
 
@@ -120,8 +123,8 @@ class App:
 
     def _find(self, path: str) -> Endpoint | None:
         """Return the endpoint of a path that concerns turns, or that belongs to another API."""
-        if path in OTHER_APIS:
-            return reject_other_api
+        if path in _OTHER_APIS:
+            return _reject_other_api
         return self.endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -163,6 +166,18 @@ class App:
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
+
+
+async def _reject_other_api(connection: HttpConnection) -> None:
+    """Answer with status 400: Claude Code and Codex hide or retry a 404."""
+    msg = (
+        f"{connection.path} is not served here; use /v1/chat/completions, or a gateway that translates to it"
+    )
+    error = RequestError(msg, code="1222", status=400)
+    if connection.path not in _ANTHROPIC:
+        raise error
+    body = {"type": "error", "error": {"type": "invalid_request_error", "message": error.message}}
+    await connection.send_json(msgspec.json.encode(body), status=error.status)
 
 
 def _new_interpreter(model: Model, generation: Generation) -> Interpreter:

@@ -67,8 +67,12 @@ class HttpConnection:
         if self.method not in allowed:
             raise _MethodError(self.path, self.method, allowed)
 
-    async def body(self, limit: int) -> bytearray:
+    async def body(self, limit: int, on_part: Callable[[bytes], None] | None = None) -> bytearray:
         """Receive the complete body.
+
+        Args:
+            limit: of its bytes.
+            on_part: called with each part as it arrives.
 
         Raises:
             RequestError: 1210, it is larger than `limit` bytes or compressed, or the client disconnected.
@@ -77,18 +81,22 @@ class HttpConnection:
         if encoding.lower() != "identity":
             msg = f"Content-Encoding is {encoding}; send the body without compression"
             raise RequestError(msg, code="1210", status=415)
+        size = int(self.headers.get("content-length", 0))
         body = bytearray()  # not a list of parts, which would fragment the heap
-        while True:
+        while size <= limit:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 msg = "the client disconnected before the request was complete"
                 raise RequestError(msg, code="1210")
-            body += message.get("body", b"")
-            if len(body) > limit:
-                msg = f"the body is larger than {limit} bytes; send less, or increase --max-body-size"
-                raise RequestError(msg, code="1210")
+            part = message.get("body", b"")
+            body += part
+            size = max(size, len(body))
+            if on_part is not None:
+                on_part(part)
             if not message.get("more_body"):
                 return body
+        msg = f"the body is larger than {limit} bytes; send less, or increase --max-body-size"
+        raise RequestError(msg, code="1210")
 
     async def until_disconnect(self) -> None:
         """Wait until the client disconnects."""

@@ -15,7 +15,7 @@ the headers are parsed a second time without the offer, and the body after them.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
@@ -23,9 +23,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from headrace.errors import HeadraceError, LimitError, encode_error
-from headrace.server.connection import Header, error_headers
+from headrace.server.connection import Header, Send, error_headers
 from headrace.server.connections import Connections
-from headrace.server.http10 import send_until_close
 from headrace.server.request_head import (
     MAX_HEAD,
     MAX_TARGET,
@@ -205,7 +204,7 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.pipeline:
             self._answered = self.cycle
         if version == "1.0":
-            self.cycle.send = send_until_close(self.cycle)  # type: ignore[assignment,method-assign]
+            self.cycle.send = _send_until_close(self.cycle)  # type: ignore[assignment,method-assign]
 
     def on_body(self, body: bytes) -> None:
         """Pass a piece of the body on."""
@@ -339,3 +338,20 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
     if not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()
+
+
+def _send_until_close(cycle: RequestResponseCycle) -> Send:
+    """Return a `send` for HTTP/1.0, which has no chunked encoding: the end of the connection ends a body."""
+    send: Any = cycle.send
+    has_length = False
+
+    async def send_without_chunks(message: MutableMapping[str, Any]) -> None:
+        nonlocal has_length
+        if message["type"] == "http.response.start":
+            has_length = any(name.lower() == b"content-length" for name, _ in message["headers"])
+            cycle.chunked_encoding = None if has_length else False
+        elif not has_length:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return send_without_chunks

@@ -6,18 +6,22 @@ Azure's `api-key`. Z.ai's SDK sends it raw, or as a JSON Web Token: HS256, heade
 with the secret. JWT libraries expect `exp` in seconds, so they cannot check these tokens.
 """
 
+import asyncio
 import hashlib
 import hmac
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from headrace.errors import AccessError
 
-__all__ = ["ApiKeys"]
+__all__ = ["ApiKeys", "Throttle"]
+
+_INTERVAL: Final = 0.1  # seconds between the responses to wrong keys
+_LONGEST: Final = 2.0
 
 
 class _TokenHeader(msgspec.Struct):
@@ -79,6 +83,20 @@ class ApiKeys:
             msg = "the API token has expired; sign a new one (exp and timestamp are in milliseconds)"
             raise AccessError(msg, code="1003")
         return claims.api_key
+
+
+class Throttle:
+    """Delays responses to wrong keys: ten per second over all connections, and none by more than 2 s."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        """Wait until the next of these responses may be sent."""
+        now = asyncio.get_running_loop().time()
+        at = max(self._next, now)
+        self._next = min(at + _INTERVAL, now + _LONGEST)
+        await asyncio.sleep(at - now)
 
 
 def _has_signed(secret: str, signed: str, signature: bytes) -> bool:

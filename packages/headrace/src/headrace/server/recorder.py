@@ -1,25 +1,32 @@
-"""A proxy between clients and a server that records each response."""
+"""A proxy between clients and a server that records each response.
+
+Bodies are passed on as they arrive, in both directions. A client that reads slowly pauses the server.
+"""
 
 import asyncio
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
-from headrace.engines.base import Run
 from headrace.engines.http import HttpTransport
+from headrace.engines.http.outgoing import OutgoingRequest
 from headrace.engines.transport import ResponseHead
 from headrace.errors import EngineError, HeadraceError, RequestError
-from headrace.recording import RecordedRead, Recording, write_recording
+from headrace.http1 import encode_chunk
+from headrace.recording import RecordedRead, RecordingHead, RecordingWriter
 from headrace.server.app import PREFIXES
 from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.origins import check_origin
 
 __all__ = ["Recorder"]
+
+_MAX_QUEUED: Final = 16  # reads that may wait for a slow client
 
 
 class Recorder:
@@ -55,24 +62,32 @@ class Recorder:
             check_origin(connection, ())
             path = _path(scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii"))
             connection.check_method("GET", "POST")
-            body = bytes(await connection.body(self._max_body_size))
-            copy = _Copy(connection)
-            authorization = connection.headers.get("authorization", "")
-            run = self._transport.request(connection.method, path, body, copy, authorization=authorization)
+            exchange = _Exchange(connection, self._transport, path)
+            try:
+                await self._run(connection, exchange, path)
+            finally:
+                exchange.stop()
         except HeadraceError as error:
             await connection.send_error(error)
-            return
+
+    async def _run(self, connection: HttpConnection, exchange: "_Exchange", path: str) -> None:
+        body = await connection.body(self._max_body_size, exchange.send)
+        exchange.end_request()
         disconnect = asyncio.create_task(connection.until_disconnect())
-        disconnect.add_done_callback(lambda _: copy.stop(run))
+        disconnect.add_done_callback(lambda _: exchange.stop())
         try:
-            await copy.run()
+            await exchange.respond(partial(self._open, path, body) if connection.method == "POST" else None)
         finally:
             disconnect.cancel()
-            run.stop()
-        if connection.method == "POST" and copy.head is not None:
-            self._last += 1
-            path_of_file = self._directory / f"{self._last:04}.jsonl"
-            await asyncio.to_thread(write_recording, path_of_file, copy.recording(path, _json(body)))
+
+    def _open(self, path: str, body: bytearray, head: ResponseHead) -> RecordingWriter:
+        self._last += 1
+        recorded = RecordingHead(path, _json(body), head.status, head.content_type, head.retry_after)
+        try:
+            return RecordingWriter(self._directory / f"{self._last:04}.jsonl", recorded)
+        except OSError as error:
+            msg = f"cannot write a recording to {self._directory}: {error.strerror}"
+            raise EngineError(msg) from None
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -84,64 +99,85 @@ class Recorder:
                 return
 
 
-class _Copy:
-    """A response's listener: passes it on to the client, and keeps what was read with its time."""
+class _Exchange:
+    """A request on its way to the server, and the response on its way back, with the time of each read."""
 
-    def __init__(self, connection: HttpConnection) -> None:
-        self.head: ResponseHead | None = None
+    def __init__(self, connection: HttpConnection, transport: HttpTransport, path: str) -> None:
         self._connection = connection
-        self._reads: list[RecordedRead] = []
-        self._is_complete = self._is_stopped = False
-        self._queue: asyncio.Queue[bytes | HeadraceError | None] = asyncio.Queue()
+        self._transport = transport
+        self._path = path
+        self._request: OutgoingRequest | None = None
+        self._is_chunked = "transfer-encoding" in connection.headers
+        self._head: ResponseHead | None = None
+        self._queue: asyncio.Queue[RecordedRead | HeadraceError | None] = asyncio.Queue()
+        self._is_stopped = False
         self._started_at = time.perf_counter()
         self._ended_at = 0.0
 
+    def send(self, part: bytes) -> None:
+        """Send a part of the request's body, which may be empty; the head before the first one."""
+        if self._request is None:
+            headers = self._connection.headers
+            length = f"Content-Length: {headers.get('content-length', 0)}"
+            framing = "Transfer-Encoding: chunked" if self._is_chunked else length
+            key = headers.get("authorization", "")
+            method = self._connection.method
+            self._request = self._transport.open(method, self._path, framing, self, authorization=key)
+        if part:
+            self._request.write(encode_chunk(part) if self._is_chunked else part)
+
+    def end_request(self) -> None:
+        """Send the end of the request's body."""
+        if self._is_chunked and self._request is not None:
+            self._request.write(encode_chunk(b""))
+
+    def stop(self) -> None:
+        """Stop: the client has disconnected, or its request is invalid."""
+        self._is_stopped = True
+        if self._request is not None:
+            self._request.stop()
+
+    # --- as the response's listener ---------------------------------------------------------------------
+
     def on_head(self, head: ResponseHead) -> None:
-        self.head = head
+        self._head = head
 
     def on_body(self, data: bytes) -> None:
-        self._reads.append(RecordedRead(self._seconds(), data))
-        self._queue.put_nowait(data)
+        self._queue.put_nowait(RecordedRead(self._seconds(), data))
+        if self._queue.qsize() >= _MAX_QUEUED and self._request is not None:
+            self._request.pause()
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._ended_at = self._seconds()
         self._queue.put_nowait(error)
 
-    def stop(self, run: Run) -> None:
-        """End the response: the client has disconnected."""
-        self._is_stopped = True
-        run.stop()
+    # --- to the client ----------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def respond(self, record: Callable[[ResponseHead], RecordingWriter] | None) -> None:
         """Send what arrives until the response ends; cut the client's connection if it breaks off."""
-        has_started = False
-        while True:
-            item = await self._queue.get()
-            if isinstance(item, HeadraceError) and self.head is None:
+        item = await self._queue.get()
+        if self._head is None:
+            if isinstance(item, HeadraceError):
                 await self._connection.send_error(item)
-                return
-            if not has_started and self.head is not None:
-                has_started = True
-                await _start(self._connection.send, self.head)
-            if not isinstance(item, bytes):
-                break
-            await self._connection.send({"type": "http.response.body", "body": item, "more_body": True})
-        self._is_complete = item is None and not self._is_stopped
-        if self._is_complete and has_started:
-            await self._connection.send({"type": "http.response.body", "body": b""})
-
-    def recording(self, path: str, request: Any) -> Recording:
-        assert self.head is not None
-        return Recording(
-            path=path,
-            request=request,
-            status=self.head.status,
-            content_type=self.head.content_type,
-            retry_after=self.head.retry_after,
-            reads=self._reads,
-            end="whole" if self._is_complete else "cut",
-            ended_at=self._ended_at,
-        )
+            return
+        writer = record(self._head) if record else None
+        is_complete = False
+        try:
+            await _start(self._connection.send, self._head)
+            while isinstance(item, RecordedRead):
+                if writer:
+                    writer.write(item)
+                message = {"type": "http.response.body", "body": item.data, "more_body": True}
+                await self._connection.send(message)
+                if self._queue.empty() and self._request is not None:
+                    self._request.resume()
+                item = await self._queue.get()
+            is_complete = item is None and not self._is_stopped
+            if is_complete:
+                await self._connection.send({"type": "http.response.body", "body": b""})
+        finally:
+            if writer:
+                writer.finish("whole" if is_complete else "cut", self._ended_at or self._seconds())
 
     def _seconds(self) -> float:
         return round(time.perf_counter() - self._started_at, 6)
@@ -168,7 +204,7 @@ def _path(path: str, query: str) -> str:
     return f"{rest}?{query}" if query else rest
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytearray) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from headrace.errors import LimitError
 from headrace.models import ModelRegistry
-from headrace.models.size_limits import BODY_BYTES, BYTES_PER_TOKEN, check_body
+from headrace.models.size_limits import BODY_BYTES, BYTES_PER_TOKEN
 from headrace.server.connection import HttpConnection
 from headrace.server.keys import ApiKeys
 from headrace.server.memory import trim
@@ -26,7 +26,7 @@ T = TypeVar("T")
 _SMALL: Final = 4096  # bytes; decoding and rendering one takes less than 5 ms, whatever it contains
 _THREADS: Final = 2  # they share the GIL with the event loop
 _MAX_QUEUED: Final = 64  # bodies that may wait for a thread
-_TRIM_INTERVAL: Final = 1.0  # seconds
+_TRIM_DELAY: Final = 0.5  # seconds; a trim is for all calls that end meanwhile
 _UNKNOWN_CONTEXT_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -43,7 +43,7 @@ class Workers:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, "worker")
         self._queued = 0
-        self._last_trim = 0.0
+        self._is_trim_due = False
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Call a function in a thread.
@@ -60,11 +60,12 @@ class Workers:
             return await loop.run_in_executor(self._pool, function, *arguments)
         finally:
             self._queued -= 1
-            if loop.time() - self._last_trim > _TRIM_INTERVAL:
-                self._last_trim = loop.time()
-                loop.call_later(_TRIM_INTERVAL / 2, self._trim)
+            if not self._is_trim_due:
+                self._is_trim_due = True
+                loop.call_later(_TRIM_DELAY, self._trim)
 
     def _trim(self) -> None:
+        self._is_trim_due = False
         with suppress(RuntimeError):  # closed
             self._pool.submit(trim)
 
@@ -105,5 +106,4 @@ class RequestReader:
         return await self._workers.run(self._plan, body, owner)
 
     def _plan(self, body: bytearray, owner: str) -> Plan:
-        check_body(body)
         return self._planner(decode_request(body), owner)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from headrace.turns.store import Cursor, StoreError, Tail
+from headrace.turns.store import Cursor, GoneError, StoreError, Tail
 
 __all__ = ["LogPoller"]
 
@@ -12,11 +12,13 @@ class LogPoller:
     """Waits for new events in any of the followed logs.
 
     Args:
-        poll: one query for all of them: returns the tail after each cursor, for those logs that have grown.
-            Takes a few milliseconds, so that newly followed turns soon take part.
+        poll: one query for all of them: returns the tail after each cursor, for those logs that have grown,
+            or are gone. Takes a few milliseconds, so that newly followed turns soon take part.
     """
 
-    def __init__(self, poll: Callable[[Mapping[str, Cursor]], Awaitable[Mapping[str, Tail]]]) -> None:
+    def __init__(
+        self, poll: Callable[[Mapping[str, Cursor]], Awaitable[Mapping[str, Tail | GoneError]]]
+    ) -> None:
         self._poll = poll
         self._waiting: dict[str, tuple[Cursor, asyncio.Future[Tail]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -26,6 +28,7 @@ class LogPoller:
 
         Raises:
             StoreError: the store cannot be read.
+            GoneError: the log was evicted, or is damaged.
         """
         tail: asyncio.Future[Tail] = asyncio.get_running_loop().create_future()
         self._waiting[id] = (after, tail)
@@ -59,8 +62,12 @@ class LogPoller:
                 else:
                     for id, tail in tails.items():
                         future = waiting[id][1]
-                        if not future.done():
+                        if future.done():
+                            continue
+                        if isinstance(tail, GoneError):
+                            future.set_exception(tail)
+                        else:
                             future.set_result(tail)
-                            del self._waiting[id]
+                        del self._waiting[id]
         finally:
             self._task = None

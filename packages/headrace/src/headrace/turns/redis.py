@@ -45,6 +45,8 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
+    decode_turn,
+    decoding,
 )
 
 __all__ = ["RedisStore"]
@@ -67,7 +69,7 @@ _APPEND: Final = """
 local outcomes = {}
 for i, log in ipairs(KEYS) do
   local after, last, events = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
-  local entry = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  local entry = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)[1] -- nil if it is not a stream
   local id = entry and entry[1] or ''
   if id == after then
     redis.call('XADD', log, last, 'events', events)
@@ -93,8 +95,6 @@ return 'lost'
 _TIMEOUT: Final = 2.0  # seconds per command
 _BLOCK: Final = 25  # milliseconds of a poll; a newly followed turn waits up to this long for its first one
 _EVICTED: Final = f"{RETENTION_OVER}, or {NO_ROOM}"
-
-_decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 
 
 class RedisStore:
@@ -145,9 +145,8 @@ class RedisStore:
         header, entries = await self._run(pipeline.execute())
         if header is None:
             return None
-        if not entries:
-            return StoredTurn(_decode_header(header), b"", Tail([], Cursor(0, 0)), _EVICTED)
-        return StoredTurn(_decode_header(header), entries[0][1][b"body"], _tail(entries))
+        evicted = "" if entries else _EVICTED
+        return decode_turn(id, header, evicted, lambda: (entries[0][1][b"body"], _tail(id, entries)))
 
     def append(self, append: Append) -> None:
         """Save events: one script call for all turns that are ready."""
@@ -159,7 +158,7 @@ class RedisStore:
         entries = await self._run(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
         if not entries and not await self._run(self._redis.exists(_log(id))):
             raise GoneError(id, _EVICTED)
-        return _tail(entries) if entries else Tail([], after)
+        return _tail(id, entries) if entries else Tail([], after)
 
     async def take_over(self, id: str, fence: int) -> bool:
         reply = await self._script(_TAKE_OVER, [_log(id)], [fence, self.process, self._retention])
@@ -194,11 +193,11 @@ class RedisStore:
         last = await self._script(_APPEND, [_log(append.id) for append in batch], values)
         return [_outcome(append, id) for append, id in zip(batch, last, strict=True)]
 
-    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail]:
+    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail | GoneError]:
         ids = {_log(id).encode(): id for id in cursors}
         streams: Any = {_log(id): _encode(after) for id, after in cursors.items()}
         found = await self._run(self._redis.xread(streams, block=_BLOCK))
-        return {ids[log]: _tail(entries) for log, entries in found or ()}
+        return {ids[log]: _tail_or_error(ids[log], entries) for log, entries in found or ()}
 
     async def _script(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
         return await self._run(self._scripts[text](keys, values))
@@ -263,12 +262,20 @@ def _outcome(append: Append, last: bytes) -> AppendResult:
     return Fenced() if cursor.fence != append.after.fence else Behind(cursor.position)
 
 
-def _tail(entries: Entries) -> Tail:
+def _tail(id: str, entries: Entries) -> Tail:
     events: list[Logged] = []
     producer = ""
-    for _, fields in entries:
-        if b"events" in fields:
-            events += decode_events(fields[b"events"])
-        else:
-            producer = fields[b"producer"].decode()
-    return Tail(events, _decode(entries[-1][0]), producer)
+    with decoding(id):
+        for _, fields in entries:
+            if b"events" in fields:
+                events += decode_events(fields[b"events"])
+            else:
+                producer = fields[b"producer"].decode()
+        return Tail(events, _decode(entries[-1][0]), producer)
+
+
+def _tail_or_error(id: str, entries: Entries) -> Tail | GoneError:
+    try:
+        return _tail(id, entries)
+    except GoneError as error:
+        return error

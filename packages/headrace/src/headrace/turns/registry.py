@@ -16,7 +16,7 @@ from headrace.errors import LimitError, RequestError
 from headrace.turns.outcome import TurnObserver, TurnOutcome
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
-from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore
+from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore, decoding
 from headrace.turns.turn import Turn
 from headrace.wire import ChatRequest, decode_request, encode_request
 
@@ -222,8 +222,10 @@ class TurnRegistry:
             raise _unknown(id)
         if stored.evicted:
             raise GoneError(id, stored.evicted)
+        with decoding(id):
+            request = decode_request(stored.body)
         if id not in self._turns:  # no concurrent call was faster
-            turn = self._turn(stored.header, decode_request(stored.body), self._store)
+            turn = self._turn(stored.header, request, self._store)
             turn.follow(stored.tail)
             return turn  # and forgotten already if it has ended
         return self._turns[id]

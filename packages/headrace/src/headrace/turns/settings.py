@@ -90,7 +90,10 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 64
     retention: Annotated[
-        _PositiveSeconds, describe("how long to keep the log of a turn after its last event; at least 0.1")
+        _PositiveSeconds,
+        describe(
+            "how long to keep the log of a turn after its last event, even of a running one; at least 0.1"
+        ),
     ] = 3600.0
     tombstone_ttl: Annotated[
         float,

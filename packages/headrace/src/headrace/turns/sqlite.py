@@ -15,6 +15,7 @@ from headrace.turns.store import (
     Append,
     AppendResult,
     Cursor,
+    GoneError,
     Liveness,
     StoredTurn,
     StoreError,
@@ -97,7 +98,7 @@ class SqliteStore:
     async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
         return await self._call(self._file.insert, batch)
 
-    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail]:
+    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail | GoneError]:
         tails = await self._call(self._file.poll, cursors)
         if not tails:
             await asyncio.sleep(_POLL_INTERVAL)

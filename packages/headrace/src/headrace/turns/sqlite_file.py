@@ -3,11 +3,13 @@
 Each append checks in its own INSERT that the writer still holds the fence, and that it leaves no gap.
 """
 
+import logging
 import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -28,9 +30,13 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
+    decode_turn,
+    decoding,
 )
 
 __all__ = ["SqliteFile"]
+
+_LOGGER = logging.getLogger("headrace.turns")
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS turn (
@@ -67,6 +73,7 @@ INSERT OR IGNORE INTO entry (turn, position, written, events)
 SELECT id, :end, :now, :events FROM turn WHERE id = :id AND fence = :fence AND gone = ''
 AND (SELECT coalesce(max(position), 0) FROM entry WHERE entry.turn = turn.id) = :position
 """
+_HEARTBEAT: Final = "REPLACE INTO process VALUES (?, ?)"
 _STATE: Final = """
 SELECT fence, producer, gone, (SELECT coalesce(max(position), 0) FROM entry WHERE turn = id)
 FROM turn WHERE id = ?
@@ -89,7 +96,7 @@ _MAX_EVICTED: Final = 200  # turns per transaction: other processes wait for the
 _TOMBSTONE_SHARE: Final = 2048  # bytes of the file's limit for each tombstone, which takes some 300
 _MAX_WAL: Final = 2**22  # bytes
 
-_decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
+_DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class SqliteFile:
@@ -101,6 +108,8 @@ class SqliteFile:
         self._retention = settings.retention
         self._tombstone_ttl = settings.tombstone_ttl
         self._connection: sqlite3.Connection | None = None
+        self._identity: object = None  # of the file that is open
+        self._process = ""  # that sends heartbeats
         self._last_eviction = 0.0
         self._polled: Mapping[str, Cursor] = {}  # at `_version` of the file
         self._version = -1
@@ -129,23 +138,22 @@ class SqliteFile:
             if row is None:
                 return None
             header, body, evicted = row
-            tail = Tail([], Cursor(0, 0)) if evicted else _tail(sql, id, Cursor(0, 0))
-        return StoredTurn(_decode_header(header), body, tail, evicted)
+            return decode_turn(id, header, evicted, lambda: (body, _tail(sql, id, Cursor(0, 0))))
 
     def tail(self, id: str, after: Cursor) -> Tail:
         """Return the log after a cursor, without waiting."""
         with self._transaction(writes=False) as sql:
             return _tail(sql, id, after)
 
-    def poll(self, cursors: Mapping[str, Cursor]) -> dict[str, Tail]:
+    def poll(self, cursors: Mapping[str, Cursor]) -> dict[str, Tail | GoneError]:
         """Return the tails of the logs that have grown; almost free if no other process has written."""
         with self._transaction(writes=False) as sql:
             (version,) = sql.execute("PRAGMA data_version").fetchone()
             if version == self._version and cursors.keys() <= self._polled.keys():
                 return {}
             self._version, self._polled = version, cursors
-            tails = {id: _tail(sql, id, after) for id, after in cursors.items() if _has_log(sql, id)}
-        return {id: tail for id, tail in tails.items() if tail.cursor != cursors[id]}
+            tails = {id: _tail_or_error(sql, id, after) for id, after in cursors.items()}
+        return {id: t for id, t in tails.items() if isinstance(t, GoneError) or t.cursor != cursors[id]}
 
     def insert(self, batch: Sequence[Append]) -> list[AppendResult]:
         """Insert a batch in one transaction; evict finished turns if the file becomes too large."""
@@ -176,9 +184,9 @@ class SqliteFile:
         return math.inf if row is None else time.time() - row[0]
 
     def heartbeat(self, process: str) -> None:
-        now = time.time()
+        self._process = process
         with self._transaction() as sql:
-            sql.execute("REPLACE INTO process VALUES (?, ?)", (process, now))
+            sql.execute(_HEARTBEAT, (process, time.time()))
 
     def evict(self) -> bool:
         """Evict logs that are too old or too many, and forget tombstones; return whether some are left."""
@@ -213,12 +221,14 @@ class SqliteFile:
         """Record that the process leaves, and close the file."""
         with self._transaction() as sql:
             sql.execute("DELETE FROM process WHERE id = ?", (process,))
-        if self._connection is not None:
-            self._connection.close()
+        self._disconnect()
 
     @contextmanager
     def _transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
         try:
+            if self._connection is not None and self._identity != _identify(self._path):
+                _LOGGER.error("the turn store %s was deleted or replaced; its turns may be lost", self._path)
+                self._disconnect()
             sql = self._connection or self._open()
             sql.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             try:
@@ -228,6 +238,8 @@ class SqliteFile:
                 if sql.in_transaction:
                     sql.execute("ROLLBACK")
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+                self._disconnect()  # the next transaction opens what is there by then
             msg = f"the turn store {self._path} is unavailable: {error}"
             raise StoreError(msg, public="the turn store is unavailable; try again later") from error
 
@@ -239,11 +251,29 @@ class SqliteFile:
             sql.execute(f"PRAGMA journal_size_limit = {_MAX_WAL}")
             sql.execute("PRAGMA synchronous = NORMAL")
             sql.executescript(_SCHEMA)
+            if self._process:
+                sql.execute(_HEARTBEAT, (self._process, time.time()))
         except sqlite3.Error:
             sql.close()
             raise
-        self._connection = sql
+        self._connection, self._identity, self._polled = sql, _identify(self._path), {}
         return sql
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _identify(path: str) -> object:
+    """Return what changes if the file or its write-ahead log is deleted, replaced or emptied.
+
+    It must not be opened: closing it would release SQLite's locks on it (POSIX).
+    """
+    with suppress(OSError):
+        file, log = Path(path).stat(), Path(f"{path}-wal").stat()
+        return file.st_dev, file.st_ino, file.st_size > 0, log.st_ino
+    return None
 
 
 def _begin_wal(sql: sqlite3.Connection) -> None:
@@ -291,12 +321,16 @@ def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:
     entries = sql.execute(
         "SELECT events FROM entry WHERE turn = ? AND position > ? ORDER BY position", (id, after.position)
     )
-    events: list[Logged] = [event for (encoded,) in entries for event in decode_events(encoded)]
+    with decoding(id):
+        events: list[Logged] = [event for (encoded,) in entries for event in decode_events(encoded)]
     return Tail(events, Cursor(fence, position), producer)
 
 
-def _has_log(sql: sqlite3.Connection, id: str) -> bool:
-    return sql.execute("SELECT 1 FROM turn WHERE id = ? AND gone = ''", (id,)).fetchone() is not None
+def _tail_or_error(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail | GoneError:
+    try:
+        return _tail(sql, id, after)
+    except GoneError as error:
+        return error
 
 
 def _check(id: str, row: tuple[int, str, str, int] | None) -> None:

@@ -12,7 +12,9 @@ lost.
 """
 
 import enum
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -21,6 +23,7 @@ from headrace.errors import EngineError, RequestError
 from headrace.turns.log import Logged
 
 __all__ = [
+    "DAMAGED",
     "NO_ROOM",
     "RETENTION_OVER",
     "UNKNOWN",
@@ -36,7 +39,11 @@ __all__ = [
     "Tail",
     "TurnHeader",
     "TurnStore",
+    "decode_turn",
+    "decoding",
 ]
+
+_LOGGER = logging.getLogger("headrace.turns")
 
 
 class Cursor(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -62,6 +69,9 @@ class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     request_id: str = ""
     detached: bool = False
+
+
+_decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
 
 
 class Tail(NamedTuple):
@@ -112,6 +122,21 @@ class GoneError(RequestError):
 RETENTION_OVER: Final = "its retention time is over"
 NO_ROOM: Final = "it was evicted to make room for newer turns"
 UNKNOWN: Final = "it is unknown"
+DAMAGED: Final = "the turn store has damaged it"
+
+
+@contextmanager
+def decoding(id: str) -> Iterator[None]:
+    """Report that the store has something else than what was saved for a turn.
+
+    Raises:
+        GoneError: the turn is damaged.
+    """
+    try:
+        yield
+    except (RequestError, ValueError, TypeError, LookupError, AttributeError) as error:
+        _LOGGER.error("the turn store has damaged turn %s: %r", id, error)  # noqa: TRY400 - no defect of ours
+        raise GoneError(id, DAMAGED) from None
 
 
 class Fenced(Exception):  # noqa: N818 - an outcome, not an error
@@ -124,6 +149,31 @@ class Behind(Exception):  # noqa: N818 - an outcome, not an error
     def __init__(self, position: int) -> None:
         super().__init__(position)
         self.position = position
+
+
+def decode_turn(
+    id: str, header: bytes, evicted: str, read_log: Callable[[], tuple[bytes, Tail]]
+) -> StoredTurn | None:
+    """Decode a turn as a store has it; None if it is damaged so much that its owner is unknown.
+
+    Args:
+        id: of the turn.
+        header: JSON.
+        evicted: the reason why the log was evicted; "" if it is still there.
+        read_log: returns the body and the log.
+    """
+    body, tail = b"", Tail([], Cursor(0, 0))
+    try:
+        with decoding(id):
+            decoded = _decode_header(header)
+    except GoneError:
+        return None
+    try:
+        with decoding(id):
+            body, tail = (body, tail) if evicted else read_log()
+    except GoneError:
+        evicted = DAMAGED
+    return StoredTurn(decoded, body, tail, evicted)
 
 
 AppendResult = None | Fenced | Behind | GoneError | StoreError

@@ -15,14 +15,12 @@ import msgspec
 
 from headrace.errors import DecodeError
 from headrace.wire.chunk import Chunk
-from headrace.wire.completion import Completion
 from headrace.wire.model import WireModel
 from headrace.wire.variants import standardize_chunk, standardize_completion
 
 __all__ = [
     "STRICT_ERRORS",
     "decode_chunk",
-    "decode_completion",
     "decode_model",
     "decode_object",
     "decode_strict_chunk",
@@ -53,15 +51,6 @@ def decode_chunk(data: bytes, *, has_output: bool = False) -> Chunk:
         value = decode_object(data)
     standardize_chunk(value, has_output=has_output)
     return build_model(Chunk, value)
-
-
-def decode_completion(data: bytes) -> Completion:
-    """Decode a completion.
-
-    Raises:
-        DecodeError: `data` is not a JSON object.
-    """
-    return decode_model(Completion, data)
 
 
 def decode_model(model: type[_Model], data: bytes) -> _Model:

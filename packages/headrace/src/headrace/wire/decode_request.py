@@ -11,7 +11,7 @@ import msgspec
 
 from headrace.errors import RequestError
 from headrace.wire.expected import convert, show
-from headrace.wire.json_value import DepthError, decode_json
+from headrace.wire.json_value import DepthError, SizeError, decode_json
 from headrace.wire.request import ChatRequest, Role
 from headrace.wire.sampling import decode_sampling
 from headrace.wire.translation import ABSENT, further_variables, translate
@@ -49,6 +49,8 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
         raw = decode_json(body)
     except DepthError as error:
         raise RequestError(str(error)) from None
+    except SizeError as error:
+        raise RequestError(f"the body has {error}", code="1210") from None
     except ValueError as error:
         msg = f"the body is not valid JSON: {error}"
         raise RequestError(msg, code="1210") from None
@@ -166,13 +168,17 @@ def _check_messages(request: ChatRequest) -> None:
             msg = f"messages[{index}].content is missing; only assistant messages may omit it"
             raise RequestError(msg, code="1213")
         for at, call in enumerate(message.tool_calls or ()):
-            _check_depth(f"messages[{index}].tool_calls[{at}].function.arguments", call.function.arguments)
+            _check_arguments(
+                f"messages[{index}].tool_calls[{at}].function.arguments", call.function.arguments
+            )
 
 
-def _check_depth(where: str, arguments: str) -> None:
-    """Reject arguments that are nested too deeply. They need not be JSON."""
+def _check_arguments(where: str, arguments: str) -> None:
+    """Reject arguments of too many values, or too many levels. They need not be JSON."""
     try:
         decode_json(arguments)
+    except SizeError as error:
+        raise RequestError(f"{where} has {error}") from None
     except DepthError as error:
         msg = f"{where} is {show(arguments)}; it must be a JSON object as a string ({error})"
         raise RequestError(msg) from None

@@ -1,19 +1,29 @@
 """JSON text of a client → plain values, as `json.loads` reads it, but of bounded depth and without NaN.
 
 This is the only limit of depth: code that walks a decoded value needs at most a few Python frames per level.
+It is also the only limit of the number of values: decoding them is one call, during which nothing else runs.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MAX_DEPTH", "DepthError", "decode_json"]
+__all__ = ["MAX_DEPTH", "MAX_SYMBOLS", "DepthError", "SizeError", "decode_json"]
 
 MAX_DEPTH: Final = 128
 """Levels of objects and lists in a field. OpenAI's structured outputs allow 10."""
 
+MAX_SYMBOLS: Final = 100_000
+"""Strings, opening brackets and commas of a text. They take 10 ms to decode."""
+
+# One match takes a millisecond at most, and other threads run between two: hence the limits of repetition.
+# All alternatives begin with a literal, which makes the search for one fast.
+_IN_STRING: Final = rb'(?:[^"\\]{1,16384}+|\\.){0,64}+("?)'
+_SYMBOL: Final = re.compile(rb'\[|\{|,|"' + _IN_STRING, re.DOTALL)
+_REST_OF_STRING: Final = re.compile(_IN_STRING, re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -29,13 +39,25 @@ class DepthError(ValueError):
         super().__init__(f"{field or 'the text'} is nested more than {MAX_DEPTH} levels deep")
 
 
+class SizeError(ValueError):
+    """The text has more values than `MAX_SYMBOLS` allows."""
+
+    def __init__(self) -> None:
+        super().__init__(f"more than {MAX_SYMBOLS} strings, brackets and commas; send fewer values")
+
+
 def decode_json(data: bytes | bytearray | str) -> Any:
     """Decode JSON. Numbers beyond a double are infinite; half a surrogate pair becomes U+FFFD.
 
     Raises:
+        SizeError: the text has too many values.
         DepthError: the text is nested too deeply.
         ValueError: it is not JSON or not UTF-8.
     """
+    if len(data) > MAX_SYMBOLS:
+        text = data.encode("utf-8", "replace") if isinstance(data, str) else data
+        if any(number > MAX_SYMBOLS for number, _ in enumerate(_symbols(text), 1)):
+            raise SizeError
     try:
         value = msgspec.json.decode(data)
     except RecursionError:
@@ -54,6 +76,17 @@ def _count_opened(data: bytes | bytearray | str) -> int:
     if isinstance(data, str):
         return data.count("[") + data.count("{")
     return data.count(b"[") + data.count(b"{")
+
+
+def _symbols(text: bytes | bytearray) -> Iterator[int]:
+    """Find the strings, and outside of them the opening brackets and commas: each is about a value."""
+    position = 0
+    while found := _SYMBOL.search(text, position):
+        yield found.start()
+        position = found.end()
+        while found and found[1] == b"" and position < len(text):  # a long string
+            found = _REST_OF_STRING.match(text, position)
+            position = max(found.end(), position + 1) if found else len(text)
 
 
 def _depth_of(value: Any) -> int:

@@ -21,6 +21,7 @@ __all__ = [
     "TextPart",
     "Thinking",
     "Tool",
+    "encode_request",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -157,3 +158,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.stop is None:
             return []
         return [self.stop] if isinstance(self.stop, str) else self.stop
+
+
+def encode_request(request: ChatRequest) -> bytes:
+    """Encode a request as a body that `decode_request` decodes again, without the client's unknown fields."""
+    fields = msgspec.structs.asdict(request)
+    tools, extra = fields.pop("raw_tools"), fields.pop("extra")
+    return msgspec.json.encode({**fields, "tools": tools or None, **extra})

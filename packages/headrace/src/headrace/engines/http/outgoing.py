@@ -31,7 +31,7 @@ class OutgoingRequest:
         pool: has connections to the server.
         upstream: the server, for messages.
         method: of the request.
-        request: head and body.
+        request: the head, and as much of the body as is known.
         listener: receives the response.
     """
 
@@ -46,7 +46,7 @@ class OutgoingRequest:
         self._pool = pool
         self._upstream = upstream
         self._method = method
-        self._request = request
+        self._request = [request]
         self._listener = listener
         self.on_body = listener.on_body
         self._connection: Connection | None = None
@@ -79,6 +79,12 @@ class OutgoingRequest:
         self._is_paused = False
         if self._connection is not None and not self._is_over:
             self._connection.transport.resume_reading()
+
+    def write(self, data: bytes) -> None:
+        """Send more of the request's body, framed as the head has announced."""
+        self._request.append(data)  # an attempt on another connection sends it again
+        if self._connection is not None and not self._is_over:
+            self._connection.transport.write(data)
 
     # --- as the connection's handler --------------------------------------------------------------------
 
@@ -133,7 +139,7 @@ class OutgoingRequest:
 
     def _send(self, connection: Connection) -> None:
         self._connection = connection
-        connection.send(self._method, self._request, self)
+        connection.send(self._method, b"".join(self._request), self)
         if self._is_paused:
             connection.transport.pause_reading()
 

@@ -64,28 +64,26 @@ class HttpTransport:
     def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:
         """See `Transport`."""
         head = self._heads.get(path) or self._heads.setdefault(path, self._head("POST", path))
-        return self._send("POST", head, body, listener)
+        request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        return OutgoingRequest(self._pool, self.upstream, "POST", request, listener)
 
-    def request(
-        self, method: str, path: str, body: bytes, listener: ResponseListener, *, authorization: str = ""
-    ) -> Run:
-        """Send a request with any method.
+    def open(
+        self, method: str, path: str, framing: str, listener: ResponseListener, *, authorization: str = ""
+    ) -> OutgoingRequest:
+        """Send the head of a request with any method. The caller writes its body.
 
         Args:
             method: of HTTP.
             path: `/path` starts at the server's root, `path` at the base URL.
-            body: of the request; b"" for none.
+            framing: the header that tells where the body ends, such as `Content-Length: 0`.
             listener: receives the response.
             authorization: sent if the server has no key of its own here.
 
         Raises:
             RequestError: the path or the authorization cannot be sent.
         """
-        return self._send(method, self._head(method, path, authorization), body, listener)
-
-    def _send(self, method: str, head: bytes, body: bytes, listener: ResponseListener) -> Run:
-        request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
-        return OutgoingRequest(self._pool, self.upstream, method, request, listener)
+        head = b"%b%b\r\n\r\n" % (self._head(method, path, authorization), framing.encode())
+        return OutgoingRequest(self._pool, self.upstream, method, head, listener)
 
     def _head(self, method: str, path: str, authorization: str = "") -> bytes:
         """Encode a head, except its Content-Length and the empty line."""
@@ -121,7 +119,7 @@ class HttpTransport:
 
     async def _get(self, path: str) -> tuple[int, bytes]:
         collector = _Collector()
-        run = self.request("GET", path, b"", collector)
+        run = self.open("GET", path, "Content-Length: 0", collector)
         try:
             return await collector.done
         finally:
