@@ -10,10 +10,11 @@ llama.cpp contains, and with xgrammar, if PYTHON is the interpreter of an enviro
     xgrammar/bin/pip install --no-deps xgrammar apache-tvm-ffi numpy pydantic pydantic-core \
         typing-extensions annotated-types typing-inspection
 
-An instance is compact JSON. A valid one is kept if it is accepted as it stands or with its properties in the
-schema's order; the other systems also fix the order. One with a property that the schema does not name counts
-apart: Headrace writes only those that it names, unless `additionalProperties` allows others. Headrace is
-measured as with `strict`: a schema of which it would leave something unenforced counts as refused.
+An instance is compact JSON. A valid one is kept if it is accepted as it stands, or with its properties in the
+schema's order and 1.0 written as 1; the other systems also fix the order. One with a property that the schema
+does not name counts apart: Headrace writes only those that it names, unless `additionalProperties` allows
+others. Headrace is measured as with `strict`: a schema of which it would leave something unenforced counts as
+refused. Each is compiled twice, and the shorter time counts: other programs use the machine as well.
 """
 
 import argparse
@@ -34,6 +35,8 @@ from headrace.engines.schemas.validator import GrammarValidator
 from headrace.errors import RequestError
 
 _XGRAMMAR = Path(__file__).with_name("schemas_xgrammar.py")
+_LEFT_OUT = "format.json"  # JSON-Schema-Test-Suite's assertions that formats are not checked
+_SLOW = 2.0  # seconds; what takes longer is not repeated
 _TOKENIZER = llguidance.LLTokenizer("byte")
 _VALIDATOR = GrammarValidator()
 
@@ -106,7 +109,8 @@ def _accepts(grammar: str, text: str) -> bool:
 
 
 def cases(directory: Path, step: int) -> Iterator[Case]:
-    for path in sorted(directory.rglob("*.json"))[::step]:
+    paths = sorted(path for path in directory.rglob("*.json") if path.name != _LEFT_OUT)
+    for path in paths[::step]:
         found = json.loads(path.read_bytes())
         for group in found if isinstance(found, list) else [found]:
             instances = [(test["data"], test["valid"]) for test in group.get("tests", ())]
@@ -114,6 +118,8 @@ def cases(directory: Path, step: int) -> Iterator[Case]:
 
 
 def _in_order(value: Any, names: dict[str, int]) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, list):
         return [_in_order(item, names) for item in value]
     if isinstance(value, dict):
@@ -157,7 +163,8 @@ class Tally:
             text for value, _ in case.instances for text in (_text(value), _text(_in_order(value, names)))
         ]
         answer = self._system(case.schema, texts)
-        self.seconds.append(answer.seconds)
+        again = self._system(case.schema, []).seconds if answer.seconds < _SLOW else answer.seconds
+        self.seconds.append(min(answer.seconds, again))
         if answer.error:
             self.notes.append(f"refused  {case.name}: {answer.error[:160]!r}")
             return

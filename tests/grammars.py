@@ -1,6 +1,7 @@
 """Grammars of requests, and whether they accept a text: llguidance itself reads it, byte by byte."""
 
 import json
+from functools import lru_cache
 
 import llguidance
 import msgspec
@@ -31,9 +32,15 @@ VALIDATOR = GrammarValidator()
 _TOKENIZER = llguidance.LLTokenizer("byte")
 
 
-def accepts(grammar, text):
+@lru_cache(1)  # a test asks about several texts
+def compiled(grammar):
     matcher = llguidance.LLMatcher(_TOKENIZER, grammar, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
+    return matcher
+
+
+def accepts(grammar, text):
+    matcher = compiled(grammar).deep_copy()
     tokens = list(text.encode())
     return matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting()
 

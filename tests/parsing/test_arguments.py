@@ -21,6 +21,19 @@ def write(schema, *arguments, encoding=Encoding.BY_SCHEMA):
     return text + writer.finish()
 
 
+@pytest.mark.parametrize("pieces", [list("aa"), ["aa"]])
+def test_the_type_of_a_value_may_depend_on_the_one_before(pieces):
+    branches = [
+        {"properties": {"k": {"const": "aa"}, "x": {"type": "string"}}},
+        {"properties": {"k": {"const": "bb"}, "x": {"type": "integer"}}},
+    ]
+    writer = ArgumentsWriter(ParametersSchema({"oneOf": branches}))
+    text = writer.begin("k") + "".join(map(writer.feed, pieces)) + writer.end()
+    text += writer.begin("x") + writer.feed("7") + writer.end() + writer.finish()
+
+    assert json.loads(text) == {"k": "aa", "x": "7"}
+
+
 def value_of(schema, text, **options):
     return json.loads(write(schema, ("x", [text]), **options))["x"]
 

@@ -79,6 +79,30 @@ def test_arguments_are_found_through_combinations_of_objects():
     assert ParametersSchema({"properties": []}).types_of("x") == ANY
 
 
+def alternative(k, x):
+    return {"type": "object", "properties": {"k": k, "x": {"type": x}}, "required": ["k", "x"]}
+
+
+@pytest.mark.parametrize("key", ["anyOf", "oneOf"])
+def test_a_constant_before_an_argument_tells_the_alternatives_apart(key):
+    a, b, c = (
+        alternative({"const": "a"}, "string"),
+        alternative({"enum": ["b", 7]}, "integer"),
+        {"properties": 5},
+    )
+    schema = ParametersSchema(
+        {key: [a, {"$ref": "#/$defs/b"}, c, False, {"properties": {"k": {"enum": 5}}}], "$defs": {"b": b}}
+    )
+
+    assert schema.has_alternatives
+    assert schema.types_of("x").names == {"string", "number"}
+    assert schema.types_of("x", {"k": "a"}).names == {"string"}
+    assert schema.types_of("x", {"k": "b", "y": "b"}).names == {"number"}
+    assert schema.types_of("x", {"k": "7"}).names == {"number"}
+    assert ParametersSchema({key: [a, b]}).types_of("x", {"k": "neither"}).names == {"string", "number"}
+    assert not ParametersSchema(a).has_alternatives
+
+
 def test_unlisted_arguments_have_the_type_of_additional_properties():
     schema = ParametersSchema(
         {"properties": {"x": {"type": "integer"}}, "additionalProperties": {"type": "string"}}

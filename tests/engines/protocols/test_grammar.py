@@ -5,7 +5,17 @@ import re
 import msgspec
 import pytest
 
-from grammars import VALIDATOR, accepts, after_thinking, generation, object_of, schema_grammar, text_of, tool
+from grammars import (
+    VALIDATOR,
+    accepts,
+    after_thinking,
+    generation,
+    glm_call,
+    object_of,
+    schema_grammar,
+    text_of,
+    tool,
+)
 from headrace.engines.protocols.grammar import answer_grammar
 from headrace.engines.protocols.structure import Structure
 from headrace.errors import RequestError
@@ -61,32 +71,70 @@ def test_a_call_cannot_be_forced_without_a_syntax_for_it(format):
         grammar_of(format, tools=[tool({})], tool_choice="required")
 
 
-@pytest.mark.parametrize("format", [format for format in FORMATS.values() if format.syntax], ids=lambda family: family.name)  # fmt: skip
-@pytest.mark.parametrize("at", ["value", "name", "any", "nested", "pattern"])
-def test_markup_is_no_text_inside_a_structure(format, at):
-    schema = {
-        "value": object_of(a={"type": "string"}),
-        "name": None,
-        "any": object_of(a={}),
-        "nested": object_of(a={"type": ["array", "null"], "items": {"type": "string", "maxLength": 30}}),
-        "pattern": object_of(a={"type": "string", "pattern": "."}),
-    }[at]
-    grammar = (
-        grammar_of(format, after_thinking(format), **JSON)
-        if schema is None
-        else schema_grammar(schema, format)
-    )
-    write = {"name": lambda text: {text: 1}, "nested": lambda text: {"a": [text]}}.get(
-        at, lambda text: {"a": text}
-    )
-    names = {name.strip() for _, name in format.transitions} | set(format.stop_tokens)
-    markup = [
-        name for name in names if name.startswith("<")
-    ]  # others are control tokens, which are never text
+S = {"type": "string"}
+STRUCTURES = {
+    "a value": (object_of(a=S), lambda text: {"a": text}),
+    "a value with a length": (object_of(a={**S, "maxLength": 60}), lambda text: {"a": text}),
+    "a value with a pattern": (object_of(a={**S, "pattern": "."}), lambda text: {"a": text}),
+    "an optional value": (object_of(a={"anyOf": [S, {"type": "null"}]}), lambda text: {"a": text}),
+    "any value": (object_of(a={}), lambda text: {"a": [{"b": text}]}),
+    "a value of a list": (object_of(a={"type": ["array", "null"], "items": S}), lambda text: {"a": [text]}),
+    "a value of any list": (object_of(a={"type": "array"}), lambda text: {"a": [1, text]}),
+    "a value of any object": (object_of(a={"type": "object"}), lambda text: {"a": {"b": text}}),
+    "a name of any object": (object_of(a={"type": "object"}), lambda text: {"a": {text: 1}}),
+    "a name of a map": ({"type": "object", "additionalProperties": {"type": "integer"}}, lambda text: {text: 1}),
+    "a name beside others": ({**object_of(a=S), "additionalProperties": True}, lambda text: {"a": "", text: 1}),
+    "a value of a tuple": ({"type": "array", "prefixItems": [S], "minItems": 1}, lambda text: [text]),
+    "a root": (S, lambda text: text),
+    "any root": ({}, lambda text: {text: text}),
+    "a recursive value": ({"$ref": "#/$defs/n", "$defs": {"n": object_of(a={"anyOf": [{"$ref": "#/$defs/n"}, S]})}}, lambda text: {"a": {"a": text}}),
+}  # fmt: skip
 
-    assert accepts(grammar, text_of(write("a < b <thing> </> <")))
-    for name in markup:
-        assert not accepts(grammar, text_of(write(f"x{name}y"))), name
+
+def markup_of(format):
+    """Delimiters that are no text in JSON; the others are part of the syntax of calls."""
+    names = {name.strip() for _, name in format.transitions} | set(format.stop_tokens)
+    return [name for name in names if re.match(r'(<[^<"]|\[[A-Z/])[^<\["]+[>\]]', name)]
+
+
+FAMILIES = {frozenset(markup_of(format)): name for name, format in FORMATS.items()}.values()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("at", [*STRUCTURES, "json_object"])
+def test_markup_is_no_text_inside_a_structure(family, at):
+    format = FORMATS[family]
+    schema, write = STRUCTURES.get(at, (None, lambda text: {"a": {text: text}}))
+    fields = (
+        JSON
+        if schema is None
+        else {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+    )
+    grammar = grammar_of(format, after_thinking(format), **fields)
+
+    assert accepts(grammar, text_of(write("a < b <thing> </> [1] <")))
+    assert [name for name in markup_of(format) if accepts(grammar, text_of(write(f"x{name}y")))] == []
+
+
+CALLS = {
+    "glm-4.6": glm_call(a="{}"),
+    "glm-4.7": "<tool_call>f<arg_key>a</arg_key><arg_value>{}</arg_value></tool_call>",
+    "qwen3": '<tool_call>\n{{"name": "f", "arguments": {{"a":"{}"}}}}\n</tool_call>',
+}
+
+
+@pytest.mark.parametrize("family", CALLS)
+def test_markup_is_no_text_inside_a_forced_call_and_the_thinking_before_it(family):
+    format = FORMATS[family]
+    opening, closing = format.thinking_tags
+    fields = {"tools": [tool(object_of(a=S))], "tool_choice": "required"}
+    grammar = grammar_of(format, opening, **fields)
+    text = "a < b <thing> [1]"
+
+    assert accepts(grammar, text + closing + CALLS[family].format(text))
+    for name in markup_of(format):
+        assert not accepts(grammar, closing + CALLS[family].format(f"x{name}y")), name
+        assert not accepts(grammar, f"x{name}y{closing}{CALLS[family].format('')}"), name
 
 
 def test_delimiters_are_tokens_where_the_model_has_them():

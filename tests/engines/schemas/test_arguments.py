@@ -8,7 +8,11 @@ from headrace.errors import RequestError
 from headrace.formats import FORMATS
 
 S, I, N = {"type": "string"}, {"type": "integer"}, {"type": "null"}  # noqa: E741
-DEFS = {"Unit": {"type": "string", "enum": ["C", "F"]}, "Point": object_of(x=I)}
+DEFS = {
+    "Unit": {"type": "string", "enum": ["C", "F"]},
+    "Point": object_of(x=I),
+    "Short": {**S, "maxLength": 2},
+}
 
 VALUES = {
     "a string": (S, {"": "", " 7 ": " 7 ", "null": "null", '"q"': '"q"', "[1]": "[1]", "a\n": "a\n"}, []),
@@ -27,6 +31,14 @@ VALUES = {
     "a string or a number": ({"type": ["string", "number"]}, {"x": "x", "7": 7}, []),
     "a reference with an escape": ({"$ref": "#/$defs/Uni%74"}, {"C": "C"}, ["K"]),
     "a length": ({"type": "string", "minLength": 2, "maxLength": 3}, {"ab": "ab", "😀😀": "😀😀"}, ["a", "abcd"]),
+    "a pattern": ({"type": "string", "pattern": "^[a-z/]+$"}, {"a/b": "a/b"}, ["7", "", "a\n"]),
+    "a pattern without anchors": ({"type": "string", "pattern": "b|^c"}, {"abc": "abc", "cd": "cd", "b</": "b</"}, ["a", "xc"]),
+    "a pattern and a length": ({"type": "string", "pattern": "^[^b]*$", "maxLength": 2}, {"aa": "aa"}, ["ab", "aaa"]),
+    "a pattern and a great length": ({"type": "string", "pattern": "^[^b]*$", "maxLength": 4000}, {"aa": "aa"}, ["ab"]),
+    "a great length": ({"type": "string", "maxLength": 4000}, {"aa": "aa"}, ["a" * 4001]),
+    "a format": ({"anyOf": [{"type": "string", "format": "date"}, N]}, {"2024-02-29": "2024-02-29", "null": None}, ["2023-02-29", "x"]),
+    "constraints of several schemas": ({"allOf": [{"$ref": "#/$defs/Short"}, {"pattern": "^a"}]}, {"ab": "ab"}, ["b", "abc"]),
+    "a format that zod names": ({"type": "string", "format": "hex", "pattern": "^[0-9a-f]*$"}, {"0f": "0f"}, ["x"]),
     "bounds": ({"type": "integer", "minimum": 1, "maximum": 3}, {"1": 1}, ["0", "4"]),
     "a boolean": ({"type": "boolean"}, {"true": True}, ["True", "yes"]),
 }  # fmt: skip
@@ -121,13 +133,16 @@ def test_required_allows_several_calls_and_a_named_tool_one():
 
 
 def test_strict_parameters_are_enforced_exactly_or_rejected():
-    odd = object_of(x={"type": "string", "pattern": "^a"})
+    odd = object_of(x={"type": "string", "pattern": "^(?!a)"})
     request = generation(tools=[tool(odd)], tool_choice="required").request
 
     assert Structure(request, FORMATS["glm-4.6"]).unenforced == (
         "tools[0].function.parameters.properties.x.pattern",
     )
-    assert Structure(request, FORMATS["qwen3"]).unenforced == ()
+    fine = object_of(x={"type": "string", "pattern": "^a"})
+    request = generation(tools=[tool(fine)], tool_choice="required").request
+    for family in ("glm-4.6", "qwen3"):
+        assert Structure(request, FORMATS[family]).unenforced == ()
     with pytest.raises(RequestError, match=r"properties\.x\.pattern cannot be enforced") as caught:
         call_grammar(odd, strict=True)
     assert caught.value.code == "1212"

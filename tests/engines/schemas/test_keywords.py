@@ -30,8 +30,10 @@ EXACT = {
     "a map": ({"type": "object", "additionalProperties": I}, [{}, {"a": 1, "ü": 2}], [{"a": "x"}, 1]),
     "a map of strings' names (zod 4)": ({"type": "object", "propertyNames": S, "additionalProperties": I}, [{"a": 1}], [{"a": "x"}]),
     "a map of enumerated names (zod 4)": ({"type": "object", "propertyNames": {"type": "string", "enum": ["a", "b"]}, "additionalProperties": I, "required": ["a"]}, [{"a": 1}, {"a": 1, "b": 2}], [{"b": 1}, {"a": 1, "c": 2}]),
+    "a map of names of an enum (pydantic)": ({"type": "object", "propertyNames": {"$ref": "#/$defs/U"}, "additionalProperties": I, "$defs": {"U": {"title": "U", "type": "string", "enum": ["a", "b"]}}}, [{"a": 1, "b": 2}, {}], [{"c": 1}, {"a": "x"}]),
     "a map of names with a pattern": ({"type": "object", "propertyNames": {"pattern": "^x-"}, "additionalProperties": I}, [{"x-a": 1}, {}], [{"a": 1}, {"x-a": "s"}]),
     "pattern properties": ({"type": "object", "patternProperties": {"^n": I}, "additionalProperties": False}, [{"n1": 1}], [{"n1": "x"}, {"m": 1}]),
+    "named properties that a pattern matches": ({"type": "object", "properties": {"x-a": {"maximum": 9}, "b": I}, "patternProperties": {"^x": {"type": "integer", "minimum": 2}, "^b": {"maximum": 5}}}, [{"x-a": 2, "b": 0}, {"x-z": 99}], [{"x-a": 1}, {"x-a": 10}, {"x-a": "x"}, {"b": 6}]),
     "at least one of the named": ({"type": "object", "properties": {"a": I, "b": I}, "minProperties": 1}, [{"a": 1}, {"b": 1}, {"a": 1, "b": 2}], [{}]),
     "a map with a least and a most": ({"type": "object", "additionalProperties": I, "minProperties": 1, "maxProperties": 2}, [{"a": 1}], [{}, {"a": 1, "b": 1, "c": 1}]),
     "a property that needs another (draft 7)": ({**object_of(a=I, b=I), "required": [], "dependencies": {"a": ["b"]}}, [{"a": 1, "b": 1}, {"b": 1}, {}], [{"a": 1}]),
@@ -73,6 +75,9 @@ EXACT = {
     "integers of 64 bits": (I, [2**63 - 1, -(2**63) + 1024, 0], [2**63, 10**30]),
     "bounds": ({"type": "integer", "minimum": 3, "exclusiveMaximum": 6}, [3, 5], [2, 6]),
     "bounds of draft 4": ({"type": "integer", "minimum": 3, "exclusiveMinimum": True}, [4], [3]),
+    "bounds beyond 64 bits": ({"type": "number", "exclusiveMinimum": -1e30, "maximum": 2**64}, [5, 0.5, -5], ["x"]),
+    "bounds beyond 64 bits, of any type": ({"exclusiveMaximum": 1e26, "minimum": 3}, [5, "x"], [2]),
+    "equal bounds in many places": (object_of(a={**I, "minimum": 2}, b={**I, "minimum": 2}, c={"anyOf": [{**I, "minimum": 2}, N]}), [{"a": 2, "b": 3, "c": None}], [{"a": 2, "b": 1, "c": 2}, {"a": 2, "b": 2, "c": 1}]),
     "bounds of numbers": ({"type": "number", "minimum": 0, "maximum": 1}, [0, 0.5, 1], [-0.1, 1.01]),
     "multiples": ({"type": "integer", "multipleOf": 5}, [10, 0], [3]),
     # strings
@@ -81,6 +86,9 @@ EXACT = {
     "a pattern": ({"type": "string", "pattern": "^a+$"}, ["aa"], ["", "b", "ab"]),
     "a pattern anywhere": ({"type": "string", "pattern": "b"}, ["abc"], ["ac"]),
     "a pattern and a length": ({"type": "string", "pattern": "^a+$", "maxLength": 2}, ["aa"], ["aaa", "b"]),
+    "a duration (zod 4)": ({"type": "string", "format": "duration", "pattern": r"^P(?:(\d+W)|(?!.*W)(?=\d|T\d)(\d+Y)?(\d+M)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d+)?S)?)?)$"}, ["P2W", "PT5S"], ["P", "2W"]),
+    "a host (zod 4)": ({"type": "string", "format": "hostname", "pattern": r"^(?=.{1,253}\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\.?$"}, ["a.de"], ["-a", ""]),
+    "a prefix (zod 4)": ({"type": "string", "format": "starts_with", "pattern": "^a.*"}, ["ab"], ["ba"]),
     "an e-mail address (zod 4)": ({"type": "string", "format": "email", "pattern": "^(?!\\.)(?!.*\\.\\.)([A-Za-z0-9_'+\\-\\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\\-]*\\.)+[A-Za-z]{2,}$"}, ["a.b@c.de"], [".a@c.de", "a..b@c.de", "a"]),
     "a date": ({"type": "string", "format": "date"}, ["2026-11-28"], ["2026-13-01", "x"]),
     "an address of the web": ({"type": ["string", "null"], "format": "uri"}, ["https://x.org/a?b=%20#c", None], ["x", "https://x y"]),
@@ -122,6 +130,7 @@ def test_there_is_no_white_space(text):
 
 
 UNENFORCED = {
+    "patternProperties": {"properties": {"a": I}, "patternProperties": {"^(a*)*$": S}},
     "uniqueItems": {"type": "array", "uniqueItems": True},
     "not": {"not": {"type": "string"}},
     "contains": {"contains": I},
@@ -188,6 +197,8 @@ def test_what_cannot_be_compiled_is_rejected_with_its_place(schema, place):
         ({"multipleOf": 0}, ".multipleOf is 0"),
         ({"pattern": 5}, ".pattern is 5"),
         ({"required": 5}, ".required is 5"),
+        ({"required": [[]]}, ".required is [[]]"),
+        ({"type": [[]]}, ".type is [[]]"),
         ({"uniqueItems": 1}, ".uniqueItems is 1"),
         ({"$ref": 5}, ".$ref is 5"),
         ({"$ref": "#/$defs/nothing"}, '.$ref is "#/$defs/nothing"'),
@@ -199,6 +210,8 @@ def test_what_cannot_be_compiled_is_rejected_with_its_place(schema, place):
         (lambda part: {"properties": {"x": part}}, ".properties.x"),
         (lambda part: {"$ref": "#/parts/x", "parts": {"x": part}}, ".parts.x"),
         (lambda part: {"items": [{}, part]}, ".items[1]"),
+        (lambda part: {"oneOf": [object_of(k={}), part]}, ".oneOf[1]"),
+        (lambda part: {"oneOf": [object_of(k={}), {"$ref": "#/$defs/x"}], "$defs": {"x": part}}, ".$defs.x"),
         (lambda part: {"patternProperties": {"^a": part}}, ".patternProperties.^a"),
     ],
 )

@@ -22,6 +22,7 @@ __all__ = ["ArgumentsWriter"]
 _EXCEPT_STRING: Final = JsonTypes(ANY.names - {"string"})
 _STRING: Final = frozenset({"string"})
 _MAX_BUFFERED: Final = 64  # characters; a double has at most 25
+_MAX_CONSTANT: Final = 1024  # characters of a value that may tell alternatives apart
 _MAX_NESTED: Final = 1024  # of brackets and one number, which text may follow: `[1] a source`
 _SPACE_CHARACTERS: Final = " \t\r\n"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -64,6 +65,8 @@ class ArgumentsWriter:
         self.schema = schema
         self._separator = "{"  # before the next key
         self._types = ANY
+        self._key = ""
+        self._given: dict[str, str] = {}  # the texts of the arguments, if types depend on them
         self._buffered = ""
         self._quoted = False  # strings are in quotes
         self._json = JsonText(ends=False)
@@ -73,7 +76,10 @@ class ArgumentsWriter:
         opening = f"{self._separator}{encode_basestring(key)}:"
         self._separator = ","
         self._quoted = encoding is Encoding.JSON
-        types = self.schema.types_of(key) if encoding is Encoding.BY_SCHEMA else _EXCEPT_STRING
+        self._key = key
+        types = _EXCEPT_STRING
+        if encoding is Encoding.BY_SCHEMA:
+            types = self.schema.types_of(key, self._given)
         return opening + self._begin_value(types, is_text=encoding is Encoding.TEXT)
 
     def _begin_value(self, types: JsonTypes, *, is_text: bool = False) -> str:
@@ -86,6 +92,8 @@ class ArgumentsWriter:
 
     def feed(self, text: str) -> str:
         """Return the JSON for more text of the value."""
+        if self.schema.has_alternatives:
+            self._given[self._key] = (self._given.get(self._key, "") + text)[:_MAX_CONSTANT]
         return self._write(text)
 
     def end(self) -> str:

@@ -5,7 +5,7 @@ Reads schemas; never validates a value. No schema raises, however malformed.
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -13,8 +13,11 @@ from headrace.wire.schema_references import SchemaReferences
 
 __all__ = ["ANY", "JsonTypes", "ParametersSchema"]
 
-_COMBINATIONS: Final = frozenset({"anyOf", "oneOf", "allOf"})
-_MAX_DEPTH = 32  # of nested schemas and of chained references
+_ALTERNATIVES: Final = frozenset({"anyOf", "oneOf"})
+_COMBINATIONS: Final = _ALTERNATIVES | {"allOf"}
+_NONE: Final[Mapping[str, str]] = {}
+_MAX_DEPTH = 32  # of nested schemas
+_Given: TypeAlias = tuple[tuple[str, str], ...]  # arguments: names and texts
 
 
 class JsonTypes(msgspec.Struct, frozen=True):
@@ -55,20 +58,28 @@ class ParametersSchema:
     def __init__(self, root: Mapping[str, Any] | None) -> None:
         self.root: Mapping[str, Any] = root or {}
         self._references = SchemaReferences(self.root)
-        self._of_property: dict[tuple[int, str], JsonTypes | None] = {}
+        self._of_property: dict[tuple[int, str, _Given], JsonTypes | None] = {}
         self._of_schema: dict[int, JsonTypes] = {}
         self._kept: list[Any] = []  # so that the ids above stay theirs
+        target = self._references.follow(self.root)
+        self.has_alternatives = isinstance(target, dict) and not _ALTERNATIVES.isdisjoint(target)
+        """Whether the type of an argument may depend on the arguments before it."""
 
     @property
     def keys(self) -> list[str]:
         """The names of the properties that the schema itself lists."""
-        root = self._resolve(self.root)
+        root = self._references.follow(self.root)
         properties = root.get("properties") if isinstance(root, dict) else None
         return [key for key in properties if isinstance(key, str)] if isinstance(properties, dict) else []
 
-    def types_of(self, key: str) -> JsonTypes:
-        """Return the types that the argument `key` may have."""
-        return self._property(self.root, key) or ANY
+    def types_of(self, key: str, given: Mapping[str, str] = _NONE) -> JsonTypes:
+        """Return the types that the argument `key` may have.
+
+        Args:
+            key: the name of the argument.
+            given: the texts of the arguments before it: one may be a constant that tells alternatives apart.
+        """
+        return self._property(self.root, key, tuple(given.items())) or ANY
 
     def types(self, schema: Any) -> JsonTypes:
         """Return the types that a subschema allows."""
@@ -77,7 +88,7 @@ class ParametersSchema:
 
     def part(self, schema: Any, key: str | None, depth: int = 0) -> Any:
         """Return the schema of a property, or of an array's items if `key` is None; None if there is none."""
-        schema = self._resolve(schema)
+        schema = self._references.follow(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return None
         properties = schema.get("properties")
@@ -90,12 +101,12 @@ class ParametersSchema:
         parts = (self.part(alternative, key, depth + 1) for alternative in alternatives)
         return next((part for part in parts if part is not None), None)
 
-    def _property(self, schema: Any, key: str, depth: int = 0) -> JsonTypes | None:
+    def _property(self, schema: Any, key: str, given: _Given, depth: int = 0) -> JsonTypes | None:
         """Return the types of one property of the objects that `schema` allows; None if it names no such."""
-        schema = self._resolve(schema)
+        schema = self._references.follow(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return None
-        known = (id(schema), key)
+        known = (id(schema), key, given)
         if known not in self._of_property:
             self._of_property[known] = None  # if the schema refers to itself
             properties = schema.get("properties")
@@ -105,12 +116,27 @@ class ParametersSchema:
             elif isinstance(schema.get("additionalProperties"), dict):
                 stated = self._types(schema["additionalProperties"])
             self._of_property[known] = self._combined(
-                stated, schema, lambda part: self._property(part, key, depth + 1)
+                stated,
+                schema,
+                lambda part: self._property(part, key, given, depth + 1),
+                lambda part: self._contradicts(part, given),
             )
         return self._of_property[known]
 
+    def _contradicts(self, schema: Any, given: _Given) -> bool:
+        """Whether a given argument is none of the values that an alternative enumerates."""
+        schema = self._references.follow(schema)
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        if not isinstance(properties, dict):
+            return False
+        return any(
+            (values := _enumerated(self._references.follow(properties.get(name)))) is not None
+            and text not in values
+            for name, text in given
+        )
+
     def _types(self, schema: Any, depth: int = 0) -> JsonTypes:
-        schema = self._resolve(schema)
+        schema = self._references.follow(schema)
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return ANY
         if id(schema) not in self._of_schema:
@@ -122,11 +148,17 @@ class ParametersSchema:
         return self._of_schema[id(schema)]
 
     def _combined(
-        self, types: JsonTypes | None, schema: Mapping[str, Any], of_part: Callable[[Any], JsonTypes | None]
+        self,
+        types: JsonTypes | None,
+        schema: Mapping[str, Any],
+        of_part: Callable[[Any], JsonTypes | None],
+        is_excluded: Callable[[Any], bool] = lambda _: False,
     ) -> JsonTypes | None:
         """Narrow `types` by the subschemas of `schema`. None is a schema without a statement about it."""
         for name in _COMBINATIONS & schema.keys():
             parts = schema[name] if isinstance(schema[name], list) else []
+            if name in _ALTERNATIVES:
+                parts = [part for part in parts if not is_excluded(part)] or parts
             found = [stated for part in parts if (stated := of_part(part)) is not None]
             if not found:
                 continue
@@ -135,18 +167,6 @@ class ParametersSchema:
             for stated in found:
                 types = stated if types is None else _intersection(types, stated)
         return types
-
-    def _resolve(self, schema: Any) -> Any:
-        """Follow references, such as `#/$defs/City`."""
-        for _ in range(_MAX_DEPTH):
-            reference = schema.get("$ref") if isinstance(schema, dict) else None
-            if not isinstance(reference, str):
-                return schema
-            try:
-                schema = self._references.resolve(reference)
-            except LookupError:
-                return None
-        return None
 
 
 def _stated(schema: Mapping[str, Any]) -> JsonTypes:
@@ -177,6 +197,16 @@ def _union(alternatives: list[JsonTypes]) -> JsonTypes:
         frozenset().union(*(types.names for types in alternatives)) or ANY.names,
         frozenset().union(*(types.strings for types in alternatives)),
     )
+
+
+def _enumerated(schema: Any) -> set[str] | None:
+    """Return the texts of the values that a schema enumerates, as in markup; None if it does not."""
+    if not isinstance(schema, dict):
+        return None
+    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    if not isinstance(values, list):
+        return None
+    return {value if isinstance(value, str) else json.dumps(value) for value in values}
 
 
 def _of_values(values: list[Any]) -> JsonTypes:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 __all__ = ["SchemaReferences"]
 
 _INDEX: Final = re.compile(r"[0-9]{1,9}")
+_MAX_CHAIN: Final = 32
 _ANCHORS: Final = ("$anchor", "$dynamicAnchor")
 _VALUES: Final = frozenset({"const", "default", "enum", "examples"})  # not schemas
 _IDS: Final = ("$id", "id")  # `id` is draft 4's
@@ -27,6 +28,7 @@ class SchemaReferences:
         self._root = root
         self._base: str = next((root[key] for key in _IDS if _has_text(root, key)), "")
         self._named: dict[str, Any] | None = None
+        self._found: dict[str, Any] = {}
 
     def resolve(self, reference: str) -> Any:
         """Return the target of a reference: `#`, a JSON pointer, an anchor, or an `$id` of the document.
@@ -34,6 +36,23 @@ class SchemaReferences:
         Raises:
             LookupError: the document has no such part.
         """
+        if reference not in self._found:
+            self._found[reference] = self._find(reference)
+        return self._found[reference]
+
+    def follow(self, schema: Any) -> Any:
+        """Return a schema, or what it refers to, through chained references; None if there is no such."""
+        for _ in range(_MAX_CHAIN):
+            reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+            if not isinstance(reference, str):
+                return schema
+            try:
+                schema = self.resolve(reference)
+            except LookupError:
+                return None
+        return None
+
+    def _find(self, reference: str) -> Any:
         try:
             address, fragment = urldefrag(reference)
             address = address and urljoin(self._base, address)

@@ -91,7 +91,7 @@ class OutgoingRequest:
     def on_head(self, reader: ResponseReader) -> None:
         """Pass the head on."""
         self._has_head = True
-        self._request = b""
+        self._request = []
         content_type = reader.header(b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
         retry_after = reader.header(b"retry-after").decode("latin-1")
         reader.drop_headers()

@@ -149,14 +149,23 @@ class _GrammarWriter:
     def _free_text(self, node: FreeText) -> str:
         if node not in self._texts:
             name = self._texts[node] = f"text{len(self._texts)}"
-            text = f"(?s:.{{{node.least},{'' if node.most is None else node.most}}})"
-            end = re.escape(node.end).replace("/", r"\/")
-            if node.end in self._tokens:
-                self._rules[name] = f"{name.upper()} {self._expression(Delimiter(node.end))}"
-                self._rules[name.upper()] = f"/{text}/ & ~/(?s:.*){end}(?s:.*)/"
-            else:
-                self._rules[f"{name}[lazy]"] = f"/{text}{end}/"
+            end = _slashed(re.escape(node.end))
+            characters = f"(?s:.{{{node.least},{'' if node.most is None else node.most}}})"
+            is_token = node.end in self._tokens
+            tail, rest = ("", "*") if is_token else (end, "+")
+            if is_token or node.patterns:
+                terms = [f"/(?:{_slashed(part)}){tail}/" for part in (characters, *node.patterns)]
+                delimiter = self._expression(Delimiter(node.end)) if is_token else ""
+                self._rules[name] = f"{name.upper()} {delimiter}"
+                self._rules[name.upper()] = f"{' & '.join(terms)} & ~/(?s:.*){end}(?s:.{rest})/"
+            else:  # faster than an intersection
+                self._rules[f"{name}[lazy]"] = f"/{characters}{end}/"
         return self._texts[node]
+
+
+def _slashed(pattern: str) -> str:
+    """Return a regular expression as the notation has it between slashes."""
+    return pattern.replace("/", "\\/").replace("\n", "\\n")
 
 
 def _literal(text: str) -> str:

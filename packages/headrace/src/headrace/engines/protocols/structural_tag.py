@@ -40,7 +40,7 @@ def _format(node: Node) -> dict[str, Any]:
     match node:
         case Literal(text) | Delimiter(text):
             return _text(text)
-        case FreeText(end, least, most):
+        case FreeText(end, least, most):  # not its patterns: there is no intersection
             return _sequence(_free_text(end, least, most), _text(end))
         case Name():
             return {"type": "regex", "pattern": _NAME}
@@ -65,7 +65,7 @@ def _text(text: str) -> dict[str, Any]:
 def _free_text(end: str, least: int, most: int | None) -> dict[str, Any]:
     if least == 0 and most is None:
         return {"type": "any_text", "excludes": [end]}
-    return {"type": "regex", "pattern": f"(.|\\n){{{least},{'' if most is None else most}}}"}
+    return {"type": "regex", "pattern": f"[^<]{{{least},{'' if most is None else most}}}"}
 
 
 def _sequence(*formats: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from headrace.engines.schemas.arguments import Arguments, ArgumentsReader, Value
+from headrace.engines.schemas.arguments import Arguments, ArgumentsReader, Text, Value
 from headrace.engines.schemas.exclusion import text_without
 from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
 from headrace.errors import RequestError
@@ -36,6 +36,8 @@ __all__ = [
 _PART: Final = re.compile(r'<[^<>\s]+>|\{\w+\}|"(?:[^"\\]|\\.)*"')
 """The parts of a template of `Syntax`: a delimiter, a placeholder, text."""
 
+_ANY_TEXT: Final = Text()
+
 
 class Literal(msgspec.Struct, frozen=True):
     """This text."""
@@ -50,11 +52,12 @@ class Delimiter(msgspec.Struct, frozen=True):
 
 
 class FreeText(msgspec.Struct, frozen=True):
-    """Text of `least` to `most` characters, and the delimiter that ends it."""
+    """Text of `least` to `most` characters that matches the patterns, and the delimiter that ends it."""
 
     end: str
     least: int = 0
     most: int | None = None
+    patterns: tuple[str, ...] = ()
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -140,9 +143,11 @@ class Structure:
         opening, closing = self._format.thinking_tags
         match initial_state(self._format, prompt, thinking=self._request.wants_thinking):
             case State.THINKING:
-                return FreeText(closing)
+                return self._free_text(closing)
             case State.START:
-                return Optional(Sequence((Optional(Literal("\n")), Delimiter(opening), FreeText(closing))))
+                return Optional(
+                    Sequence((Optional(Literal("\n")), Delimiter(opening), self._free_text(closing)))
+                )
             case _:
                 return Sequence()
 
@@ -222,8 +227,12 @@ class Structure:
         if closed:
             options.append(Sequence((_one_of(*closed), Delimiter(syntax.value_end))))
         if value.text is not None:
-            options.append(FreeText(syntax.value_end, *value.text))
+            options.append(self._free_text(syntax.value_end, value.text))
         return _filled(syntax.argument, key=key, value=_one_of(*options)) if options else Choice()
+
+    def _free_text(self, end: str, text: Text = _ANY_TEXT) -> FreeText:
+        allowed = (self._allowed_text[1:-1],) if self._allowed_text else ()  # without its anchors
+        return FreeText(end, text.least, text.most, (*text.patterns, *allowed))
 
 
 def _one_of(*items: Node) -> Node:

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple
 
+from headrace.engines.schemas.patterns import FORMATS, anchored, is_regular, without_implied
 from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
 from headrace.errors import RequestError
 from headrace.parsing.schema import ParametersSchema
 
-__all__ = ["Arguments", "ArgumentsReader", "Value"]
+__all__ = ["Arguments", "ArgumentsReader", "Text", "Value"]
 
 _MAX_ALTERNATIVES: Final = 16
+_MAX_COUNTED: Final = 256  # characters; with a pattern, a greater length takes too long
 _MAX_DEPTH: Final = 16  # of references and combinations
 _ANNOTATIONS: Final = frozenset({"$defs", "default", "definitions", "description", "examples", "title"})
 _UNENFORCED_NAMES: Final = (
@@ -28,7 +30,7 @@ _UNENFORCED_NAMES: Final = (
     "patternProperties",
     "propertyNames",
 )
-_UNENFORCED_TEXT: Final = ("format", "pattern")
+_UNENFORCED_TEXT: Final = ("anyOf", "if", "not", "oneOf")
 
 
 class Arguments(NamedTuple):
@@ -47,18 +49,32 @@ class Arguments(NamedTuple):
     is_map: bool
 
 
+class Text(NamedTuple):
+    """Free text.
+
+    Attributes:
+        least: the number of characters that it has at least.
+        most: the number that it has at most; None if it is not limited.
+        patterns: regular expressions that it must match as a whole.
+    """
+
+    least: int = 0
+    most: int | None = None
+    patterns: tuple[str, ...] = ()
+
+
 class Value(NamedTuple):
     """What an argument may be: one of the alternatives.
 
     Attributes:
         literals: texts.
         json: a schema for `%json`; False if the value is a string.
-        text: the least and the greatest length of free text; None if it is not allowed.
+        text: free text; None if it is not allowed.
     """
 
     literals: list[str]
     json: Rewritten
-    text: tuple[int, int | None] | None
+    text: Text | None
 
 
 class ArgumentsReader:
@@ -82,8 +98,7 @@ class ArgumentsReader:
         Raises:
             RequestError: 1214, the schema is invalid; 1212, it has too many alternatives.
         """
-        self.rewriter.rewrite(self._root, self._place)  # raises for an invalid schema
-        self.rewriter.unenforced.clear()
+        SchemaRewriter(self._root, self._place).rewrite(self._root, self._place)  # raises if it is invalid
         return self._expanded(self._root, 0)
 
     def value(self, name: str, schemas: list[Any]) -> Value:
@@ -91,7 +106,7 @@ class ArgumentsReader:
         place = f"{self._place}.properties.{name}"
         literals: list[str] = []
         json: list[Any] = []
-        text: tuple[int, int | None] | None = None
+        text: Text | None = None
         for branch in self._branches(schemas[0] if len(schemas) == 1 else {"allOf": schemas}, 0):
             names = self._types.types(branch).names
             values = self._values(branch)
@@ -99,12 +114,12 @@ class ArgumentsReader:
                 json.append(branch)
                 continue
             if values is None:
-                text = self._text(branch, place)
+                text = self._within_reach(self._text(branch, place), place)
             else:
                 literals += [value for value in values if isinstance(value, str)]
             if others := sorted(names - {"string"}):
                 json.append({"allOf": [branch, {"type": others}]})
-        if text == (0, None):  # any text, so also these
+        if text == Text():  # any text, so also these
             return Value([], False, text)
         whole = self.rewriter.rewrite({"anyOf": json}, place) if json else False
         return Value(list(dict.fromkeys(literals)), whole, text)
@@ -140,10 +155,13 @@ class ArgumentsReader:
         return RequestError(msg, code="1212")
 
     def _branches(self, schema: Any, depth: int) -> Iterator[Any]:
-        """Yield the alternatives of a value."""
+        """Yield the alternatives of a value that may be a string."""
         if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
             if schema is not False:
                 yield schema
+            return
+        if "string" not in self._types.types(schema).names:
+            yield schema
             return
         rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
         if rest.pop("nullable", False) is True:
@@ -173,12 +191,50 @@ class ArgumentsReader:
             parts.append(self.rewriter.references.resolve(schema["$ref"]))
         return next((found for part in parts if (found := self._values(part, depth + 1)) is not None), None)
 
-    def _text(self, schema: Any, place: str) -> tuple[int, int | None]:
-        if not isinstance(schema, Mapping):
-            return 0, None
-        self.rewriter.unenforced += [f"{place}.{key}" for key in _UNENFORCED_TEXT if schema.get(key)]
-        most = schema.get("maxLength")
-        return int(schema.get("minLength") or 0), None if most is None else int(most)
+    def _within_reach(self, text: Text, place: str) -> Text:
+        if text.patterns and max(text.least, text.most or 0) > _MAX_COUNTED:
+            self.rewriter.unenforced.append(f"{place}.maxLength")
+            return text._replace(least=0, most=None)
+        return text
+
+    def _text(self, schema: Any, place: str, depth: int = 0) -> Text:
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            return Text()
+        unenforced = [key for key in _UNENFORCED_TEXT if schema.get(key)]
+        pattern, format = schema.get("pattern"), schema.get("format")
+        patterns = {
+            "pattern": pattern and without_implied(pattern, format),
+            "format": FORMATS.get(str(format), ""),
+        }
+        whole = {key: _whole_text(value) for key, value in patterns.items() if value}
+        unenforced += [key for key, value in whole.items() if value is None]
+        if format and not patterns["format"] and pattern is None:
+            unenforced.append("format")
+        self.rewriter.unenforced += [f"{place}.{key}" for key in unenforced]
+        parts = list(schema.get("allOf") or ())
+        if isinstance(schema.get("$ref"), str):
+            parts.append(self.rewriter.references.resolve(schema["$ref"]))
+        texts = [self._text(part, place, depth + 1) for part in parts]
+        return _every([*texts, _stated_length(schema), Text(patterns=tuple(filter(None, whole.values())))])
+
+
+def _stated_length(schema: Mapping[str, Any]) -> Text:
+    most = schema.get("maxLength")
+    return Text(int(schema.get("minLength") or 0), None if most is None else int(most))
+
+
+def _every(texts: list[Text]) -> Text:
+    """Merge constraints that must all hold."""
+    return Text(
+        max(text.least for text in texts),
+        min((text.most for text in texts if text.most is not None), default=None),
+        tuple(pattern for text in texts for pattern in text.patterns),
+    )
+
+
+def _whole_text(pattern: str) -> str | None:
+    """Return a pattern for whole texts; None if it cannot be enforced."""
+    return anchored(pattern) if is_regular(pattern) else None
 
 
 def _both(one: Arguments, other: Arguments) -> Arguments:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.engines.schemas.malformed import TYPES
+from headrace.engines.schemas.malformed import TYPES, check_keywords
+from headrace.errors import RequestError
 from headrace.wire.schema_references import SchemaReferences
 
 __all__ = ["Disjointness"]
@@ -34,10 +35,10 @@ class Disjointness:
         self._comparisons += 1
         if self._comparisons > _MAX_COMPARISONS or depth > _MAX_DEPTH:
             return False
-        one, other = _target(one, self._references), _target(other, self._references)
+        one, other = self._references.follow(one), self._references.follow(other)
         if one is False or other is False:
             return True
-        if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        if not (_is_usable(one) and _is_usable(other)):
             return False
         for whole, part in ((one, other), (other, one)):
             for options in (whole.get("anyOf"), whole.get("oneOf")):
@@ -65,15 +66,15 @@ def _property(schema: Mapping[str, Any], name: str) -> Any:
     return True if extra is None or "patternProperties" in schema else extra
 
 
-def _target(schema: Any, references: SchemaReferences) -> Any:
-    for _ in range(_MAX_DEPTH):
-        if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
-            break
-        try:
-            schema = references.resolve(schema["$ref"])
-        except LookupError:
-            return None
-    return schema
+def _is_usable(schema: Any) -> bool:
+    """Whether a schema has valid keywords: the target of a reference may not have been checked yet."""
+    if not isinstance(schema, Mapping):
+        return False
+    try:
+        check_keywords(schema, "")
+    except RequestError:
+        return False
+    return True
 
 
 def _values(schema: Mapping[str, Any]) -> set[bytes] | None:

@@ -1,5 +1,6 @@
 """Where in a JSON Schema the part is that llguidance cannot compile: its messages lack the place."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -8,7 +9,7 @@ from headrace.engines.schemas.validator import OVER_BUDGET
 
 __all__ = ["FailingPart", "find_failing_part"]
 
-_MAX_COMPILATIONS: Final = 100
+_MAX_SECONDS: Final = 1.0
 _KEYWORDS: Final = (
     ("patternProperty", "patternProperties"),
     ("look-around", "pattern"),
@@ -30,24 +31,26 @@ class FailingPart(NamedTuple):
 def find_failing_part(
     rewriter: SchemaRewriter, schema: Any, place: str, error_of: Callable[[Any], str]
 ) -> FailingPart | None:
-    """Return the part of a schema that cannot be compiled; None if the whole can.
+    """Return the part of a schema that cannot be compiled, or, for lack of time, one around it.
 
     Args:
         rewriter: of the schema's document.
         schema: to look at.
         place: of the schema.
         error_of: compiles a rewritten schema; "" if it can be used.
+
+    Returns:
+        None if the whole can be compiled.
     """
     error = error_of(rewriter.rewrite(schema, place))
     if not error:
         return None
-    compilations = 1
+    until = time.monotonic() + _MAX_SECONDS
     is_found = False
     while not is_found and error not in OVER_BUDGET:
         is_found = True
         for part, where in _parts(schema, place):
-            compilations += 1
-            if compilations > _MAX_COMPILATIONS:
+            if time.monotonic() > until:
                 break
             if inner := error_of(rewriter.rewrite(part, where)):
                 schema, place, error, is_found = part, where, inner, False

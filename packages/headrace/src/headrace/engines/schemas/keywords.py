@@ -3,33 +3,22 @@
 llguidance's documentation: https://github.com/guidance-ai/llguidance/blob/v1.0.1/docs/json_schema.md
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["LEAST", "MOST", "Document", "KeywordRewriter", "Position", "Rewritten"]
+from headrace.engines.schemas.numbers import is_exact, number_bounds
+from headrace.engines.schemas.patterns import FORMATS, is_regular, matches, without_implied
+from headrace.wire.schema_references import SchemaReferences
+
+__all__ = ["Document", "KeywordRewriter", "Position", "Rewritten"]
 
 Rewritten: TypeAlias = dict[str, Any] | bool
 """A schema as llguidance holds it."""
-
-# What 64 bits hold. llguidance negates minima, and reads bounds as doubles.
-LEAST: Final = -(2**63) + 1024
-MOST: Final = {"integer": 2**63 - 1, "number": 2**63 - 1024}
-"""The largest numbers, by type."""
 
 _MAX_ITEMS: Final = 2000  # llguidance repeats the items, which takes 10 ms for every 1,000
 _MAX_COUNTED: Final = 64  # characters; llguidance cannot combine a pattern with a greater length
 _MAX_BRANCHES: Final = 16  # of a keyword that is rewritten as alternatives
 _MAX_DEPENDENCIES: Final = 4  # in one schema: their alternatives multiply
-_MAX_DOUBLE: Final = 2**53  # llguidance reads the numbers of a schema as doubles
-_FORMATS: Final = frozenset(
-    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"}
-)
-_URI: Final = (
-    r"^[A-Za-z][A-Za-z0-9+.\-]*:(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$"  # RFC 3986
-)
-_NOT_REGULAR: Final = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9bBkpP]")  # look-around, references, …
-_EMAIL_LOOKAHEAD: Final = r"(?!\.)(?!.*\.\.)"  # zod's; `format: email` already forbids these dots
 _APPLICATORS: Final = frozenset({"$ref", "allOf", "anyOf", "contains", "dependentSchemas", "if", "oneOf"})
 _COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "dependencies", "dependentSchemas", "if", "oneOf"})
 _IN_PLACE: Final = frozenset({"$ref", "allOf", "anyOf"})
@@ -56,6 +45,7 @@ class Document(Protocol):
 
     unenforced: list[str]
     allowed_text: str
+    references: SchemaReferences
 
     def part(self, schema: Any, position: Position) -> Rewritten:
         """Rewrite a subschema."""
@@ -85,7 +75,7 @@ class KeywordRewriter:
 
     def __init__(self, document: Document, given: dict[str, Any], position: Position) -> None:
         self._document = document
-        self._given = _with_named_properties(given)
+        self._given = _with_named_properties(given, document.references)
         self._place = position.place
         self._depth = position.depth
         # Whether one applicator holds the only assertions about the value.
@@ -104,9 +94,11 @@ class KeywordRewriter:
                 rewrite(self, key, value)
         if self._is_never:
             return False
-        self._bound_numbers()
+        is_enumerated = {"const", "enum"} & self._result.keys()
+        self._result |= number_bounds(self._given, () if is_enumerated else _names(self._result.get("type")))
         self._restrict_text()
         self._close()
+        self._fill()
         result = self._in_order()
         if self._given.get("nullable") is True:  # OpenAPI's
             return {"anyOf": [result, {"type": "null"}]}
@@ -149,30 +141,42 @@ class KeywordRewriter:
     def _subschema(self, key: str, value: Any) -> None:
         self._result[key] = self._member(value, f".{key}")
 
+    def _additional(self, key: str, value: Any) -> None:
+        """Rewrite the schema of properties that are not named, and restrict their names."""
+        names = self._document.allowed_text
+        if names and value is not False and "patternProperties" not in self._given:
+            self._result |= {"patternProperties": {names: self._member(value, f".{key}")}, key: False}
+        else:
+            self._subschema(key, value)
+
     def _list(self, key: str, value: list[Any]) -> None:
         self._result[key] = [self._child(part, f".{key}[{at}]") for at, part in enumerate(value)]
 
     def _map(self, key: str, value: Mapping[str, Any]) -> None:
         self._result[key] = {name: self._member(part, f".{key}.{name}") for name, part in value.items()}
 
+    def _properties(self, key: str, value: Mapping[str, Any]) -> None:
+        """Rewrite named properties: of them, llguidance ignores the patterns that their names match."""
+        patterns = self._given.get("patternProperties", {})
+        result = self._result[key] = {}
+        for name, part in value.items():
+            found = {pattern: matches(pattern, name) for pattern in patterns}
+            if None in found.values():
+                self._leave_out("patternProperties")
+            others = [pattern for pattern, is_match in found.items() if is_match]
+            position = Position(
+                f"{self._place}.{key}.{name}", self._depth + 1, self._is_combined or bool(others)
+            )
+            result[name] = self._document.member(part, position)
+            if others:
+                also = (self._document.part(patterns[pattern], position) for pattern in others)
+                result[name] = {"allOf": [result[name], *also]}
+
     def _type(self, key: str, value: str | list[str]) -> None:
         names = dict.fromkeys(name.lower() for name in ([value] if isinstance(value, str) else value))
         if "number" in names:
             names.pop("integer", None)
         self._result[key] = next(iter(names)) if len(names) == 1 else list(names)
-
-    def _bound_numbers(self) -> None:
-        """Bound numbers by 64 bits: a reader makes infinity of 1e999, and cannot store 30 digits."""
-        result = self._result
-        kind = next((name for name in _names(result.get("type")) if name in MOST), "")
-        if not kind or {"const", "enum"} & result.keys():
-            return
-        for side, limit, tighter in (("Minimum", LEAST, max), ("Maximum", MOST[kind], min)):
-            bound = self._given.get(side.lower())
-            if bound is not None:
-                result[side.lower()] = tighter(bound, limit)
-            elif self._given.get(f"exclusive{side}") is None:
-                result[side.lower()] = limit
 
     def _close(self) -> None:
         """Allow only the properties that an object's schema names, unless it has a keyword for others."""
@@ -182,21 +186,35 @@ class KeywordRewriter:
                     self._result["properties"][name] = self._member(True, f".properties.{name}")
             self._result["additionalProperties"] = False
 
+    def _fill(self) -> None:
+        """Write what an object or a list may contain: llguidance's own has any numbers and markup."""
+        types = _names(self._result.get("type"))
+        if self._is_combined or {"const", "enum"} & self._result.keys():
+            return
+        if "object" in types and not {"properties", *_OTHER_NAMES} & self._result.keys():
+            self._additional("additionalProperties", value=True)
+        if "array" in types and not {"items", "prefixItems"} & self._result.keys():
+            self._subschema("items", value=True)
+
     def _restrict_text(self) -> None:
         result, pattern = self._result, self._document.allowed_text
         if (
             pattern
             and "string" in _names(result.get("type"))
-            and not {"const", "enum", "format"} & result.keys()
+            and not {"const", "enum"} & result.keys()
+            and self._given.get("format") not in FORMATS
             and max(result.get("minLength", 0), result.get("maxLength", 0)) <= _MAX_COUNTED
         ):
-            if "pattern" in result:
-                self._also.append({"type": result["type"], "pattern": pattern})
-            else:
-                result["pattern"] = pattern
+            self._add_pattern(pattern)
+
+    def _add_pattern(self, pattern: str) -> None:
+        if "pattern" in self._result:
+            self._also.append({"pattern": pattern})
+        else:
+            self._result["pattern"] = pattern
 
     def _enum(self, key: str, value: list[Any]) -> None:
-        if not all(map(_is_exact, value)):
+        if not all(map(is_exact, value)):
             self._leave_out(key)
         elif value:
             self._result[key] = value
@@ -243,22 +261,17 @@ class KeywordRewriter:
             self._count(key, value)
 
     def _pattern(self, key: str, value: str) -> None:
-        if self._given.get("format") == "email":
-            value = value.replace(_EMAIL_LOOKAHEAD, "")
-        if _NOT_REGULAR.search(value):
-            self._leave_out(key)
+        pattern = without_implied(value, self._given.get("format"))
+        if is_regular(pattern):
+            self._add_pattern(pattern)
         else:
-            self._result[key] = value
+            self._leave_out(key)
 
     def _format(self, key: str, value: str) -> None:
-        if value in _FORMATS:
-            self._result[key] = value
-        elif value == "uri":
-            self._also.append(
-                {"pattern": _URI, **{name: self._given[name] for name in ("type",) if name in self._given}}
-            )
-        elif "string" in _names(self._given.get("type") or "string"):
-            self._leave_out(key)
+        if value in FORMATS:
+            self._add_pattern(FORMATS[value])
+        elif "string" in _names(self._given.get("type") or "string") and "pattern" not in self._given:
+            self._leave_out(key)  # with a pattern, it is zod's name for that
 
     def _properties_count(self, key: str, value: float) -> None:
         """Llguidance counts only where every named property is required; "at least one" is alternatives."""
@@ -319,7 +332,7 @@ class KeywordRewriter:
         "$dynamicRef": _leave_out,
         "$recursiveRef": _leave_out,
         "$ref": _reference,
-        "additionalProperties": _subschema,
+        "additionalProperties": _additional,
         "allOf": _list,
         "anyOf": _list,
         "const": _const,
@@ -328,26 +341,22 @@ class KeywordRewriter:
         "dependentRequired": _dependencies,
         "dependentSchemas": _dependencies,
         "enum": _enum,
-        "exclusiveMaximum": _copy,
-        "exclusiveMinimum": _copy,
         "format": _format,
         "if": _if,
         "items": _items,
         "maxItems": _max_items,
         "maxLength": _count,
         "maxProperties": _properties_count,
-        "maximum": _copy,
         "minItems": _count,
         "minLength": _count,
         "minProperties": _properties_count,
-        "minimum": _copy,
         "multipleOf": _copy,
         "not": _not,
         "oneOf": _one_of,
         "pattern": _pattern,
         "patternProperties": _map,
         "prefixItems": _list,
-        "properties": _map,
+        "properties": _properties,
         "propertyNames": _property_names,
         "required": _copy,
         "type": _type,
@@ -358,13 +367,13 @@ class KeywordRewriter:
     """By keyword; any other is an annotation."""
 
 
-def _with_named_properties(given: dict[str, Any]) -> dict[str, Any]:
+def _with_named_properties(given: dict[str, Any], references: SchemaReferences) -> dict[str, Any]:
     """Write a map whose names are enumerated, or have a pattern, as properties."""
-    names = given.get("propertyNames")
+    names = references.follow(given.get("propertyNames"))
     if not isinstance(names, Mapping) or {"properties", "patternProperties"} & given.keys():
         return given
     extra = given.get("additionalProperties", True)
-    constraints = names.keys() - {"type"}
+    constraints = names.keys() - {"description", "title", "type"}
     if constraints == {"enum"} and isinstance(names["enum"], list):
         named = {"properties": {name: extra for name in names["enum"] if isinstance(name, str)}}
     elif constraints == {"pattern"} and isinstance(names["pattern"], str):
@@ -379,14 +388,6 @@ def _with_named_properties(given: dict[str, Any]) -> dict[str, Any]:
 
 def _is_any_string(schema: Any) -> bool:
     return schema in ({}, {"type": "string"})
-
-
-def _is_exact(value: Any) -> bool:
-    """Whether llguidance reads a constant as it stands: it reads numbers as doubles."""
-    if isinstance(value, int):
-        return abs(value) <= _MAX_DOUBLE
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return all(map(_is_exact, parts))
 
 
 def _names(stated: Any) -> list[str]:

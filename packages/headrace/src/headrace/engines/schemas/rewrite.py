@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
+
 from headrace.engines.schemas.disjoint import Disjointness
-from headrace.engines.schemas.keywords import LEAST, MOST, KeywordRewriter, Position, Rewritten
+from headrace.engines.schemas.keywords import KeywordRewriter, Position, Rewritten
 from headrace.engines.schemas.malformed import check_keywords
+from headrace.engines.schemas.numbers import number_bounds
 from headrace.errors import RequestError
 from headrace.wire.expected import show
 from headrace.wire.schema_references import SchemaReferences
@@ -21,10 +24,14 @@ from headrace.wire.schema_references import SchemaReferences
 __all__ = ["Rewritten", "SchemaRewriter"]
 
 _MAX_PARTS: Final = 20_000  # subschemas in one document: 0.1 s
+_MAX_CHAIN: Final = 100  # subschemas in which one that refers to itself without end is looked for
 _MAX_NESTING: Final = 16  # then a subschema moves to `$defs`: llguidance reads JSON of at most 128 levels
 _LEGACY: Final = re.compile(r"draft-0[3-7]")  # there, `$ref` overrides its neighbours
 _ANY: Final = {"$ref": "#/$defs/any"}
 _NAMED: Final = re.compile(r"[\w$-]+")
+_RANGE: Final = frozenset(
+    {"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf", "type"}
+)
 
 
 class SchemaRewriter:
@@ -45,8 +52,14 @@ class SchemaRewriter:
         self._disjointness = Disjointness(self.references)
         self._is_legacy = isinstance(root, Mapping) and bool(_LEGACY.search(str(root.get("$schema"))))
         self._parts = 0
-        self._names: dict[tuple[int, bool], str] = {}
+        self._names: dict[
+            tuple[int, bool], tuple[str, Any]
+        ] = {}  # with the part, so that its id stays its own
+        self._ranges: dict[bytes, str] = {}
+        self._definitions: dict[str, Any] = {}
         self._waiting: deque[tuple[str, Any, Position]] = deque()
+        self._needed: dict[str, None] = {}  # definitions that the current part refers to
+        self._needs: dict[str, dict[str, None]] = {}  # the same of each definition
 
     def rewrite(self, schema: Any, place: str) -> Rewritten:
         """Rewrite a schema of the document into a document of its own.
@@ -54,16 +67,20 @@ class SchemaRewriter:
         Raises:
             RequestError: 1214, it is invalid; 1212, it is too large, or refers to another document.
         """
-        self._names.clear()
-        self._has_any = False
-        result = self.part(schema, Position(place))
-        definitions: dict[str, Any] = {}
+        needed = self._needed = {}
+        result = self.member(schema, Position(place))
         while self._waiting:
             name, part, position = self._waiting.popleft()
-            definitions[name] = self.part(part, position)
-        if self._has_any:
-            definitions["any"] = self._any_value()
-        return {**result, "$defs": definitions} if isinstance(result, dict) and definitions else result
+            self._needs[name] = self._needed = {}
+            self._definitions[name] = self.part(part, position)
+        if not isinstance(result, dict) or not needed:
+            return result
+        waiting = list(needed)
+        while waiting:
+            others = self._needs.get(waiting.pop(), {}).keys() - needed.keys()
+            needed |= dict.fromkeys(others)
+            waiting += others
+        return {**result, "$defs": {name: self._definitions[name] for name in needed}}
 
     def any_object(self) -> dict[str, Any]:
         """Return a document for any object."""
@@ -74,8 +91,7 @@ class SchemaRewriter:
         """Return the definition of any value: llguidance's own has numbers such as 1e999, and any text."""
         value: dict[str, Any] = {
             "type": ["object", "array", "string", "number", "boolean", "null"],
-            "minimum": LEAST,
-            "maximum": MOST["number"],
+            **number_bounds({}, ["number"]),
             "items": _ANY,
         }
         if not self.allowed_text:
@@ -101,15 +117,30 @@ class SchemaRewriter:
         given = {key: value for key, value in schema.items() if value is not None or key == "const"}
         if self._is_legacy and "$ref" in given:
             given = {"$ref": given["$ref"]}
-        return KeywordRewriter(self, given, position).rewrite()
+        return self._shared(KeywordRewriter(self, given, position).rewrite())
+
+    def _shared(self, rewritten: Rewritten) -> Rewritten:
+        """Replace a range of numbers by a reference: llguidance takes 1 ms to compile one, each time."""
+        if not isinstance(rewritten, dict) or "type" not in rewritten or not rewritten.keys() <= _RANGE:
+            return rewritten
+        if len(rewritten) == 1:
+            return rewritten
+        key = msgspec.json.encode(rewritten)
+        name = self._ranges.setdefault(key, f"range{len(self._ranges)}")
+        self._definitions[name] = rewritten
+        return self._refer(name)
+
+    def _refer(self, name: str) -> dict[str, Any]:
+        self._needed[name] = None
+        return {"$ref": f"#/$defs/{name}"}
 
     def _definition(self, schema: Any, position: Position) -> dict[str, Any]:
         """Return a reference to a definition of a subschema, which is rewritten later."""
         key = (id(schema), position.is_combined)
         if key not in self._names:
-            self._names[key] = f"{len(self._names)}"
-            self._waiting.append((self._names[key], schema, position._replace(depth=0)))
-        return {"$ref": f"#/$defs/{self._names[key]}"}
+            self._names[key] = f"{len(self._names)}", schema
+            self._waiting.append((self._names[key][0], schema, position._replace(depth=0)))
+        return self._refer(self._names[key][0])
 
     def reference(self, reference: str, position: Position) -> Rewritten:
         """Return a reference to the rewritten target of `$ref`."""
@@ -133,8 +164,9 @@ class SchemaRewriter:
 
     def _is_endless(self, target: Any) -> bool:
         """Whether a schema is what it refers to, so that no value can be written."""
-        waiting, seen = [target], set()
-        while waiting:
+        waiting = [target]
+        seen: set[int] = set()
+        while waiting and len(seen) < _MAX_CHAIN:  # llguidance rejects a longer one
             part = waiting.pop()
             if not isinstance(part, Mapping) or id(part) in seen:
                 continue
@@ -149,11 +181,11 @@ class SchemaRewriter:
         return False
 
     def member(self, schema: Any, position: Position) -> Rewritten:
-        """Rewrite the schema of a property or an item."""
+        """Rewrite a schema that is no part of another one for the same value."""
         rewritten = self.part(schema, position)
         if rewritten is True or rewritten == {}:
-            self._has_any = True
-            return dict(_ANY)
+            self._definitions.setdefault("any", self._any_value())
+            return self._refer("any")
         return rewritten
 
     def are_disjoint(self, branches: list[Any]) -> bool:
