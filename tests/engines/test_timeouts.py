@@ -7,7 +7,7 @@ import pytest
 from dialects import ask
 from headrace.engines import ScriptedEngine
 from headrace.engines.timeouts import TimeoutEngine, Timeouts
-from headrace.errors import EngineError
+from headrace.errors import EngineError, RequestError, UnreachableError
 from headrace.events import Finish, Progress, Text
 from listening import GeneratedEngine, listen
 from virtual_time import virtual_time
@@ -109,3 +109,50 @@ async def test_closing_the_generator_closes_the_engine():
     await generation.aclose()
 
     assert engine.is_closed
+
+
+class Probed(Slow):
+    """An engine that counts its checks, which fail with `error`."""
+
+    error = None
+
+    def __init__(self, *script):
+        super().__init__(*script)
+        self.checks = 0
+
+    async def check(self):
+        self.checks += 1
+        if self.error is not None:
+            raise self.error
+
+
+SILENT = [(0, Text("a")), (100, Text("b")), (0, Finish("stop"))]
+
+
+async def test_a_silent_server_that_is_gone_ends_the_answer_before_the_idle_timeout():
+    engine = Probed(*SILENT)
+    engine.error = UnreachableError("it refuses connections", public="the model's server is unreachable")
+    events, error, took = await run(engine, {"first_token": 300, "idle": 120})
+
+    assert events == [Text("a")]
+    assert error.message == "the model's server is unreachable"
+    assert took < 11
+    assert engine.is_closed
+
+
+@pytest.mark.parametrize("error", [None, EngineError("status 503"), RequestError("status 404")])
+async def test_a_silent_server_that_responds_may_go_on(error):
+    engine = Probed(*SILENT)
+    engine.error = error
+    events, error, _ = await run(engine, {"first_token": 300, "idle": 120})
+
+    assert error is None
+    assert len(events) == 3
+    assert 8 <= engine.checks <= 10
+
+
+async def test_a_server_is_not_probed_before_its_first_token_or_while_it_produces():
+    engine = Probed((50, Text("a")), *[(5, Text("b"))] * 20)
+    await run(engine, {"first_token": 300, "idle": 120})
+
+    assert engine.checks == 0

@@ -5,6 +5,7 @@
     ├── AccessError      the caller: no key, a wrong key, no permission
     ├── LimitError       a limit was reached; a later attempt may succeed
     ├── EngineError      the model, or the server or library that runs it
+    │   └── UnreachableError    that server cannot be connected to
     └── DecodeError      the peer: bytes that cannot be decoded
 
 Codes and statuses are those of Z.ai's documentation (docs/wire.md, "Errors").
@@ -22,6 +23,7 @@ __all__ = [
     "HeadraceError",
     "LimitError",
     "RequestError",
+    "UnreachableError",
     "encode_error",
 ]
 
@@ -108,6 +110,12 @@ class EngineError(HeadraceError):
     """A failure of the model, or of the server or library that runs it."""
 
     default_code = "1234"
+
+
+class UnreachableError(EngineError):
+    """The model's server cannot be connected to."""
+
+    default_code = "1221"
 
 
 class DecodeError(HeadraceError):

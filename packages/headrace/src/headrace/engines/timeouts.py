@@ -4,18 +4,24 @@
     idle          output, then silence    the stream's ending (docs/wire.md, 2.4)
     total         any output              the same
 
-One timer per run, not one per delta: when it is due, it checks when output was last seen.
+One timer per run, not one per delta: when it is due, it checks when output was last seen. After
+`_PROBE_SECONDS` of silence within an answer, it also checks whether the engine is still there: some servers
+leave their streams open while they shut down.
 """
 
 import asyncio
+from typing import Final
 
 import msgspec
 
 from headrace.engines.base import Engine, Generation, Listener, Run
-from headrace.errors import EngineError, HeadraceError
+from headrace.errors import EngineError, HeadraceError, UnreachableError
 from headrace.events import Event, Progress
 
 __all__ = ["TimeoutEngine", "Timeouts"]
+
+
+_PROBE_SECONDS: Final = 10.0
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +50,8 @@ class TimeoutEngine:
     def __init__(self, engine: Engine, timeouts: Timeouts) -> None:
         self._engine = engine
         self._timeouts = timeouts
-        self._shortest = min(filter(None, (timeouts.first_token, timeouts.idle, timeouts.total)), default=0.0)
+        limits = filter(None, (timeouts.first_token, timeouts.idle, timeouts.total))
+        self._shortest = min((_PROBE_SECONDS, *limits)) if any(msgspec.structs.astuple(timeouts)) else 0.0
 
     @property
     def continues(self) -> bool:
@@ -52,7 +59,7 @@ class TimeoutEngine:
 
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. The listener gets no heartbeats; `on_end` gets an EngineError after a timeout."""
-        run = _TimedRun(self._timeouts, self._shortest, listener)
+        run = _TimedRun(self._engine, self._timeouts, self._shortest, listener)
         run.begin(self._engine.start(generation, run))
         return run
 
@@ -66,7 +73,8 @@ class TimeoutEngine:
 class _TimedRun:
     """A listener below, a run above; its timer belongs to neither."""
 
-    def __init__(self, timeouts: Timeouts, shortest: float, listener: Listener) -> None:
+    def __init__(self, engine: Engine, timeouts: Timeouts, shortest: float, listener: Listener) -> None:
+        self._engine = engine
         self._timeouts = timeouts
         self._shortest = shortest
         self._listener = listener
@@ -76,6 +84,7 @@ class _TimedRun:
         self._is_paused = False
         self._run: Run | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._probe: asyncio.Task[None] | None = None
         self._expired = ""
 
     def begin(self, run: Run) -> None:
@@ -97,6 +106,8 @@ class _TimedRun:
         self._run = None  # it refers to this listener
         if self._timer is not None:
             self._timer.cancel()
+        if self._probe is not None:
+            self._probe.cancel()
         if not self._expired:
             self._listener.on_end(error)
 
@@ -129,11 +140,31 @@ class _TimedRun:
         elif self._shortest:
             # Output, a pause or its end change the next deadline: none comes before the shortest timeout.
             due = now + self._shortest
+            if self._has_output and not self._is_paused:
+                due = min(due, self._probe_if_silent(now))
             if silence:
                 due = min(due, self._last_seen + silence)
             if limits.total:
                 due = min(due, self._started + limits.total)
             self._timer = self._loop.call_at(due, self._check)
+
+    def _probe_if_silent(self, now: float) -> float:
+        """Return when to check again whether there is silence."""
+        if now - self._last_seen < _PROBE_SECONDS:
+            return self._last_seen + _PROBE_SECONDS
+        if self._probe is None or self._probe.done():
+            self._probe = self._loop.create_task(self._end_if_unreachable())
+        return now + _PROBE_SECONDS
+
+    async def _end_if_unreachable(self) -> None:
+        last_seen = self._last_seen
+        try:
+            await self._engine.check()
+        except UnreachableError as error:
+            if last_seen == self._last_seen:
+                self._expire(error.public)
+        except HeadraceError:
+            pass  # it responds
 
     def _expire(self, reason: str) -> None:
         self._expired = reason

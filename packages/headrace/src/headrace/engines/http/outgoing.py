@@ -16,7 +16,7 @@ from headrace.engines.http.connection import Connection
 from headrace.engines.http.pool import ConnectionPool
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.transport import ResponseHead, ResponseListener
-from headrace.errors import EngineError, HeadraceError
+from headrace.errors import EngineError, HeadraceError, UnreachableError
 from headrace.http1 import ProtocolError, ResponseReader
 
 __all__ = ["OutgoingRequest"]
@@ -143,10 +143,10 @@ class OutgoingRequest:
         if self._is_paused:
             connection.transport.pause_reading()
 
-    def _unreachable(self, error: Exception) -> EngineError:
+    def _unreachable(self, error: Exception) -> UnreachableError:
         msg = f"{self._upstream.name} is unreachable: {_reason(error)}"
         msg += "; check the URL, and that the server is running"
-        return EngineError(msg, code="1221", public="the model's server is unreachable")
+        return UnreachableError(msg, public="the model's server is unreachable")
 
     def _end(self, error: HeadraceError) -> None:
         self._is_over = True
