@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 
 import pytest
@@ -15,31 +14,13 @@ from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
 from headrace.events import Content, Finish
 from listening import listen
-from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from scripted_server import Reply, chunk, sse, stream
 
 HELLO = [Content("Hel"), Content("lo")]
 
 
 async def events_of(engine, generation=None):
     return [event async for events in listen(engine, generation or ask()) for event in events]
-
-
-@pytest.fixture
-async def behind():
-    """Starts a server with these replies; gives it and an engine in front of it."""
-    servers, engines = [], []
-
-    def start(*replies, kind="chat", **options):
-        servers.append(ScriptedServer(*replies).__enter__())
-        transport = HttpTransport(servers[-1].url, key="the-key", key_variable="SERVER_KEY")
-        engines.append(UpstreamEngine(transport, protocol(kind, **options)))
-        return servers[-1], engines[-1]
-
-    yield start
-    for engine in engines:
-        await engine.close()
-    for server in servers:
-        await asyncio.to_thread(server.__exit__, None, None, None)
 
 
 async def test_a_stream_becomes_events_and_the_key_is_sent(behind):
@@ -398,62 +379,3 @@ async def test_a_failure_is_logged_with_its_address_which_clients_do_not_get(beh
     assert server.url not in raised.value.public
     assert server.url in caplog.text or isinstance(raised.value, DecodeError)
     assert "the-key" not in caplog.text + raised.value.public
-
-
-TOO_MANY = {
-    "object": "error",
-    "message": "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a"
-    " total of 4106 tokens: 10 tokens from the input messages and 4096 tokens for the completion.",
-}
-
-
-@pytest.mark.parametrize("kind", ["chat", "completions"])
-async def test_a_request_whose_answer_would_not_fit_is_sent_once_more_with_what_is_left(behind, kind):
-    text = {"choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}]}
-    answer = stream("Hello") if kind == "chat" else [sse(text), sse("[DONE]")]
-    refusal = Reply(json.dumps(TOO_MANY).encode(), 400)
-    server, engine = behind(refusal, Reply(answer), kind=kind, dialect="sglang")
-
-    for _ in range(2):
-        events = await events_of(engine, ask("P", max_tokens=5000))
-        assert events[-1].reason == "stop"
-        assert "".join(event.text for event in events[:-1]) == "Hello"
-    assert [asked.body["max_tokens"] for asked in server.asked] == [5000, 4085, 4096]
-    assert engine.running == 0
-
-
-async def test_a_request_is_sent_only_once_more(behind):
-    server, engine = behind(Reply(json.dumps(TOO_MANY).encode(), 400), kind="completions", dialect="sglang")
-
-    with pytest.raises(RequestError, match="4096"):
-        await events_of(engine, ask("P", max_tokens=5000))
-    assert [asked.body["max_tokens"] for asked in server.asked] == [5000, 4085]
-    assert engine.running == 0
-
-
-async def test_a_prompt_that_is_too_long_is_reported_at_once(behind):
-    message = "The input (5000 tokens) is longer than the model's context length (4096 tokens)."
-    server, engine = behind(Reply(json.dumps({"message": message}).encode(), 400), kind="completions")
-
-    with pytest.raises(RequestError) as raised:
-        await events_of(engine, ask("P", max_tokens=5000))
-    assert raised.value.code == "1261"
-    assert len(server.asked) == 1
-
-
-async def test_a_request_that_is_stopped_is_not_sent_once_more(behind):
-    refusal = Reply([json.dumps(TOO_MANY).encode(), 0.1], 400)
-    server, engine = behind(refusal, kind="completions", dialect="vllm")
-
-    async with asyncio.timeout(5):
-        listening = listen(engine, ask("P", max_tokens=5000))
-        task = asyncio.ensure_future(anext(listening, None))
-        while not server.asked:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await listening.aclose()
-        while engine.running:
-            await asyncio.sleep(0.01)
-    assert len(server.asked) == 1
