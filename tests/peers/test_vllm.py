@@ -220,10 +220,10 @@ def test_a_greedy_answer_is_the_same_if_the_server_is_killed_anywhere_in_it(
     expected = [chunk["choices"][0]["delta"] for chunk in chunks_of(whole)]
     for frames in range(2, len(expected) - 2, 9):
         got = killed_after(frames, vllm, tmp_path, body(question, tool_stream=True, **fields))
-        assert said(got) == said(expected), frames
+        assert texts_of(got) == texts_of(expected), frames
 
 
-def said(deltas):
+def texts_of(deltas):
     """Reasoning, content and arguments of a stream."""
     calls = [call["function"]["arguments"] for delta in deltas for call in delta.get("tool_calls", ())]
     texts = ["".join(delta.get(key) or "" for delta in deltas) for key in ("reasoning_content", "content")]
