@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -15,14 +14,17 @@ import held_out
 import poems_en
 import poems_zh
 import questions
+import structured
+import structured_cases
 import talk_en
 import talk_zh
 import topics
 import unknown
 import values
-from dialogues import POEM_REQUESTS, SAYING_FRAMES, Message, make_dialogue
+from dialogues import POEM_REQUESTS, SAYING_FRAMES, make_dialogue
 from tools import Parameter, Tool
 
+from answers import Answer, Case, user
 from prompts import render
 
 SEED_TOOL = {
@@ -52,28 +54,6 @@ EN_TOOL = {
         },
     },
 }
-
-
-@dataclass
-class Answer:
-    thought: str = ""
-    content: str = ""
-    calls: list[tuple[str, Any]] = field(default_factory=list)
-    well_formed: bool = False
-    text: str = ""
-
-
-@dataclass
-class Case:
-    kind: str
-    messages: list[Message]
-    tools: list[dict[str, Any]]
-    thinking: bool
-    right: Callable[[Answer], bool]
-
-
-def user(text: str) -> list[Message]:
-    return [{"role": "user", "content": text}]
 
 
 def calls(name: str, **arguments: Any) -> Callable[[Answer], bool]:
@@ -258,7 +238,7 @@ def asked_form(r: Random, lang: str) -> str:
 
 def corpus_phrases(r: Random) -> set[str]:
     """Every kind of phrasing of the corpus, the random ones sampled, and its places and nouns."""
-    tables = (questions.ACTIONS, POEM_REQUESTS, unknown.FORMS)
+    tables = (questions.ACTIONS, POEM_REQUESTS, unknown.FORMS, structured.EXACT)
     forms = [form for table in tables for found in table.values() for form in found]
     forms += [hint for hints in topics.HINTS.values() for found in hints.values() for hint in found]
     for lang in ("en", "zh"):
@@ -275,13 +255,14 @@ def check_held_out() -> None:
     r = Random(77)
     known = corpus_phrases(r)
     tables = (held_out.WEATHER, held_out.REQUESTS, held_out.POEMS, held_out.QUESTIONS, held_out.CITIES)
-    tables += (fresh.WEATHER, fresh.CITIES)
+    tables += (fresh.WEATHER, fresh.CITIES, structured_cases.EXACT)
     asked = [text for table in tables for found in table.values() for text in found]
     asked += [said for words in (held_out, fresh) for found in words.SAYINGS.values() for said, _ in found]
     asked += [noun for en, zh, *_ in held_out.NOUNS for noun in (en, zh)]
     for text in map(plain, asked):
         assert not {text, text.replace("weather", "{n}").replace("天气", "{n}")} & known, text
-    corpus = "\n".join(render(make_dialogue(r)) for _ in range(5000))
+    dialogues = [make(r) for make in (make_dialogue, structured.make_structured) for _ in range(5000)]
+    corpus = "\n".join(map(render, dialogues))
     # Two characters of Chinese can be met by chance.
     cities = [
         city
@@ -290,5 +271,6 @@ def check_held_out() -> None:
         for city in found
         if len(city) > 2
     ]
-    for text in [*cities, *held_out.QUESTIONS["en"], *held_out.QUESTIONS["zh"]]:
+    tables = (held_out.QUESTIONS, structured_cases.OBJECTS)
+    for text in [*cities, *(text for table in tables for found in table.values() for text in found)]:
         assert text not in corpus, text

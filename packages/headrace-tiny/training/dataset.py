@@ -14,7 +14,8 @@ from random import Random
 
 import numpy as np
 import values
-from dialogues import make_dialogue
+from dialogues import Dialogue, make_dialogue
+from structured import make_structured
 from tokenizers import Encoding, Tokenizer
 
 from prompts import render
@@ -35,6 +36,7 @@ class Stage:
     tool_share: float
     longest: int
     drills: float
+    structured: float = 0.38
 
 
 STAGES = (
@@ -45,9 +47,47 @@ STAGES = (
 
 
 NAME_WEIGHT, ARGUMENT_WEIGHT = 6, 2
+GIVEN = re.compile("\ue000(.*?)\ue001", re.DOTALL)
+BEGINNING = re.compile(r'(.*<\|assistant\|>\n<think>[^<]*</think>\n)(<tool_call>|\{"?)', re.DOTALL)
+PUNCTUATION = re.compile(r'["{}\[\]:,]+')
+RECUT = 0.3
+STRUCTURE_WEIGHT = 3
 
 
-def supervise(encoding: Encoding, names: list[str], text: str) -> Array:
+def unmark(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text without its marks, and where the parts between them are, which are not learnt."""
+    parts = GIVEN.split(text)
+    ends = np.cumsum([len(part) for part in parts])
+    return "".join(parts), [(int(ends[at - 1]), int(ends[at])) for at in range(1, len(parts), 2)]
+
+
+def recut(r: Random, tokenizer: Tokenizer, encoding: Encoding, weights: Array) -> tuple[Array, Array]:
+    """Ids and weights of an answer with a structure.
+
+    Punctuation decides where a value ends, so it counts more. Some is cut in another way, as by a grammar
+    that forbids the usual token.
+    """
+    numbers: list[int] = []
+    counted: list[int] = []
+    for piece, number, weight in zip(encoding.tokens, encoding.ids, weights.tolist(), strict=True):
+        if not weight or not PUNCTUATION.fullmatch(piece):
+            numbers.append(number)
+            counted.append(weight)
+            continue
+        parts = [piece]
+        if len(piece) > 1 and r.random() < RECUT:
+            at = r.randint(1, len(piece) - 1)
+            parts = [
+                x
+                for half in (piece[:at], piece[at:])
+                for x in ([half] if tokenizer.token_to_id(half) else half)
+            ]
+        numbers += map(tokenizer.token_to_id, parts)
+        counted += [STRUCTURE_WEIGHT] * len(parts)
+    return np.array(numbers, np.uint16), np.array(counted, np.uint8)
+
+
+def supervise(encoding: Encoding, names: list[str], text: str, given: list[tuple[int, int]]) -> Array:
     """The weight of each token in the loss: 0 for what the model is given, more where it decides.
 
     Learnt is what stands after `<|assistant|>` up to the next role token, less an empty
@@ -79,7 +119,15 @@ def supervise(encoding: Encoding, names: list[str], text: str) -> Array:
             first, last = np.searchsorted(starts, (match.start(), match.end()))
             part = weights[first:last]
             part[part == 1] = NAME_WEIGHT
+    for start, end in given:
+        first, last = np.searchsorted(starts, (start, end))
+        weights[first:last] = 0
     return weights
+
+
+def to_text(dialogue: Dialogue, *, brief: bool) -> str:
+    text = render(dialogue, brief=brief)
+    return BEGINNING.sub("\\1\ue000\\2\ue001", text, count=1) if dialogue.forced else text
 
 
 def build(job: tuple[str, Stage, int, int]) -> tuple[Array, Array, Array]:
@@ -92,18 +140,24 @@ def build(job: tuple[str, Stage, int, int]) -> tuple[Array, Array, Array]:
     masks: list[Array] = []
     total = 0
     while total < tokens:
-        dialogues = [
-            make_dialogue(r, tool_share=stage.tool_share, rounds=stage.rounds, drills=stage.drills)
-            for _ in range(500)
-        ]
-        texts = [render(dialogue, brief=stage.brief) for dialogue in dialogues]
-        encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
-        for dialogue, text, encoding in zip(dialogues, texts, encodings, strict=True):
-            if len(encoding.ids) <= stage.longest:
-                names = [tool["function"]["name"] for tool in dialogue.tools]
-                ids.append(np.array(encoding.ids, np.uint16))
-                masks.append(supervise(encoding, names, text))
-                total += len(encoding.ids)
+        for _ in range(500):
+            is_structured = r.random() < stage.structured
+            dialogue = (
+                make_structured(r, rounds=stage.rounds)
+                if is_structured
+                else make_dialogue(r, tool_share=stage.tool_share, rounds=stage.rounds, drills=stage.drills)
+            )
+            text, given = unmark(to_text(dialogue, brief=stage.brief))
+            encoding = tokenizer.encode(text, add_special_tokens=False)
+            names = [tool["function"]["name"] for tool in dialogue.tools]
+            weights = supervise(encoding, names, text, given)
+            numbers = np.array(encoding.ids, np.uint16)
+            if is_structured:
+                numbers, weights = recut(r, tokenizer, encoding, weights)
+            if len(numbers) <= stage.longest:
+                ids.append(numbers)
+                masks.append(weights)
+                total += len(numbers)
     return np.concatenate(ids), np.concatenate(masks), np.array([len(i) for i in ids], np.int32)
 
 

@@ -24,12 +24,16 @@ Message = dict[str, Any]
 
 @dataclass
 class Dialogue:
-    """`keeps_thinking`: earlier turns show their thinking (the API's `clear_thinking: false`)."""
+    """`keeps_thinking`: earlier turns show their thinking (the API's `clear_thinking: false`).
+
+    `forced`: a grammar began the last answer, which the request did not ask for.
+    """
 
     messages: list[Message]
     tools: list[dict[str, Any]]
     thinking: bool
     keeps_thinking: bool = False
+    forced: bool = False
 
 
 def user(text: str) -> Message:

@@ -8,14 +8,22 @@ Every case is asked greedily and at temperature 1.0 (top_p 0.95, top_k 40).
 import argparse
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import xllamacpp
-from cases import Answer, Case, check_held_out, fresh_cases, make_cases, seed_cases
+from cases import check_held_out, fresh_cases, make_cases, seed_cases
+from structured_cases import structured_cases
 
+from answers import Answer, Case
+from headrace.engines import Generation
+from headrace.engines.gguf import special_tokens
+from headrace.engines.protocols.grammar import answer_grammar
+from headrace.engines.schemas.validator import GrammarValidator
 from headrace.events import Content, Reasoning, ToolCallArguments, ToolCallStart
 from headrace.formats.glm import GLM_4_6
 from headrace.parsing import OutputParser
+from headrace.wire import decode_request
 from prompts import prompt
 
 SAMPLING = {"greedy": {"temperature": 0}, "T=1.0": {"temperature": 1.0, "top_p": 0.95, "top_k": 40}}
@@ -28,6 +36,19 @@ class Engine:
         p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
         p.cache_ram_mib = 0
         self.server = xllamacpp.Server(p)
+        self.special_tokens = special_tokens(Path(path))
+        self.validator = GrammarValidator()
+
+    def grammar(self, case: Case, text: str) -> dict[str, Any]:
+        """The field that constrains the answer as the request of the case wants it."""
+        if not case.request:
+            return {}
+        thinking = {"type": "enabled" if case.thinking else "disabled"}
+        body = {"model": "glm-4.6", "messages": case.messages, "thinking": thinking, **case.request}
+        if case.tools:
+            body["tools"] = case.tools
+        generation = Generation(text, decode_request(json.dumps(body).encode()))
+        return {"grammar": answer_grammar(generation, GLM_4_6, self.validator, self.special_tokens)}
 
     def complete(self, text: str, **sampling: Any) -> tuple[str, str]:
         """The model's text and its finish reason."""
@@ -72,7 +93,8 @@ def run(engine: Engine, cases: list[Case], sampling: dict[str, Any], failures: i
     right, formed, total = Counter(), Counter(), Counter()
     for number, case in enumerate(cases):
         text = prompt(case.messages, case.tools, thinking=case.thinking)
-        answer = parse(*engine.complete(text, seed=number + 1, **sampling), case)
+        fields = {**sampling, **engine.grammar(case, text)}
+        answer = parse(*engine.complete(text, seed=number + 1, **fields), case)
         good = answer.well_formed and case.right(answer)
         total[case.kind] += 1
         formed[case.kind] += answer.well_formed
@@ -100,9 +122,15 @@ def main() -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="ask the second set, of cities and small talk only"
     )
+    parser.add_argument(
+        "--structured", action="store_true", help="ask for JSON, forced calls and exact replies"
+    )
     options = parser.parse_args()
     check_held_out()
-    cases = fresh_cases(options.count) if options.fresh else [*make_cases(options.count), *seed_cases()]
+    if options.structured:
+        cases = structured_cases(options.count)
+    else:
+        cases = fresh_cases(options.count) if options.fresh else [*make_cases(options.count), *seed_cases()]
     engine = Engine(options.model)
     for name, sampling in SAMPLING.items():
         print(name)

@@ -2,7 +2,7 @@
 
     python export.py build/tokenizer.json build/model.pt model.gguf
 
-Of several checkpoints of one run the mean of their weights is written: it answers better than each.
+Of several checkpoints, or models, the mean of their weights is written: one that is named twice counts twice.
 """
 
 import json
@@ -13,7 +13,7 @@ import gguf
 import numpy as np
 import torch
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType
-from model import Config, Model, gguf_tensors
+from model import Config, Model, gguf_tensors, load
 from tokenizers import Tokenizer
 
 from prompts import TEMPLATE
@@ -89,15 +89,19 @@ def write_tensors(writer: GGUFWriter, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def export(tokenizer: Path, checkpoints: list[Path], target: Path) -> None:
-    stored = [torch.load(checkpoint) for checkpoint in checkpoints]
-    config = Config(**stored[0]["config"])
+    cutter = Tokenizer.from_file(str(tokenizer))
+    config = Config(vocab=cutter.get_vocab_size())
     model = Model(config)
-    names = stored[0]["weights"]
-    model.load_state_dict({name: sum(one["weights"][name] for one in stored) / len(stored) for name in names})
+    total = {name: torch.zeros_like(weight) for name, weight in model.state_dict().items()}
+    for checkpoint in checkpoints:
+        load(model, checkpoint)
+        for name, weight in model.state_dict().items():
+            total[name] += weight / len(checkpoints)
+    model.load_state_dict(total)
     temporary = target.with_suffix(".tmp")
     writer = GGUFWriter(temporary, ARCHITECTURE)
     write_config(writer, config)
-    write_tokenizer(writer, Tokenizer.from_file(str(tokenizer)))
+    write_tokenizer(writer, cutter)
     write_tensors(writer, gguf_tensors(model))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -241,3 +241,11 @@ def load_gguf(model: Model, path: Path) -> None:
     # The tensors share the memory of the weights.
     for name, tensor in gguf_tensors(model).items():
         tensor.copy_(torch.tensor(stored[name]).view_as(tensor))
+
+
+def load(model: Model, path: Path) -> None:
+    """Read the weights of a checkpoint (.pt) or of an exported model (.gguf)."""
+    if path.suffix == ".gguf":
+        load_gguf(model, path)
+    else:
+        model.load_state_dict(torch.load(path)["weights"])

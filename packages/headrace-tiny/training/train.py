@@ -17,12 +17,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from dataset import STAGES, Corpus
-from model import Config, Model, load_gguf
+from model import Config, Model, load
 from optimizer import Optimizer
 from tokenizers import Tokenizer
 from torch.nn import functional as F  # noqa: N812
 
-WARM_UP = 60
 IGNORE = -100
 # Every new matrix shape costs a kernel: the number of learnt positions is rounded up.
 POSITIONS = 256
@@ -95,13 +94,6 @@ class Curriculum:
         return self.corpus.collate(*self.queue.pop())
 
 
-def load(model: Model, path: Path) -> None:
-    if path.suffix == ".gguf":
-        load_gguf(model, path)
-    else:
-        model.load_state_dict(torch.load(path)["weights"])
-
-
 def save(model: Model, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save({"config": asdict(model.config), "weights": model.state_dict()}, temporary)
@@ -136,7 +128,7 @@ class Trainer:
             figures += np.array((loss.item(), accuracy)) / options.batches
         minutes = (time.monotonic() - self.began) / 60
         loss, accuracy, minutes = self.gradients.average(*figures, minutes)
-        self.optimizer.step(min(1.0, number / WARM_UP) * rate(self.progress, options.hold))
+        self.optimizer.step(min(1.0, number / options.warm_up) * rate(self.progress, options.hold))
         self.gradients.clear()
         done = max(number / options.steps, minutes / options.minutes)
         self.progress = options.start + (1 - options.start) * done
@@ -185,6 +177,7 @@ def main() -> None:
         "--batches", type=int, default=2, help="a step and rank; each has its own length of dialogue"
     )
     parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--warm-up", type=int, default=60, help="steps before the full rate")
     parser.add_argument("--hold", type=float, default=0.6, help="share of the schedule before the rate falls")
     parser.add_argument("--muon-lr", type=float, default=0.02)
     parser.add_argument("--adam-lr", type=float, default=3e-3)

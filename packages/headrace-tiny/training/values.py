@@ -43,6 +43,9 @@ ZH_THINGS = (
     "桥梁 岛屿 森林 夏天 会议 报告 项目 午饭 团队 红色 便宜 房子 厨房 电池 相机 家人 生日 晚餐 办公室 预算 计划 假期 "
     "医生 汽车 自行车 鞋子 外套 米饭 面包 人工智能 量子 火锅 春节 足球 篮球 围巾 雨伞 牛奶"
 ).split()
+PLACES = {"zh": ZH_PLACES, "en": EN_PLACES}
+PEOPLE = {"zh": ZH_PEOPLE, "en": EN_PEOPLE}
+THINGS = {"zh": ZH_THINGS, "en": EN_THINGS}
 
 ONSETS = (
     "b c d f g h j k l m n p q r s t v w x y z br ch cl cr dr fl fr gh gl gr hj kl km kn kr ll pl pr ph qu rh sc sh sk "
