@@ -32,7 +32,8 @@ from typing import Any
 from template_conversations import CONVERSATIONS, marks
 
 from headrace.errors import EngineError, RequestError
-from headrace.formats import FORMATS, detect_format
+from headrace.formats import Format
+from headrace.models.detection import detect_format
 from headrace.models.templates import TemplateSource, find_template
 from headrace.prompts import ChatTemplate, render_request
 from headrace.prompts.compilation import environment
@@ -88,10 +89,9 @@ def find_templates(directory: Path) -> Iterator[tuple[str, TemplateSource]]:
                 print(f"skipped: {error.message}", file=sys.stderr)
 
 
-def render(source: TemplateSource, template: ChatTemplate, body: dict[str, Any]) -> tuple[str, str, str]:
+def render(template: ChatTemplate, format: Format | None, body: dict[str, Any]) -> tuple[str, str, str]:
     """Return Headrace's prompt, or the code and the message of its error."""
     request = decode_request(json.dumps({"model": "m", **body}).encode())
-    format = FORMATS.get(detect_format(source.texts, ""))
     try:
         return unescape(render_request(template, request, format)), "", ""
     except RequestError as error:
@@ -99,11 +99,15 @@ def render(source: TemplateSource, template: ChatTemplate, body: dict[str, Any])
 
 
 def compare(
-    reference: Transformers, source: TemplateSource, template: ChatTemplate, body: dict[str, Any]
+    reference: Transformers,
+    source: TemplateSource,
+    template: ChatTemplate,
+    format: Format | None,
+    body: dict[str, Any],
 ) -> tuple[str, str]:
     """Return the column of a conversation, and the form or the first difference."""
     expected = marks(body)
-    prompt, code, error = render(source, template, body)
+    prompt, code, error = render(template, format, body)
     [(_, as_sent, refusal)] = reference.render(source, body, forms=False)
     if prompt and prompt == as_sent and _found(prompt, expected) == len(expected):
         return "same", ""
@@ -164,8 +168,9 @@ def main() -> None:
     print("\n| template | " + " | ".join(_COLUMNS) + " |\n" + "|---" * (len(_COLUMNS) + 1) + "|")
     for directory in options.directories:
         for name, source in find_templates(directory):
-            if source.texts not in seen:
-                seen.add(source.texts)
+            text = f"{source.text}\n{source.with_tools}"
+            if text not in seen:
+                seen.add(text)
                 total += _report(reference, name, source, show_all=options.all)
     print(f"| {len(seen)} templates | " + " | ".join(str(total[column]) for column in _COLUMNS) + " |")
 
@@ -179,7 +184,8 @@ def _report(reference: Transformers, name: str, source: TemplateSource, *, show_
         column = "wrong" if prompt else "refused"
         print(f"| {name} | {column}: {error.message} |")
         return Counter({column: len(CONVERSATIONS)})
-    results = {key: compare(reference, known, template, body) for key, body in CONVERSATIONS.items()}
+    format = detect_format(template, "")
+    results = {key: compare(reference, known, template, format, body) for key, body in CONVERSATIONS.items()}
     count = Counter(column for column, _ in results.values())
     print(f"| {name} | " + " | ".join(str(count[column]) for column in _COLUMNS) + " |", flush=True)
     shown: set[tuple[str, str]] = set()
