@@ -14,6 +14,7 @@ from headrace.parsing import OutputParser
 from headrace.sse import SseDecoder
 from headrace.turns import Interpreter
 from headrace.wire import decode_request
+from headrace.wire.decode import is_complete_json
 
 TRACES = Path(__file__).parent / "traces" / "wire"
 UPSTREAM = Upstream("the server", "SERVER_KEY")
@@ -61,6 +62,8 @@ def read(kind, fragments, generation):
         for event in decoder.feed(fragment):
             events += reader.feed(event.data)
     decoder.finish()
+    if decoder.unfinished is not None and is_complete_json(decoder.unfinished.data):
+        events += reader.feed(decoder.unfinished.data)
     return events + reader.finish()
 
 

@@ -15,6 +15,11 @@ CALLS = (
     Call("write", {"text": "five six", "state": "append"}),
 )
 _HEADER_WORDS = ("analysis", "commentary", "final")
+_TAGS_OF_ANSWERS = (
+    "<answer>", "</answer>", "<response>", "</response>", "[END FINAL RESPONSE]", "<think_on>", "<think_off>",
+    "<|begin_of_box|>", "<|end_of_box|>", "<|content|>", "<|begin|>assistant", "all\n<|content|>",
+    "<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>",
+)  # fmt: skip
 
 
 class Mutant(NamedTuple):
@@ -25,13 +30,18 @@ class Mutant(NamedTuple):
     change: str
 
 
-def mutants(family: Family) -> Iterator[Mutant]:
+def mutants(family: Family, content: str = "") -> Iterator[Mutant]:
     """Change each tag of the calls in each way."""
-    thinking = FORMATS[family.format].thinking_tags or ()
-    tags = [tag for tag in delimiters_of(family.format) if tag not in (*thinking, *_HEADER_WORDS)]
-    pattern = "|".join(map(re.escape, sorted(tags, key=len, reverse=True)))
-    # The capturing group puts the tags at the odd places.
-    parts = re.split(f"({pattern})", family.write(Answer(calls=CALLS)))
+    format, text = FORMATS[family.format], family.write(Answer(content=content, calls=CALLS))
+    tags = [tag for tag in delimiters_of(family.format) if tag not in _HEADER_WORDS]
+    kept = {*(format.thinking_tags or ()), *_TAGS_OF_ANSWERS}
+    pattern = "|".join(map(re.escape, sorted({*tags, *kept}, key=len, reverse=True)))
+    parts, end = [], 0
+    for tag in re.finditer(pattern, text):
+        if tag[0] not in kept:
+            parts += [text[end : tag.start()], tag[0]]  # the tags are at the odd places
+            end = tag.end()
+    parts.append(text[end:])
     for place in range(1, len(parts), 2):
         before, tag, after = parts[:place], parts[place], parts[place + 1 :]
         yield Mutant("".join([*before, *after]), tag, "missing")

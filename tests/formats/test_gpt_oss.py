@@ -61,6 +61,50 @@ def test_a_token_within_a_message_is_text():
     assert parsed(f"<|channel|>final<|message|>{text}").content == text
 
 
+THOUGHT = "<|channel|>analysis<|message|>a<|end|><|start|>assistant"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|channel|>analysis<|message|>a<|channel|>final<|message|>Hi",
+        "<|channel|>analysis<|message|>a<|start|>assistant<|channel|>final<|message|>Hi",
+        "<|channel|>analysis<|message|>a<|end|>\n text <|start|>assistant<|channel|>final<|message|>Hi",
+        "<|channel|>analysis<|message|>a<|end|><|end|><|start|>assistant<|channel|>final<|message|>Hi",
+        "analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Hi",
+        f"{THOUGHT}<|channel|>final<|message|>Hi<|return|>",
+        f"<|channel|>?? what<|end|><|start|>assistant{THOUGHT}<|channel|>final<|message|>Hi",
+        "<|start|>?? what<|channel|>analysis<|message|>a<|end|><|start|>assistantfinal<|channel|>final<|message|>Hi",
+        f"{THOUGHT}<|channel|>?? what<|message|>Hi",
+        f"{THOUGHT}<|channel|>final Hi<|return|>",
+        f"{THOUGHT}<|channel|>final<|constrain|>text<|message|>Hi",
+    ],
+)
+def test_an_answer_is_read_whatever_its_headers_are_like(text):
+    result = parsed(text, stopped=True)
+
+    assert (result.reasoning, result.content, result.calls) == ("a", "Hi", [])
+
+
+@pytest.mark.parametrize("space", ["", " ", "\n"])
+def test_json_after_the_final_channel_is_the_answer(space):
+    assert parsed(f'{THOUGHT}<|channel|>final{space}{{"a": 1}}').content.strip() == '{"a": 1}'
+
+
+def test_a_long_answer_may_follow_the_final_channel():
+    answer = "words without any tag, " * 5
+
+    assert parsed(f"<|channel|>final {answer}").content == answer
+
+
+def test_a_call_may_follow_an_answer_without_an_end():
+    result = parsed(
+        "<|channel|>final<|message|>Hi<|channel|>commentary to=functions.get<|message|>{}<|call|>"
+    )
+
+    assert (result.content, result.calls) == ("Hi", [("get", "{}")])
+
+
 def test_a_message_on_an_unknown_channel_is_content():
     assert parsed("<|channel|>comment<|message|>a").content == "a"
 

@@ -16,14 +16,24 @@ families = pytest.mark.parametrize("format", set(FORMATS.values()), ids=lambda f
 BEFORE_ARGUMENTS = (State.BEFORE_NAME, State.NAME)
 THINKING = (State.THINKING, State.REASONING)
 JSON = (State.BODY, State.KEYWORDS, State.CALL_OBJECT)
-NAMES = {Lookahead.KNOWN_NAME, Lookahead.ANY_NAME, Lookahead.KEY}
+TOOLS = {Lookahead.KNOWN_NAME, Lookahead.NAME_AND_KEY, Lookahead.ANY_NAME}
+NAMES = TOOLS | {Lookahead.KNOWN_KEY}
+
+
+def transitions(format):
+    """Every transition, with its state and delimiter."""
+    for (source, delimiter), first in format.transitions.items():
+        transition = first
+        while transition:
+            yield source, delimiter, transition
+            transition = transition.otherwise
 
 
 def sequences(format):
     """Every alternative of every condition, with the states of its transition."""
     return [
         (source, transition.to, sequence)
-        for (source, _), transition in format.transitions.items()
+        for source, _, transition in transitions(format)
         for sequence in transition.condition or ()
     ]
 
@@ -31,7 +41,7 @@ def sequences(format):
 @families
 def test_every_state_with_transitions_can_be_reached(format):
     reached = {State.START, State.THINKING, State.OPEN, State.CALLS}
-    reached |= {transition.to for transition in format.transitions.values()}
+    reached |= {transition.to for _, _, transition in transitions(format)}
     reached |= {NEXT_ON_TEXT[state] for state in reached if state in NEXT_ON_TEXT}
 
     assert {state for state, _ in format.transitions} <= reached
@@ -59,28 +69,24 @@ def test_only_states_in_which_text_has_no_meaning_have_a_transition_on_any_text(
 @families
 def test_every_transition_on_any_text_has_a_condition(format):
     assert all(
-        transition.condition
-        for (_, delimiter), transition in format.transitions.items()
-        if delimiter == ANY_TEXT
+        transition.condition for _, delimiter, transition in transitions(format) if delimiter == ANY_TEXT
     )
 
 
 @families
 def test_every_transition_to_a_name_looks_ahead_for_one(format):
     """So every call has a name."""
-    for (state, _), transition in format.transitions.items():
-        if transition.to in BEFORE_ARGUMENTS and state is not State.CALL_HEADER:
-            assert all(
-                {Lookahead.KNOWN_NAME, Lookahead.ANY_NAME} & set(sequence)
-                for sequence in transition.condition
-            )
+    for state, _, transition in transitions(format):
+        if transition.to in BEFORE_ARGUMENTS and state not in (State.CALL_HEADER, State.BEFORE_NAME):
+            assert all(TOOLS & set(sequence) for sequence in transition.condition)
 
 
 @families
 def test_a_call_in_the_thinking_needs_the_name_of_a_known_tool(format):
-    for (state, _), transition in format.transitions.items():
-        if state in THINKING and transition.to not in (State.OPEN, State.REASONING):
-            assert all(Lookahead.KNOWN_NAME in sequence for sequence in transition.condition)
+    known = TOOLS - {Lookahead.ANY_NAME}
+    for state, _, transition in transitions(format):
+        if state in THINKING and transition.to not in (State.OPEN, State.REASONING, State.HEADER):
+            assert all(known & set(sequence) for sequence in transition.condition)
 
 
 @families
@@ -95,7 +101,7 @@ def test_a_sequence_has_at_most_one_name_and_no_white_space_after_white_space(fo
 @families
 def test_every_transition_out_of_a_value_or_json_has_a_condition(format):
     """The text of either may contain the delimiter that ends it."""
-    for (state, delimiter), transition in format.transitions.items():
+    for state, delimiter, transition in transitions(format):
         if state in (State.VALUE, *JSON):
             assert transition.condition, delimiter
 
@@ -108,20 +114,20 @@ def test_no_condition_is_always_or_never_true(format):
             assert state in JSON, "no other state tracks strings"
             assert Lookahead.OUTSIDE_STRING not in sequence[1:], "it is where the delimiter is"
             assert len(sequence) == 1 or NAMES & set(sequence), "others are compiled together"
-        assert Lookahead.KEY not in sequence or to in (State.ARGUMENTS, State.KEY)
+        assert Lookahead.KEY not in sequence or to in (State.ARGUMENTS, State.KEY) or TOOLS & set(sequence)
         assert Lookahead.END not in sequence[:-1], "nothing follows the end"
 
 
 @families
 def test_no_sequence_of_a_condition_makes_another_one_redundant(format):
-    for transition in format.transitions.values():
+    for _, _, transition in transitions(format):
         for one, other in permutations(transition.condition or (), 2):
             assert other[: len(one)] != one, "whatever matches the longer sequence matches the shorter one"
 
 
 @families
 def test_only_transitions_to_a_value_have_an_encoding(format):
-    for transition in format.transitions.values():
+    for _, _, transition in transitions(format):
         assert transition.to is State.VALUE or transition.encoding is Encoding.BY_SCHEMA
 
 

@@ -37,7 +37,8 @@ def test_without_calls_no_transition_leads_into_one():
 def test_text_leads_to_another_state_if_it_has_no_meaning_in_this_one():
     tables = compile_format(GLM, calls=True)
 
-    assert target(tables, State.START, "") is tables[State.START].on_text.to is State.CONTENT
+    assert target(tables, State.OPEN, "") is State.NAME
+    assert tables[State.OPEN].on_text.to is State.CONTENT
     assert target(tables, State.ARGUMENTS, "") is State.KEY
     assert tables[State.ARGUMENTS].on_text.to is State.UNPARSED
     assert tables[State.CONTENT].on_text is None

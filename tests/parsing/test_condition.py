@@ -12,7 +12,7 @@ NAMES = ("get", "get_weather", "获取天气")
 
 
 def follows(condition, text, *, at_end=False, in_string=False, names=NAMES):
-    return ConditionMatcher(condition, ["<|user|>", "<|end|>"]).follows(
+    return ConditionMatcher(condition, ["<|user|>", "<|end|>"], ["<a>", "<b>"]).follows(
         "<m>" + text, 3, names, at_end=at_end, in_string=in_string
     )
 
@@ -95,6 +95,56 @@ def test_white_space_is_bounded():
 def test_names_are_bounded():
     assert follows(CALL, "x" * 128) is None
     assert follows(CALL, "x" * 129) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("get{", True),
+        ("<a> <b>\nget{", True),
+        ("<a><a><a><a>get{", True),
+        ("<a><a><a><a><a>get{", False),
+        ("<a><", None),
+        ("<a>ge", None),
+        ("<c>get{", False),
+        ("<a>unknown{", False),
+    ],
+)
+def test_tags_may_precede_a_name(text, result):
+    assert follows(((Lookahead.TAGS, Lookahead.KNOWN_NAME, "{"),), text) is result
+
+
+def test_a_table_without_tags_has_white_space_only():
+    matcher = ConditionMatcher(((Lookahead.TAGS, "x"),), [])
+
+    assert matcher.follows(" x", 0, (), at_end=False, in_string=False) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("getkey:", True),
+        ("get_weatherkey:", True),
+        ("getke", None),
+        ("ge", None),
+        ("x", False),
+        ("xkey:", False),
+    ],
+)
+def test_a_name_may_have_a_key_stuck_to_it(text, result):
+    assert follows(((Lookahead.NAME_AND_KEY, ":"),), text) is result
+
+
+def test_at_the_end_of_the_output_only_the_beginning_of_a_name_counts_before_a_key():
+    condition = ((Lookahead.NAME_AND_KEY, ":"),)
+
+    assert follows(condition, "get_wea", at_end=True) is True
+    assert follows(condition, "getke", at_end=True) is False
+
+
+@pytest.mark.parametrize(("text", "result"), [("?? a b<c>", True), ("?? a", None), ("a\nb<c>", False)])
+def test_words_are_on_one_line(text, result):
+    assert follows(((Lookahead.WORDS, "<c>"),), text) is result
 
 
 def test_outside_of_strings_nothing_needs_to_follow():

@@ -5,11 +5,34 @@ import pytest
 from families import FAMILIES
 from mutations import is_repaired, mutants, result_of
 from reading import parse, read
+from strategies import delimiters_of
 
 ALL = [(family, mutant) for family in FAMILIES.values() for mutant in mutants(family)]
-every_mutant = pytest.mark.parametrize(
-    ("family", "mutant"), ALL, ids=[f"{f.format}-{m.change}-{m.tag}" for f, m in ALL]
-)
+# What no reading repairs: (format, change, tag).
+UNREPAIRED = {
+    # The rest looks like the definition of a tool, or like any object with a key of that name.
+    ("internlm", "missing", "<|action_start|><|plugin|>"),
+    ("apertus", "missing", "<|tools_prefix|>["),
+    # Nothing separates the id from the name, or the name from its attribute.
+    ("solar-open", "missing", "<|tool_call:name|>"),
+    ("kimi-k3", "swapped", '" index="'),
+}
+# Without its first tag in its place, a call within an answer is a mention: at the beginning it is repaired.
+AFTER_CONTENT = [
+    (family, mutant)
+    for family in FAMILIES.values()
+    if family.mixes
+    for number, mutant in enumerate(mutants(family, "Sure."))
+    if number not in (0, 2)
+]
+
+
+def each_of(mutants):
+    ids = [f"{family.format}-{mutant.change}-{mutant.tag}" for family, mutant in mutants]
+    return pytest.mark.parametrize(("family", "mutant"), mutants, ids=ids)
+
+
+every_mutant = each_of(ALL)
 WORDS = (("one", "three"), ("five", "append"))  # of the first and the second call
 
 
@@ -24,6 +47,21 @@ def test_two_calls_never_merge(family, mutant):
 @every_mutant
 def test_no_call_is_complete_without_the_arguments_that_were_written(family, mutant):
     assert all(arguments != "{}" for _, arguments in result_of(family, mutant).calls)
+
+
+@each_of(
+    [
+        (family, mutant)
+        for family, mutant in ALL + AFTER_CONTENT
+        if (family.format, mutant.change, mutant.tag) not in UNREPAIRED
+    ]
+)
+def test_no_markup_is_text_where_a_known_tool_is_called(family, mutant):
+    parsed = result_of(family, mutant)
+    text = parsed.reasoning + parsed.content
+
+    assert parsed.calls
+    assert [tag for tag in delimiters_of(family.format) if tag in text] == []
 
 
 @every_mutant
@@ -145,6 +183,29 @@ REPAIRED = {
         '<tool_call>get_weather\n{"location": "Oslo", "days": 2}\n</tool_call>',
         WEATHER,
     ),
+    "glm-4.7: JSON instead of keys": (
+        "glm-4.7",
+        '</think><tool_call>get_weather{"location": "Oslo", "days": 2}</tool_call>',
+        WEATHER,
+    ),
+    "glm-4.6: JSON in a fence": (
+        "glm-4.6",
+        '<tool_call>get_weather\n```json\n{"location": "Oslo", "days": 2}\n```\n</tool_call>',
+        WEATHER,
+    ),
+    "deepseek-v3.2: a call object instead of parameters": (
+        "deepseek-v3.2",
+        dsml(("get_weather", '{"name": "get_weather", "arguments": {"location": "Oslo", "days": 2}}')),
+        WEATHER,
+    ),
+    "glm-4.7: the first <arg_key>": (
+        "glm-4.7",
+        (
+            "</think><tool_call>bashcommand</arg_key><arg_value>ls -l</arg_value><arg_key>description</arg_key>"
+            "<arg_value>List</arg_value></tool_call>"
+        ),
+        BASH,
+    ),
     "glm-5.3: <tool_call> instead of the first <arg_key>": (
         "glm-5.3",
         (
@@ -160,6 +221,27 @@ REPAIRED = {
             "<arg_value>List</arg_value></tool_call>"
         ),
         BASH,
+    ),
+    "glm-4.7: both closing tags before the next call": (
+        "glm-4.7",
+        (
+            "</think><tool_call>bash<arg_key>command</arg_key><arg_value>ls -l<tool_call>bash"
+            "<arg_key>command</arg_key><arg_value>pwd</arg_value></tool_call>"
+        ),
+        TWO,
+    ),
+    "glm-4.7: <arg_key> instead of <tool_call>, </arg_value> instead of </arg_key>": (
+        "glm-4.7",
+        (
+            "</think><arg_key>bash<arg_key>command</arg_key><arg_value>ls -l</arg_value><arg_key>description</arg_value>"
+            "<arg_value>List</arg_value></tool_call>"
+        ),
+        BASH,
+    ),
+    "mistral: a comma instead of [TOOL_CALLS]": (
+        "mistral",
+        '[TOOL_CALLS]bash[ARGS]{"command": "ls -l"},bash[ARGS]{"command": "pwd"}',
+        TWO,
     ),
     "glm-4.7: a closing tag after the name": (
         "glm-4.7",
@@ -207,6 +289,24 @@ REPAIRED = {
         '<|channel|>comment to=functions.get_weather<|message|>{"location":"Oslo","days":2}<|call|>',
         WEATHER,
     ),
+    "gpt-oss: a type without a channel": (
+        "gpt-oss",
+        ' to=functions.get_weather code<|message|>{"location":"Oslo","days":2}<|call|>',
+        WEATHER,
+    ),
+    "gpt-oss: to=functions.": (
+        "gpt-oss",
+        '<|channel|>commentary get_weather <|constrain|>json<|message|>{"location":"Oslo","days":2}<|call|>',
+        WEATHER,
+    ),
+    "gpt-oss: <|start|>assistant<|channel|> between two calls": (
+        "gpt-oss",
+        (
+            '<|channel|>commentary to=functions.bash<|message|>{"command": "ls -l"}<|call|>'
+            'commentary to=functions.bash<|message|>{"command": "pwd"}<|call|>'
+        ),
+        TWO,
+    ),
 }
 
 
@@ -215,28 +315,6 @@ def test_a_malformed_call_is_repaired(format, text, calls):
     result = read(format, text, tools=TOOLS, stopped=True)
 
     assert (result.content.strip(), result.decoded) == ("", calls)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<|channel|>analysis<|message|>a<|channel|>final<|message|>Hi",
-        "<|channel|>analysis<|message|>a<|start|>assistant<|channel|>final<|message|>Hi",
-        "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Hi<|return|>",
-    ],
-)
-def test_the_answer_of_gpt_oss_begins_even_if_the_thinking_has_no_end(text):
-    result = read("gpt-oss", text)
-
-    assert (result.reasoning, result.content) == ("a", "Hi")
-
-
-def test_json_after_the_final_channel_is_the_answer():
-    result = read(
-        "gpt-oss", '<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final {"a": 1}'
-    )
-
-    assert result.content == '{"a": 1}'
 
 
 @pytest.mark.parametrize(
@@ -266,6 +344,24 @@ def test_text_before_an_argument_is_content_and_so_is_text_in_a_call_without_par
 
     assert (before.content, before.decoded) == ("sure: ", [("bash", {"command": "ls"})])
     assert (without.content, without.decoded) == ("sure\n", [("get_time", {})])
+
+
+def test_a_tool_with_a_parameter_of_that_name_gets_arguments_as_they_are():
+    text = '<tool_call>run\n{"arguments": {"a": 1}}\n</tool_call>'
+
+    assert read("glm-4.6", text, tools={"run": {"properties": {"arguments": {}}}}).decoded == [
+        ("run", {"arguments": {"a": 1}})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tools", "name", "key"), [("write", "write", "_filepath"), ("write_file", "write_file", "path")]
+)
+def test_a_name_is_split_from_a_key_where_both_are_known(tools, name, key):
+    text = "</think><tool_call>write_filepath</arg_key><arg_value>a</arg_value></tool_call>"
+    schemas = {each: {"properties": {key: {}}} for each in ("write", tools)}
+
+    assert read("glm-4.7", text, tools=schemas).decoded == [(name, {key: "a"})]
 
 
 def test_text_in_a_call_that_is_cut_off_is_content():

@@ -147,3 +147,13 @@ def test_a_message_about_a_long_prompt_is_the_same_through_two_servers():
     body = json.dumps({"error": {"code": "1261", "message": message}}).encode()
 
     assert map_response(Upstream("http://gpu"), 400, body).message == message
+
+
+def test_short_user_ids_pass_and_the_log_warns_once(serve, caplog):
+    client = serve(ScriptedEngine(["Hi"]))
+    responses = [client.post(CHAT, json={**HELLO, "user_id": id}) for id in ("7", 8, "", "long-enough")]
+
+    assert [response.status_code for response in responses] == [200] * 4
+    assert [record.message for record in caplog.records if "user_id" in record.message] == [
+        "a user_id has 1 characters: Z.ai's service accepts 6 to 128 (reported once)"
+    ]

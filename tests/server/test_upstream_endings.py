@@ -1,5 +1,6 @@
 """Failures of an upstream: clients get the documented ending soon, and later requests succeed."""
 
+import json
 import time
 
 import pytest
@@ -62,6 +63,10 @@ BREAKS = {
     "garbage before a field": Reply([*HALF, 0.05, b"\xff" + sse(chunk("x")), *STREAM[2:]]),
     "invalid JSON": Reply([*HALF, sse("oops")]),
     "reports an error": Reply([*HALF, sse({"error": {"message": "lost the GPU"}})]),
+    "reports an error without the blank line": Reply(
+        [*HALF, b'event: error\ndata: {"error": {"message": "lost the GPU"}}']
+    ),
+    "cuts off the last event": Reply([*HALF, STREAM[2][:-10]]),
     "never stops": Reply([*HALF, *([sse(chunk("x")), 0.02] * 10_000)]),
 }
 
@@ -75,6 +80,29 @@ def test_an_upstream_failure_after_the_first_token_ends_with_network_error_and_u
     assert last["choices"][0]["finish_reason"] == "network_error"
     assert set(last["usage"]) >= {"prompt_tokens", "completion_tokens"}
     assert_well(client)
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/plain", "application/json"])
+def test_an_answer_that_is_no_stream_is_read_whatever_its_type(behind, content_type):
+    message = {"role": "assistant", "content": "Hello"}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    client, _ = behind(
+        [Reply([b"\n", 0.05, json.dumps(body).encode()], headers={"content-type": content_type})]
+    )
+    *chunks, last = chunks_of(ask(client).content)
+
+    assert "".join(deltas(chunks, "content")) == "Hello"
+    assert last["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_last_event_counts_although_it_lacks_its_blank_line(behind, end):
+    finish = b"data: " + sse(chunk(finish_reason="length"))[6:].strip()
+    client, _ = behind([Reply([*HALF, finish + end])])
+    *chunks, last = chunks_of(ask(client).content)
+
+    assert "".join(deltas(chunks, "content")) == "Hello"
+    assert last["choices"][0]["finish_reason"] == "length"
 
 
 def test_the_usage_after_a_failure_is_the_received_tokens_and_the_reported_prompt(behind):

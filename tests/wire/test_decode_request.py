@@ -133,7 +133,7 @@ WRONG = [
     ({"tool_choice": "required"}, "1215", ["tool_choice", "tools"]),
     ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "1214", ["tool_choice", '"f"']),
     ({"response_format": {"type": "xml"}}, "1214", ["response_format.type", '"xml"', '"json_object"']),
-    ({"request_id": ""}, "1214", ["request_id", '""', "1 to 64"]),
+    ({"request_id": "r" * 65}, "1214", ["request_id", "65", "1 to 64"]),
     ({"user_id": "u" * 129}, "1214", ["user_id", "129", "1 to 128"]),
     ({"max_completion_tokens": 0}, "1214", ["max_completion_tokens", "0", "between 1"]),
     ({"max_completion_tokens": "x"}, "1214", ["max_completion_tokens", '"x"', "an integer"]),

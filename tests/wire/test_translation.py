@@ -35,6 +35,7 @@ SAME = [
     ),
     ({"tools": [{"type": "web_search", "web_search": {"enable": False}}]}, {"tools": []}),
     ({"tools": [{"type": "retrieval", "retrieval": {"enable": False}}, TOOL]}, {"tools": [TOOL]}),
+    ({"tools": [{"type": "web_search", "web_search": {"enable": "False"}}]}, {"tools": []}),
     ({"enable_thinking": False}, OFF),
     ({"enable_thinking": True}, {}),
     ({"chat_template_kwargs": {"enable_thinking": False}}, OFF),
@@ -56,6 +57,11 @@ SAME = [
     ({"thinking": {"type": False}}, OFF),
     ({"thinking": {"type": "false"}}, OFF),
     ({"thinking": {"type": "Disabled"}}, OFF),
+    ({"thinking": {"type": "disable"}}, OFF),
+    ({"thinking": {"type": 0}}, OFF),
+    ({"thinking": {"type": 1}}, {}),
+    ({"user_id": 42}, {"user_id": "42"}),
+    ({"user_id": "", "request_id": ""}, {}),
     ({"thinking": {"type": "adaptive", "budget_tokens": 9}}, {}),
 ]  # fmt: skip
 

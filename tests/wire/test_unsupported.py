@@ -31,6 +31,11 @@ def test_a_field_that_would_change_the_answer_is_rejected_by_name(name):
     assert caught.value.code == "1212"
 
 
+def test_of_several_such_fields_the_first_of_the_table_is_named():
+    with pytest.raises(RequestError, match="^functions is"):
+        decode(function_call={"name": "f"}, functions=[{"name": "f"}], modalities=["audio"])
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, field in REJECTED.items() for value in field.allowed]
 )

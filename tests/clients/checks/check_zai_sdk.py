@@ -1,5 +1,7 @@
 """`client`: PyPI's zai-sdk."""
 
+import json
+
 from questions import POEM, TOO_LONG
 
 import zai
@@ -24,6 +26,18 @@ for name in ("glm-5.1", "glm-4-plus", "charglm-3"):
     )
     assert (limited.choices[0].finish_reason, limited.usage.completion_tokens) == ("length", 5), limited
 assert not ask(thinking={"type": "false"}).choices[0].message.reasoning_content
+schema = {
+    "type": "object",
+    "properties": {"name": {"enum": ["spring", "summer"]}, "warm": {"type": "boolean"}},
+    "required": ["name", "warm"],
+    "additionalProperties": False,
+}
+season = ask(
+    "Which season is it?",
+    thinking={"type": "disabled"},
+    response_format={"type": "json_schema", "json_schema": {"name": "season", "schema": schema}},
+)
+assert json.loads(season.choices[0].message.content).keys() == {"name", "warm"}, season
 assert "prompt is too long" in str(error_of(zai.core.APIRequestFailedError, ask, TOO_LONG))
 assert "not served here" in str(error_of(zai.core.APIRequestFailedError, ask, model="x"))
 chunks = list(ask(model="failing", stream=True))

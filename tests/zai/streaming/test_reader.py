@@ -17,6 +17,7 @@ from zai.errors import (
 from zai.streaming.reader import StreamReader
 
 DONE = sse("[DONE]")
+SOURCES = [{"type": "url_citation", "url": f"https://{name}"} for name in "ab"]
 RESPONSE = httpx2.Response(200, request=httpx2.Request("POST", "http://server/v4/chat/completions"))
 
 
@@ -271,3 +272,21 @@ def test_a_usage_chunk_without_choices_is_returned_and_counted():
 
     assert taken[1].choices == []
     assert reader.accumulator.usage.total_tokens == 3
+
+
+def test_the_sources_of_an_answer_are_kept():
+    reader = StreamReader(RESPONSE)
+    for delta in ({"content": "Hi"}, {"annotations": SOURCES[:1]}, {"content": "", "annotations": SOURCES}):
+        choice = {"index": 0, "delta": delta}
+        read(reader, [sse({"choices": [choice], "citations": ["https://a"], "search_results": []})])
+    message = reader.partial.choices[0].message
+
+    assert (message.content, message.annotations) == ("Hi", SOURCES)
+    assert reader.partial.model_extra == {"citations": ["https://a"]}
+
+
+def test_an_answer_without_sources_has_no_field_for_them():
+    reader = StreamReader(RESPONSE)
+    read(reader, [sse({"choices": [{"index": 0, "delta": {"content": "Hi"}}], "other": 1})])
+
+    assert reader.partial.model_extra == reader.partial.choices[0].message.model_extra == {}

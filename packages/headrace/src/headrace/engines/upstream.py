@@ -27,13 +27,13 @@ from headrace.engines.transport import ResponseHead, Transport
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event
 from headrace.sse import DONE, SseDecoder, SseEvent
+from headrace.wire.decode import is_complete_json
 
 __all__ = ["UpstreamEngine"]
 
 _LOGGER = logging.getLogger("headrace.engines")
 _OK: Final = range(200, 300)
 _MAX_WHOLE: Final = 64 * 1024 * 1024  # bytes of an answer that is not a stream
-_NO_STREAM: Final = ("application/json", "text/html")
 _TRAILER_SECONDS: Final = 10.0
 _ABORT_SECONDS: Final = 2.0
 
@@ -158,11 +158,13 @@ class _UpstreamRun:
 
     def on_head(self, head: ResponseHead) -> None:
         self._head = head
-        is_complete = head.status not in _OK or head.content_type in _NO_STREAM
-        self._state = _State.WHOLE if is_complete else _State.STREAM
+        if head.status not in _OK or head.content_type == "text/html":
+            self._state = _State.WHOLE
 
     def on_body(self, data: bytes) -> None:
-        if self._state is not _State.STREAM and not self._begins_stream(data):
+        if self._state is _State.HEAD:
+            self._state = self._state_for(data)
+        if self._state is not _State.STREAM:
             if self._state is _State.WHOLE:
                 self._collect(data)
             return
@@ -196,6 +198,8 @@ class _UpstreamRun:
         if self._grace is not None:
             self._grace.cancel()
         state, self._state = self._state, _State.OVER
+        if state is _State.HEAD and error is None:
+            state = _State.WHOLE if self._head.content_type == "application/json" else _State.STREAM
         if state is _State.STREAM and (error is None or self._reader.is_ending):
             self._finish_stream()
         elif state is _State.WHOLE and error is None:
@@ -212,14 +216,11 @@ class _UpstreamRun:
             _LOGGER.warning("%s", self._upstream.without_key(reason.message))
         self._listener.on_end(reason)
 
-    def _begins_stream(self, data: bytes) -> bool:
-        """Check whether the body is a stream although its type is JSON, which begins with a brace here."""
-        is_json = self._head.status in _OK and self._head.content_type == "application/json"
-        if self._state is not _State.WHOLE or self._whole or not is_json:
-            return False
-        if data.lstrip()[:1] not in (b"", b"{", b"["):
-            self._state = _State.STREAM
-        return self._state is _State.STREAM
+    @staticmethod
+    def _state_for(data: bytes) -> _State:
+        """Return the state for the beginning of a body: JSON is not a stream, whatever the header is."""
+        begin = data.lstrip()[:1]
+        return _State.WHOLE if begin in (b"{", b"[") else _State.STREAM if begin else _State.HEAD
 
     # --- endings ----------------------------------------------------------------------------------------
 
@@ -236,16 +237,21 @@ class _UpstreamRun:
         self.stop()
 
     def _finish_stream(self) -> None:
-        """The stream has ended; lines that are not SSE may tell why."""
+        """The stream has ended: its last event may lack a blank line; lines that are not SSE may tell why."""
         self._sse.finish()
-        if self._sse.has_unparsed and not self._reader.is_ending:
-            self._error = map_response(self._upstream, self._head.status, self._sse.unparsed)
-            return
+        last = self._sse.unfinished
+        events: list[Event] = []
         try:
-            events = self._reader.finish()
+            if last is not None and is_complete_json(last.data):
+                if last.event == "error":
+                    raise map_response(self._upstream, self._head.status, last.data)
+                events = self._reader.feed(last.data)
+            if self._sse.has_unparsed and not self._reader.is_ending:
+                raise map_response(self._upstream, self._head.status, self._sse.unparsed)
+            events += self._reader.finish()
         except HeadraceError as error:
             self._error = error
-        else:
+        if events:
             self._listener.on_events(events)
 
     def _collect(self, data: bytes) -> None:

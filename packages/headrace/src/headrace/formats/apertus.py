@@ -44,8 +44,15 @@ _APERTUS: Final = Format(
         (State.CALL_HEADER, ":"): Transition(State.BEFORE_BODY),
         (State.CALLS, "}"): Transition(State.CALLS, (*_BLOCK_ENDS, (Lookahead.SPACE, ","))),
         (State.CALLS, ","): Transition(State.CALLS, _ANY_CALL),
-        (State.CALLS, "]"): Transition(State.CALLS, after_space(_BLOCK_END, Lookahead.END)),
+        (State.CALLS, "]"): Transition(State.CALLS, after_space(_BLOCK, _BLOCK_END, Lookahead.END)),
         (State.CALLS, _BLOCK_END): Transition(State.CALLS),
+        # Swapped tags.
+        **each(
+            (State.START, State.OPEN, State.CONTENT),
+            _BLOCK_END,
+            Transition(State.CALLS, _KNOWN_CALL, partial=False),
+        ),
+        (State.CALLS, _BLOCK): Transition(State.CALLS),
         # Missing and doubled tags, and broken JSON.
         **each(IN_ANSWER, _BLOCK + _BLOCK, Transition(State.CALLS, _KNOWN_CALL)),
         **each((State.NAME, State.CALL_HEADER, State.BEFORE_BODY), _BLOCK_END, Transition(State.CALLS)),

@@ -24,6 +24,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.format import (
+    ANY_TEXT,
+    Condition,
     Format,
     Lookahead,
     State,
@@ -34,6 +36,7 @@ from headrace.formats.format import (
 from headrace.formats.transitions import (
     AFTER_BRACE,
     ANY_CALL_OBJECT,
+    BARE_CALL_OBJECT,
     IN_ANSWER,
     IN_THINKING,
     KNOWN_CALL_OBJECT,
@@ -42,36 +45,43 @@ from headrace.formats.transitions import (
     after_space,
     answer_between,
     each,
+    in_array,
     space_before_stop,
 )
 
 __all__ = ["FAMILY", "call_object_syntax", "call_object_transitions"]
 
 
-def call_object_transitions(begin: str, end: str) -> Transitions:
+def call_object_transitions(begin: str, end: str, *, bare: Condition = BARE_CALL_OBJECT) -> Transitions:
     """Return the transitions of calls, in the thinking and in the answer.
 
     Args:
         begin: the tag before a block; a line end before it is markup.
         end: the tag after a block.
+        bare: how an answer begins that is a block without its first tag.
     """
     known, any_name = (
-        Transition(State.BEFORE_CALL_OBJECT, condition) for condition in (KNOWN_CALL_OBJECT, ANY_CALL_OBJECT)
+        Transition(State.BEFORE_CALL_OBJECT, (*condition, *in_array(condition)))
+        for condition in (KNOWN_CALL_OBJECT, ANY_CALL_OBJECT)
     )
-    openings = (begin, f"{begin}[", f"{begin}\n[")
     return {
-        **{(state, tag): known for state in IN_THINKING for tag in openings},
-        **{(state, tag): any_name for state in IN_ANSWER for tag in (*openings, begin + begin)},
-        **{(State.CONTENT, f"\n{tag}"): any_name for tag in openings},
+        **each(IN_THINKING, begin, known),
+        **{(state, tag): any_name for state in IN_ANSWER for tag in (begin, begin + begin)},
+        **{(State.CONTENT, f"\n{tag}"): any_name for tag in (begin, begin + begin)},
+        (State.CALLS, begin): replace(any_name, otherwise=Transition(State.CALLS)),
         (State.CALLS, end): Transition(State.CALLS),
+        (State.BEFORE_CALL_OBJECT, "["): Transition(State.BEFORE_CALL_OBJECT),
         (State.CALLS, ","): any_name,
-        (State.CALLS, "]"): Transition(State.CALLS, after_space(end, Lookahead.END)),
+        (State.CALLS, "]"): Transition(State.CALLS, after_space(begin, end, Lookahead.END)),
         (State.CALLS, "{"): Transition(State.CALL_OBJECT, AFTER_BRACE, consume=False),
         # Broken JSON, or an extra brace.
         (State.CALL_OBJECT, end): Transition(
             State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(begin, Lookahead.END))
         ),
         (State.CALLS, "}"): Transition(State.CALLS, after_space(end)),
+        # A tag is missing, or swapped with the next one.
+        **each((State.START, State.OPEN), ANY_TEXT, Transition(State.BEFORE_CALL_OBJECT, bare)),
+        **each((State.START, State.OPEN, State.CONTENT), end, replace(known, partial=False)),
     }
 
 
@@ -85,6 +95,7 @@ def call_object_syntax(begin: str, end: str, *, before: str = "", after: str = "
 _THINKING_ENDS: Final[Transitions] = {(State.REASONING, "\n</think>"): Transition(State.OPEN)}
 _TOOL_CALL: Final = ("<tool_call>", "</tool_call>")
 _TOOL_CALLS: Final = ("<tool_calls>", "</tool_calls>")
+_ARRAY: Final = in_array(BARE_CALL_OBJECT)
 
 _EXAONE_4: Final = Format(
     name="exaone-4",
@@ -121,7 +132,7 @@ _HUNYUAN_A13B: Final = replace(
     model_names=r"hunyuan",
     transitions={
         **_THINKING_ENDS,
-        **call_object_transitions(*_TOOL_CALLS),
+        **call_object_transitions(*_TOOL_CALLS, bare=_ARRAY),
         **answer_between("<answer>", "</answer>", "<tool_calls>"),
         # With tools, an answer begins with the name of its role.
         **each((State.START, State.OPEN), "助手：", Transition(State.CONTENT)),
@@ -147,7 +158,7 @@ _APRIEL: Final = replace(
     thinking_tags=("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
     transitions={
         (State.REASONING, "\n[BEGIN FINAL RESPONSE]"): Transition(State.OPEN),
-        **call_object_transitions(*_TOOL_CALLS),
+        **call_object_transitions(*_TOOL_CALLS, bare=_ARRAY),
         **answer_between("[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]", "<tool_calls>"),
         **space_before_stop("\n", "<|end|>"),
     },
@@ -161,7 +172,7 @@ _NEMOTRON_NANO_2: Final = replace(
     model_names=r"nemotron-(nano-2|nano.*v2|super.*v1)",
     transitions={
         **_THINKING_ENDS,
-        **call_object_transitions("<TOOLCALL>", "</TOOLCALL>"),
+        **call_object_transitions("<TOOLCALL>", "</TOOLCALL>", bare=_ARRAY),
         **space_before_stop("\n", "<SPECIAL_12>"),
     },
     stop_tokens=("<SPECIAL_12>", "<|eot_id|>"),

@@ -12,20 +12,27 @@ Sources: the chat templates of CohereForAI/c4ai-command-r-plus and c4ai-command-
 
 from typing import Final
 
-from headrace.formats.format import Format, Lookahead, State, Syntax, Transition, Transitions
-from headrace.formats.transitions import ANY_TOOL_NAME, IN_ANSWER, KNOWN_TOOL_NAME, after_space, each
+from headrace.formats.format import Condition, Format, Lookahead, State, Syntax, Transition, Transitions
+from headrace.formats.transitions import (
+    ANY_TOOL_NAME,
+    IN_ANSWER,
+    KNOWN_TOOL_NAME,
+    after_space,
+    each,
+    in_array,
+)
 
 __all__ = ["FAMILY"]
 
 _ACTION, _ACTION_END = "<|START_ACTION|>", "<|END_ACTION|>"
 
 
-def _objects(end: str, call: Transition) -> Transitions:
+def _objects(begin: str, end: str, call: Transition) -> Transitions:
     """Return the transitions of an array of calls, from its bracket on."""
     return {
         (State.CALLS, "["): call,
         (State.CALLS, ","): call,
-        (State.CALLS, "]"): Transition(State.CALLS, after_space(end, Lookahead.END)),
+        (State.CALLS, "]"): Transition(State.CALLS, after_space(begin, end, Lookahead.END)),
         (State.CALLS, end): Transition(State.CALLS),
         # Broken JSON.
         (State.CALL_OBJECT, end): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),)),
@@ -34,7 +41,7 @@ def _objects(end: str, call: Transition) -> Transitions:
 
 _KNOWN: Final = Transition(State.BEFORE_CALL_OBJECT, KNOWN_TOOL_NAME)
 _ANY: Final = Transition(State.BEFORE_CALL_OBJECT, ANY_TOOL_NAME)
-_IN_ARRAY: Final = tuple((Lookahead.SPACE, "[", *path) for path in ANY_TOOL_NAME)
+_IN_ARRAY: Final = in_array(ANY_TOOL_NAME)
 _ANSWERS: Final[Transitions] = {
     (state, f"<|{side}_{kind}|>"): Transition(State.CONTENT)
     for kind in ("RESPONSE", "TEXT")
@@ -42,20 +49,30 @@ _ANSWERS: Final[Transitions] = {
     for state in states
 }
 
-_IN_FENCE: Final = tuple(
-    (Lookahead.SPACE, fence, Lookahead.SPACE, "[", *path)
-    for fence in ("```json", "```")
-    for path in KNOWN_TOOL_NAME
+_KNOWN_ARRAY: Final[Condition] = in_array(KNOWN_TOOL_NAME)
+_FENCED: Final[Condition] = (
+    *_KNOWN_ARRAY,
+    *(
+        (Lookahead.SPACE, fence, *path)
+        for fence in ("```json", "```", "```json```json")
+        for path in _KNOWN_ARRAY
+    ),
 )
 
 _COMMAND_R: Final = Format(
     name="command-r",
     model_names=r"command-?r",
     transitions={
-        **each((State.START, State.CONTENT), "Action:", Transition(State.CALLS, _IN_FENCE)),
-        (State.CONTENT, "\nAction:"): Transition(State.CALLS, _IN_FENCE),
+        **each((State.START, State.CONTENT), "Action:", Transition(State.CALLS, _FENCED)),
+        (State.CONTENT, "\nAction:"): Transition(State.CALLS, _FENCED),
         (State.CALLS, "```json"): Transition(State.CALLS),
-        **_objects("```", _KNOWN),
+        # Missing, doubled and swapped tags.
+        **each((State.START, State.CONTENT), "Action:Action:", Transition(State.CALLS, _FENCED)),
+        (State.START, "```json"): Transition(
+            State.CALLS, (*_KNOWN_ARRAY, *((Lookahead.SPACE, "Action:", *path) for path in _KNOWN_ARRAY))
+        ),
+        (State.CALLS, "Action:"): Transition(State.CALLS),
+        **_objects("Action:", "```", _KNOWN),
     },
     stop_tokens=("<|END_OF_TURN_TOKEN|>",),
 )
@@ -67,9 +84,12 @@ _COMMAND_A: Final = Format(
     transitions={
         **_ANSWERS,
         **each(IN_ANSWER, _ACTION, Transition(State.CALLS, _IN_ARRAY)),
-        **_objects(_ACTION_END, _ANY),
-        # Missing and doubled tags.
+        **_objects(_ACTION, _ACTION_END, _ANY),
+        # Missing, doubled and swapped tags.
         **each(IN_ANSWER, _ACTION + _ACTION, Transition(State.CALLS, _IN_ARRAY)),
+        **each((State.START, State.OPEN), "[", Transition(State.CALLS, ANY_TOOL_NAME, consume=False)),
+        **each((State.START, State.OPEN), _ACTION_END, Transition(State.CALLS, _IN_ARRAY)),
+        (State.CALLS, _ACTION): Transition(State.CALLS, _IN_ARRAY, otherwise=Transition(State.CALLS)),
     },
     stop_tokens=("<|END_OF_TURN_TOKEN|>",),
     syntax=Syntax(),

@@ -37,10 +37,13 @@ from headrace.formats.transitions import (
     IN_THINKING,
     KNOWN_CALL_OBJECT,
     LINE_ENDS,
+    NAME_BEFORE_BODY,
     THINK,
     after_space,
     each,
+    first_of,
     json_repairs,
+    misplaced_tags,
 )
 
 __all__ = ["FAMILY"]
@@ -60,41 +63,51 @@ _JSON: Final[Transitions] = {
     ),
 }
 _V3_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, "function", _SEP, Lookahead.KNOWN_NAME, "\n"),)
-_V3_NEXT_CALL: Final = Transition(State.CALL_HEADER, (("function", _SEP, Lookahead.KNOWN_NAME, "\n"),))
+_V3_KNOWN_NAME: Final[Condition] = (("function", _SEP, Lookahead.KNOWN_NAME, "\n"),)
+_V3_NEXT_CALL: Final = Transition(State.CALL_HEADER, _V3_KNOWN_NAME)
+_V3_REPAIRS: Final = misplaced_tags(
+    (_CALLS, _CALL, _SEP),
+    (_CALL_END, _CALLS_END, "function", "```json"),
+    tuple((Lookahead.TAGS, Lookahead.KNOWN_NAME, "\n", Lookahead.TAGS, item) for item in ("```", "{")),
+)
 _V3_1_KNOWN_NAME: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, _SEP),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
 )
+_V3_1_BARE: Final[Condition] = ((Lookahead.KNOWN_NAME, _SEP), (Lookahead.KNOWN_NAME, _CALL, "{"))
 _V3_1_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_NAME, _SEP),)
 
 _V3: Final = Format(
     name="deepseek-v3",
     model_names=r"deepseek-?v3",
-    transitions={
-        **_JSON,
-        **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
-        (State.CALLS, _CALL): Transition(
-            State.CALL_HEADER,
-            (
-                ("function", _SEP, Lookahead.ANY_NAME, "\n"),
-                ("function", _SEP + _SEP, Lookahead.KNOWN_NAME, "\n"),
+    transitions=first_of(
+        {
+            **_JSON,
+            **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_KNOWN_CALL)),
+            (State.CALLS, _CALL): Transition(
+                State.CALL_HEADER,
+                (
+                    ("function", _SEP, Lookahead.ANY_NAME, "\n"),
+                    ("function", _SEP + _SEP, Lookahead.KNOWN_NAME, "\n"),
+                ),
+                otherwise=Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT),
             ),
-            otherwise=Transition(State.BEFORE_CALL_OBJECT, KNOWN_CALL_OBJECT),
-        ),
-        (State.CALL_HEADER, _SEP): Transition(State.NAME),
-        (State.NAME, "\n"): Transition(State.BEFORE_BODY),
-        **each((State.BEFORE_BODY,), "```json", Transition(State.BEFORE_BODY)),
-        **each((State.BEFORE_BODY,), "```", Transition(State.BEFORE_BODY)),
-        (State.CALLS, "```"): Transition(
-            State.CALLS, after_space("```", _CALL_END, _CALL, _CALLS_END, Lookahead.END)
-        ),
-        # Missing and doubled tags.
-        **each((State.START, State.OPEN, State.CONTENT), _CALL, _V3_NEXT_CALL),
-        **each(IN_ANSWER, _CALL + _CALL, _V3_NEXT_CALL),
-        **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
-        (State.CALLS, ANY_TEXT): _V3_NEXT_CALL,
-        (State.CALL_HEADER, _SEP + _SEP): Transition(State.NAME),
-    },
+            (State.CALL_HEADER, _SEP): Transition(State.NAME),
+            (State.NAME, "\n"): Transition(State.BEFORE_BODY),
+            (State.BEFORE_BODY, "```json"): Transition(State.BEFORE_BODY),
+            (State.BEFORE_BODY, "```"): Transition(State.BEFORE_BODY),
+            (State.CALLS, "```"): Transition(
+                State.CALLS, after_space("```", _CALL_END, _CALL, _CALLS_END, Lookahead.END)
+            ),
+            # Missing and doubled tags.
+            **each((State.START, State.OPEN, State.CONTENT), _CALL, _V3_NEXT_CALL),
+            **each(IN_ANSWER, _CALL + _CALL, _V3_NEXT_CALL),
+            **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
+            (State.CALLS, ANY_TEXT): _V3_NEXT_CALL,
+            (State.CALL_HEADER, _SEP + _SEP): Transition(State.NAME),
+        },
+        _V3_REPAIRS,
+    ),
     stop_tokens=("<｜end▁of▁sentence｜>",),
 )
 _R1: Final = replace(
@@ -112,24 +125,29 @@ _V3_1: Final = replace(
     name="deepseek-v3.1",
     model_names=r"deepseek-?v3\.1",
     thinking_tags=THINK,
-    transitions={
-        **_JSON,
-        **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_1_KNOWN_CALL)),
-        (State.CALLS, _CALL): Transition(
-            State.BEFORE_NAME,
-            ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP), *_V3_1_KNOWN_NAME[1:]),
-        ),
-        (State.NAME, _SEP): Transition(State.BEFORE_BODY),
-        # Missing, doubled and swapped tags.
-        **json_repairs(_CALL, _SEP, _V3_1_KNOWN_NAME, ((Lookahead.KNOWN_NAME, _SEP),)),
-        **each(
-            (State.START, State.OPEN, State.CONTENT), _CALL, Transition(State.BEFORE_NAME, _V3_1_KNOWN_NAME)
-        ),
-        **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
-        (State.NAME, _CALL_END): Transition(
-            State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
-        ),
-    },
+    transitions=first_of(
+        {
+            **_JSON,
+            **each(IN_THINKING, _CALLS, Transition(State.CALLS, _V3_1_KNOWN_CALL)),
+            (State.CALLS, _CALL): Transition(
+                State.BEFORE_NAME,
+                ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, _SEP), *_V3_1_KNOWN_NAME[1:]),
+            ),
+            (State.NAME, _SEP): Transition(State.BEFORE_BODY),
+            # Missing and doubled tags.
+            **json_repairs(_CALL, _SEP, _V3_1_KNOWN_NAME, _V3_1_BARE),
+            **each(
+                (State.START, State.OPEN, State.CONTENT),
+                _CALL,
+                Transition(State.BEFORE_NAME, _V3_1_KNOWN_NAME),
+            ),
+            **each(IN_ANSWER, _CALLS + _CALLS, Transition(State.CALLS, after_space(_CALL))),
+            (State.NAME, _CALL_END): Transition(
+                State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
+            ),
+        },
+        misplaced_tags((_CALLS, _CALL, _SEP), (_CALL_END, _CALLS_END), NAME_BEFORE_BODY),
+    ),
     initial_state=State.THINKING,
     syntax=Syntax(),
 )

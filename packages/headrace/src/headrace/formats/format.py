@@ -130,8 +130,11 @@ class Lookahead(Enum):
     """What a condition can match besides literal text."""
 
     SPACE = auto()  # white space, possibly none
+    WORDS = auto()  # up to 64 characters of one line, without `<`
     LINE_END = auto()  # blanks, then a line end
+    TAGS = auto()  # up to four of the delimiters that BEFORE_NAME drops, and white space, possibly none
     KNOWN_NAME = auto()  # the name of one of the request's tools
+    NAME_AND_KEY = auto()  # the name of one of the request's tools with that of an argument stuck to it
     ANY_NAME = auto()  # any name; cut off at the end of the output, the beginning of a known one
     KEY = auto()  # an argument's name, possibly cut off at the end of the output
     KNOWN_KEY = auto()  # the name of an argument that the current call's schema has and the call has not yet
@@ -142,8 +145,8 @@ class Lookahead(Enum):
 Condition: TypeAlias = tuple[tuple[str | Lookahead, ...], ...]
 """Alternative sequences, one of which must follow a delimiter for it to count.
 
-At the end of the output, the beginning of a sequence suffices. Outside of calls this does not apply to
-`ANY_TEXT`: text never becomes markup on a partial match.
+At the end of the output, the beginning of a sequence suffices if the transition is `partial`. Outside of
+calls this does not apply to `ANY_TEXT`: text never becomes markup on a partial match.
 """
 
 
@@ -154,6 +157,7 @@ class Transition(msgspec.Struct, frozen=True):
         to: the next state.
         condition: what must follow the delimiter; without it, the delimiter is plain text.
         otherwise: the transition to try if the condition does not hold.
+        partial: whether the beginning of a sequence suffices at the end of the output.
         consume: whether the delimiter is consumed; otherwise it is read again in the next state.
         encoding: of the value, if `to` is VALUE.
     """
@@ -161,6 +165,7 @@ class Transition(msgspec.Struct, frozen=True):
     to: State
     condition: Condition | None = None
     otherwise: "Transition | None" = None
+    partial: bool = True
     consume: bool = True
     encoding: Encoding = Encoding.BY_SCHEMA
 

@@ -13,7 +13,14 @@ Sources: the chat templates of meetkai/functionary-medium-v2.2, -v3.1 and -v3.2.
 from typing import Final
 
 from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition, Transitions
-from headrace.formats.transitions import IN_ANSWER, after_space, each
+from headrace.formats.transitions import (
+    IN_ANSWER,
+    NAME_BEFORE_BODY,
+    after_space,
+    each,
+    first_of,
+    misplaced_tags,
+)
 
 __all__ = ["FAMILY"]
 
@@ -27,10 +34,10 @@ def _messages(separator: str, name_end: str) -> Transitions:
     before, content = (State.START, State.CONTENT, State.CALLS), Transition(State.CONTENT)
     return {
         (State.START, f"all{name_end}"): content,
-        (State.START, ANY_TEXT): Transition(State.NAME, known),
+        **each((State.START, State.CALLS), ANY_TEXT, Transition(State.NAME, known)),
         **each(before, f"{separator}all{name_end}", content),
         **each(before, separator, Transition(State.BEFORE_NAME, any_name)),
-        **each(before, separator + separator, Transition(State.BEFORE_NAME, known)),
+        **each(before, separator + separator.lstrip(), Transition(State.BEFORE_NAME, known)),
         (State.NAME, name_end): Transition(State.BEFORE_BODY),
         (State.NAME, "{"): Transition(State.BODY, consume=False),
         (State.BEFORE_BODY, name_end): Transition(State.BEFORE_BODY),
@@ -44,40 +51,54 @@ def _messages(separator: str, name_end: str) -> Transitions:
 _V2: Final = Format(
     name="functionary-2",
     model_names=r"functionary-(.*v)?2",
-    transitions=_messages("\n<|from|>assistant\n<|recipient|>", "\n<|content|>"),
+    transitions=first_of(
+        _messages("\n<|from|>assistant\n<|recipient|>", "\n<|content|>"),
+        misplaced_tags(("<|from|>assistant\n<|recipient|>", "<|content|>"), (), NAME_BEFORE_BODY),
+    ),
     stop_tokens=("<|stop|>",),
 )
+_BARE: Final = (Lookahead.KNOWN_NAME, ">", Lookahead.SPACE, "{")
 _V3_1: Final = Format(
     name="functionary-3.1",
     model_names=r"functionary-(.*v)?3\.1",
-    transitions={
-        **each(
-            IN_ANSWER,
-            "<function=",
-            Transition(
-                State.BEFORE_NAME,
-                (
-                    (Lookahead.ANY_NAME, ">", Lookahead.SPACE, "{"),
-                    (Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
+    transitions=first_of(
+        {
+            **each(
+                IN_ANSWER,
+                "<function=",
+                Transition(
+                    State.BEFORE_NAME,
+                    (
+                        (Lookahead.ANY_NAME, ">", Lookahead.SPACE, "{"),
+                        (Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
+                    ),
                 ),
             ),
-        ),
-        (State.NAME, ">"): Transition(State.BEFORE_BODY),
-        (State.CALLS, "</function>"): Transition(State.CALLS),
-        # Missing and doubled tags, and broken JSON.
-        **each(
-            IN_ANSWER,
-            "<function=<function=",
-            Transition(State.BEFORE_NAME, ((Lookahead.KNOWN_NAME, ">"),)),
-        ),
-        (State.CALLS, ANY_TEXT): Transition(State.NAME, ((Lookahead.KNOWN_NAME, ">", Lookahead.SPACE, "{"),)),
-        (State.NAME, "{"): Transition(State.BODY, consume=False),
-        **each((State.NAME, State.BEFORE_BODY), "</function>", Transition(State.CALLS)),
-        (State.BODY, "</function>"): Transition(
-            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<function=", Lookahead.END))
-        ),
-        (State.BODY, "<function="): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False),
-    },
+            (State.NAME, ">"): Transition(State.BEFORE_BODY),
+            (State.CALLS, "</function>"): Transition(State.CALLS),
+            # Missing and doubled tags, and broken JSON.
+            **each(
+                IN_ANSWER,
+                "<function=<function=",
+                Transition(State.BEFORE_NAME, ((Lookahead.KNOWN_NAME, ">"),)),
+            ),
+            **each((State.START, State.CALLS), ANY_TEXT, Transition(State.NAME, (_BARE,))),
+            **each(
+                (State.START, State.CONTENT),
+                "</function>",
+                Transition(State.BEFORE_NAME, (_BARE,), partial=False),
+            ),
+            (State.NAME, "{"): Transition(State.BODY, consume=False),
+            **each((State.NAME, State.BEFORE_BODY), "</function>", Transition(State.CALLS)),
+            (State.BODY, "</function>"): Transition(
+                State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space("<function=", Lookahead.END))
+            ),
+            (State.BODY, "<function="): Transition(
+                State.CALLS, ((Lookahead.OUTSIDE_STRING,),), consume=False
+            ),
+        },
+        misplaced_tags(("<function=",), ("</function>",), ((Lookahead.TAGS, *_BARE),)),
+    ),
     stop_tokens=_LLAMA_STOPS,
 )
 _V3_2: Final = Format(

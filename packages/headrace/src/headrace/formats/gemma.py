@@ -21,6 +21,8 @@ _BEGIN: Final = f"{_CALL}call:"
 _KNOWN_NAME: Final[Condition] = ((Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),)
 _ANY_NAME: Final[Condition] = ((Lookahead.SPACE, Lookahead.ANY_NAME, Lookahead.SPACE, "{"),)
 _KNOWN: Final = Transition(State.BEFORE_NAME, _KNOWN_NAME)
+_AT_ONCE: Final = Transition(State.BEFORE_NAME, ((Lookahead.KNOWN_NAME, "{"),), partial=False)
+_FIRST_BARE_CALL: Final[Condition] = ((Lookahead.KNOWN_NAME, "{", Lookahead.KEY, ":"),)
 
 _GEMMA_4: Final = Format(
     name="gemma-4",
@@ -36,6 +38,10 @@ _GEMMA_4: Final = Format(
         # Missing and doubled tags.
         **each(IN_ANSWER, _CALL, _KNOWN),
         **each(IN_ANSWER, _CALL + _BEGIN, _KNOWN),
+        **each(IN_ANSWER, _BEGIN + _BEGIN, _KNOWN),
+        **each((State.START, State.OPEN, State.CONTENT), _CALL_END, _AT_ONCE),
+        **each((State.START, State.OPEN), ANY_TEXT, Transition(State.NAME, _FIRST_BARE_CALL)),
+        (State.CALLS, _BEGIN): Transition(State.BEFORE_NAME, _ANY_NAME, otherwise=Transition(State.CALLS)),
         (State.CALLS, "call:"): _KNOWN,
         (State.CALLS, ANY_TEXT): Transition(State.NAME, ((Lookahead.KNOWN_NAME, "{"),)),
         (State.CALLS, "}"): Transition(State.CALLS, ((Lookahead.SPACE, _CALL_END),)),

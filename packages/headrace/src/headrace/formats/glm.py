@@ -33,10 +33,13 @@ from headrace.formats.format import (
 )
 from headrace.formats.transitions import (
     BETWEEN_ARGUMENTS,
+    IN_ANSWER,
     IN_THINKING,
     THINK,
     after_space,
+    behind,
     each,
+    first_of,
     space_before_stop,
 )
 
@@ -47,10 +50,12 @@ _KNOWN_CALL: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, Lookahead.END),
-    # Wrong tags.
+    # JSON instead of arguments, and wrong tags.
+    (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "{"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<tool_call>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</arg_key>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</arg_value>"),
+    (Lookahead.SPACE, Lookahead.NAME_AND_KEY, "</arg_key>", Lookahead.SPACE, "<arg_value>"),
 )
 # A call of a tool that was not offered is recognized by its arguments …
 _ANY_CALL: Final[Condition] = (
@@ -69,12 +74,16 @@ _BARE_CALL: Final[Condition] = (
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>"),
     (Lookahead.SPACE, Lookahead.KNOWN_NAME, Lookahead.SPACE, "</tool_call>"),
 )
+# At the beginning of an answer, its argument has to be complete as well.
+_FIRST_BARE_CALL: Final[Condition] = (
+    (Lookahead.KNOWN_NAME, Lookahead.SPACE, "<arg_key>", Lookahead.KEY, "</arg_key>"),
+)
 _NEXT_KEY: Final = Transition(
     State.KEY,
     ((Lookahead.KNOWN_KEY, "</arg_key>"), ("</arg_value>", Lookahead.KNOWN_KEY, "</arg_key>")),
 )
 
-_TRANSITIONS: Final[Transitions] = {
+_GRAMMAR: Final[Transitions] = {
     **each(IN_THINKING, "<tool_call>", Transition(State.BEFORE_NAME, _KNOWN_CALL)),
     **each((State.START, State.OPEN, State.CALLS), "<tool_call>", Transition(State.BEFORE_NAME, _LONE_CALL)),
     (State.CONTENT, "\n<tool_call>"): Transition(State.BEFORE_NAME, _LONE_CALL),
@@ -93,15 +102,31 @@ _TRANSITIONS: Final[Transitions] = {
             (Lookahead.SPACE, Lookahead.KNOWN_KEY, "</arg_key>"),
         ),
     ),
-    # Missing, doubled, swapped and wrong tags.
+}
+_DOUBLED: Final = Transition(State.CALLS, behind("<tool_call>", _KNOWN_CALL))
+_REPAIRS: Final[Transitions] = {  # of missing, doubled, swapped and wrong tags
+    **each(IN_ANSWER, "<tool_call>", _DOUBLED),
+    (State.CONTENT, "\n<tool_call>"): _DOUBLED,
+    **each((State.START, State.OPEN), ANY_TEXT, Transition(State.NAME, _FIRST_BARE_CALL)),
     (State.CALLS, ANY_TEXT): Transition(State.NAME, _BARE_CALL),
     **each(
-        (State.START, State.OPEN, State.CONTENT, State.CALLS),
-        "<tool_call><tool_call>",
-        Transition(State.BEFORE_NAME, _KNOWN_CALL),
+        IN_ANSWER,
+        "<arg_key>",
+        Transition(
+            State.BEFORE_NAME,
+            tuple(
+                (Lookahead.KNOWN_NAME, Lookahead.SPACE, tag, Lookahead.KEY, "</arg_key>")
+                for tag in ("<tool_call>", "<arg_key>")
+            ),
+            partial=False,
+        ),
     ),
+    (State.NAME, "{"): Transition(State.ARGUMENTS, consume=False),
     (State.NAME, "<tool_call>"): Transition(State.ARGUMENTS, consume=False),
-    **each((State.NAME, *BETWEEN_ARGUMENTS), "</arg_key>", Transition(State.ARGUMENTS)),
+    (State.NAME, "</arg_key>"): Transition(
+        State.BEFORE_VALUE, after_space("<arg_value>"), otherwise=Transition(State.ARGUMENTS)
+    ),
+    **each(BETWEEN_ARGUMENTS, "</arg_key>", Transition(State.ARGUMENTS)),
     **each((State.NAME, *BETWEEN_ARGUMENTS), "</arg_value>", Transition(State.ARGUMENTS)),
     **each(
         BETWEEN_ARGUMENTS,
@@ -109,25 +134,32 @@ _TRANSITIONS: Final[Transitions] = {
         Transition(
             State.BEFORE_NAME,
             _KNOWN_CALL,
-            otherwise=Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
+            otherwise=Transition(
+                State.KEY,
+                ((Lookahead.KEY, "</arg_key>"),),
+                otherwise=Transition(State.ARGUMENTS, after_space("</tool_call>")),
+            ),
         ),
     ),
-    **each(BETWEEN_ARGUMENTS, "<tool_call></tool_call>", Transition(State.CALLS)),
     (State.ARGUMENTS, ANY_TEXT): Transition(State.KEY, ((Lookahead.KEY, "</arg_key>"),)),
     (State.KEY, "<arg_key>"): Transition(State.KEY),
     (State.KEY, "<arg_value>"): Transition(State.VALUE),
     (State.KEY, "<arg_value></arg_key>"): Transition(State.VALUE),
-    (State.KEY, "</arg_value>"): Transition(State.KEY),
+    (State.KEY, "</arg_value>"): Transition(
+        State.BEFORE_VALUE, after_space("<arg_value>"), otherwise=Transition(State.KEY)
+    ),
     (State.KEY, "</tool_call>"): Transition(State.CALLS),
     (State.BEFORE_VALUE, "</arg_key>"): Transition(State.BEFORE_VALUE),
     (State.BEFORE_VALUE, "</arg_value>"): Transition(State.VALUE),
-    **each((State.VALUE,), "<arg_key>", _NEXT_KEY),
+    (State.VALUE, "<arg_key>"): _NEXT_KEY,
+    (State.VALUE, "<tool_call>"): Transition(State.BEFORE_NAME, _FIRST_BARE_CALL, partial=False),
     (State.VALUE, "<arg_value>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
     (State.VALUE, "</arg_key>"): Transition(State.ARGUMENTS, after_space("<arg_key>", "</tool_call>")),
     (State.VALUE, "</tool_call>"): Transition(State.CALLS, after_space("<tool_call>", Lookahead.END)),
     (State.CALLS, "</tool_call>"): Transition(State.CALLS),
     (State.CALLS, "</arg_value>"): Transition(State.CALLS),
 }
+_TRANSITIONS: Final = first_of(_GRAMMAR, _REPAIRS)
 
 GLM_4_6: Final = Format(
     name="glm-4.6",

@@ -27,6 +27,7 @@ _GLM_4_0414: Final = Format(
         **each((State.START, State.OPEN, State.CALLS), ANY_TEXT, Transition(State.NAME, _CALL)),
         **each((State.OPEN, State.CONTENT, State.CALLS), "<|assistant|>", Transition(State.CALLS, _CALL)),
         (State.CONTENT, "\n<|assistant|>"): Transition(State.CALLS, _CALL),
+        **each((State.CONTENT, State.CALLS), "<|assistant|><|assistant|>", Transition(State.CALLS, _CALL)),
         (State.NAME, "\n"): Transition(State.BEFORE_BODY),
     },
     stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),

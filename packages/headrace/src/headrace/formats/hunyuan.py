@@ -24,26 +24,48 @@ from headrace.formats.format import (
     Transitions,
 )
 from headrace.formats.glm import GLM_4_6
-from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, THINK, after_space, each
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    THINK,
+    after_space,
+    each,
+    first_of,
+)
 
 __all__ = ["FAMILY"]
 
 _TAG: Final = re.compile(r"(</?\w+)>")
 
 
-def _with_separator(state: State, transition: Transition) -> Transition:
-    """Return a transition of GLM that also takes a name with `<tool_sep>` after it."""
-    if transition.to is not State.BEFORE_NAME:
-        return transition
-    name = Lookahead.KNOWN_NAME if state in IN_THINKING else Lookahead.ANY_NAME
-    separated = (Lookahead.SPACE, name, Lookahead.SPACE, "<tool_sep>")
-    return replace(transition, condition=(separated, *(transition.condition or ())))
+def _with_separator(transition: Transition) -> Transition:
+    """Return a transition of GLM that also takes a name with `<tool_sep>` before the first key."""
+    condition = transition.condition and (
+        *transition.condition,
+        *dict.fromkeys(
+            (*sequence[: sequence.index("<arg_key>")], "<tool_sep>")
+            for sequence in transition.condition
+            if "<arg_key>" in sequence[2:]
+        ),
+    )
+    otherwise = transition.otherwise and _with_separator(transition.otherwise)
+    return replace(transition, condition=condition, otherwise=otherwise)
 
 
-_BLOCK: Final = Transition(State.CALLS, after_space("<tool_call>", "</tool_calls>"))
+_KNOWN_NAME: Final = (Lookahead.KNOWN_NAME, "<tool_sep>")
+_SWAPPED_NAME: Final = (Lookahead.KNOWN_NAME, "<tool_call>")
+_BLOCK: Final = Transition(
+    State.CALLS,
+    (
+        *after_space("<tool_call>", "</tool_calls>"),
+        (Lookahead.SPACE, *_KNOWN_NAME),
+        (Lookahead.SPACE, "<tool_sep>", *_SWAPPED_NAME),
+    ),
+)
 _KNOWN_BLOCK: Final = Transition(State.CALLS, ((Lookahead.SPACE, "<tool_call>", Lookahead.KNOWN_NAME),))
-_TRANSITIONS: Final[Transitions] = {
-    **{key: _with_separator(key[0], transition) for key, transition in GLM_4_6.transitions.items()},
+_WELL_FORMED: Final[Transitions] = {
+    **{key: _with_separator(transition) for key, transition in GLM_4_6.transitions.items()},
     **each(IN_THINKING, "<tool_calls>", _KNOWN_BLOCK),
     **each(IN_ANSWER, "<tool_calls>", _BLOCK),
     (State.CALLS, "</tool_calls>"): Transition(State.CALLS),
@@ -55,8 +77,21 @@ _TRANSITIONS: Final[Transitions] = {
     **each(IN_ANSWER, "<tool_calls><tool_calls>", _BLOCK),
     **each(BETWEEN_ARGUMENTS, "</tool_calls>", Transition(State.CALLS)),
     (State.ARGUMENTS, "<tool_sep>"): Transition(State.ARGUMENTS),
-    (State.CALLS, ANY_TEXT): Transition(State.NAME, ((Lookahead.KNOWN_NAME, "<tool_sep>"),)),
+    (State.CALLS, ANY_TEXT): Transition(State.NAME, (_KNOWN_NAME,)),
 }
+_SWAPPED: Final[Transitions] = {
+    **each(
+        IN_ANSWER,
+        "<tool_call>",
+        Transition(State.CALLS, ((Lookahead.SPACE, "<tool_calls>", *_KNOWN_NAME),)),
+    ),
+    (State.CALLS, "<tool_sep>"): Transition(State.BEFORE_NAME, (_SWAPPED_NAME,)),
+}
+_TRANSITIONS: Final = first_of(
+    {(State.NAME, "<tool_call>"): Transition(State.ARGUMENTS, after_space("<arg_key>"))},
+    _WELL_FORMED,
+    _SWAPPED,
+)
 
 
 def _suffixed(text: str) -> str:

@@ -33,11 +33,14 @@ from headrace.formats.transitions import (
     BETWEEN_ARGUMENTS,
     IN_ANSWER,
     IN_THINKING,
+    NAME_BEFORE_BODY,
     THINK,
     after_space,
     answer_between,
     each,
+    first_of,
     json_repairs,
+    misplaced_tags,
 )
 
 __all__ = ["FAMILY"]
@@ -66,26 +69,33 @@ _KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path i
 _KIMI_K2: Final = Format(
     name="kimi-k2",
     model_names=r"kimi-?k2",
-    transitions={
-        **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
-        **each(IN_ANSWER, _SECTION, Transition(State.CALLS, _ANY_CALL)),
-        **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
-        **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
-        (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
-        (State.CALLS, _CALL_END): Transition(State.CALLS),
-        (State.CALLS, _SECTION_END): Transition(State.CALLS),
-        # Missing, doubled and swapped tags.
-        **json_repairs(_CALL, _ARGUMENTS, _KNOWN_ID, _KNOWN_ID_PREFIX),
-        **each(IN_ANSWER, _SECTION + _SECTION, Transition(State.CALLS, after_space(_CALL))),
-        (State.NAME, _CALL_END): Transition(
-            State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
+    transitions=first_of(
+        {
+            **each(IN_THINKING, _SECTION, Transition(State.CALLS, _KNOWN_CALL)),
+            **each(IN_ANSWER, _SECTION, Transition(State.CALLS, _ANY_CALL)),
+            **each(IN_THINKING, _CALL, Transition(State.BEFORE_NAME, _KNOWN_ID)),
+            **each(IN_ANSWER, _CALL, Transition(State.BEFORE_NAME, _ID)),
+            (State.NAME, _ARGUMENTS): Transition(State.BEFORE_BODY),
+            (State.CALLS, _CALL_END): Transition(State.CALLS),
+            (State.CALLS, _SECTION_END): Transition(State.CALLS),
+            # Missing, doubled and swapped tags.
+            **json_repairs(_CALL, _ARGUMENTS, _KNOWN_ID, _KNOWN_ID_PREFIX),
+            **each(IN_ANSWER, _SECTION + _SECTION, Transition(State.CALLS, after_space(_CALL))),
+            (State.NAME, _CALL_END): Transition(
+                State.BEFORE_BODY, ((Lookahead.SPACE, "{"),), otherwise=Transition(State.CALLS)
+            ),
+            # Missing or broken JSON.
+            (State.BEFORE_BODY, _CALL_END): Transition(State.CALLS),
+            (State.BODY, _CALL_END): Transition(
+                State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
+            ),
+        },
+        misplaced_tags(
+            (_SECTION, _CALL, _ARGUMENTS),
+            (_CALL_END, _SECTION_END),
+            ((Lookahead.TAGS, "functions.", Lookahead.KNOWN_NAME, ":"), *NAME_BEFORE_BODY),
         ),
-        # Missing or broken JSON.
-        (State.BEFORE_BODY, _CALL_END): Transition(State.CALLS),
-        (State.BODY, _CALL_END): Transition(
-            State.CALLS, ((Lookahead.OUTSIDE_STRING,), *after_space(_CALL, _SECTION_END, Lookahead.END))
-        ),
-    },
+    ),
     stop_tokens=("<|im_end|>", "[EOS]"),
     name_pattern=r"(?:functions\.)?(?P<name>.+?)(?::\d+)?",
 )
@@ -126,10 +136,12 @@ _KIMI_K3: Final = Format(
             "<|open|>response<|sep|>",
             "<|close|>response<|sep|>",
             _K3_TAGS.block,
+            _K3_TAGS.call,
             _K3_MESSAGE_END,
         ),
         **parameter_transitions(_K3_TAGS),
         **each(BETWEEN_ARGUMENTS, '<|open|>json type="object"<|sep|>', Transition(State.BEFORE_BODY)),
+        (State.ARGUMENTS, "<|sep|>"): Transition(State.ARGUMENTS),
         (State.CALLS, "<|close|>json<|sep|>"): Transition(State.CALLS),
         **each((State.START, State.OPEN, State.CONTENT), _K3_MESSAGE_END, Transition(State.OPEN)),
         (State.CALLS, _K3_MESSAGE_END): Transition(State.CALLS),

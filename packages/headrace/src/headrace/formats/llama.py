@@ -20,7 +20,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition, Transitions
+from headrace.formats.format import ANY_TEXT, Format, Lookahead, State, Transition, Transitions
 from headrace.formats.transitions import (
     ANY_CALL_OBJECT,
     IN_ANSWER,
@@ -30,6 +30,7 @@ from headrace.formats.transitions import (
     THINK,
     after_space,
     each,
+    in_array,
 )
 
 __all__ = ["FAMILY"]
@@ -59,16 +60,8 @@ _LLAMA_4: Final = replace(
 )
 
 
-def _in_array(condition: Condition) -> Condition:
-    return tuple(("[", *path) for path in condition)
-
-
-def _after_space(condition: Condition) -> Condition:
-    return tuple((Lookahead.SPACE, *path) for path in condition)
-
-
 _ARRAY: Final[Transitions] = {
-    **each(_BEFORE_CALLS, ANY_TEXT, Transition(State.CALLS, _in_array(KNOWN_CALL_OBJECT))),
+    **each(_BEFORE_CALLS, ANY_TEXT, Transition(State.CALLS, in_array(KNOWN_CALL_OBJECT))),
     (State.CALLS, "["): _KNOWN,
     (State.CALLS, ","): _ANY,
     (State.CALLS, "]"): Transition(State.CALLS),
@@ -90,11 +83,11 @@ _HAMMER: Final = replace(
     transitions={
         **_ARRAY,
         **{
-            (state, fence): Transition(State.CALLS, _after_space(_in_array(KNOWN_CALL_OBJECT)))
+            (state, fence): Transition(State.CALLS, in_array(KNOWN_CALL_OBJECT))
             for state in (*_BEFORE_CALLS, State.CONTENT)
-            for fence in ("```", "```json")
+            for fence in ("```", "```json", "``````")
         },
-        (State.CALLS, "```"): Transition(State.CALLS, after_space(Lookahead.END)),
+        (State.CALLS, "```"): Transition(State.CALLS, after_space("```", Lookahead.END)),
     },
     stop_tokens=("<|im_end|>",),
     leading_text={},
@@ -121,7 +114,7 @@ _GRANITE_3: Final = replace(
     transitions={
         **_XLAM.transitions,
         **{
-            (state, tag): Transition(State.CALLS, _after_space(_in_array(ANY_CALL_OBJECT)))
+            (state, tag): Transition(State.CALLS, in_array(ANY_CALL_OBJECT))
             for state in IN_ANSWER
             for tag in ("<|tool_call|>", "<tool_call>", "<|tool_call|><|tool_call|>")
         },
@@ -137,6 +130,7 @@ _GRANITE_20B: Final = replace(
     transitions={
         **each(IN_ANSWER, "<function_call>", _ANY),
         **each(IN_ANSWER, "<function_call><function_call>", _KNOWN),
+        (State.CONTENT, "\n<function_call><function_call>"): _KNOWN,
         (State.CONTENT, "\n<function_call>"): _ANY,
         (State.CALLS, ANY_TEXT): Transition(State.CALL_OBJECT, KNOWN_CALL_OBJECT),
     },

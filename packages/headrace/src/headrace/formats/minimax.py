@@ -20,6 +20,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.format import (
+    ANY_TEXT,
     Condition,
     Encoding,
     Format,
@@ -83,12 +84,26 @@ _NS: Final = "]<]minimax[>["
 _BLOCK, _BLOCK_END = f"{_NS}<tool_call>", f"{_NS}</tool_call>"
 _CALL, _CALL_END = f'{_NS}<invoke name="', f"{_NS}</invoke>"
 _ELEMENT, _ELEMENT_END = f"{_NS}<", f"{_NS}</"
-_KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, _CALL, Lookahead.KNOWN_NAME, '"'),)
+_KNOWN_NAME: Final[Condition] = ((Lookahead.KNOWN_NAME, '"'), (Lookahead.KNOWN_NAME, _ELEMENT))
+_BARE_NAME: Final = (Lookahead.KNOWN_NAME, '">')
+_SWAPPED_NAME: Final = (Lookahead.KNOWN_NAME, _CALL)
+_KNOWN_CALL: Final[Condition] = tuple((Lookahead.SPACE, _CALL, *path) for path in _KNOWN_NAME)
 _ANY_CALL: Final[Condition] = (
     (Lookahead.SPACE, _CALL, Lookahead.ANY_NAME, '"'),
+    _KNOWN_CALL[1],
     *after_space(_BLOCK_END, _CALL + _CALL),
+    (Lookahead.SPACE, *_BARE_NAME),
+    (Lookahead.SPACE, '">', *_SWAPPED_NAME),
 )
-_NEXT_CALL: Final = Transition(State.NAME, ((Lookahead.KNOWN_NAME, '"'),))
+_NEXT_CALL: Final = Transition(
+    State.NAME,
+    _KNOWN_NAME,
+    otherwise=Transition(State.CALLS, ((Lookahead.SPACE, _BLOCK, *_BARE_NAME),)),
+)
+# Instead of the end of an element, which follows, the tag is swapped.
+_CALL_ENDS: Final = Transition(
+    State.ELEMENT_END, ((Lookahead.ANY_NAME, ">", _ELEMENT_END),), otherwise=Transition(State.CALLS)
+)
 _IN_CALL: Final = (*BETWEEN_ARGUMENTS, State.ELEMENT, State.ELEMENT_TEXT, State.ELEMENT_END)
 
 _MINIMAX_M3: Final = Format(
@@ -101,20 +116,30 @@ _MINIMAX_M3: Final = Format(
         **each(IN_THINKING, _BLOCK, Transition(State.CALLS, _KNOWN_CALL)),
         **each(IN_ANSWER, _BLOCK, Transition(State.CALLS, _ANY_CALL)),
         (State.CALLS, _BLOCK_END): Transition(State.CALLS),
-        (State.CALLS, _CALL): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'),)),
+        (State.CALLS, _CALL): Transition(State.NAME, ((Lookahead.ANY_NAME, '"'), _KNOWN_NAME[1])),
         (State.NAME, '">'): Transition(State.ARGUMENTS),
         **each(_IN_CALL, _ELEMENT, Transition(State.ELEMENT)),
         **each(_IN_CALL, _ELEMENT_END, Transition(State.ELEMENT_END)),
         (State.ELEMENT, ">"): Transition(State.ELEMENT_TEXT),
         (State.ELEMENT_END, ">"): Transition(State.ARGUMENTS),
-        **each(_IN_CALL, _CALL_END, Transition(State.CALLS)),
-        # Missing and doubled tags.
+        **each(_IN_CALL, _CALL_END, _CALL_ENDS),
+        # Missing, doubled and swapped tags.
         **each((State.START, State.OPEN, State.CONTENT), _CALL, _NEXT_CALL),
         **each(IN_ANSWER, _BLOCK + _BLOCK, Transition(State.CALLS, _KNOWN_CALL)),
         (State.CALLS, _CALL + _CALL): _NEXT_CALL,
         (State.CALLS, _CALL_END): Transition(State.CALLS),
         (State.NAME, _ELEMENT): Transition(State.ELEMENT),
-        **each(_IN_CALL, _CALL, _NEXT_CALL),
+        (State.CALLS, ANY_TEXT): Transition(State.NAME, (_BARE_NAME,)),
+        (State.CALLS, '">'): Transition(State.NAME, (_SWAPPED_NAME,)),
+        (State.NAME, _CALL): Transition(State.ARGUMENTS),
+        (State.ELEMENT, '">'): Transition(State.ELEMENT),
+        **each(
+            _IN_CALL,
+            _CALL,
+            Transition(
+                State.NAME, _KNOWN_NAME, otherwise=Transition(State.ARGUMENTS, after_space(_CALL_END))
+            ),
+        ),
         **each(_IN_CALL, _BLOCK, Transition(State.CALLS, _KNOWN_CALL)),
         **each(_IN_CALL, _BLOCK_END, Transition(State.CALLS)),
     },

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 import msgspec
 
 from headrace.formats.format import ANY_TEXT, Condition, Encoding, Lookahead, State, Transition, Transitions
-from headrace.formats.transitions import BETWEEN_ARGUMENTS, IN_ANSWER, IN_THINKING, after_space, each
+from headrace.formats.transitions import (
+    BETWEEN_ARGUMENTS,
+    IN_ANSWER,
+    IN_THINKING,
+    after_space,
+    each,
+    first_of,
+)
 
 __all__ = ["ParameterTags", "parameter_transitions"]
 
@@ -41,6 +48,11 @@ class ParameterTags(msgspec.Struct, frozen=True, kw_only=True):
     value_lines: bool = False
 
     @property
+    def after_name(self) -> State:
+        """The state after the name of a call."""
+        return State.CALL_HEADER if self.has_attributes else State.ARGUMENTS
+
+    @property
     def has_attributes(self) -> bool:
         """Whether the tag of a call has further attributes after the name."""
         return not self.name_end.endswith(self.attributes_end)
@@ -62,18 +74,19 @@ def parameter_transitions(tags: ParameterTags) -> Transitions:
             (Lookahead.SPACE, tags.block, Lookahead.SPACE, tags.call, Lookahead.KNOWN_NAME, quote),
             (Lookahead.SPACE, tags.call + tags.call, Lookahead.KNOWN_NAME, quote),
             *((Lookahead.SPACE, *path) for path in _known_name(tags, tags.parameter)),
+            # Swapped tags.
+            (Lookahead.SPACE, tags.parameter, Lookahead.KNOWN_NAME, tags.name_end),
+            (Lookahead.SPACE, tags.name_end, Lookahead.KNOWN_NAME, tags.call),
         ),
     )
     known_name = tuple(path[2:] for path in known_calls)
-    return {
+    well_formed: Transitions = {
         **each(IN_THINKING, tags.block, Transition(State.CALLS, known_calls)),
         **each(IN_ANSWER, tags.block, block),
         **{(State.CONTENT, space + tags.block): block for space in _line_ends(tags.before_block)},
         (State.CALLS, tags.block_end): Transition(State.CALLS),
         (State.CALLS, tags.call): Transition(State.NAME, ((Lookahead.ANY_NAME, quote), *known_name[1:])),
-        (State.NAME, tags.name_end): Transition(
-            State.CALL_HEADER if tags.has_attributes else State.ARGUMENTS
-        ),
+        (State.NAME, tags.name_end): Transition(tags.after_name),
         **each(BETWEEN_ARGUMENTS, tags.parameter, Transition(State.KEY)),
         **each(BETWEEN_ARGUMENTS, tags.call_end, Transition(State.CALLS)),
         **{
@@ -84,6 +97,7 @@ def parameter_transitions(tags: ParameterTags) -> Transitions:
         **_missing_tags(tags, known_calls),
         **(_attributes(tags.attributes_end) if quote == '"' else {}),
     }
+    return first_of(well_formed, _swapped_tags(tags))
 
 
 def _known_name(tags: ParameterTags, *following: str) -> Condition:
@@ -143,6 +157,28 @@ def _missing_tags(tags: ParameterTags, known_calls: Condition) -> Transitions:
         ),
         (State.KEY, tags.parameter): Transition(State.KEY),
         (State.KEY, tags.call_end): Transition(State.CALLS),
+    }
+
+
+def _swapped_tags(tags: ParameterTags) -> Transitions:
+    """Return the transitions for tags that are swapped with their neighbours."""
+    before_block = Transition(
+        State.CALLS, ((Lookahead.SPACE, tags.block, Lookahead.SPACE, Lookahead.KNOWN_NAME, tags.name_end),)
+    )
+    next_tag = after_space(tags.parameter, tags.call_end)
+    return {
+        **each(IN_ANSWER, tags.call, before_block),
+        **{(State.CONTENT, space + tags.call): before_block for space in _line_ends(tags.before_block)},
+        (State.CALLS, tags.parameter): Transition(State.NAME, ((Lookahead.KNOWN_NAME, tags.name_end),)),
+        (State.CALLS, tags.name_end): Transition(State.NAME, ((Lookahead.KNOWN_NAME, tags.call),)),
+        (State.NAME, tags.call): Transition(tags.after_name),
+        (State.ARGUMENTS, tags.call): Transition(
+            State.KEY,
+            tuple((Lookahead.KNOWN_KEY, end) for end in tags.key_ends),
+            otherwise=Transition(State.ARGUMENTS, after_space(tags.call_end)),
+        ),
+        **{(State.ARGUMENTS, end): Transition(State.ARGUMENTS) for end in tags.key_ends},
+        **{(State.UNPARSED, end): Transition(State.ARGUMENTS, next_tag) for end in tags.key_ends},
     }
 
 

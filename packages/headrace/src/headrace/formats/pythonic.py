@@ -29,11 +29,12 @@ from headrace.formats.format import (
     Transition,
     Transitions,
 )
-from headrace.formats.transitions import IN_ANSWER, IN_THINKING, LINE_ENDS, THINK, each
+from headrace.formats.transitions import IN_ANSWER, IN_THINKING, LINE_ENDS, THINK, after_space, each
 
 __all__ = ["FAMILY"]
 
 _KNOWN_CALL: Final[Condition] = ((Lookahead.SPACE, Lookahead.KNOWN_NAME, "("),)
+_BARE_CALL: Final[Condition] = ((Lookahead.KNOWN_NAME, "(", Lookahead.KEY, "="),)
 _ANY_CALL: Final[Condition] = ((Lookahead.SPACE, Lookahead.ANY_NAME, "("),)
 _KNOWN: Final = Transition(State.BEFORE_NAME, _KNOWN_CALL)
 _ANY: Final = Transition(State.BEFORE_NAME, _ANY_CALL)
@@ -60,9 +61,15 @@ def _between(begin: str, end: str) -> Transitions:
         **_CALLS,
         **each(IN_THINKING, begin, _KNOWN),
         **each(IN_ANSWER, begin, _ANY),
+        (State.CALLS, begin): replace(
+            _ANY, otherwise=Transition(State.CALLS, after_space(end, Lookahead.END))
+        ),
         **each(IN_ANSWER, begin + begin, _KNOWN),
         (State.CONTENT, f"\n{begin}"): _ANY,
         (State.CALLS, end): Transition(State.CALLS),
+        # Without the first tag, or after the last one.
+        **each((State.START, State.OPEN), ANY_TEXT, Transition(State.NAME, _BARE_CALL)),
+        **each((State.START, State.OPEN), end, Transition(State.BEFORE_NAME, _KNOWN_CALL, partial=False)),
         # Broken arguments.
         (State.KEYWORDS, end): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),)),
     }
@@ -120,6 +127,7 @@ _MINICPM_3: Final = replace(
         **_between("<|tool_call_start|>\n```python", "<|tool_call_end|>"),
         (State.CALLS, "\n"): _ANY_ON_NEXT_LINE,
         (State.CALLS, "```"): Transition(State.CALLS),
+        **each((State.START, State.OPEN), "```", Transition(State.BEFORE_NAME, _KNOWN_CALL, partial=False)),
     },
 )
 FAMILY: Final = (_LLAMA_4, _LLAMA_3_2, _OLMO_3, _LFM2, _MINICPM_3)

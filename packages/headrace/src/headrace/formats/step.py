@@ -13,7 +13,7 @@ from typing import Final
 
 from headrace.formats.format import Encoding, Format, State, Syntax, Transition
 from headrace.formats.parameters import ParameterTags, parameter_transitions
-from headrace.formats.transitions import IN_ANSWER, LINE_ENDS, THINK, after_space, each
+from headrace.formats.transitions import IN_ANSWER, LINE_ENDS, THINK, after_space, each, first_of
 
 __all__ = ["FAMILY"]
 
@@ -29,7 +29,7 @@ _TAGS: Final = ParameterTags(
     parameter_end="</steptml:parameter>",
 )
 _CALLS, _CALLS_END = "<｜tool_calls_begin｜>", "<｜tool_calls_end｜>"
-_CALLS_FOLLOW: Final = Transition(State.CALLS, after_space(_TAGS.block, _CALLS_END))
+_CALLS_FOLLOW: Final = Transition(State.CALLS, after_space(_TAGS.block, _TAGS.call, _CALLS, _CALLS_END))
 
 _STEP_3: Final = Format(
     name="step-3",
@@ -37,7 +37,10 @@ _STEP_3: Final = Format(
     thinking_tags=THINK,
     transitions={
         (State.REASONING, "\n</think>"): Transition(State.OPEN),
-        **parameter_transitions(_TAGS),
+        **first_of(
+            parameter_transitions(_TAGS),
+            each(IN_ANSWER, _TAGS.block, Transition(State.CALLS, after_space(_CALLS))),
+        ),
         **each(IN_ANSWER, _CALLS, _CALLS_FOLLOW),
         (State.CONTENT, f"\n{_CALLS}"): _CALLS_FOLLOW,
         (State.CALLS, _CALLS_END): Transition(State.CALLS),

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from headrace.events import Content, Event, ToolCallArguments, ToolCallEnd, ToolCallStart
 from headrace.formats import State, Transition
 from headrace.parsing.arguments import ArgumentsWriter
@@ -34,7 +36,16 @@ _IN_ARGUMENTS: Final = frozenset(
         State.CALL_OBJECT,
     }
 )
+_FENCED: Final = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 _AFTER_KEY: Final = frozenset({State.ATTRIBUTES, State.BEFORE_VALUE, State.VALUE})
+
+
+class _Wrapper(msgspec.Struct, forbid_unknown_fields=True):
+    arguments: msgspec.Raw
+    name: str = ""
+
+
+_decode_wrapper: Final = msgspec.json.Decoder(_Wrapper).decode
 
 
 class Calls:
@@ -164,10 +175,22 @@ class Calls:
         self._word.clear()
         return word
 
-    def _leave_name(self, _: State) -> None:
+    def _leave_name(self, to: State) -> None:
         written = self._take_word().strip()
+        if to is State.BEFORE_VALUE:  # the tag between the name and the first key is missing
+            self._name, self._key = self._split(written)
+            return
         found = self._name_pattern.fullmatch(written) if self._name_pattern else None
         self._name, self._id = (found["name"], written) if found else (written, self._id)
+
+    def _split(self, word: str) -> tuple[str, str]:
+        """Split a tool's name from the name of an argument, if possible one that the tool has."""
+        splits = [(name, word.removeprefix(name)) for name in self._tools if word.startswith(name)]
+        return max(
+            splits,
+            key=lambda split: (split[1] in self._schema(split[0]).keys, len(split[0])),
+            default=(word, ""),
+        )
 
     def _leave_id(self, _: State) -> None:
         self._id = self._take_word().strip()
@@ -212,12 +235,16 @@ class Calls:
     def _begin(self, name: str, id: str) -> None:
         self._name = self._id = ""
         self._is_open, self._has_arguments = True, False
-        if name not in self._schemas:
-            self._schemas[name] = ParametersSchema(self._tools.get(name))
-        self.missing_keys = dict.fromkeys(self._schemas[name].keys)
-        self._source = self._arguments = ArgumentsWriter(self._schemas[name])
+        schema = self._schema(name)
+        self.missing_keys = dict.fromkeys(schema.keys)
+        self._source = self._arguments = ArgumentsWriter(schema)
         self._events.append(ToolCallStart(self.count, name, id))
         self.count += 1
+
+    def _schema(self, name: str) -> ParametersSchema:
+        if name not in self._schemas:
+            self._schemas[name] = ParametersSchema(self._tools.get(name))
+        return self._schemas[name]
 
     def _end(self) -> None:
         if self._is_open:
@@ -233,12 +260,22 @@ class Calls:
     def _take_arguments(self) -> str:
         """Return the unparsed text if it must be the arguments: JSON, or what the client has to reject."""
         text = "".join(self._unparsed).strip()
+        if fenced := _FENCED.fullmatch(text):
+            text = fenced[1]
         if not text.startswith("{") and not self.missing_keys:
             self.release_unparsed()
             return ""
         self._unparsed.clear()
         json = JsonText(ends=False)
-        return json.feed(text)[0] + json.finish()
+        return self._without_wrapper(json.feed(text)[0] + json.finish())
+
+    def _without_wrapper(self, arguments: str) -> str:
+        """Return the inner object of `{"name": …, "arguments": {…}}`, unless the tool has such parameters."""
+        try:
+            wrapper = _decode_wrapper(arguments)
+        except msgspec.DecodeError:
+            return arguments
+        return arguments if "arguments" in self.missing_keys else bytes(wrapper.arguments).decode()
 
     def _emit(self, text: str) -> None:
         if text:

@@ -68,4 +68,11 @@ def _alternatives(transition: Transition | None) -> Iterator[Transition]:
 
 
 def _matcher(transition: Transition, format: Format) -> ConditionMatcher | None:
-    return ConditionMatcher(transition.condition, format.stop_tokens) if transition.condition else None
+    if transition.condition is None:
+        return None
+    tags = [
+        delimiter
+        for (source, delimiter), dropped in format.transitions.items()
+        if source is dropped.to is State.BEFORE_NAME
+    ]
+    return ConditionMatcher(transition.condition, format.stop_tokens, tags)

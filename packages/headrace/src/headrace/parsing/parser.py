@@ -141,7 +141,9 @@ class OutputParser:
                     found.end(),
                     self._tools,
                     keys=self._calls.missing_keys,
-                    at_end=at_end and (delimiter != ANY_TEXT or state is State.ARGUMENTS),
+                    at_end=at_end
+                    and transition.partial
+                    and (delimiter != ANY_TEXT or state is State.ARGUMENTS),
                     in_string=self._calls.in_string,
                 )
                 if counts is None and not at_end:

@@ -5,6 +5,7 @@ to wait, so that happens in a thread of a small pool.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,10 +24,13 @@ __all__ = ["RequestReader", "Workers", "default_body_size"]
 
 T = TypeVar("T")
 
+_LOGGER: Final = logging.getLogger("headrace.server")
+
 _SMALL: Final = 4096  # bytes; decoding and rendering one takes less than 5 ms, whatever it contains
 _THREADS: Final = 2  # they share the GIL with the event loop
 _MAX_QUEUED: Final = 64  # bodies that may wait for a thread
 _TRIM_DELAY: Final = 0.5  # seconds; a trim is for all calls that end meanwhile
+_ZAI_USER_ID: Final = 6  # characters, at least
 _UNKNOWN_CONTEXT_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -89,6 +93,7 @@ class RequestReader:
         self._max_body_size = max_body_size
         self._planner = planner
         self._workers = workers
+        self._has_warned = False
 
     async def read(self, connection: HttpConnection) -> Plan:
         """Check, read and plan the request of a connection.
@@ -106,4 +111,11 @@ class RequestReader:
         return await self._workers.run(self._plan, body, owner)
 
     def _plan(self, body: bytearray, owner: str) -> Plan:
-        return self._planner(decode_request(body), owner)
+        request = decode_request(body)
+        if request.user_id and len(request.user_id) < _ZAI_USER_ID and not self._has_warned:
+            self._has_warned = True
+            _LOGGER.warning(
+                "a user_id has %d characters: Z.ai's service accepts 6 to 128 (reported once)",
+                len(request.user_id),
+            )
+        return self._planner(request, owner)

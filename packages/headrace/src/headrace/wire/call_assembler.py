@@ -129,6 +129,8 @@ class CallAssembler:
         id, name, arguments = (text_of(item or "") for item in (delta.id, function.name, function.arguments))
         key = _key(delta.index)
         call = self._find(key, id)
+        if call is None and not (id or name or arguments):  # every field of the schema, empty
+            return
         name = name or (call.next_name if call else "")
         if call is None or _is_new(call, id, name, arguments, is_last=is_last):
             call = _Call(key)

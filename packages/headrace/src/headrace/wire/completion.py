@@ -5,13 +5,15 @@ Fields are in alphabetical order, as in Z.ai's responses.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from headrace.wire.call_assembler import CallAssembler
 from headrace.wire.chunk import Chunk, ChunkChoice, Usage, text_of
 from headrace.wire.model import WireModel
 
 __all__ = ["Accumulator", "Choice", "Completion", "Function", "Message", "ToolCall", "fold"]
+
+_SOURCES: Final = ("citations", "search_results")
 
 
 class Function(WireModel, kw_only=True):
@@ -79,6 +81,8 @@ class Accumulator:
         self._logprobs: dict[str, list[Any]] = {}
         self._calls = CallAssembler()
         self._others: dict[int, Accumulator] = {}
+        self._annotations: list[Any] = []
+        self._sources: dict[str, Any] = {}
 
     @property
     def has_output(self) -> bool:
@@ -110,6 +114,17 @@ class Accumulator:
                 self.finish_reason = choice.finish_reason
         if chunk.usage is not None:
             self.usage = chunk.usage
+
+    def add_sources(self, chunk: Chunk) -> None:
+        """Add the sources of an answer that some servers send beside its text.
+
+        OpenRouter sends `annotations` in deltas, and Perplexity the same `citations` in every chunk.
+        """
+        self._sources |= {name: chunk[name] for name in _SOURCES if chunk.get(name)}
+        for choice in chunk.choices or ():
+            annotations = None if choice.index or choice.delta is None else choice.delta.get("annotations")
+            if isinstance(annotations, list):
+                self._annotations += [each for each in annotations if each not in self._annotations]
 
     def _add_logprobs(self, logprobs: Any) -> None:
         """Join the lists `content` and `refusal` of OpenAI's log probabilities."""
@@ -143,7 +158,7 @@ class Accumulator:
             refusal="".join(map(text_of, self._refusal)) or None,
             role="assistant",
             tool_calls=calls or None,
-        )
+        ).with_extras({"annotations": [*self._annotations]} if self._annotations else {})
 
     def choice(self, index: int) -> Choice:
         """Build the choice as received so far."""
@@ -163,7 +178,7 @@ class Accumulator:
             object="chat.completion",
             request_id=request_id or self.id,
             usage=self.usage,
-        )
+        ).with_extras(self._sources)
 
 
 def fold(chunks: Iterable[Chunk], *, request_id: str = "") -> Completion:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from headrace.errors import DecodeError
+from headrace.sse import DONE
 from headrace.wire.chunk import Chunk
 from headrace.wire.model import WireModel
 from headrace.wire.variants import standardize_chunk, standardize_completion
@@ -24,6 +25,7 @@ __all__ = [
     "decode_model",
     "decode_object",
     "decode_strict_chunk",
+    "is_complete_json",
 ]
 
 _Model = TypeVar("_Model", bound=WireModel)
@@ -87,6 +89,20 @@ def decode_object(data: bytes) -> dict[str, Any]:
         msg = f"expected a JSON object, got {_show(data)}"
         raise DecodeError(msg)
     return value
+
+
+def is_complete_json(data: bytes) -> bool:
+    """Check whether the last event of a stream is complete although it lacks its blank line.
+
+    The standard drops such an event, but servers end their streams so, and JSON shows that nothing is lost.
+    """
+    if data.strip() == DONE:
+        return True
+    try:
+        decode_object(data)
+    except DecodeError:
+        return False
+    return True
 
 
 def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:

@@ -94,8 +94,9 @@ def _convert(fields: dict[str, Any]) -> ChatRequest:
     known = {name: value for name, value in fields.items() if name in _KNOWN_FIELDS}
     known["extra"] = decode_sampling(fields)
     known["raw_tools"] = fields.get("tools") or []
-    if isinstance(known.get("request_id"), int | float):  # zai-sdk's own tests send a float
-        known["request_id"] = str(known["request_id"])
+    for name in _LENGTHS:  # zai-sdk's own tests send a float, bots the numbers of their users
+        if isinstance(known.get(name), int | float):
+            known[name] = str(known[name])
     return convert(known, ChatRequest)
 
 

@@ -34,12 +34,14 @@ ABSENT: Final[Mapping[str, Any]] = {
     "max_tokens": -1,  # LM Studio
     "max_completion_tokens": -1,
     "reasoning_effort": "default",  # Groq
+    "user_id": "",  # bots without a user
+    "request_id": "",
 }
 """Values of other APIs that mean the same as null."""
 
 _THINKING_TYPES: Final = {
-    **dict.fromkeys(("enabled", "true", "on", "auto", "adaptive"), "enabled"),
-    **dict.fromkeys(("disabled", "false", "off", "none"), "disabled"),
+    **dict.fromkeys(("enabled", "enable", "true", "on", "yes", "1", "auto", "adaptive"), "enabled"),
+    **dict.fromkeys(("disabled", "disable", "false", "off", "no", "0", "none"), "disabled"),
 }
 
 
@@ -134,7 +136,7 @@ def _tools(tools: Any) -> Any:
 
 def _is_off(tool: Any) -> bool:
     options = tool.get(str(tool.get("type"))) if isinstance(tool, dict) else None
-    return isinstance(options, dict) and options.get("enable") is False
+    return isinstance(options, dict) and str(options.get("enable")).lower() == "false"
 
 
 def _tool_choice(choice: Any) -> Any:

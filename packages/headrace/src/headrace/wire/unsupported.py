@@ -76,7 +76,7 @@ def check_supported(fields: Mapping[str, Any]) -> None:
     Raises:
         RequestError: 1212.
     """
-    for name in REJECTED.keys() & fields.keys():
-        if fields[name] not in REJECTED[name].allowed:
-            msg = f"{name} is {show(fields[name])}, which is not supported here; {REJECTED[name].instead}"
+    for name, rejected in REJECTED.items():
+        if name in fields and fields[name] not in rejected.allowed:
+            msg = f"{name} is {show(fields[name])}, which is not supported here; {rejected.instead}"
             raise RequestError(msg, code="1212")

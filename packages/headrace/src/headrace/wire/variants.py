@@ -4,8 +4,9 @@
 - Perplexity: an empty `delta` beside a whole `message`
 - MiniMax: a last chunk whose `message` repeats the deltas; errors in `base_resp`
 - OpenRouter: `native_finish_reason`, `reasoning_details`
-- Groq: usage in `x_groq`. Moonshot: usage in the choice
+- Groq: usage and errors in `x_groq`. Moonshot: usage in the choice
 - Workers AI: content as an object. Envoy: reasoning as an object
+- several: an error whose fields have no `error` around them
 - OpenAI: the `function_call` of 2023, and calls of custom tools
 """
 
@@ -18,7 +19,8 @@ __all__ = ["standardize_chunk", "standardize_completion"]
 
 _LIMITS: Final = ("length", "max_tokens", "max_output_tokens")
 _THINKING: Final = ("thinking", "reasoning")
-_TEXTS: Final = ("text", "thinking", "reasoning", "summary", "content")
+_TEXTS: Final = ("text", "thinking", "reasoning", "summary", "content", "refusal")
+_MESSAGES: Final = ("message", "msg", "detail")
 
 
 def standardize_chunk(chunk: dict[str, Any], *, has_output: bool) -> None:
@@ -43,8 +45,14 @@ def standardize_chunk(chunk: dict[str, Any], *, has_output: bool) -> None:
     groq, minimax = chunk.get("x_groq"), chunk.get("base_resp")
     if isinstance(groq, dict) and groq.get("usage") and not chunk.get("usage"):
         chunk["usage"] = groq["usage"]
-    if isinstance(minimax, dict) and minimax.get("status_code") and not chunk.get("error"):
+    if chunk.get("error"):
+        return
+    if isinstance(groq, dict) and groq.get("error"):
+        chunk["error"] = groq["error"]
+    elif isinstance(minimax, dict) and minimax.get("status_code"):
         chunk["error"] = {"message": minimax.get("status_msg")}
+    elif chunk.get("choices") is None and any(isinstance(chunk.get(name), str) for name in _MESSAGES):
+        chunk["error"] = {**chunk}
 
 
 def standardize_completion(completion: dict[str, Any]) -> None:

@@ -18,7 +18,13 @@ from headrace.errors import DecodeError
 from headrace.sse import DONE, SseDecoder, SseEvent, separate
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Accumulator, Completion
-from headrace.wire.decode import STRICT_ERRORS, decode_chunk, decode_object, decode_strict_chunk
+from headrace.wire.decode import (
+    STRICT_ERRORS,
+    decode_chunk,
+    decode_object,
+    decode_strict_chunk,
+    is_complete_json,
+)
 from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
 from zai.http.responses import extract_error, stream_error, unexpected_body_error
 from zai.http_library import Response
@@ -115,9 +121,7 @@ class StreamReader:
             return []
         self._sse.finish()
         event = self._sse.unfinished
-        if event is None or not (event.data.strip() == DONE or _is_json(event.data)):
-            return []
-        return [event]
+        return [event] if event is not None and is_complete_json(event.data) else []
 
     def check(self) -> None:
         """Raise if the stream ended with an error or before its end, unless it was cancelled."""
@@ -152,6 +156,7 @@ class StreamReader:
             self._fail(sent)
             return None
         self._add(chunk)
+        self.accumulator.add_sources(chunk)
         return chunk
 
     def _is_repeated(self, event: SseEvent) -> bool:
@@ -185,14 +190,6 @@ def _error_of(data: bytes) -> object:
     except DecodeError:
         return data.decode("utf-8", "replace")
     return extract_error(body) or body
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        decode_object(data)
-    except DecodeError:
-        return False
-    return True
 
 
 def _number(event_id: str) -> int:

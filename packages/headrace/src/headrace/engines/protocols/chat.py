@@ -245,8 +245,12 @@ class ChatReader:
         try:
             chunk = _decode_usual(data)
         except STRICT_ERRORS:
+            if data.strip() == DONE:
+                return self.feed(DONE)
             if len(lines := separate(SseEvent(data))) > 1:
                 return [event for line in lines for event in self.feed(line.data)]
+            chunk = self._decode_variant(data)
+        if chunk.choices is None and not chunk.usage:  # perhaps an error in a form of its own
             chunk = self._decode_variant(data)
         events = self._ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():

@@ -150,6 +150,8 @@ class Ending:
 
     def take_reason(self, reason: Any) -> None:
         """Keep a finish reason; some servers send two, of which the first one counts."""
+        if str(reason).lower() in ("null", "none"):
+            return
         if not self.reason or not self.is_last:
             standard = reason if isinstance(reason, str) else "stop"
             self.reason = _REASONS.get(standard.lower(), standard)
