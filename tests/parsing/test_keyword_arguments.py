@@ -46,6 +46,7 @@ def test_literals_of_python_become_json(values, data):
             {"a": "it's", "b": "Aé😀\\d\0"},
         ),
         (r"a='\ud83d\ude00')", {"a": "😀"}),
+        (r"a='C:\users and more \xyz words')", {"a": r"C:\users and more \xyz words"}),
         (
             "a='''two\n\"lines\" 'x' ''', b=\"\"\"\"\"\", c='')",
             {"a": "two\n\"lines\" 'x' ", "b": "", "c": ""},
