@@ -78,14 +78,16 @@ def _decoded(call):
 
 @families
 @given(data=st.data())
-def test_buffered_calls_equal_streamed_ones(family, data):
+def test_buffered_calls_equal_streamed_ones_but_for_one_that_is_cut_off(family, data):
     text = data.draw(texts(family))
 
     streamed, buffered = (
         collect(parse(family.format, [text], tool_stream=stream)) for stream in (True, False)
     )
     assert (streamed.reasoning, streamed.content) == (buffered.reasoning, buffered.content)
-    assert list(map(_decoded, streamed.calls)) == list(map(_decoded, buffered.calls))
+    last = len(streamed.calls) - 1
+    emitted = streamed.calls if last in streamed.ended else streamed.calls[:-1]
+    assert list(map(_decoded, emitted)) == list(map(_decoded, buffered.calls))
 
 
 @families
