@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from headrace.cli.main import main
+from headrace_tiny import model_path
 from scripted_server import Reply, ScriptedServer
 
 POEM = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Write a poem"}], "stream": True}
@@ -64,6 +65,24 @@ def test_the_banner_names_an_unknown_family_and_what_a_chat_template_leaves_out(
 
     assert "NOTE      the family of m is unknown: its output is read as text (format text)" in banner[2]
     assert banner[4] == "  NOTE      the chat template of m leaves out: tools\n"
+
+
+def test_the_banner_names_a_model_without_a_chat_template_and_the_option(tmp_path):
+    path = tmp_path / "base.gguf"
+    path.write_bytes(
+        model_path().read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_templat_")
+    )
+    with run("serve", "--port", "0", "--model", str(path), "--context", "512") as server:
+        banner = [server.stdout.readline() for _ in range(7)]
+        url = banner[0].split()[2]
+        body = {"model": "base", "messages": POEM["messages"], "max_tokens": 8}
+        answer = httpx2.post(f"{url}/chat/completions", json=body, trust_env=False, timeout=60)
+        server.send_signal(signal.SIGTERM)
+
+    assert banner[3].startswith("  NOTE      base has no chat template:")
+    assert "--chat-template FILE" in banner[4]
+    assert "NOTE      the family" not in "".join(banner)
+    assert answer.json()["choices"][0]["finish_reason"] in ("stop", "length")
 
 
 def test_the_banner_has_no_password_of_an_upstream(tmp_path):

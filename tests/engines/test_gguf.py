@@ -87,9 +87,15 @@ def test_an_absurd_context_is_rejected(tmp_path):
 
 
 def test_a_usual_epsilon_is_accepted(tmp_path):
-    metadata = {"general.architecture": "glm4moe", "glm4moe.attention.layer_norm_rms_epsilon": 1e-5}
+    metadata = {"general.architecture": "glm4moe", "tokenizer.ggml.tokens": ["a"]}
 
-    check_metadata(tmp_path / "a.gguf", metadata)
+    check_metadata(tmp_path / "a.gguf", metadata | {"glm4moe.attention.layer_norm_rms_epsilon": 1e-5})
+
+
+def test_a_file_without_a_vocabulary_is_rejected(tmp_path):
+    for metadata in ({}, {"tokenizer.ggml.tokens": ArrayLength(0)}, {"tokenizer.ggml.tokens": []}):
+        with pytest.raises(EngineError, match="a.gguf has no tokenizer"):
+            check_metadata(tmp_path / "a.gguf", metadata)
 
 
 def pair(key, kind, value):

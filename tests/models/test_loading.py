@@ -25,6 +25,23 @@ def test_a_chat_upstream_needs_neither_template_nor_format():
     assert not model.engine.continues
 
 
+VISION = (
+    "GLM-4.5V glm-4.6v-flash glm-4.1v-thinking-flash glm-5v-turbo qwen/Qwen2.5-VL-7B qwen3-vl InternVL3-8B"
+)
+VISION += (
+    " gpt-4o-mini Llama-3.2-11B-Vision pixtral-12b llava:7b google/gemma-3-27b-it gemma-3n-e4b gemma3:4b"
+)
+TEXTS = "glm-4.6 glm-4-9b qwen3-8b vllm gpt-4 gpt-3.5-turbo gemma-3-270m gemma-3-1b gemma3:1b llama-3.3-70b"
+
+
+@pytest.mark.parametrize("name", [*VISION.split(), *TEXTS.split()])
+@pytest.mark.parametrize("images", [None, True, False])
+def test_a_chat_upstream_accepts_images_as_its_name_or_the_option_says(name, images):
+    model = load_model("m", ChatSettings(url=URL, upstream_model=name, images=images))
+
+    assert model.accepts_images == (name in VISION.split() if images is None else images)
+
+
 def test_a_completions_upstream_has_a_template_and_can_continue():
     model = load_model("m", CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-4.7"))
 
@@ -49,6 +66,10 @@ def test_a_model_of_an_unknown_family_is_served_as_text():
         (
             CompletionsSettings(url=URL, chat_template=TEMPLATE, format="glm-9"),
             "format: 'glm-9' is not known",
+        ),
+        (
+            CompletionsSettings(url=URL, chat_template=TEMPLATE, images=True),
+            'images: engine = "completions" sends text only; set engine = "chat"',
         ),
         (ChatSettings(url=URL, format="glm-9"), "format: 'glm-9' is not known"),
         (

@@ -37,6 +37,14 @@ def test_what_cannot_fit_into_the_context_is_1261(messages):
     assert caught.value.code == "1261"
 
 
+def test_an_image_counts_as_a_part_but_not_its_data():
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 10_000}"}}
+
+    check_request(request(user([image] * CONTEXT)), CONTEXT + 1)
+    with pytest.raises(RequestError, match="parts"):
+        check_request(request(user([image] * CONTEXT)), CONTEXT)
+
+
 def test_tools_count_as_well():
     tool = {"type": "function", "function": {"name": "f", "description": "a" * CONTEXT * BYTES_PER_TOKEN}}
     with pytest.raises(RequestError, match="tools"):

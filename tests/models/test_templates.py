@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from gguf_files import gguf
 from headrace.errors import EngineError
 from headrace.models.templates import find_template, model_template
 from headrace_tiny import model_path
@@ -31,6 +32,11 @@ def test_a_gguf_file_is_read_regardless_of_its_suffix(tmp_path):
     (tmp_path / "model.bin").symlink_to(model_path())
 
     assert model_template(tmp_path / "model.bin").text == find_template(str(model_path())).text
+
+
+def test_another_file_that_is_to_have_the_template_must_have_one(tmp_path):
+    with pytest.raises(EngineError, match="m.gguf has no chat template; convert a model that has one"):
+        find_template(str(gguf(tmp_path / "m.gguf", {"general.architecture": "llama"})))
 
 
 def test_a_jinja_file_is_a_template(tmp_path):

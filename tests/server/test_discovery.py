@@ -5,7 +5,7 @@ import json
 import pytest
 
 from headrace.errors import RequestError
-from headrace.models.settings import ChatSettings
+from headrace.models.settings import ENGINES, ChatSettings
 from headrace.server.configuration import ModelOptions
 from headrace.server.discovery import discover_models
 from scripted_server import Reply, ScriptedServer
@@ -113,6 +113,26 @@ def test_an_unknown_family_is_parsed_by_the_server(serve):
 
     assert isinstance(found.options.settings(), ChatSettings)
     assert "--format" in found.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("values", "props", "engine", "images"),
+    [
+        ({}, {}, "completions", None),
+        ({"images": "false"}, {}, "completions", False),
+        ({"images": "true"}, {}, "chat", True),
+        ({}, {"modalities": {"vision": True, "audio": False}}, "completions", None),
+        ({"engine": "chat"}, {"modalities": {"vision": True, "audio": False}}, "chat", True),
+        ({"engine": "chat", "images": "false"}, {"modalities": {"vision": True}}, "chat", False),
+        ({"engine": "chat"}, {"modalities": {"vision": False}}, "chat", None),
+    ],
+)
+def test_images_need_the_engine_chat_and_llama_server_reports_them(serve, values, props, engine, images):
+    props = Reply(json.dumps({"chat_template": GLM_TEMPLATE, **props}).encode())
+    (found,) = discover(serve(models("m", owned_by="llamacpp"), props), **values)
+    settings = found.options.settings()
+
+    assert (type(settings), settings.images) == (ENGINES[engine], images)
 
 
 def test_without_a_name_every_model_of_the_server_is_served(serve):

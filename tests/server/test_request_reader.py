@@ -87,9 +87,10 @@ def test_a_large_body_is_read_in_a_thread_of_its_own_and_a_small_one_is_not(serv
     assert in_thread.startswith("worker")
 
 
-def models(*contexts):
+def models(*contexts, images=False):
     return ModelRegistry(
-        Model((f"m{at}",), None, FORMATS["glm-4.6"], None, context) for at, context in enumerate(contexts)
+        Model((f"m{at}",), None, FORMATS["glm-4.6"], None, context, accepts_images=images)
+        for at, context in enumerate(contexts)
     )
 
 
@@ -99,6 +100,8 @@ def test_the_limit_of_a_body_follows_from_the_largest_context():
     assert default_body_size(models(4096)) == 4 * mebibyte + 4096 * 64
     assert default_body_size(models(4096, mebibyte)) == 68 * mebibyte
     assert default_body_size(models(4096, 0)) == 32 * mebibyte
+    assert default_body_size(models(4096, images=True)) == 32 * mebibyte
+    assert default_body_size(models(mebibyte, images=True)) == 68 * mebibyte
 
 
 def test_the_size_of_a_chunked_body_is_limited(client):

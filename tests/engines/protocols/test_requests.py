@@ -248,3 +248,27 @@ def test_arguments_of_earlier_calls_are_forwarded_as_they_are(arguments):
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
 
     assert chat("openai", messages=messages)["messages"][1]["tool_calls"] == [call]
+
+
+IMAGES = [
+    {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+    for url in ("https://example.com/a.png", "data:image/png;base64,iVBORw0KGgo=")
+]
+TEXTS = [{"type": "text", "text": text} for text in ("What", " differs?")]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("parts", "sent"),
+    [
+        (TEXTS, "What differs?"),
+        ([*TEXTS, *IMAGES], [*TEXTS, *IMAGES]),
+        ([IMAGES[1], TEXTS[0], IMAGES[0], TEXTS[1]], [IMAGES[1], TEXTS[0], IMAGES[0], TEXTS[1]]),
+        (IMAGES[:1], IMAGES[:1]),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "tool"])
+def test_parts_are_joined_unless_one_of_them_is_an_image(dialect, parts, sent, role):
+    messages = [{"role": "user", "content": "Hi"}, {"role": role, "content": parts}]
+
+    assert chat(dialect, messages=messages)["messages"][1] == {"role": role, "content": sent}

@@ -34,6 +34,9 @@ _DEMO_NOTE: Final = """\
 _UNKNOWN_FAMILY: Final = """\
   NOTE      the family of {model} is unknown: its output is read as text (format {format}), and calls are
             not found in it. Set format if it writes like a family that is known."""
+_BASE_MODEL: Final = """\
+  NOTE      {model} has no chat template: it continues the messages as plain text, and an answer ends at the
+            next "User:". If it was trained for chat, set its template: --chat-template FILE."""
 _SHOWN_NAMES: Final = 6
 _WITHOUT_STORE: Final = {
     "fail": "Until it is available, requests for resumable turns get status 503.",
@@ -108,7 +111,9 @@ def _banner(
             lines.append(f"  llama     {model.resources}")
         if isinstance(of_model, LlamaSettings) and of_model.path is None:
             lines.append(_DEMO_NOTE)
-        if model.format in (TEXT, TEXT_WITH_THINKING) and not of_model.format:
+        if model.default_stops:
+            lines.append(_BASE_MODEL.format(model=names[0]))
+        elif model.format in (TEXT, TEXT_WITH_THINKING) and not of_model.format:
             lines.append(_UNKNOWN_FAMILY.format(model=names[0], format=model.format.name))
         if model.template is not None and (missing := model.template.findings.left_out):
             left_out = ", ".join(missing)

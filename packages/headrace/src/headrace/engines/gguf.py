@@ -132,6 +132,9 @@ def check_metadata(path: Path, metadata: Mapping[str, Any]) -> None:
     rotated, head = own.get("rope.dimension_count", 0), own.get("attention.key_length")
     if rotated % 2 or rotated > (head or rotated):
         raise _inconsistent(path, f"{architecture}.rope.dimension_count is {rotated}")
+    if not metadata.get(_NAMES):
+        msg = f"{path} has no tokenizer ({_NAMES}); use a file that was converted with one"
+        raise EngineError(msg)
 
 
 def _is_list_of(kind: type, value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from headrace.engines import Engine
-from headrace.engines.gguf import read_metadata, vocabulary_tokens
+from headrace.engines.gguf import check_metadata, read_metadata, vocabulary_tokens
 from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.protocols import DIALECTS, Chat, Completions, Protocol
 from headrace.engines.protocols.chat import UPSTREAM_PARSED
@@ -19,9 +19,9 @@ from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra, reading
-from headrace.formats import FORMATS, Format
+from headrace.formats import FORMATS, TEXT, Format
 from headrace.models.detection import detect_format, text_format
-from headrace.models.names import ANY_NAME, ZAI_NAMES
+from headrace.models.names import ANY_NAME, ZAI_NAMES, has_vision
 from headrace.models.registry import Model
 from headrace.models.settings import (
     ChatSettings,
@@ -31,7 +31,7 @@ from headrace.models.settings import (
     RecordedSettings,
     UpstreamSettings,
 )
-from headrace.models.templates import find_template, model_template
+from headrace.models.templates import PLAIN, PLAIN_STOPS, find_template, model_template
 from headrace.options import OptionError, errors_of
 from headrace.prompts import ChatTemplate
 from headrace.recording import read_recording
@@ -87,15 +87,17 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
     from headrace.engines.llama_loading import physical_cores
 
     path = settings.path or _embedded_path()
-    if settings.chat_template:
-        with errors_of("path"):
-            read_metadata(path)
+    with errors_of("path"):
+        check_metadata(path, read_metadata(path))
     with errors_of("chat_template" if settings.chat_template else "path"):
         source = find_template(settings.chat_template) if settings.chat_template else model_template(path)
+        is_base = not source.text
+        if is_base:
+            source = PLAIN
         if source.tokens is None:
             source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
         template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
-    format = _format(settings, template, path.stem)
+    format = TEXT if is_base and not settings.format else _format(settings, template, path.stem)
     threads = settings.threads or (physical_cores() if settings.path else _EMBEDDED_THREADS)
     engine = LlamaEngine(
         path,
@@ -122,10 +124,13 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
         enforces_schemas=True,
         special_tokens=frozenset(engine.special_tokens),
         resources=resources,
+        default_stops=PLAIN_STOPS if is_base else (),
     )
 
 
 def _completions(name: str, settings: CompletionsSettings, environment: Mapping[str, str]) -> Model:
+    if settings.images:
+        raise OptionError("images", 'engine = "completions" sends text only; set engine = "chat"')
     dialect = DIALECTS[settings.dialect]
     with errors_of("chat_template"):
         source = find_template(_required_template(settings))
@@ -157,7 +162,10 @@ def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> 
         return Chat(dialect, upstream, model=model, format=format, limits=limits)
 
     balancer = _upstream_engine(settings, protocol, environment)
-    return Model(_names(name, settings), balancer, format, None, settings.context)
+    images = settings.images
+    if images is None:
+        images = has_vision(settings.upstream_model or name)
+    return Model(_names(name, settings), balancer, format, None, settings.context, accepts_images=images)
 
 
 def _recorded(name: str, settings: RecordedSettings) -> Model:

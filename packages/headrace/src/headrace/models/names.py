@@ -1,8 +1,9 @@
 """The names of models: those that Z.ai documents, and the one that stands for any."""
 
+import re
 from typing import Final
 
-__all__ = ["ANY_NAME", "ZAI_NAMES"]
+__all__ = ["ANY_NAME", "ZAI_NAMES", "has_vision"]
 
 ANY_NAME: Final = "*"
 """The alias of a model that answers to every name that no other model has."""
@@ -55,3 +56,13 @@ ZAI_NAMES: Final = (
 )
 """Names of the embedded model, so that code written for Z.ai runs unchanged: the chat models on the pages of
 docs.z.ai and docs.bigmodel.cn, older ones included."""
+
+_VISION: Final = re.compile(
+    r"glm-[\d.]+v|vl(?![a-z])|vision|pixtral|llava|gpt-(?:4o|4\.1|5)|gemma-?3(?:n|[-:](?:4|12|27)b)|llama-4",
+    re.IGNORECASE,
+)
+
+
+def has_vision(model_name: str) -> bool:
+    """Return whether a name is that of a model that accepts images, such as `glm-4.6v` or `Qwen3-VL-8B`."""
+    return _VISION.search(model_name) is not None

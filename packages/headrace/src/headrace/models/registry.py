@@ -30,9 +30,11 @@ class Model(msgspec.Struct, frozen=True):
         template: renders the prompt; None if the engine takes messages.
         context: tokens of prompt and answer together; 0 if unknown.
         thinking_fallback: what to do if a request disables a thinking that the template cannot disable.
+        accepts_images: whether the engine takes messages with images.
         enforces_schemas: whether the engine enforces JSON Schemas by a grammar of ours.
         special_tokens: names of special tokens that the engine would recognize in the texts of users.
         resources: what the engine uses in this process, for the operator; "" for nothing.
+        default_stops: stop strings of a request that has none, for a base model, which has no chat template.
     """
 
     names: Sequence[str]
@@ -41,9 +43,11 @@ class Model(msgspec.Struct, frozen=True):
     template: ChatTemplate | None
     context: int = 0
     thinking_fallback: Literal["reject", "low"] = "reject"
+    accepts_images: bool = False
     enforces_schemas: bool = False
     special_tokens: frozenset[str] = frozenset()
     resources: str = ""
+    default_stops: tuple[str, ...] = ()
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -53,10 +57,15 @@ class Model(msgspec.Struct, frozen=True):
             owner: id of the caller's API key.
 
         Raises:
-            RequestError: the template rejects the messages; 1261, they cannot fit into the context; 1212,
-                the request disables thinking, and the model only has levels of effort.
+            RequestError: the template rejects the messages; 1210, they have images, and the model accepts
+                none; 1261, they cannot fit into the context; 1212, the request disables thinking, and the
+                model only has levels of effort.
         """
+        if not self.accepts_images:
+            _check_texts(request)
         check_request(request, self.context)
+        if self.default_stops and not request.stops:
+            request = msgspec.structs.replace(request, stop=[*self.default_stops])
         if self.template is None:
             return Generation("", request, owner=owner)
         prompt = render_request(self.template, request, self.format, self.special_tokens)
@@ -92,6 +101,13 @@ class Model(msgspec.Struct, frozen=True):
             thinking=request.wants_thinking,
             tool_stream=request.tool_stream,
         )
+
+
+def _check_texts(request: ChatRequest) -> None:
+    for index, message in enumerate(request.messages):
+        for at in message.images:
+            msg = f'messages[{index}].content[{at}].type is "image_url"; this model accepts only text parts'
+            raise RequestError(msg, code="1210")
 
 
 class ModelRegistry:

@@ -193,6 +193,15 @@ class UpstreamSettings(ModelSettings, frozen=True):
         ),
     ] = "openai"
 
+    images: Annotated[
+        bool | None,
+        describe(
+            "whether the model accepts images, which engine chat sends to its server",
+            "{true,false}",
+            default="by the name, such as glm-4.6v, qwen3-vl, gpt-4o, pixtral, llava or gemma-3-4b",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         if not self.url:
             msg = "url is missing; for example http://gpu1:8000/v1"

@@ -11,7 +11,7 @@ from headrace.errors import EngineError
 from headrace.foreign_errors import reading
 from headrace.prompts import ChatTemplate
 
-__all__ = ["TemplateSource", "find_template", "is_template", "model_template"]
+__all__ = ["PLAIN", "PLAIN_STOPS", "TemplateSource", "find_template", "is_template", "model_template"]
 
 _TOKENS: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token"})
 _WITH_TOOLS: Final = "tool_use"  # the name of transformers for a template for requests with tools
@@ -57,6 +57,20 @@ class TemplateSource(msgspec.Struct, frozen=True):
             raise EngineError(msg) from None
 
 
+PLAIN: Final = TemplateSource(
+    "{% for message in messages %}"
+    "{% if message.role == 'system' %}{{ message.content }}\n\n"
+    "{% elif message.role in ('user', 'assistant') %}"
+    "{{ message.role | capitalize }}:\n{{ message.content }}\n\n"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}",
+    tokens={},
+)
+"""The template of a base model, which has none: a dialogue as plain text, which the model continues."""
+
+PLAIN_STOPS: Final = ("\n\nUser:", "\nUser:")
+"""What ends an answer in that dialogue."""
+
+
 def find_template(place: str) -> TemplateSource:
     """Return the template in `place`.
 
@@ -70,7 +84,7 @@ def find_template(place: str) -> TemplateSource:
         return TemplateSource(place)
     path = Path(place)
     if path.suffix == ".gguf":
-        return model_template(path)
+        return _checked(model_template(path), path, "convert a model that has one, or set chat_template")
     with reading("the chat template", path):
         if path.is_dir():
             return _checked(
@@ -84,10 +98,10 @@ def find_template(place: str) -> TemplateSource:
 
 
 def model_template(path: Path) -> TemplateSource:
-    """Return the template of a GGUF file, regardless of its suffix.
+    """Return the template of a GGUF file, regardless of its suffix. Its text is "" if the file has none.
 
     Raises:
-        EngineError: the file cannot be read, or has no template.
+        EngineError: the file cannot be read, or its template is not a text.
     """
     metadata = read_metadata(path)
     key = "tokenizer.chat_template"
@@ -100,7 +114,7 @@ def model_template(path: Path) -> TemplateSource:
         msg = f"{path}: {key} is not a text; convert the model again, or set chat_template"
         raise EngineError(msg)
     source = _of_named(named, vocabulary_tokens(path) if named else {})
-    return _checked(source, path, "convert a model that has one, or set chat_template")
+    return msgspec.structs.replace(source, path=str(path))
 
 
 def is_template(place: str) -> bool:

@@ -37,6 +37,7 @@ class _ModelList(msgspec.Struct):
 class _Props(msgspec.Struct, frozen=True):
     chat_template: str = ""
     eos_token: str = ""
+    modalities: dict[str, Any] = {}
 
 
 class DiscoveredModel(msgspec.Struct, frozen=True):
@@ -77,7 +78,10 @@ def discover_models(options: ModelOptions, environment: Mapping[str, str]) -> li
         with errors_of("url"):
             key = read_key(settings.upstream_key_env, environment)
             server = asyncio.run(_query(urls[0], key, settings.upstream_key_env, tls))
-        return [_complete(options, urls, model, server) for model in _select(options, server)]
+        images = bool(settings.images)
+        return [
+            _complete(options, urls, model, server, wants_images=images) for model in _select(options, server)
+        ]
     except HeadraceError as error:
         raise options.locate(error) from None
 
@@ -128,14 +132,14 @@ def _select(options: ModelOptions, server: ServerInfo) -> Sequence[_ListedModel]
 
 
 def _complete(
-    options: ModelOptions, urls: Sequence[str], model: _ListedModel, server: ServerInfo
+    options: ModelOptions, urls: Sequence[str], model: _ListedModel, server: ServerInfo, *, wants_images: bool
 ) -> DiscoveredModel:
     given = options.values
     template, origin = _template(given.get("chat_template", ""), model, server)
     tokens = {"eos_token": server.props.eos_token} if server.props.eos_token else {}
     variables = tokens | given.get("chat_template_kwargs", {})
     format = given.get("format") or _family(template, variables, model.id)
-    engine, reason = _engine(given.get("engine", ""), template, format)
+    engine, reason = _engine(given.get("engine", ""), template, format, wants_images=wants_images)
     dialect = detect_dialect(model.owned_by or "", server.host)
     detected: dict[str, Any] = {"dialect": dialect, "upstream_model": model.id}
     notes = [f"{server.name} is {dialect} (owned_by {model.owned_by!r})"]
@@ -149,6 +153,8 @@ def _complete(
         reason += f"; format {format}, template {origin}"
     else:
         given = {option: value for option, value in given.items() if option != "chat_template"}
+        if server.props.modalities.get("vision"):
+            detected["images"] = True
     short = _short(model.id)
     is_unique = sum(short == _short(other.id) for other in server.models) == 1
     name = options.name or (short if is_unique else model.id)
@@ -169,10 +175,12 @@ def _family(template: str, variables: Mapping[str, Any], model_name: str) -> str
     return format.name if format else ""
 
 
-def _engine(given: str, template: str, format: str) -> tuple[str, str]:
+def _engine(given: str, template: str, format: str, *, wants_images: bool) -> tuple[str, str]:
     """Return the engine, and the reason for it."""
     if given:
         return given, "as given"
+    if wants_images:
+        return "chat", "images are accepted, which the server has to render"
     if not template:
         return (
             "chat",

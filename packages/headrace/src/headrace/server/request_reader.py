@@ -31,14 +31,16 @@ _THREADS: Final = 2  # they share the GIL with the event loop
 _MAX_QUEUED: Final = 64  # bodies that may wait for a thread
 _TRIM_DELAY: Final = 0.5  # seconds; a trim is for all calls that end meanwhile
 _ZAI_USER_ID: Final = 6  # characters, at least
-_UNKNOWN_CONTEXT_BYTES: Final = 32 * 1024 * 1024
+_LARGE_BODY_BYTES: Final = 32 * 1024 * 1024
 
 
 def default_body_size(models: ModelRegistry) -> int:
     """Return the bytes of the largest body that a model could answer."""
     if not all(model.context for model in models.models):
-        return _UNKNOWN_CONTEXT_BYTES
-    return BODY_BYTES + BYTES_PER_TOKEN * max((model.context for model in models.models), default=0)
+        return _LARGE_BODY_BYTES
+    bytes = BODY_BYTES + BYTES_PER_TOKEN * max((model.context for model in models.models), default=0)
+    has_images = any(model.accepts_images for model in models.models)
+    return max(bytes, _LARGE_BODY_BYTES) if has_images else bytes
 
 
 class Workers:

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from headrace.errors import RequestError
+from headrace.wire.content_parts import IMAGE_URL
 from headrace.wire.expected import convert, show
 from headrace.wire.json_value import DepthError, SizeError, decode_json
 from headrace.wire.request import ChatRequest, Role
@@ -35,6 +36,7 @@ _MAX_STOPS: Final = 4
 _MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
 _FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES: Final = get_args(Role)
+_PARTS: Final = {"user": ("text", "image_url"), "tool": ("text", "image_url")}
 _KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools", "template_variables"}
 
 
@@ -125,8 +127,9 @@ def _check_content_parts(fields: dict[str, Any]) -> None:
             msg = f"{where}.role is {show(role)}; it must be one of {', '.join(_ROLES)}"
             raise RequestError(msg)
         for part_at, part in _dicts(message, "content"):
-            if part.get("type", "text") != "text":
-                msg = f"{where}.{part_at}.type is {show(part['type'])}; this model accepts only text parts"
+            kinds = _PARTS.get(str(role), ("text",))
+            if part["type"] not in kinds:
+                msg = f"{where}.{part_at}.type is {show(part['type'])}; it must be {' or '.join(kinds)}"
                 raise RequestError(msg, code="1210")
 
 
@@ -168,6 +171,13 @@ def _check_messages(request: ChatRequest) -> None:
         if message.content is None and message.role != "assistant":
             msg = f"messages[{index}].content is missing; only assistant messages may omit it"
             raise RequestError(msg, code="1213")
+        for at, image in message.images.items():
+            if not IMAGE_URL.match(image.url):
+                msg = (
+                    f"messages[{index}].content[{at}].image_url.url is {show(image.url)}; it must be an "
+                    "http, https or data:image URL, or a PNG, JPEG, GIF or WebP image in base64"
+                )
+                raise RequestError(msg)
         for at, call in enumerate(message.tool_calls or ()):
             _check_arguments(
                 f"messages[{index}].tool_calls[{at}].function.arguments", call.function.arguments

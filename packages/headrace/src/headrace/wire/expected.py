@@ -71,7 +71,7 @@ def _expected(model: type[msgspec.Struct], path: Sequence[str | int]) -> str:
     kinds = [inspect.type_info(model)]
     for key in path:
         kinds = [part for kind in kinds for part in _parts(kind, key)]
-    return " or ".join(word for kind in kinds for word in _words(kind))
+    return " or ".join(dict.fromkeys(word for kind in kinds for word in _words(kind)))
 
 
 def _parts(kind: inspect.Type, key: str | int) -> Iterator[inspect.Type]:

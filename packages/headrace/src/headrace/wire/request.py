@@ -13,6 +13,8 @@ from headrace.wire.json_value import decode_json
 __all__ = [
     "ChatRequest",
     "FunctionSpec",
+    "ImagePart",
+    "ImageUrl",
     "RequestFunction",
     "RequestMessage",
     "RequestToolCall",
@@ -28,11 +30,23 @@ Role = Literal["system", "user", "assistant", "tool"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class TextPart(msgspec.Struct, frozen=True):
-    """A text part of a content, the only supported type."""
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    """A text in a content."""
 
     text: str
-    type: Literal["text"] = "text"
+
+
+class ImageUrl(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The image of a part; `url` is an http, https or data URL."""
+
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image_url"):
+    """An image in the content of a user or a tool."""
+
+    image_url: ImageUrl
 
 
 class RequestFunction(msgspec.Struct, frozen=True):
@@ -67,7 +81,7 @@ class RequestMessage(msgspec.Struct, frozen=True):
     """A message; its role decides which fields it may have."""
 
     role: Role
-    content: str | list[TextPart] | None = None
+    content: str | list[TextPart | ImagePart] | None = None
     reasoning_content: str | None = None
     tool_calls: list[RequestToolCall] | None = None
     tool_call_id: str | None = None
@@ -75,10 +89,16 @@ class RequestMessage(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The content, its parts joined."""
+        """The content, its text parts joined."""
         if isinstance(self.content, list):
-            return "".join(part.text for part in self.content)
+            return "".join(part.text for part in self.content if isinstance(part, TextPart))
         return self.content or ""
+
+    @property
+    def images(self) -> dict[int, ImageUrl]:
+        """The images by their index in the content."""
+        parts = enumerate(self.content if isinstance(self.content, list) else ())
+        return {index: part.image_url for index, part in parts if isinstance(part, ImagePart)}
 
 
 class FunctionSpec(msgspec.Struct, frozen=True):

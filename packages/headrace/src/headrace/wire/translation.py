@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from headrace.wire.content_parts import translate_parts
 from headrace.wire.expected import convert
 from headrace.wire.history import translate_message
 from headrace.wire.request import Effort
@@ -157,7 +158,13 @@ def _response_format(format: Any) -> Any:
 def _messages(messages: Any) -> Any:
     if not isinstance(messages, list):
         return messages
-    return [translate_message(message) if isinstance(message, dict) else message for message in messages]
+    return [_message(message) if isinstance(message, dict) else message for message in messages]
+
+
+def _message(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    translated = translate_message(message)
+    parts = translated.get("content")
+    return {**translated, "content": translate_parts(parts)} if isinstance(parts, list) else translated
 
 
 _TRANSLATIONS: Final[Mapping[str, Callable[[Any], Any]]] = {

@@ -126,7 +126,8 @@ class Chat:
 
 def _message(message: RequestMessage) -> dict[str, Any]:
     """Encode a message without absent fields: not every server accepts null."""
-    plain: dict[str, Any] = {"role": message.role, "content": message.text}
+    content = msgspec.to_builtins(message.content) if message.images else message.text
+    plain: dict[str, Any] = {"role": message.role, "content": content}
     if message.reasoning_content:
         plain["reasoning_content"] = message.reasoning_content
     if message.tool_calls:
