@@ -37,8 +37,8 @@ _ROWS: dict[str, Callable[[Dialect], str]] = {
     "raw text: further fields": lambda dialect: _fields(dialect.completions),
     "raw text with `stop`: further fields": lambda dialect: _fields(dialect.counting),
     "defaults of omitted fields": lambda dialect: _fields(dialect.sampling),
-    "raw text: `max_tokens` for all that fits": lambda dialect: (
-        "the context less the bytes of the prompt, or 4096"
+    "raw text: `max_tokens` without a limit": lambda dialect: (
+        "the context minus the bytes of the prompt, at least 4096"
         if dialect.unlimited is None
         else f"`{dialect.unlimited}`, or the context if it is known"
         if dialect.unlimited > 0

@@ -32,8 +32,8 @@ _DEMO_NOTE: Final = """\
   NOTE      the embedded demo model headrace-tiny answers to every name of Z.ai's chat models: a few
             million parameters, trained for short poems, small talk and tool calls. It is not GLM."""
 _UNKNOWN_FAMILY: Final = """\
-  NOTE      the family of {model} is unknown: its output is read as text (format {format}), and calls are
-            not found in it. Set format if it writes like a family that is known."""
+  NOTE      the family of {model} is unknown: its output is read as text (format {format}), and tool
+            calls are not recognized. If it writes calls as a known family does, set --format."""
 _BASE_MODEL: Final = """\
   NOTE      {model} has no chat template: it continues the messages as plain text, and an answer ends at the
             next "User:". If it was trained for chat, set its template: --chat-template FILE."""

@@ -8,9 +8,9 @@ r"""GLM, from 4.5 on; Laguna.
 
 4.5 and 4.6 write a line end after the name and after each closing tag; 4.7 and later write none. The
 parser accepts both variants for every version. 4.5V and 4.6V enclose the final answer in a box.
-Ling 3.0 and Spark 2.5 write the markup of 4.7, and so does Laguna, with line ends around thinking and answer.
+Ling 3.0 and Spark 2.5 write the markup of 4.7. Laguna does, too, with line ends around thinking and answer.
 
-A value has no escapes: it may contain `</arg_value>`, as the same token as the one that ends it. So the
+A value has no escapes: it may contain `</arg_value>`, as the very token that would end it. So the
 tags that end a value count only where the grammar can continue after them, and `<tool_call>` counts only
 before a call.
 Sources: the chat templates of zai-org/GLM-4.6, GLM-4.7 and GLM-5.3, and of

@@ -1,4 +1,4 @@
-r"""Calls as JSON objects without a tag behind them: Llama 3 and 4, Phi-4-mini, xLAM, Hammer, Granite 3.
+r"""Calls as JSON objects without a closing tag: Llama 3 and 4, Phi-4-mini, xLAM, Hammer, Granite 3.
 
     Llama 3.1 and later        ["<|python_tag|>"] object ("; " object)*
     Llama 4                    the same, with vLLM's template for JSON
@@ -9,7 +9,7 @@ r"""Calls as JSON objects without a tag behind them: Llama 3 and 4, Phi-4-mini, 
     Granite 20B                ("<function_call> " object)*
     object                     {"name": …, "parameters": {…}}; "arguments" from Phi-4-mini on
 
-Where nothing precedes the first object, the answer is a call if it begins like one. If Granite 3.3 thinks, it
+If nothing precedes the first object, an answer that begins like a call is a call. If Granite 3.3 thinks, it
 writes "<think>" reasoning "</think><response>" content "</response>".
 Sources: the chat templates of meta-llama/Llama-3.1-8B-Instruct and MadeAgents/Hammer2.1-7b; vLLM's examples
 tool_chat_template_llama4_json, tool_chat_template_phi4_mini, tool_chat_template_granite and

@@ -9,7 +9,8 @@ r"""Calls in Python: Llama 4, Llama 3.2, Olmo 3, LFM2, MiniCPM 3.
     MiniCPM 3                    "<|tool_call_start|>\n```python\n" (call "\n")* "```\n<|tool_call_end|>"
 
 Without tags, the answer is a call if it begins with a bracket and the name of a tool. Llama 4 may write the
-brackets between `<|python_start|>` and `<|python_end|>`. Olmo 3 and LFM2.5 think as Qwen3.
+brackets between `<|python_start|>` and `<|python_end|>`. Olmo 3 and LFM2.5 write their thinking as Qwen3
+does.
 Sources: Llama 4's prompt format at llama.com; vLLM's examples tool_chat_template_llama3.2_pythonic and
 tool_chat_template_toolace, its parser `olmo3`; the chat templates of LiquidAI/LFM2.5-8B-A1B and
 openbmb/MiniCPM3-4B.

@@ -9,7 +9,7 @@ r"""Qwen3, Hermes, Granite 4 and KAT-V1; Qwen3-Coder and Qwen3.5.
 The prompt of Qwen3.5 and of the thinking models of 2507 ends with `<think>\n`. In Qwen3-Coder, the line
 ends around a value are markup, and a value has no escapes, as in GLM.
 Granite 4 does not think, and has another end token. The prompt of KAT-V1 ends with `<judge>\n`; its judgement
-whether to think is reasoning, too:
+on whether to think is part of the reasoning:
 
     output  judgement "\n</judge>\n\n" ("<think_off>" | "<think_on>\n\n<think>\n" reasoning "\n</think>")
             "\n\n<answer>\n" content "\n</answer>"

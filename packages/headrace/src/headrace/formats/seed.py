@@ -5,7 +5,7 @@ r"""Seed-OSS.
     argument  "<parameter=" key ">" value "</parameter>\n"
 
 With a budget, the thinking contains remarks between `<seed:cot_budget_reflect>` tags, the first of which is
-in the prompt if the budget is 0. The history has values as Python writes them: `True`, `None`, `{'a': 1}`.
+in the prompt if the budget is 0. In the history, values are written as in Python: `True`, `None`, `{'a': 1}`.
 Source: the chat template of ByteDance-Seed/Seed-OSS-36B-Instruct.
 """
 

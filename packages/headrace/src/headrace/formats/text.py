@@ -3,7 +3,7 @@ r"""Models of unknown families.
     text           content
     text-thinking  ["<think>\n" reasoning "\n</think>\n\n"] content
 
-No calls: their markup is not known.
+Tool calls are not recognized, because their markup is not known.
 """
 
 from typing import Final

@@ -46,7 +46,7 @@ class ModelSettings(
         describe(
             f"model family, which determines how the output is parsed: {', '.join(FORMATS)}",
             "FAMILY",
-            default="detected from the chat template, else from the name",
+            default="detected from the chat template, or else from the model's name",
         ),
     ] = ""
     first_token_timeout: Annotated[
@@ -84,8 +84,8 @@ _TemplateVariables = Annotated[
 _ThinkingFallback = Annotated[
     Literal["reject", "low"],
     describe(
-        "what a request that disables thinking gets from a model that always thinks but has levels of effort,"
-        ' such as GLM-5.3: an error, or an answer with reasoning_effort "low"'
+        "response to a request that disables thinking, if the model always thinks but has levels of effort,"
+        ' as GLM-5.3 does: reject returns error 1212, low answers with reasoning_effort "low"'
     ),
 ]
 
@@ -94,8 +94,8 @@ _Context = Annotated[
     int,
     unit("TOKENS", least=0),
     describe(
-        "context size, prompt and answer together: of each slot, rounded up to a multiple of 256, or of the"
-        " model on its server (limits max_tokens)",
+        "context size, prompt and answer together; with engine llama, that of each slot, rounded up to a"
+        " multiple of 256; otherwise that of the model on its server, which limits max_tokens",
         default="the size that the model was trained with, or that the server reports",
     ),
 ]
@@ -144,7 +144,7 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
         unit("N", least=0),
         describe(
             "number of requests of one API key that can wait for a slot; further ones get status 429 (1302)."
-            " Keys are served in turn. Without API keys, only --max-waiting applies"
+            " Keys are served round-robin. Without API keys, only --max-waiting applies"
         ),
     ] = 128
 
@@ -222,7 +222,7 @@ class CompletionsSettings(UpstreamSettings, frozen=True, tag="completions"):
         describe(
             "max_tokens of requests that do not set it",
             "TOKENS",
-            default="the rest of the context; 4096 if it is unknown and the server has no value for that",
+            default="the rest of the context; 4096 if the context is unknown and the server needs a limit",
         ),
     ] = None
 

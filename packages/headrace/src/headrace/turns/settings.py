@@ -65,8 +65,8 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_answer_size: Annotated[
         Bytes,
         describe(
-            "size limit of the log of one answer; a larger one ends with finish_reason network_error. A chunk"
-            " takes its text and 120 bytes"
+            "size limit of one answer's log; a larger answer ends with finish_reason network_error. Each"
+            " chunk counts as its text plus 120 bytes"
         ),
     ] = 64 * 1024 * 1024
     lease: Annotated[
@@ -92,7 +92,7 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[
         _PositiveSeconds,
         describe(
-            "how long to keep the log of a turn after its last event, even of a running one; at least 0.1"
+            "how long to keep a turn's log after its last event, even if the turn is running; at least 0.1"
         ),
     ] = 3600.0
     tombstone_ttl: Annotated[

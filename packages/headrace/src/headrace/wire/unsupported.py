@@ -50,7 +50,7 @@ _BILLING: Final = "storage, billing and monitoring of OpenAI's service"
 _CACHE: Final = "prompts are cached without it"
 
 WITHOUT_EFFECT: Final[Mapping[str, tuple[str, str]]] = {
-    "include_reasoning": ("OpenRouter", "the reasoning is a field of its own"),
+    "include_reasoning": ("OpenRouter", "the reasoning is always a separate field"),
     "metadata": ("OpenAI", _BILLING),
     "moderation": ("OpenAI", _BILLING),
     "prediction": ("OpenAI", "may speed up OpenAI's service; the answer is the same"),
@@ -60,12 +60,12 @@ WITHOUT_EFFECT: Final[Mapping[str, tuple[str, str]]] = {
     "safety_identifier": ("OpenAI", _BILLING),
     "service_tier": ("OpenAI", _BILLING),
     "store": ("OpenAI", _BILLING),
-    "verbosity": ("OpenAI", "of GPT-5 models"),
+    "verbosity": ("OpenAI", "only for GPT-5 models"),
     "user": ("OpenAI", "an id of the caller's user, for monitoring"),
-    "extra": ("Z.ai", "of CodeGeeX models"),
-    "meta": ("Z.ai", "of CharGLM models"),
+    "extra": ("Z.ai", "only for CodeGeeX models"),
+    "meta": ("Z.ai", "only for CharGLM models"),
     "sensitive_word_check": ("Z.ai", "a filter of Z.ai's service"),
-    "watermark_enabled": ("Z.ai", "of models that generate images"),
+    "watermark_enabled": ("Z.ai", "only for models that generate images"),
 }
 """Fields that are accepted without effect, and why that is right."""
 
