@@ -3,6 +3,7 @@
 #   make demo    start the server on the embedded model and stream two real answers
 #   make serve   serve the API on 127.0.0.1:8000
 #   make test    run all tests, or some: make test TESTS=tests/cli
+#   make nightly test with 10,000 examples for each property, and the tests that take long: hours
 #   make check   check format, lint, types, imports, tests and docs, as CI does
 #   make fix     format, fix lint errors, and regenerate generated code and tables
 #   make peers   test Headrace with a real vLLM on the CPU, which takes 3.5 GB and several minutes
@@ -24,7 +25,7 @@ NPM_INSTALL := install --prefix .venv-clients-npm --no-package-lock --no-audit -
 PEERS := $(CURDIR)/.venv-peers
 SOURCES := packages tests benchmarks examples scripts .ci
 
-.PHONY: demo serve test check coverage fix clients peers sdk-alone bench-relay clean python ready ready-to-check
+.PHONY: demo serve test nightly check coverage fix clients peers sdk-alone bench-relay clean python ready ready-to-check
 
 demo: ready
 	@$(BIN)/python examples/demo.py
@@ -34,6 +35,9 @@ serve: ready
 
 test: ready-to-check
 	$(BIN)/pytest $(TESTS)
+
+nightly: ready-to-check
+	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest $(TESTS)
 
 check: ready-to-check
 	$(BIN)/ruff format --check $(SOURCES)
