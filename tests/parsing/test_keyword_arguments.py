@@ -54,6 +54,7 @@ def test_literals_of_python_become_json(values, data):
         ('a=r"x", b = f"y")', {"a": "x", "b": "y"}),
         ("a=some words, b=10:30, c=x=y)", {"a": "some words", "b": "10:30", "c": "x=y"}),
         ("{1: 2, true: 3})", {"first": {"1": 2, "true": 3}}),
+        ("filters:{True:null,None:True}}", {"filters": {"True": None, "None": True}}),
         ("'x', [1], 3, a=4)", {"first": "x", "second": [1], "": 3, "a": 4}),
         ("\n  a=1,\n  b=2\n)", {"a": 1, "b": 2}),
         (

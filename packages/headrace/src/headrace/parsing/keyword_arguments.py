@@ -179,6 +179,5 @@ class KeywordArguments:
         word, self._word = self._word.strip(), ""
         if word:
             self._begin_value()
-            word = _WORDS.get(word, word)
-            is_literal = _LITERAL.fullmatch(word) and not is_key
-            self._output.append(word if is_literal else encode_basestring(word))
+            literal = "" if is_key else _WORDS.get(word, word)
+            self._output.append(literal if _LITERAL.fullmatch(literal) else encode_basestring(word))
