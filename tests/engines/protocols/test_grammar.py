@@ -168,3 +168,13 @@ def test_an_invalid_schema_is_rejected_before_the_engine_is_asked():
         with pytest.raises(RequestError, match=re.escape(where)) as caught:
             Structure(request, FORMATS["glm-4.6"])
         assert caught.value.code == "1214"
+
+
+@pytest.mark.parametrize("names", ["properties", "required"])
+def test_a_call_with_too_many_arguments_is_rejected_before_its_grammar_is_written(names):
+    many = [f"p{number}" for number in range(4097)]
+    schema = {"type": "object", names: many if names == "required" else dict.fromkeys(many, True)}
+    request = generation(tools=[tool(schema)], tool_choice="required").request
+    with pytest.raises(RequestError, match=r"^tools\[0\].function.parameters has 4097 arguments") as caught:
+        Structure(request, FORMATS["glm-4.6"])
+    assert caught.value.code == "1212"

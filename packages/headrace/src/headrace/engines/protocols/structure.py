@@ -37,6 +37,7 @@ _PART: Final = re.compile(r'<[^<>\s]+>|\{\w+\}|"(?:[^"\\]|\\.)*"')
 """The parts of a template of `Syntax`: a delimiter, a placeholder, text."""
 
 _ANY_TEXT: Final = Text()
+_MAX_ARGUMENTS: Final = 4096  # a grammar of more would be too large, and writing it takes memory
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -196,7 +197,7 @@ class Structure:
         if syntax.argument:
             reader = ArgumentsReader(schema, place, self._allowed_text)
             rewriter = reader.rewriter
-            alternatives = [self._arguments(reader, one, syntax) for one in reader.alternatives()]
+            alternatives = [self._arguments(reader, one, syntax, place) for one in reader.alternatives()]
             arguments = _one_of(*alternatives)
         else:
             rewriter = SchemaRewriter(schema, place, self._allowed_text)
@@ -205,10 +206,14 @@ class Structure:
         self._note(rewriter, is_strict=tool.strict is True)
         return _filled(syntax.call, name=Literal(tool.name), arguments=arguments)
 
-    def _arguments(self, reader: ArgumentsReader, allowed: Arguments, syntax: Syntax) -> Node:
+    def _arguments(self, reader: ArgumentsReader, allowed: Arguments, syntax: Syntax, place: str) -> Node:
         parts: list[Node] = []
         missing = {name: [allowed.extra] for name in allowed.required if name not in allowed.properties}
-        for name, schemas in {**allowed.properties, **missing}.items():
+        arguments = {**allowed.properties, **missing}
+        if len(arguments) > _MAX_ARGUMENTS:
+            msg = f"{place} has {len(arguments)} arguments; a call with more than {_MAX_ARGUMENTS}"
+            raise RequestError(f"{msg} cannot be enforced; remove tool_choice", code="1212")
+        for name, schemas in arguments.items():
             argument = self._argument(Literal(name), reader.value(name, schemas), syntax)
             if argument != Choice():
                 parts.append(argument if name in allowed.required else Optional(argument))
