@@ -1,7 +1,7 @@
 // npm's ai: generateObject, and tools that must be called, of 32 forms as zod writes them.
 import assert from "node:assert/strict";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { NoObjectGeneratedError, generateObject, generateText, tool } from "ai";
+import { generateObject, generateText, tool } from "ai";
 import { z } from "zod";
 
 const [url, name] = process.argv.slice(-2);
@@ -62,7 +62,7 @@ async function outcome(ask) {
   try {
     return await ask();
   } catch (error) {
-    if (NoObjectGeneratedError.isInstance(error) && error.finishReason === "length") return "length";
+    if (error.finishReason === "length") return "length"; // no object, or no call
     const code = JSON.parse(error.responseBody ?? "{}").error?.code;
     if (error.statusCode === 400 && ["1212", "1214"].includes(code)) return code;
     throw error;
