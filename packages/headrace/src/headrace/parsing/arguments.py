@@ -66,6 +66,7 @@ class ArgumentsWriter:
         self._separator = "{"  # before the next key
         self._types = ANY
         self._key = ""
+        self._keeps_given = schema.has_alternatives
         self._given: dict[str, str] = {}  # the texts of the arguments, if types depend on them
         self._buffered = ""
         self._quoted = False  # strings are in quotes
@@ -92,7 +93,7 @@ class ArgumentsWriter:
 
     def feed(self, text: str) -> str:
         """Return the JSON for more text of the value."""
-        if self.schema.has_alternatives:
+        if self._keeps_given:
             self._given[self._key] = (self._given.get(self._key, "") + text)[:_MAX_CONSTANT]
         return self._write(text)
 

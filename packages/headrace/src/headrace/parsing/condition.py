@@ -18,7 +18,10 @@ _ANY_NAME: Final = f"(?P<name>{_WORD})"
 _KNOWN_NAME: Final = r"""(?P<name>[^\s<>"'|:,(){}\[\]]{1,128}+)"""
 _SPACE: Final = f"{SPACE}{{0,{MAX_SPACE}}}+"
 _BLANKS: Final = rf"[ \t\r]{{0,{MAX_SPACE}}}+"
+# Python 3.11 takes long to find a member of an enumeration.
 _KNOWN_KEY: Final = Lookahead.KNOWN_KEY
+_ANY_NAMED: Final = Lookahead.ANY_NAME
+_NAME_AND_KEY: Final = Lookahead.NAME_AND_KEY
 _NAMES: Final = (Lookahead.KNOWN_NAME, Lookahead.NAME_AND_KEY, Lookahead.ANY_NAME, _KNOWN_KEY)
 _OUTSIDE: Final = (Lookahead.OUTSIDE_STRING,)
 _PATTERNS: Final = {
@@ -97,13 +100,9 @@ class ConditionMatcher:
 
 
 def _is_valid(written: str, name: Lookahead, names: Collection[str]) -> bool:
-    match name:
-        case Lookahead.ANY_NAME:
-            return True
-        case Lookahead.NAME_AND_KEY:
-            return any(written.startswith(known) for known in names)
-        case _:
-            return written in names
+    if name is _NAME_AND_KEY:
+        return any(written.startswith(known) for known in names)
+    return name is _ANY_NAMED or written in names
 
 
 def _can_be_valid(found: re.Match[str], name: Lookahead, names: Collection[str], *, at_end: bool) -> bool:

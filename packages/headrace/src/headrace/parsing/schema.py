@@ -59,6 +59,7 @@ class ParametersSchema:
         self.root: Mapping[str, Any] = root or {}
         self._references = SchemaReferences(self.root)
         self._of_property: dict[tuple[int, str, _Given], JsonTypes | None] = {}
+        self._of_key: dict[str, JsonTypes] = {}
         self._of_schema: dict[int, JsonTypes] = {}
         self._kept: list[Any] = []  # so that the ids above stay theirs
         target = self._references.follow(self.root)
@@ -79,7 +80,12 @@ class ParametersSchema:
             key: the name of the argument.
             given: the texts of the arguments before it: one may be a constant that tells alternatives apart.
         """
-        return self._property(self.root, key, tuple(given.items())) or ANY
+        if given:
+            return self._property(self.root, key, tuple(given.items())) or ANY
+        types = self._of_key.get(key)
+        if types is None:
+            types = self._of_key[key] = self._property(self.root, key, ()) or ANY
+        return types
 
     def types(self, schema: Any) -> JsonTypes:
         """Return the types that a subschema allows."""
