@@ -75,8 +75,8 @@ async def test_a_slot_is_free_once_its_call_returned_however_often_its_reader_is
             task.cancel()
         await asyncio.sleep(0)
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert engine.running == 3  # llama.cpp still computes
 
+    # llama.cpp may still be computing: then the new generation waits for its slot.
     async for _ in listen(engine, ask(PROMPT, max_tokens=1)):
         assert engine.running <= 3
     async with asyncio.timeout(60):
