@@ -12,7 +12,7 @@ import pytest
 import headrace.formats
 from headrace.formats import ANY_TEXT, FAMILIES, FORMATS, NEXT_ON_TEXT, Encoding, Lookahead, State
 
-families = pytest.mark.parametrize("format", set(FORMATS.values()), ids=lambda family: family.name)
+families = pytest.mark.parametrize("format", dict.fromkeys(FORMATS.values()), ids=lambda family: family.name)
 BEFORE_ARGUMENTS = (State.BEFORE_NAME, State.NAME)
 THINKING = (State.THINKING, State.REASONING)
 JSON = (State.BODY, State.KEYWORDS, State.CALL_OBJECT)

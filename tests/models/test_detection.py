@@ -124,7 +124,7 @@ def test_the_template_of_the_embedded_model_is_detected():
     assert detect_format(find_template(str(model_path())).compile(writes_bos=False), "").name == "glm-4.6"
 
 
-@pytest.mark.parametrize("format", set(FORMATS.values()), ids=lambda family: family.name)
+@pytest.mark.parametrize("format", dict.fromkeys(FORMATS.values()), ids=lambda family: family.name)
 def test_the_name_of_a_format_is_detected(format):
     for name in (format.name, *format.aliases):
         assert not format.model_names or detect_format(None, name) is format

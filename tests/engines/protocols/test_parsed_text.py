@@ -35,6 +35,12 @@ def test_line_ends_before_reasoning_and_content_are_dropped_in_every_cut(field, 
     assert text(events, Content) == "C\n\n D"
 
 
+def test_the_line_ends_of_zais_own_answer_are_kept():
+    events = read({"reasoning_content": "\nA"}, {"content": "\n"}, {"content": "B"}, dialect="zai")
+
+    assert (text(events, Reasoning), text(events, Content)) == ("\nA", "\nB")
+
+
 def test_a_line_end_between_reasoning_and_a_call_is_dropped():
     events = read({"reasoning_content": "A"}, {"content": "\n"}, CALL, reason="tool_calls")
 

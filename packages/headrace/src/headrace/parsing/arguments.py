@@ -19,6 +19,10 @@ from headrace.parsing.schema import ANY, JsonTypes, ParametersSchema
 
 __all__ = ["ArgumentsWriter"]
 
+# Python 3.11 takes long to find a member of an enumeration.
+_AS_TEXT: Final = Encoding.TEXT
+_AS_JSON: Final = Encoding.JSON
+_BY_SCHEMA: Final = Encoding.BY_SCHEMA
 _EXCEPT_STRING: Final = JsonTypes(ANY.names - {"string"})
 _STRING: Final = frozenset({"string"})
 _MAX_BUFFERED: Final = 64  # characters; a double has at most 25
@@ -76,12 +80,10 @@ class ArgumentsWriter:
         """Begin an argument."""
         opening = f"{self._separator}{encode_basestring(key)}:"
         self._separator = ","
-        self._quoted = encoding is Encoding.JSON
+        self._quoted = encoding is _AS_JSON
         self._key = key
-        types = _EXCEPT_STRING
-        if encoding is Encoding.BY_SCHEMA:
-            types = self.schema.types_of(key, self._given)
-        return opening + self._begin_value(types, is_text=encoding is Encoding.TEXT)
+        types = self.schema.types_of(key, self._given) if encoding is _BY_SCHEMA else _EXCEPT_STRING
+        return opening + self._begin_value(types, is_text=encoding is _AS_TEXT)
 
     def _begin_value(self, types: JsonTypes, *, is_text: bool = False) -> str:
         self._types, self._buffered = types, ""

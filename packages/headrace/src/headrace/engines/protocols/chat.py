@@ -121,6 +121,7 @@ class Chat:
             None if request.tool_stream else CallBuffer(),
             truncated_call_reason="stop" if request.stop else "network_error",
             limit=(self.max_tokens(generation) or MAX_TOKENS) if self.dialect.fills_context else 0,
+            line_ends=self.dialect.line_ends,
         )
 
 
@@ -207,6 +208,7 @@ class ChatReader:
         truncated_call_reason: the finish reason of an answer that ends within a call: either the caller's
             `stop` cut it off, or the server lost its end.
         limit: tokens below which an answer that is cut off has filled the context; 0 if that is unknown.
+        line_ends: whether the line ends before reasoning and content are kept.
     """
 
     def __init__(
@@ -218,6 +220,7 @@ class ChatReader:
         *,
         truncated_call_reason: str,
         limit: int,
+        line_ends: bool,
     ) -> None:
         self.is_finished = False
         self._upstream = upstream
@@ -231,6 +234,7 @@ class ChatReader:
         self._call_buffer = call_buffer
         self._truncated_call_reason = truncated_call_reason
         self._limit = limit
+        self._line_ends = line_ends
 
     @property
     def is_ending(self) -> bool:
@@ -329,7 +333,7 @@ class ChatReader:
     def _parsed(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
         """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""
         text = text.replace(REPLACEMENT, "")
-        if kind is not self._last_parsed:
+        if kind is not self._last_parsed and not self._line_ends:
             text = text.lstrip("\n")
         if not text:
             return []

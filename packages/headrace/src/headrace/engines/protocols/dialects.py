@@ -70,6 +70,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         bias_pairs: whether `logit_bias` is sent as pairs: llama.cpp looks up keys of an object linearly.
         tool_stream: whether `tool_stream` is accepted.
         seed_bits: the maximum size of a seed.
+        line_ends: whether the line ends before reasoning and content belong to the answer, as in Z.ai's own;
+            a server's parser merely leaves those of the markup.
         continues_by: what the prompt is when an answer is continued: its text, the list of token ids that
             the server reported, or a list of texts and of the ids that `verbose` returns.
     """
@@ -92,6 +94,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     bias_pairs: bool = False
     tool_stream: bool = False
     seed_bits: int = 63
+    line_ends: bool = False
     continues_by: Literal["text", "ids", "mixed"] = "text"
 
     def id_field(self, id: str) -> dict[str, str]:
@@ -116,6 +119,7 @@ _TABLE: Final = (
         hosts=frozenset({"api.z.ai", "open.bigmodel.cn"}),
         do_sample=True,
         tool_stream=True,
+        line_ends=True,
     ),
     Dialect(
         name="vllm",
