@@ -23,6 +23,8 @@ SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis pytest pytest-asyncio pytest-timeout trustme
 NPM_INSTALL := install --prefix .venv-clients-npm --no-package-lock --no-audit --no-fund --ignore-scripts --silent
 PEERS := $(CURDIR)/.venv-peers
+# Each file's tests run in one process, in order: some share a server.
+PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 SOURCES := packages tests benchmarks examples scripts .ci
 
 .PHONY: demo serve test nightly check coverage fix clients peers sdk-alone bench-relay clean python ready ready-to-check
@@ -34,10 +36,10 @@ serve: ready
 	@$(BIN)/headrace serve
 
 test: ready-to-check
-	$(BIN)/pytest $(TESTS)
+	$(PYTEST) $(TESTS)
 
 nightly: ready-to-check
-	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest $(TESTS)
+	HYPOTHESIS_PROFILE=nightly $(PYTEST) $(TESTS)
 
 check: ready-to-check
 	$(BIN)/ruff format --check $(SOURCES)
