@@ -52,6 +52,9 @@ class GeneratedEngine:
 
     continues = True
 
+    def token_limit(self, generation):
+        return generation.request.max_tokens
+
     def start(self, generation, listener):
         return Playback(self.generate(generation), listener.on_events, listener.on_end)
 

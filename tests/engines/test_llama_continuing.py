@@ -11,7 +11,11 @@ from headrace.models.settings import LlamaSettings
 from headrace.wire import decode_request
 from listening import listen
 
-QUESTIONS = [("Who are you?", {}), ("What is a 🪆?", {"thinking": {"type": "disabled"}})]
+QUESTIONS = [
+    ("Who are you?", {}),
+    ("What is a 🪆?", {"thinking": {"type": "disabled"}}),
+    ("Who are you?", {"frequency_penalty": 1.0, "presence_penalty": 0.5, "repetition_penalty": 1.1}),
+]
 
 
 @pytest.fixture

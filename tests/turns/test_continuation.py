@@ -52,6 +52,53 @@ async def test_max_tokens_limits_the_complete_answer(limit, before, more):
     assert len(engine.asked) == (more > 0)
 
 
+@pytest.mark.parametrize("before", [1, 4, 5, 6])
+async def test_a_limit_that_the_engine_has_by_itself_counts_from_the_beginning_too(before):
+    class Limited(ContinuingEngine):
+        def token_limit(self, generation):
+            return super().token_limit(generation) or 5
+
+    engine = Limited(SCRIPT)
+    events = await continued(engine, generation(), fragments(SCRIPT)[:before])
+
+    assert events[-1] == Finish("length", TokenUsage(7, max(before, 5)))
+    assert [asked.request.max_tokens for asked in engine.asked] == [5 - before] * (before < 5)
+
+
+@pytest.mark.parametrize(("minimum", "left"), [(50, 47), (3, 0), (2, 0)])
+async def test_min_tokens_counts_from_the_beginning(minimum, left):
+    engine = ContinuingEngine(SCRIPT)
+    await continued(engine, generation(min_tokens=minimum), fragments(SCRIPT)[:3])
+
+    assert engine.asked[0].request.extra == {"min_tokens": left}
+
+
+@pytest.mark.parametrize("stop", ["two", "o t", "e two", "one two three fou", "four"])
+@pytest.mark.parametrize("piece", [1, 2, 3])
+async def test_a_stop_string_that_begins_in_the_answer_so_far_ends_it(stop, piece):
+    """As of a server that does not withhold text that may begin a stop string."""
+    at, end = SCRIPT.find(stop), SCRIPT.find(stop) + len(stop)
+    cuts = range(at + 1, end)
+    for cut in cuts:
+        engine = ContinuingEngine(SCRIPT, piece=piece)
+        logged = [Text(letter) for letter in SCRIPT[:cut]]
+        if piece > 1 and cut % piece:
+            continue  # the engine continues at its pieces
+        events = await continued(engine, generation(stop=[stop, "never"]), logged)
+        text = SCRIPT[:cut] + "".join(event.text for event in events[:-1])
+
+        assert len(text) < end
+        assert events[-1].reason == "stop"
+        assert events[-1].usage.completion == cut + -(-(end - cut) // piece)
+        assert engine.running == 0
+
+
+async def test_a_stop_string_that_was_completed_before_the_cut_is_not_looked_for_in_the_rest():
+    events = await continued(ContinuingEngine(SCRIPT), generation(stop=["xo"]), fragments(SCRIPT)[:3])
+
+    assert len(events) == 7
+
+
 async def test_an_engine_that_cannot_continue_is_not_started():
     engine = ContinuingEngine(SCRIPT)
     engine.continues = False

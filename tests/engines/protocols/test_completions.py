@@ -7,6 +7,8 @@ from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
 from headrace.engines.protocols.completions import CompletionReader
 from headrace.engines.protocols.error_mapping import Upstream
+from headrace.engines.protocols.token_limits import TokenLimits
+from headrace.errors import EngineError
 from headrace.events import Progress, Text
 from headrace.formats import FORMATS
 from headrace.wire import decode_request
@@ -124,3 +126,75 @@ def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing(counte
     ]
 
     assert events == [Text("a", 1, (10,)), Text("b", 2, (11, 12)), Text("\U0001f99c", 3), Text("c", 1, (14,))]
+
+
+def test_the_tokens_of_a_chunk_are_counted_by_the_servers_usage_if_it_has_nothing_else():
+    reader = CompletionReader(Upstream("test"), None)
+    chunks = [("ab", 2), ("cd", 4), ("e", None), ("fg", 7)]
+    events = [
+        event
+        for text, count in chunks
+        for event in reader.feed(
+            json.dumps(
+                {
+                    "choices": [{"index": 0, "text": text}],
+                    "usage": count and {"prompt_tokens": 9, "completion_tokens": count},
+                }
+            ).encode()
+        )
+    ]
+
+    assert events == [Progress(9, 9), Text("ab", 2), Text("cd", 2), Text("e", 1), Text("fg", 2)]
+
+
+# --- limits of an answer to be continued -----------------------------------------------------------
+
+
+def sent_by(dialect, prefix=(), **fields):
+    request = decode_request(msgspec.json.encode({**json.loads(ASKED), **fields}))
+    target = Completions(DIALECTS[dialect], Upstream("test"))
+    return json.loads(target.encode(Generation("P", request, prefix, needs_token_ids=True)))
+
+
+ASKED = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
+TWICE = (Text("aba", 3, (10, 11, 10)), Text("c", 1, (12,)))
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+def test_penalties_of_the_prefix_are_biases_for_servers_that_penalize_only_what_they_generate(dialect):
+    fields = {"frequency_penalty": 0.5, "presence_penalty": 0.25, "logit_bias": {"10": 1.0, "99": 2.0}}
+
+    assert sent_by(dialect, TWICE, **fields)["logit_bias"] == {
+        "10": -0.25,
+        "11": -0.75,
+        "12": -0.75,
+        "99": 2.0,
+    }
+    assert sent_by(dialect, (), **fields)["logit_bias"] == {"10": 1.0, "99": 2.0}
+    assert "logit_bias" not in sent_by(dialect, TWICE)
+    assert sent_by(dialect, TWICE * 99, frequency_penalty=2)["logit_bias"]["10"] == -100
+
+
+def test_servers_that_penalize_the_prompt_get_no_biases():
+    assert "logit_bias" not in sent_by("llama.cpp", TWICE, frequency_penalty=0.5)
+
+
+def test_an_answer_with_penalties_is_not_continued_without_the_ids_of_its_tokens():
+    with pytest.raises(EngineError, match="penalties cannot be continued"):
+        sent_by("vllm", (Text("a", 1),), presence_penalty=1)
+
+
+def test_the_limit_of_an_answer_is_the_clients_the_operators_or_the_contexts():
+    def limit(dialect, default=None, context=0, **fields):
+        limits = TokenLimits(DIALECTS[dialect], default, context)
+        request = msgspec.structs.replace(REQUEST, **fields)
+        return Completions(DIALECTS[dialect], Upstream("test"), limits=limits).token_limit(
+            Generation("P", request)
+        )
+
+    assert limit("vllm") is None
+    assert limit("llama.cpp") is None
+    assert limit("vllm", 100) == 100
+    assert limit("vllm", 100, max_tokens=7) == 7
+    assert limit("openai") == 4096
+    assert limit("openai", context=9000) == 9000 - len("P") - 1

@@ -82,6 +82,10 @@ class Engine(Protocol):
         """Whether it can continue an answer, given the prompt and the text so far."""
         ...
 
+    def token_limit(self, generation: Generation) -> int | None:
+        """Return the limit of an answer's tokens, whoever has set it; None if only the context limits it."""
+        ...
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """Start a run.
 

@@ -132,6 +132,9 @@ class LlamaEngine:
         """Always, since Headrace renders the prompt."""
         return True
 
+    def token_limit(self, generation: Generation) -> int | None:
+        return self._protocol.token_limit(generation)
+
     def _trained_context(self) -> int:
         architecture = self.metadata.get("general.architecture", "")
         return int(self.metadata.get(f"{architecture}.context_length", _DEFAULT_CONTEXT))

@@ -46,6 +46,9 @@ class LoadBalancer:
         """Whether all of its engines do."""
         return all(member.engine.continues for member in self.members)
 
+    def token_limit(self, generation: Generation) -> int | None:
+        return self.members[0].engine.token_limit(generation)
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. An error is that of the last engine that was tried."""
         return _BalancedRun(self, generation, listener)

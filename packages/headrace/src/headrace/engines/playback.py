@@ -38,6 +38,7 @@ class Playback(Generic[_Item]):
         self._task.add_done_callback(self._end)
 
     def stop(self) -> None:
+        self._emit = lambda _: None  # it may be called once more, if this is called from it
         if self._task is not None:
             self._task.cancel()
 

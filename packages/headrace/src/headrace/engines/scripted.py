@@ -46,6 +46,9 @@ class ScriptedEngine:
         """Always, since the script does not depend on the prompt."""
         return True
 
+    def token_limit(self, generation: Generation) -> int | None:
+        """None, since the script is the answer."""
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """Emit the script, counted as one token a piece."""
 

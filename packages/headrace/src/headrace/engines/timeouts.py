@@ -57,6 +57,9 @@ class TimeoutEngine:
     def continues(self) -> bool:
         return self._engine.continues
 
+    def token_limit(self, generation: Generation) -> int | None:
+        return self._engine.token_limit(generation)
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. The listener gets no heartbeats; `on_end` gets an EngineError after a timeout."""
         run = _TimedRun(self._engine, self._timeouts, self._shortest, listener)

@@ -57,6 +57,9 @@ class UpstreamEngine:
         """Whether the server takes the prompt as text."""
         return self._protocol.continues
 
+    def token_limit(self, generation: Generation) -> int | None:
+        return self._protocol.token_limit(generation)
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. All chunks of one read become one list, [] where they mean nothing yet.
 

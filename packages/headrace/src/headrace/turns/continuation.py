@@ -71,26 +71,45 @@ def start_continuation(
         msg = "the server that generated this answer is down, and structured output cannot be continued"
         raise EngineError(msg)
     tokens = sum(text.tokens for text in texts)
-    limit = request.max_tokens
+    limit = engine.token_limit(generation)
     if limit is not None and tokens >= limit:
         finish = Finish("length", TokenUsage(prompt_tokens, tokens))
         return Playback(_one([finish]), listener.on_events, listener.on_end)
-    rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens)
+    extra = dict(request.extra)
+    if "min_tokens" in extra:
+        extra["min_tokens"] = max(extra["min_tokens"] - tokens, 0)
+    rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens, extra=extra)
     continued = msgspec.structs.replace(generation, request=rest, prefix=(*texts,))
-    return engine.start(continued, _Continuation(listener, tokens, prompt_tokens))
+    continuation = _Continuation(listener, texts, request.stops, prompt_tokens)
+    continuation.run = engine.start(continued, continuation)
+    return continuation.run
 
 
 class _Continuation:
-    """A listener that adds the answer so far to the usage."""
+    """A listener that adds the answer so far to the usage, and ends at a stop string that began in it.
 
-    def __init__(self, listener: Listener, tokens: int, prompt_tokens: int) -> None:
+    Servers withhold text that may begin a stop string, but not all of them.
+    """
+
+    run: Run
+
+    def __init__(
+        self, listener: Listener, texts: Sequence[Text], stops: Sequence[str], prompt_tokens: int
+    ) -> None:
         self._listener = listener
-        self._tokens = tokens
+        self._tokens = sum(text.tokens for text in texts)
         self._prompt_tokens = prompt_tokens
+        self._stops = stops
+        self._reach = max(map(len, stops), default=1) - 1
+        self._tail = _last("".join(text.text for text in texts), self._reach)
+        self._from_prefix = len(self._tail)  # so many of its characters are not generated here
+        self._generated = 0  # tokens, as long as there are any
 
     def on_events(self, events: list[Event]) -> None:
         # Progress would count the answer so far as prompt tokens.
         events = [event for event in events if not isinstance(event, Progress)]
+        if self._from_prefix > 0:
+            events = self._until_stop(events)
         if events:
             if isinstance(finish := events[-1], Finish):
                 events[-1] = _with_total_usage(finish, self._tokens, self._prompt_tokens)
@@ -98,6 +117,25 @@ class _Continuation:
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._listener.on_end(error)
+
+    def _until_stop(self, events: list[Event]) -> list[Event]:
+        """Replace what follows a stop string that began in the answer so far by a `Finish`."""
+        for at, event in enumerate(events):
+            if not isinstance(event, Text):
+                continue
+            self._generated += event.tokens
+            text = self._tail + event.text
+            if any(0 <= text.find(stop) < self._from_prefix for stop in self._stops):
+                self.run.stop()
+                usage = TokenUsage(self._prompt_tokens + self._tokens, self._generated)
+                return [*events[:at], Finish("stop", usage)]
+            self._tail = _last(text, self._reach)
+            self._from_prefix -= len(text) - len(self._tail)
+        return events
+
+
+def _last(text: str, size: int) -> str:
+    return text[-size:] if size else ""
 
 
 async def _one(events: list[Event]) -> AsyncGenerator[list[Event], None]:

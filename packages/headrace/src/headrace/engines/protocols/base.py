@@ -72,6 +72,10 @@ class Protocol(TypingProtocol):
         """Return the limit of tokens that the request body has; None if it has none."""
         ...
 
+    def token_limit(self, generation: Generation) -> int | None:
+        """Return the limit of the answer's tokens; None if only the context limits it."""
+        ...
+
     def reader(self, generation: Generation) -> Reader:
         """Return a new reader for the response."""
         ...

@@ -105,6 +105,8 @@ class Chat:
         wanted = self.limits.wanted(generation.request.max_tokens)
         return None if wanted is None else self.limits.accepted(wanted)
 
+    token_limit = max_tokens
+
     def reader(self, generation: Generation) -> "ChatReader":
         request = generation.request
         schemas = request.schemas

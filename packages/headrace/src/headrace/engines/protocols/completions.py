@@ -12,6 +12,7 @@ from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import REPLACEMENT, Ending, chunk_decoder
 from headrace.engines.protocols.dialects import Dialect, json_schema_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
+from headrace.engines.protocols.penalties import penalty_biases
 from headrace.engines.protocols.structural_tag import structural_tag
 from headrace.engines.protocols.structure import Structure, is_structured
 from headrace.engines.protocols.token_limits import TokenLimits
@@ -84,6 +85,7 @@ class Completions:
             **dialect.completions,
             **(dialect.counting if generation.request.stops else {}),
             **sampling_fields(generation.request, dialect),
+            **({} if dialect.penalizes_prompt else penalty_biases(generation)),
             **self._structure(generation),
         }
 
@@ -93,13 +95,15 @@ class Completions:
             return self.limits.accepted(wanted)
         return self.limits.unlimited("".join([generation.prompt, *(text.text for text in generation.prefix)]))
 
-    def reader(self, generation: Generation) -> "CompletionReader":
+    def token_limit(self, generation: Generation) -> int | None:
         limit = self.max_tokens(generation)
-        is_limited = limit != self.dialect.unlimited
+        return None if limit == self.dialect.unlimited else limit
+
+    def reader(self, generation: Generation) -> "CompletionReader":
         ignores_ends = generation.request.extra.get("ignore_eos")
         return CompletionReader(
             self._upstream,
-            limit if is_limited else None,
+            self.token_limit(generation),
             has_token_ids=self._has_token_ids(generation),
             ignored=self._format.stop_tokens if ignores_ends and self._format else (),
         )
@@ -254,6 +258,8 @@ class CompletionReader:
             ending.completion_tokens = chunk.timings.predicted_n
         elif chunk.verbose is not None and chunk.verbose.tokens_predicted:
             ending.completion_tokens = chunk.verbose.tokens_predicted
+        elif chunk.usage and ending.usage and ending.usage.completion >= ending.completion_tokens:
+            ending.completion_tokens = ending.usage.completion
         elif choice.text:
             ending.completion_tokens += 1
         text = choice.text or ""

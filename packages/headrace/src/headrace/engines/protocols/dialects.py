@@ -72,6 +72,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         seed_bits: the maximum size of a seed.
         line_ends: whether the line ends before reasoning and content belong to the answer, as in Z.ai's own;
             a server's parser merely leaves those of the markup.
+        penalizes_prompt: whether penalties count the tokens of the prompt too, so that they also count those
+            of an answer to be continued.
         continues_by: what the prompt is when an answer is continued: its text, the list of token ids that
             the server reported, or a list of texts and of the ids that `verbose` returns.
     """
@@ -95,6 +97,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     tool_stream: bool = False
     seed_bits: int = 63
     line_ends: bool = False
+    penalizes_prompt: bool = True
     continues_by: Literal["text", "ids", "mixed"] = "text"
 
     def id_field(self, id: str) -> dict[str, str]:
@@ -137,6 +140,7 @@ _TABLE: Final = (
         },
         unlimited=2**31 - 1,  # up to its context, which it reduces to what fits; null is its default of 16
         structure="structural_tag",
+        penalizes_prompt=False,
         continues_by="ids",
     ),
     Dialect(
@@ -151,6 +155,7 @@ _TABLE: Final = (
         completions={"skip_special_tokens": False, "return_token_ids": True},
         sampling={"temperature": 1.0, "top_p": 0.95},
         structure="structural_tag",
+        penalizes_prompt=False,
         continues_by="ids",
     ),
     Dialect(
