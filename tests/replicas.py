@@ -1,5 +1,6 @@
 """Replicas of a deployment: servers over one store, each with an engine of its own."""
 
+import json
 from contextlib import ExitStack
 
 import httpx2
@@ -9,10 +10,11 @@ from continuing_engine import ASSISTANT
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
-from headrace.sse import SseDecoder
+from headrace.sse import DONE, SseDecoder
 from turn_stores import settings
+from wire_client import deltas
 
-__all__ = ["RESUMABLE", "events_after", "replica"]
+__all__ = ["RESUMABLE", "content", "events_after", "ids", "replica"]
 
 RESUMABLE = {"x-headrace-resumable": "1"}
 TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}" + ASSISTANT
@@ -43,3 +45,13 @@ def events_after(client, id, after=None, **request):
     response = client.get(f"/api/paas/v4/chat/completions/{id}", headers=headers, **request)
     assert response.status_code == 200, response.text
     return SseDecoder().feed(response.content)
+
+
+def content(events):
+    """The text of the events."""
+    return "".join(deltas([json.loads(event.data) for event in events if event.data != DONE], "content"))
+
+
+def ids(events):
+    """Their numbers."""
+    return [int(event.id) for event in events if event.data != DONE]

@@ -12,7 +12,7 @@ from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.sse import DONE
-from replicas import RESUMABLE, events_after, replica
+from replicas import RESUMABLE, content, events_after, ids, replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
 from wire_client import CALL, CHAT, HELLO, OPENAI_CHAT, WEATHER, chunks_of, deltas, events_of
 from zai.http.auth import generate_token
@@ -33,14 +33,6 @@ def begin(client, **fields):
         while not (events := events_of(next(pieces))):
             pass
         return response.headers["x-request-id"], events
-
-
-def content(events):
-    return "".join(deltas([json.loads(event.data) for event in events if event.data != DONE], "content"))
-
-
-def ids(events):
-    return [int(event.id) for event in events if event.data != DONE]
 
 
 # --- event ids -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ class HeldStore:
         self.reads = []
 
     async def follow(self, id, after, wait):
-        tail = Tail(self.events[after.position :], Cursor(1, len(self.events)), "")
+        tail = Tail(self.events[after.position :], Cursor(1, len(self.events)))
         read = asyncio.Event()
         self.reads.append(read)
         await read.wait()

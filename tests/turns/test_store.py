@@ -1,6 +1,7 @@
 """The contract of `TurnStore`, for every store of the registry. Each `open_stores()` is another process."""
 
 import asyncio
+import math
 import time
 
 import pytest
@@ -18,6 +19,7 @@ from headrace.events import (
 )
 from headrace.turns.log import Failure
 from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Liveness
+from headrace.turns.takeover import Takeover
 from turn_stores import append, header, shared
 
 EVERY_TYPE = [
@@ -42,7 +44,7 @@ async def test_a_new_turn_has_its_request_and_an_empty_log(open_stores):
 
     assert stored.header == header(request_id="r1", detached=True)
     assert stored.body == b'{"a": "\xff"}'
-    assert stored.tail == ([], Cursor(1, 0), store.process)
+    assert stored.tail == ([], Cursor(1, 0), [Takeover(1, 0, store.process)])
 
 
 async def test_an_unknown_turn_is_none(open_stores):
@@ -55,7 +57,11 @@ async def test_appended_events_of_every_type_are_loaded_in_order(open_stores):
 
     assert await append(store, "t1", (1, 0), EVERY_TYPE[:3]) is None
     assert await append(store, "t1", (1, 3), EVERY_TYPE[3:]) is None
-    assert (await open_stores().load("t1")).tail == (EVERY_TYPE, Cursor(1, 7), store.process)
+    assert (await open_stores().load("t1")).tail == (
+        EVERY_TYPE,
+        Cursor(1, 7),
+        [Takeover(1, 0, store.process)],
+    )
 
 
 async def test_progress_and_failures_are_stored_and_progress_does_not_count(open_stores):
@@ -96,7 +102,9 @@ async def test_a_producer_that_was_taken_over_is_fenced(open_stores):
     assert isinstance(await append(old, "t1", (1, 1), [Text("old")]), Fenced)
     assert await append(new, "t1", (2, 1), [Text("b")]) is None
     assert isinstance(await append(old, "t1", (1, 1), [Text("old")]), Fenced)
-    assert (await old.load("t1")).tail == ([Text("a"), Text("b")], Cursor(2, 2), new.process)
+    events, cursor, takeovers = (await old.load("t1")).tail
+    assert (events, cursor) == ([Text("a"), Text("b")], Cursor(2, 2))
+    assert takeovers[-1] == Takeover(2, 1, new.process)
 
 
 async def test_an_append_after_no_position_only_checks_the_fence(open_stores):
@@ -133,7 +141,11 @@ async def test_a_follower_receives_new_events_and_the_producer(open_stores):
     assert [event for event in tail.events if isinstance(event, Text)] == [Text("a"), Text("b")]
     assert tail.cursor == Cursor(1, 2)
     await follower.take_over("t1", 2)
-    assert await producer.follow("t1", Cursor(1, 2), 5) == ([], Cursor(2, 2), follower.process)
+    assert await producer.follow("t1", Cursor(1, 2), 5) == (
+        [],
+        Cursor(2, 2),
+        [Takeover(2, 2, follower.process)],
+    )
 
 
 async def test_following_a_silent_log_returns_nothing_after_the_wait(open_stores):
@@ -219,15 +231,17 @@ async def test_a_process_is_alive_while_it_has_heartbeats_until_it_leaves(open_s
     assert await store.liveness(other.process) is Liveness.LEFT
 
 
-async def test_a_reader_in_another_process_is_known_for_one_lease(open_stores):
-    store, other = open_stores(lease=2), open_stores(lease=2)
+async def test_the_age_of_a_reader_in_another_process_counts_from_when_it_was_last_there(open_stores):
+    store, other = (open_stores(lease=0.1, linger=60) for _ in range(2))
     await store.create(header(), b"")
 
-    assert not await store.has_reader("t1")
+    assert await store.reader_age("t1") == math.inf
     await other.touch_reader("t1")
-    assert await store.has_reader("t1")
-    await asyncio.sleep(2.2)
-    assert not await store.has_reader("t1")
+    assert 0 <= await store.reader_age("t1") < 0.15
+    await asyncio.sleep(0.15)
+    assert 0.14 < await store.reader_age("t1") < 5
+    await other.touch_reader("t1")
+    assert 0 <= await store.reader_age("t1") < 0.15
 
 
 async def test_an_append_extends_the_retention_of_a_log(open_stores):
@@ -319,4 +333,4 @@ async def test_only_the_exact_id_names_a_turn(open_stores, id):
         await store.take_over(id, 2)
     with pytest.raises(GoneError):
         await store.follow(id, Cursor(1, 0), 0)
-    assert (await store.load("t1")).tail == ([], Cursor(1, 0), store.process)
+    assert (await store.load("t1")).tail == ([], Cursor(1, 0), [Takeover(1, 0, store.process)])

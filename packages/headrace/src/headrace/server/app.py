@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from headrace.engines import Generation
-from headrace.errors import HeadraceError, RequestError, encode_error
+from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
 from headrace.models import Model, ModelRegistry
 from headrace.server.chat import ChatEndpoint
 from headrace.server.connection import HttpConnection, Receive, Send
@@ -37,6 +37,7 @@ PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", _OPENAI_PREFIX)
 """Z.ai's two prefixes, and OpenAI's."""
 
 _ANTHROPIC: Final = ("/v1/messages", "/api/anthropic/v1/messages")
+_SHUTDOWN: Final = "the server is shutting down; send the request again"
 _OTHER_APIS: Final = ("/v1/completions", "/v1/responses", *_ANTHROPIC)
 """Paths of OpenAI's other APIs for text, and of Anthropic's."""
 
@@ -104,8 +105,9 @@ class App:
         except HeadraceError as error:
             await self._slow_down(error)
             await connection.send_error(error)
-        except asyncio.CancelledError:
-            pass  # the shutdown timeout has passed: uvicorn closes the connection
+        except asyncio.CancelledError:  # the shutdown timeout has passed
+            with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
+                await connection.send_error(LimitError(_SHUTDOWN, code="1234", status=503))
         except Exception as error:
             with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
                 await connection.send_error(_defect(error, connection.request_id))
@@ -129,6 +131,7 @@ class App:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._turns.open()
         await send({"type": "lifespan.startup.complete"})
         with suppress(asyncio.CancelledError):  # uvicorn sends no shutdown event after a second signal
             await receive()

@@ -7,7 +7,7 @@ from headrace.chunks import ChunkEncoder, merge_counted
 from headrace.errors import EngineError, encode_error
 from headrace.events import Event, Finish, Progress
 from headrace.sse import DONE, encode_event
-from headrace.turns import Interpreter
+from headrace.turns import Interpreter, ordinal_of
 
 __all__ = ["FrameEncoder"]
 
@@ -20,8 +20,8 @@ class FrameEncoder:
     Args:
         interpreter: a new one.
         chunks: encodes the events of this turn as chunks.
-        numbered: whether the `id:` of a frame is the ordinal of its last event.
-        after: number of events to skip at the beginning.
+        numbered: whether frames have an `id:`: the epoch plus the ordinal of the last event.
+        after: the id of the last event to skip; 0 for none.
         error_event: name of the event with the reason of a failure, before the last chunk; "" for an event
             without a name, None for no such event.
     """
@@ -42,15 +42,34 @@ class FrameEncoder:
         self._interpreter = interpreter
         self._chunks = chunks
         self._numbered = numbered
-        self._after = after
+        self._after = ordinal_of(after)
         self._error_event = error_event
+        self._epoch = 0
+        self._ends: dict[int, int] = {}  # the last ordinals of earlier epochs
+        self._has_id = False  # the last frame
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Note that another process has produced what follows."""
+        self._ends[self._epoch] = self.ordinal
+        self._epoch = epoch
+
+    def is_ahead(self, id: int) -> bool:
+        """Return whether an id is that of a later event than those encoded so far."""
+        return id > self._epoch + self.ordinal
+
+    def is_lost(self, id: int) -> bool:
+        """Return whether an id is that of an event in whose place another process has produced others."""
+        ordinal = ordinal_of(id)
+        epoch = id - ordinal
+        return epoch != self._epoch and ordinal > self._ends.get(epoch, -1)
 
     def encode(self, events: Sequence[Event], *, is_saved: bool = True) -> bytes:
         """Encode the next events of the log; b"" for events that have no frame.
 
         Args:
             events: in the order of the log, from its beginning; or a single `Progress`.
-            is_saved: whether they are in the store; only then frames have an `id:`.
+            is_saved: whether they are in the store. If not, the frames have no `id:`, but for the first one:
+                its empty `id:` takes the position to resume from away from the client.
         """
         if events and isinstance(events[0], Progress):
             return b""
@@ -67,8 +86,14 @@ class FrameEncoder:
                 error = encode_error(EngineError(event.error))
                 frames.append(encode_event(error, event=self._error_event))
             if data is not None:
-                frames.append(encode_event(data, id=self.ordinal if self._numbered and is_saved else None))
+                frames.append(encode_event(data, id=self._id(is_saved=is_saved) if self._numbered else None))
         if interpreted and isinstance(finish := interpreted[-1], Finish):
             frames.append(_DONE)
             self.finished = finish
         return b"".join(frames)
+
+    def _id(self, *, is_saved: bool) -> int | None:
+        had_id, self._has_id = self._has_id, is_saved
+        if is_saved:
+            return self._epoch + self.ordinal
+        return 0 if had_id else None

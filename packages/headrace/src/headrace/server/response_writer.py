@@ -14,6 +14,7 @@ from headrace.server.connection import Header, HttpConnection
 from headrace.server.frames import FrameEncoder
 from headrace.server.stream import EventStream, PositionError
 from headrace.turns import LogReader, Turn
+from headrace.turns.store import LOST, GoneError
 from headrace.wire import Completion, fold
 
 __all__ = ["RESUMABLE", "Position", "ResponseWriter", "headers_of", "unenforced_header"]
@@ -26,9 +27,9 @@ _MAX_HEADER: Final = 4096  # bytes; proxies allow 8 KiB for all headers
 
 
 class Position(NamedTuple):
-    """The number of events that a client has received, and the header or parameter that contained it."""
+    """The id of the last event that a client has received, and the header or parameter that contained it."""
 
-    events: int
+    id: int
     name: str
 
 
@@ -55,31 +56,40 @@ class ResponseWriter:
 
         Raises:
             RequestError: 1214, the turn has fewer events; nothing has been sent.
+            GoneError: the store has lost events that the client has received; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
         frames = FrameEncoder(
             turn.plan.new_interpreter(),
             self._chunks(turn),
             numbered=numbered,
-            after=after.events,
+            after=after.id,
             error_event=self._error_event(connection),
         )
         stream = EventStream(connection, turn, frames, self._keep_alive_interval)
         try:
-            await stream.send(headers_of(turn, resumable=numbered), after.events)
+            await stream.send(headers_of(turn, resumable=numbered), after.id)
         except PositionError as error:
+            if error.is_lost:
+                raise GoneError(turn.id, LOST) from None
             so_far = f"turn {turn.id} has only {error.count} events so far"
-            msg = f"{after.name} is {after.events}, but {so_far}"
+            msg = f"{after.name} is {after.id}, but {so_far}"
             raise RequestError(msg) from None
 
     async def wait_for_completion(
-        self, connection: HttpConnection, turn: Turn, *, partial: bool = False
+        self, connection: HttpConnection, turn: Turn, *, was_cancelled: bool = False
     ) -> Completion | None:
         """Return the completion when the turn ends; None if the client disconnects before.
 
+        Args:
+            connection: to the client.
+            turn: to wait for.
+            was_cancelled: by this client, which gets the answer so far.
+
         Raises:
-            HeadraceError: the turn failed; after its first event only unless `partial`.
+            HeadraceError: the turn failed; after its first event only unless `was_cancelled`.
         """
+        was_running = not turn.log.is_finished
         wake = asyncio.get_running_loop().create_future()
 
         def signal() -> None:
@@ -91,7 +101,9 @@ class ResponseWriter:
         try:
             if not turn.log.is_finished:
                 await wake
-            return self._fold(turn, reader, partial=partial) if turn.log.is_finished else None
+            if not turn.log.is_finished:
+                return None
+            return self._fold(turn, reader, partial=was_cancelled, was_running=was_running)
         finally:
             channel.close()
             reader.close()
@@ -105,13 +117,17 @@ class ResponseWriter:
         with closing(turn.reader()) as reader:
             return self._fold(turn, reader)
 
-    def _fold(self, turn: Turn, reader: LogReader, *, partial: bool = False) -> Completion:
+    def _fold(
+        self, turn: Turn, reader: LogReader, *, partial: bool = False, was_running: bool = False
+    ) -> Completion:
         events = turn.plan.new_interpreter().feed(reader.take())
         ending = events[-1]
         if isinstance(ending, Finish):
             turn.log.received = ending
             if ending.error and not partial:
                 raise EngineError(ending.error)
+            if ending.error and was_running:  # another process could not take it over, just before the DELETE
+                events[-1] = Finish("stop", ending.usage)
         chunks = self._chunks(turn)
         request_id = turn.header.request_id or turn.id
         return fold((chunk for event in events if (chunk := chunks.encode(event))), request_id=request_id)

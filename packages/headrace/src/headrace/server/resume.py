@@ -40,7 +40,7 @@ class ResumeEndpoint:
         else:
             turn = await self._turns.find(id, owner)
             turn.stop()
-            if completion := await self._writer.wait_for_completion(connection, turn, partial=True):
+            if completion := await self._writer.wait_for_completion(connection, turn, was_cancelled=True):
                 encoded = msgspec.json.encode(completion, order="sorted")
                 await connection.send_json(encoded, headers=headers_of(turn, resumable=False))
 

@@ -41,11 +41,12 @@ _LOGGER: Final = logging.getLogger("headrace.server")
 
 
 class PositionError(Exception):
-    """The turn has only so many events."""
+    """The turn has only `count` events, or it had more, which the store has lost."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, is_lost: bool) -> None:
         super().__init__(count)
         self.count = count
+        self.is_lost = is_lost
 
 
 class _State(Enum):
@@ -78,25 +79,24 @@ class EventStream:
         self._last_frames = b""  # sent together with the end of the body
         self._last_write = self._loop.time()
         self._timer: asyncio.TimerHandle
+        self._epochs = 0  # of the log that the frames have begun
         self._reader = turn.reader(self._on_first_news)
         self._channel = open_channel(connection, self._end, self._on_writable)
         self._check_silence()
 
     async def send(self, headers: Sequence[Header], after: int = 0) -> None:
-        """Send the events after the first `after`, to the end or until the client disconnects.
+        """Send the events after the one with id `after`, to the end or until the client disconnects.
 
         Raises:
-            PositionError: the turn has no event `after`; nothing has been sent.
+            PositionError: the turn has no such event; nothing has been sent.
             HeadraceError: the turn failed before its first event; nothing has been sent.
         """
         try:
             if not after and not self._reader.has_events:
                 await self._wake
+            data = self._encode() + await self._catch_up(after)
             if self._is(_State.DONE):
                 return
-            data = self._frames.encode(self._reader.take(), is_saved=self._turn.log.is_saved)
-            if after > self._frames.ordinal:
-                raise PositionError(self._frames.ordinal)
             self._channel.start([*_HEADERS, *headers])
             self._open()
             self._write(data)
@@ -110,6 +110,37 @@ class EventStream:
             self._timer.cancel()
             self._channel.close()
             self._reader.close()
+
+    async def _catch_up(self, after: int) -> bytes:
+        """Wait until this process has event `after`, which the client may have received from another one."""
+        frames, log, data = self._frames, self._turn.log, b""
+        deadline = self._loop.time() + self._turn.max_delay
+        while frames.is_ahead(after) and not self._is(_State.DONE):
+            left = deadline - self._loop.time()
+            if left <= 0 or log.is_finished:
+                raise PositionError(frames.ordinal, is_lost=frames.is_lost(after))
+            self._wake = self._loop.create_future()
+            await asyncio.wait([self._wake], timeout=left)
+            data += self._encode()
+        if frames.is_lost(after):
+            raise PositionError(frames.ordinal, is_lost=True)
+        return data
+
+    def _encode(self) -> bytes:
+        """Encode what is new in the log."""
+        frames, log, start = self._frames, self._turn.log, self._reader.position
+        events = self._reader.take()
+        if self._epochs == len(log.epochs):
+            return frames.encode(events, is_saved=log.is_saved)
+        data = b""
+        for position, epoch in log.epochs[self._epochs :]:
+            if position > self._reader.position:
+                break
+            data += frames.encode(events[: position - start], is_saved=log.is_saved)
+            frames.begin_epoch(epoch)
+            events, start = events[position - start :], position
+            self._epochs += 1
+        return data + frames.encode(events, is_saved=log.is_saved)
 
     # What the log calls in the engine's call stack when it has more: one method for each state.
 
@@ -125,10 +156,11 @@ class EventStream:
     def _on_news(self) -> None:
         try:
             try:
-                events = self._reader.take()
+                data = self._encode()
             except HeadraceError as error:  # too late for a status
-                events = [Finish("network_error", error=error.public)]
-            if data := self._frames.encode(events, is_saved=self._turn.log.is_saved):
+                finish = Finish("network_error", error=error.public)
+                data = self._frames.encode([finish], is_saved=self._turn.log.is_saved)
+            if data:
                 self._write(data)
         except Exception:  # a defect must not end the engine, whose call stack this is
             _LOGGER.exception("turn %s: cannot encode its events", self._turn.id)

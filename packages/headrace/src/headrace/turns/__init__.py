@@ -7,6 +7,7 @@ from headrace.turns.plan import Plan, Planner
 from headrace.turns.registry import TurnRegistry, new_turn_id
 from headrace.turns.settings import TurnSettings
 from headrace.turns.stores import STORES, check_store, open_store
+from headrace.turns.takeover import ordinal_of
 from headrace.turns.turn import Turn
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "check_store",
     "new_turn_id",
     "open_store",
+    "ordinal_of",
 ]

@@ -8,9 +8,10 @@ from typing import Final
 from headrace.errors import EngineError, HeadraceError
 from headrace.turns.log import MemoryLog
 from headrace.turns.settings import TurnSettings
-from headrace.turns.store import Cursor, GoneError, Liveness, StoreError, Tail, TurnStore
+from headrace.turns.store import LOST, Cursor, GoneError, Liveness, StoreError, Tail, TurnStore
+from headrace.turns.takeover import MAX_SILENT_DEATHS, Takeover, silent_deaths
 
-__all__ = ["Follower", "error_of", "may_have_reader"]
+__all__ = ["Follower", "error_of"]
 
 _LOGGER = logging.getLogger("headrace.turns")
 _RETRY_DELAY: Final = 0.2  # seconds
@@ -42,12 +43,28 @@ class Follower:
         self._lease = settings.lease
         self._retry_timeout = settings.store_retry_timeout
         self._check = check
-        self._producer = ""
+        self._takeovers: list[Takeover] = []
+        self._had_reader = False  # since the last probe
+
+    @property
+    def is_deadly(self) -> bool:
+        """Whether one producer after the other has died without logging anything."""
+        return silent_deaths(self._takeovers, self._log.count) >= MAX_SILENT_DEATHS
 
     def apply(self, tail: Tail) -> None:
-        """Append the tail of the stored log."""
+        """Append the tail of the stored log.
+
+        Raises:
+            GoneError: the store has lost events that this process has, and they were replaced by others.
+        """
+        known = self._takeovers[-1].fence if self._takeovers else 0
+        new = [takeover for takeover in tail.takeovers if takeover.fence > known]
+        if any(takeover.position < self.cursor.position for takeover in new):
+            raise GoneError(self._id, LOST)
         self.cursor = tail.cursor
-        self._producer = tail.producer or self._producer
+        self._takeovers += new
+        for takeover in new:
+            self._log.begin_epoch(takeover.position, takeover.epoch)
         if tail.events:  # otherwise readers would take it for a sign of life
             self._log.append(tail.events)
             self._log.publish()
@@ -57,6 +74,7 @@ class Follower:
 
         Return whether anything was new.
         """
+        self._had_reader = self._had_reader or not self._log.is_orphaned
         start = self.cursor
         while True:
             after = self.cursor
@@ -66,12 +84,18 @@ class Follower:
                 return self.cursor != start
             wait = 0  # a concurrent poll has applied its tail, which may be older than this one
 
+    async def catch_up(self, *, is_reader: bool) -> None:
+        """Copy everything saved so far; the producer learns at once if it is for a reader."""
+        await self.poll(wait=0)
+        if is_reader and not self._log.is_finished:
+            await self._store.touch_reader(self._id)
+
     async def run(self) -> bool:
         """Follow until the ending, or until this process is the producer; return whether it is.
 
         Raises:
             StoreError: the store has failed for longer than its retry timeout.
-            GoneError: the log was evicted.
+            GoneError: the log was evicted, or the store has lost a part of it.
             HeadraceError: the producer is dead, and this process cannot produce the turn.
         """
         loop = asyncio.get_running_loop()
@@ -86,7 +110,7 @@ class Follower:
                     liveness = await self._probe()
                     # After an outage of the store every lease has expired: hence a second probe.
                     if liveness is Liveness.LEFT or (liveness is Liveness.EXPIRED and was_expired):
-                        has_taken_over = await self._take_over()
+                        has_taken_over = await self._take_over(has_died=liveness is Liveness.EXPIRED)
                     was_expired = liveness is Liveness.EXPIRED
                     next_probe = loop.time() + self._lease / 3
                 failing_since = 0.0
@@ -99,20 +123,22 @@ class Follower:
 
     async def _probe(self) -> Liveness:
         """Return the liveness of the producer, and record this process's readers if it is alive."""
-        if self.is_forced or self._producer == self._store.process:
+        producer = self._takeovers[-1].process if self._takeovers else ""
+        if self.is_forced or producer == self._store.process:
             return Liveness.LEFT
-        liveness = await self._store.liveness(self._producer)
-        if liveness is Liveness.ALIVE and not self._log.is_orphaned:
+        liveness = await self._store.liveness(producer)
+        if liveness is Liveness.ALIVE and (self._had_reader or not self._log.is_orphaned):
+            self._had_reader = False
             await self._store.touch_reader(self._id)
         return liveness
 
-    async def _take_over(self) -> bool:
+    async def _take_over(self, *, has_died: bool) -> bool:
         """Become the producer, unless another process is faster or the ending has arrived."""
         if not self.is_forced:
             self._check()
         fence = self.cursor.fence + 1
         self.is_taking_over = True
-        has_taken_over = await self._store.take_over(self._id, fence)
+        has_taken_over = await self._store.take_over(self._id, fence, has_died=has_died)
         while self.cursor.fence < fence:
             await self.poll(wait=0)
         self.is_taking_over = False
@@ -131,13 +157,3 @@ def error_of(task: asyncio.Task[bool], id: str) -> HeadraceError | None:
         return error
     _LOGGER.error("turn %s failed", id, exc_info=error)
     return EngineError(f"internal server error; see the server log, turn {id}", code="1230")
-
-
-async def may_have_reader(store: TurnStore, id: str) -> bool:
-    """Return whether a turn has a reader in another process, or may have one: the store does not respond."""
-    try:
-        return await store.has_reader(id)
-    except StoreError:
-        return True
-    except GoneError:
-        return False

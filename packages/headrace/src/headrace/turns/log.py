@@ -26,6 +26,7 @@ from headrace.events import (
     ToolCallArguments,
     token_count,
 )
+from headrace.turns.takeover import DEADLY
 
 __all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog", "decode_events", "encode_events"]
 
@@ -88,6 +89,8 @@ class MemoryLog:
         """The ending as a reader has interpreted it; None while none has read to the end."""
         self.is_saved = True
         """Whether the store has every readable event, so that its ordinal is valid in other processes too."""
+        self.epochs: tuple[tuple[int, int], ...] = ()
+        """Those after the first one: the number of events before it, and what its event ids begin with."""
         self.size = 0
         """Bytes that the events take until they are packed, roughly."""
         self._packed: list[bytes] = []  # blocks of `_BLOCK` events
@@ -116,7 +119,9 @@ class MemoryLog:
     def is_broken(self) -> bool:
         """Whether the turn ended with an error, so that a retry may succeed."""
         ending = self.last if self.is_finished else None
-        return isinstance(ending, Failure) or (isinstance(ending, Finish) and bool(ending.error))
+        return isinstance(ending, Failure) or (
+            isinstance(ending, Finish) and ending.error not in ("", DEADLY)
+        )
 
     @property
     def is_orphaned(self) -> bool:
@@ -167,6 +172,11 @@ class MemoryLog:
             on_end = self._on_end
             self.unwatch()
             on_end()
+
+    def begin_epoch(self, position: int, epoch: int) -> None:
+        """Note that another process has produced the events after the first `position`."""
+        if epoch:
+            self.epochs += ((position, epoch),)
 
     def unwatch(self) -> None:
         """Call back no more, so that the log no longer refers to its turn: neither waits for a collection."""

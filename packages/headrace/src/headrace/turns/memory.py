@@ -4,6 +4,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections.abc import Collection, Sequence
 from sys import getsizeof
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ from headrace.turns.store import (
     Tail,
     TurnHeader,
 )
+from headrace.turns.takeover import Takeover
 
 __all__ = ["MemoryStore"]
 
@@ -62,7 +64,7 @@ class MemoryStore:
 
     async def load(self, id: str) -> StoredTurn | None:
         if record := self._shared.turns.get(id):
-            return StoredTurn(record.header, record.body, record.after(0))
+            return StoredTurn(record.header, record.body, record.after(Cursor(0, 0)))
         if tombstone := self._shared.tombstones.get(id):
             return StoredTurn(tombstone.header, b"", Tail([], Cursor(0, 0)), tombstone.reason)
         return None
@@ -96,30 +98,38 @@ class MemoryStore:
             if not change.done():
                 return Tail([], after)
             record = self._find(id)
-        return record.after(after.position)
+        return record.after(after)
 
-    async def take_over(self, id: str, fence: int) -> bool:
+    async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         record = self._find(id)
         if record.cursor.fence + 1 != fence:
             return record.cursor.fence == fence and record.producer == self.process
         record.cursor = Cursor(fence, record.cursor.position)
-        record.producer = self.process
+        record.takeovers.append(Takeover(fence, record.cursor.position, self.process, has_died))
         record.notify()
         return True
 
     async def touch_reader(self, id: str) -> None:
         self._find(id).read = time.monotonic()
 
-    async def has_reader(self, id: str) -> bool:
-        return time.monotonic() - self._find(id).read < self._settings.lease
+    async def reader_age(self, id: str) -> float:
+        return time.monotonic() - self._find(id).read
 
-    async def heartbeat(self) -> None:
+    async def heartbeat(self, ended: Collection[str] = ()) -> None:  # noqa: ARG002 - it is in the log
         now = time.monotonic()
         self._shared.heartbeats[self.process] = now
         retention, tombstone_ttl = self._settings.retention, self._settings.tombstone_ttl
         if now - self._last_eviction >= min(_EVICTION_INTERVAL, retention / 4):
             self._last_eviction = now
             self._shared.evict_old(now - retention, now - tombstone_ttl)
+
+    async def stranded(self) -> Sequence[TurnHeader]:
+        unfinished = [record for record in self._shared.unfinished.values() if record.header.detached]
+        return [
+            record.header
+            for record in unfinished
+            if await self.liveness(record.producer) is not Liveness.ALIVE
+        ]
 
     async def liveness(self, process: str) -> Liveness:
         heartbeat = self._shared.heartbeats.get(process)
@@ -143,7 +153,7 @@ class _Record:
     def __init__(self, header: TurnHeader, body: bytes, producer: str) -> None:
         self.header = header
         self.body = body
-        self.producer = producer
+        self.takeovers = [Takeover(1, 0, producer)]
         self.cursor = Cursor(1, 0)
         self.events: list[Logged] = []  # including progress
         self.written = time.monotonic()
@@ -151,9 +161,15 @@ class _Record:
         self.size = 0  # set at the ending
         self.change: asyncio.Future[None] | None = None
 
-    def after(self, position: int) -> Tail:
+    @property
+    def producer(self) -> str:
+        return self.takeovers[-1].process
+
+    def after(self, cursor: Cursor) -> Tail:
+        position = cursor.position
         skipped = len(self.events) - self.cursor.position + position if position else 0
-        return Tail(self.events[skipped:], self.cursor, self.producer)
+        takeovers = [each for each in self.takeovers if each.fence > cursor.fence]
+        return Tail(self.events[skipped:], self.cursor, takeovers)
 
     def next_change(self) -> asyncio.Future[None]:
         if self.change is None:
@@ -182,12 +198,12 @@ class _SharedState:
         self.tombstones: dict[str, _Tombstone] = {}  # in the order of their evictions
         self.by_request: dict[tuple[str, str], str] = {}
         self.heartbeats: dict[str, float] = {}
-        self._unfinished: dict[str, _Record] = {}
+        self.unfinished: dict[str, _Record] = {}
         self._ended: dict[str, _Record] = {}  # in the order of their endings
         self._size = 0
 
     def begin(self, record: _Record) -> None:
-        self.turns[record.header.id] = self._unfinished[record.header.id] = record
+        self.turns[record.header.id] = self.unfinished[record.header.id] = record
 
     def end(self, record: _Record, limit: int) -> None:
         """Add the size of a finished log, and evict the oldest finished ones above the limit."""
@@ -195,13 +211,13 @@ class _SharedState:
         record.size = _TURN_BYTES + len(record.body) + texts + _EVENT_BYTES * len(record.events)
         self._size += record.size
         self._ended[record.header.id] = record
-        del self._unfinished[record.header.id]
+        del self.unfinished[record.header.id]
         while self._size > limit and len(self._ended) > 1:
             self._evict(next(iter(self._ended.values())), NO_ROOM)
 
     def evict_old(self, oldest_log: float, oldest_tombstone: float) -> None:
         """Evict logs last written before `oldest_log`; delete tombstones from before `oldest_tombstone`."""
-        for record in [*self._unfinished.values()]:
+        for record in [*self.unfinished.values()]:
             if record.written < oldest_log:
                 self._evict(record, RETENTION_OVER)
         while self._ended and (record := next(iter(self._ended.values()))).written < oldest_log:
@@ -218,7 +234,7 @@ class _SharedState:
         del self.turns[header.id]
         if self._ended.pop(header.id, None):
             self._size -= record.size
-        self._unfinished.pop(header.id, None)
+        self.unfinished.pop(header.id, None)
         if self.by_request.get((header.owner, header.request_id)) == header.id:
             del self.by_request[header.owner, header.request_id]
         self.tombstones[header.id] = _Tombstone(header, reason, record.written)

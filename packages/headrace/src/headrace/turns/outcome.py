@@ -17,10 +17,12 @@ from headrace.turns.interpreter import interpret_finish
 from headrace.turns.log import Failure, MemoryLog
 from headrace.turns.plan import Plan
 from headrace.turns.store import TurnHeader
+from headrace.turns.takeover import DEADLY
 
 __all__ = [
     "DELETED",
     "DISCONNECTED",
+    "KILLED_ITS_SERVERS",
     "OVERSIZED",
     "SHUTDOWN",
     "CancelledBy",
@@ -54,6 +56,7 @@ class RequestedEnd(NamedTuple):
     by: CancelledBy | None = None
 
 
+KILLED_ITS_SERVERS: Final = RequestedEnd("network_error", DEADLY)
 DELETED: Final = RequestedEnd(CANCELLED, by=CancelledBy.DELETE)
 DISCONNECTED: Final = RequestedEnd("network_error", "the client disconnected", CancelledBy.DISCONNECT)
 OVERSIZED: Final = RequestedEnd("network_error", "the answer is larger than this server's max_answer_size")

@@ -4,9 +4,10 @@ A log is a stream; the id of an entry is the cursor after it, `{fence}-{position
 id below the last one, so that a producer without the fence cannot write, whatever goes wrong.
 
     headrace:turn:{id}                  the header; outlives the log
-    headrace:log:{id}                   1-0 {producer, body}, 1-3 {events}, 1-7 {events}, 2-7 {producer}, …
+    headrace:log:{id}                   1-0 {producer, body}, 1-3 {events}, 2-3 {producer, died}, …
     headrace:request:{owner}:{request_id}   the id of the turn
-    headrace:reader:{id}                exists while a following process has a reader
+    headrace:reader:{id}                its age is that of the last reader at a following process
+    headrace:detached                   the producers of the unfinished detached turns, by turn
     headrace:process:{process}          `alive` for one lease, or `left`
 
 All turns that are ready are written by one script call with one reply: with a command per turn, parsing
@@ -14,9 +15,10 @@ the replies would dominate the cost (docs/measurements.md).
 """
 
 import asyncio
+import math
 import os
 import secrets
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,7 +27,6 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import Logged, decode_events, encode_events
@@ -45,9 +46,11 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
+    decode_header,
     decode_turn,
     decoding,
 )
+from headrace.turns.takeover import Takeover
 
 __all__ = ["RedisStore"]
 
@@ -55,11 +58,12 @@ Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 _CREATE: Final = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- redis-py retries after a lost reply
-if KEYS[3] then
-  local existing = redis.call('GET', KEYS[3])
+if KEYS[4] then
+  local existing = redis.call('GET', KEYS[4])
   if existing and existing ~= ARGV[7] then return existing end
-  redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[6])
+  redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[6])
 end
+if ARGV[8] == '1' then redis.call('HSET', KEYS[3], ARGV[1], ARGV[4]) end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[6])
 redis.call('XADD', KEYS[2], '1-0', 'producer', ARGV[4], 'body', ARGV[3])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
@@ -72,9 +76,15 @@ for i, log in ipairs(KEYS) do
   local entry = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)[1] -- nil if it is not a stream
   local id = entry and entry[1] or ''
   if id == after then
-    redis.call('XADD', log, last, 'events', events)
-    if redis.call('PTTL', log) < ARGV[1] * 0.75 then redis.call('PEXPIRE', log, ARGV[1]) end
-    id = last
+    local added = redis.pcall('XADD', log, last, 'events', events)
+    if type(added) == 'string' then
+      if redis.call('PTTL', log) < ARGV[1] * 0.75 then redis.call('PEXPIRE', log, ARGV[1]) end
+      id = last
+    elseif string.find(added.err, 'equal or smaller', 1, true) then
+      id = '' -- entries of this log were deleted
+    else
+      return added
+    end
   end
   outcomes[i] = id
 end
@@ -85,13 +95,28 @@ local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 if not entry then return 'gone' end
 local fence, position = string.match(entry[1], '(%d+)-(%d+)')
 if fence + 1 == ARGV[1] + 0 then
-  redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. position, 'producer', ARGV[2])
+  redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. position, 'producer', ARGV[2], 'died', ARGV[5])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then redis.call('HSET', KEYS[2], ARGV[4], ARGV[2]) end
   return 'taken'
 end
 if fence == ARGV[1] and entry[2][2] == ARGV[2] then return 'taken' end
 return 'lost'
 """
+_STRANDED: Final = """
+local headers = {}
+local producers = redis.call('HGETALL', KEYS[1])
+for i = 1, #producers, 2 do
+  local id = producers[i]
+  if redis.call('EXISTS', ARGV[1] .. id) == 0 then
+    redis.call('HDEL', KEYS[1], id)
+  elseif redis.call('GET', ARGV[2] .. producers[i + 1]) ~= 'alive' then
+    headers[#headers + 1] = redis.call('GET', ARGV[3] .. id) or nil
+  end
+end
+return headers
+"""
+_DETACHED: Final = "headrace:detached"
 _TIMEOUT: Final = 2.0  # seconds per command
 _BLOCK: Final = 25  # milliseconds of a poll; a newly followed turn waits up to this long for its first one
 _EVICTED: Final = f"{RETENTION_OVER}, or {NO_ROOM}"
@@ -116,6 +141,7 @@ class RedisStore:
             (settings.retention + settings.tombstone_ttl) * 1000
         )  # from the creation on
         self._lease = int(settings.lease * 1000)
+        self._reader_ttl = int((settings.linger + 2 * settings.lease) * 1000)
         self._redis = Redis.from_url(
             settings.store,
             protocol=2,
@@ -125,17 +151,19 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; every command is idempotent
         )
         self._address = without_secrets(settings.store)
-        self._scripts = {text: self._redis.register_script(text) for text in (_CREATE, _APPEND, _TAKE_OVER)}
+        scripts = (_CREATE, _APPEND, _TAKE_OVER, _STRANDED)
+        self._scripts = {text: self._redis.register_script(text) for text in scripts}
         self._commands: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
         self._poller = LogPoller(self._poll)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        keys = [_turn(header.id), _log(header.id)]
+        keys = [_turn(header.id), _log(header.id), _DETACHED]
         if header.request_id:
             keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
         encoded = msgspec.json.encode(header)
-        values = [header.id, encoded, body, self.process, self._retention, self._tombstone_ttl, replaces]
+        ttls = [self._retention, self._tombstone_ttl]
+        values = [header.id, encoded, body, self.process, *ttls, replaces, int(header.detached)]
         return str((await self._script(_CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
@@ -160,20 +188,34 @@ class RedisStore:
             raise GoneError(id, _EVICTED)
         return _tail(id, entries) if entries else Tail([], after)
 
-    async def take_over(self, id: str, fence: int) -> bool:
-        reply = await self._script(_TAKE_OVER, [_log(id)], [fence, self.process, self._retention])
+    async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
+        values = [fence, self.process, self._retention, id, int(has_died)]
+        reply = await self._script(_TAKE_OVER, [_log(id), _DETACHED], values)
         if reply == b"gone":
             raise GoneError(id, _EVICTED)
         return bool(reply == b"taken")
 
     async def touch_reader(self, id: str) -> None:
-        await self._run(self._redis.set(_reader(id), self.process, px=self._lease))
+        await self._run(self._redis.set(_reader(id), self.process, px=self._reader_ttl))
 
-    async def has_reader(self, id: str) -> bool:
-        return bool(await self._run(self._redis.exists(_reader(id))))
+    async def reader_age(self, id: str) -> float:
+        left = await self._run(self._redis.pttl(_reader(id)))
+        return (self._reader_ttl - left) / 1000 if left > 0 else math.inf
 
-    async def heartbeat(self) -> None:
-        await self._run(self._redis.set(_process(self.process), "alive", px=self._lease))
+    async def heartbeat(self, ended: Collection[str] = ()) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(_process(self.process), "alive", px=self._lease)
+        if ended:
+            pipeline.hdel(_DETACHED, *ended)
+        await self._run(pipeline.execute())
+
+    async def stranded(self) -> Sequence[TurnHeader]:
+        headers = await self._script(_STRANDED, [_DETACHED], [_log(""), _process(""), _turn("")])
+        decoded = []
+        for header in headers:
+            with suppress(ValueError):
+                decoded.append(decode_header(header))
+        return decoded
 
     async def liveness(self, process: str) -> Liveness:
         state = await self._run(self._redis.get(_process(process)))
@@ -209,7 +251,7 @@ class RedisStore:
         running.add_done_callback(self._forget)
         try:
             return await asyncio.shield(running)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # redis-py raises more than its own errors when a connection is lost
             msg = f"the turn store {self._address} is unavailable: {_reason(error)}"
             raise StoreError(msg, public="the turn store is unavailable; try again later") from error
 
@@ -264,14 +306,15 @@ def _outcome(append: Append, last: bytes) -> AppendResult:
 
 def _tail(id: str, entries: Entries) -> Tail:
     events: list[Logged] = []
-    producer = ""
+    takeovers = []
     with decoding(id):
-        for _, fields in entries:
+        for cursor, fields in entries:
             if b"events" in fields:
                 events += decode_events(fields[b"events"])
             else:
-                producer = fields[b"producer"].decode()
-        return Tail(events, _decode(entries[-1][0]), producer)
+                at, process = _decode(cursor), fields[b"producer"].decode()
+                takeovers.append(Takeover(at.fence, at.position, process, fields.get(b"died") == b"1"))
+        return Tail(events, _decode(entries[-1][0]), takeovers)
 
 
 def _tail_or_error(id: str, entries: Entries) -> Tail | GoneError:

@@ -76,9 +76,16 @@ class TurnRegistry:
         self._observers = observers
         self._turns: dict[str, Turn] = {}
         self._detached: Counter[str] = Counter()  # unfinished asynchronous turns by owner
-        self._uncertain: dict[str, str] = {}  # turns whose creation may have succeeded, and their owners
+        self._uncertain: dict[str, str] = {}  # turns that may have no producer, and their owners
+        self._ended: list[str] = []  # asynchronous turns, since the previous heartbeat
         self._is_closing = False
+        self._is_alive = False  # by its heartbeat
         self._heartbeat: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Continue asynchronous turns of dead processes from now on, not only from the first request on."""
+        if self._store.outlives_process:
+            self._heartbeat = asyncio.create_task(self._run_heartbeat(), name="heartbeat")
 
     async def start(self, plan: Plan, *, resumable: bool = False, detached: bool = False) -> Turn:
         """Start a turn, or attach to the one with the same `request_id`.
@@ -204,7 +211,8 @@ class TurnRegistry:
                 id = await self._store.create(header, new.body, replaces=id)
                 continue
             is_same = _without_transport(turn.request) == _without_transport(new.request)
-            if self._settings.duplicates == "attach" and is_same and not turn.log.is_broken:
+            may_attach = self._settings.duplicates == "attach" or turn.log.is_finished
+            if may_attach and is_same and not turn.log.is_broken:
                 return turn
             if not turn.log.is_finished:
                 what = "this request" if is_same else "another request"
@@ -234,6 +242,8 @@ class TurnRegistry:
         header = turn.header
         if self._turns.pop(turn.id, None) and header.detached:
             self._detached[header.owner] -= 1
+            if turn.log.is_finished:
+                self._ended.append(turn.id)
 
     def _notify_observers(self, outcome: TurnOutcome) -> None:
         loop = asyncio.get_running_loop()
@@ -242,27 +252,33 @@ class TurnRegistry:
 
     async def _start_heartbeat(self) -> None:
         """Start the heartbeat with the first turn that needs the store."""
-        if self._heartbeat is None:
+        if not self._is_alive:
             await self._store.heartbeat()
+            self._is_alive = True
             self._heartbeat = self._heartbeat or asyncio.create_task(self._run_heartbeat(), name="heartbeat")
 
     async def _run_heartbeat(self) -> None:
         is_failing = False
         while True:
             await asyncio.sleep(self._settings.lease / 3)
+            ended, self._ended = self._ended, []
             try:
-                await self._store.heartbeat()
+                await self._store.heartbeat(ended)
+                ended = []
+                self._is_alive = True
                 for turn in list(self._turns.values()):
                     turn.check_fence()
+                self._uncertain |= {header.id: header.owner for header in await self._store.stranded()}
                 await self._resolve_uncertain()
                 is_failing = False
             except StoreError as error:
+                self._ended += ended
                 if not is_failing:
                     _LOGGER.warning("%s", error.message)
                 is_failing = True
 
     async def _resolve_uncertain(self) -> None:
-        """Produce turns that were created although `create` failed: another caller may wait for them."""
+        """Produce turns that were created although `create` failed, or that a dead process has left."""
         for id, owner in list(self._uncertain.items()):
             with contextlib.suppress(RequestError):
                 await self.find(id, owner)

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from headrace.turns.group_commit import GroupCommit
@@ -63,21 +64,24 @@ class SqliteStore:
             return tail
         return await self._call(self._file.tail, id, after)
 
-    async def take_over(self, id: str, fence: int) -> bool:
-        return await self._call(self._file.take_over, id, fence, self.process)
+    async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
+        return await self._call(partial(self._file.take_over, id, fence, self.process, has_died=has_died))
 
     async def touch_reader(self, id: str) -> None:
         await self._call(self._file.touch_reader, id)
 
-    async def has_reader(self, id: str) -> bool:
-        return await self._call(self._file.reader_age, id) < self._lease
+    async def reader_age(self, id: str) -> float:
+        return await self._call(self._file.reader_age, id)
 
-    async def heartbeat(self) -> None:
+    async def heartbeat(self, ended: Collection[str] = ()) -> None:  # noqa: ARG002 - it is in the log
         await self._call(self._file.heartbeat, self.process)
         loop = asyncio.get_running_loop()
         until = loop.time() + self._lease / 6  # the next heartbeat must be in time
         while loop.time() < until and await self._call(self._file.evict):
             pass
+
+    async def stranded(self) -> Sequence[TurnHeader]:
+        return await self._call(self._file.stranded, self._lease)
 
     async def liveness(self, process: str) -> Liveness:
         age = await self._call(self._file.heartbeat_age, process)

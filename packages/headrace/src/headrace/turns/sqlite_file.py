@@ -16,6 +16,8 @@ import msgspec
 
 from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.settings import TurnSettings
+from headrace.turns.sqlite_clock import SqliteClock
+from headrace.turns.sqlite_schema import SCHEMA
 from headrace.turns.store import (
     NO_ROOM,
     RETENTION_OVER,
@@ -30,50 +32,27 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
+    decode_header,
     decode_turn,
     decoding,
 )
+from headrace.turns.takeover import Takeover
 
 __all__ = ["SqliteFile"]
 
 _LOGGER = logging.getLogger("headrace.turns")
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS turn (
-    id TEXT PRIMARY KEY,
-    header BLOB NOT NULL,
-    body BLOB NOT NULL,
-    fence INTEGER NOT NULL,
-    producer TEXT NOT NULL,
-    began REAL NOT NULL,
-    ended INTEGER NOT NULL DEFAULT 0,
-    gone TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entry (
-    turn TEXT NOT NULL,
-    position INTEGER NOT NULL, -- of the log after this entry
-    written REAL NOT NULL,
-    events BLOB NOT NULL,
-    PRIMARY KEY (turn, position)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS request (
-    owner TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    turn TEXT NOT NULL,
-    PRIMARY KEY (owner, request_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reader (turn TEXT PRIMARY KEY, read REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS process (id TEXT PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS turn_by_age ON turn (gone, ended, began);
-CREATE INDEX IF NOT EXISTS tombstone_by_age ON turn (began) WHERE gone != '';
-CREATE INDEX IF NOT EXISTS request_by_turn ON request (turn);
-"""
 _APPEND: Final = """
 INSERT OR IGNORE INTO entry (turn, position, written, events)
 SELECT id, :end, :now, :events FROM turn WHERE id = :id AND fence = :fence AND gone = ''
 AND (SELECT coalesce(max(position), 0) FROM entry WHERE entry.turn = turn.id) = :position
 """
+_TAKEOVERS: Final = "SELECT fence, position, process, has_died FROM takeover WHERE turn = ? AND fence > ?"
 _HEARTBEAT: Final = "REPLACE INTO process VALUES (?, ?)"
+_STRANDED: Final = """
+SELECT header FROM turn WHERE gone = '' AND ended = 0
+AND NOT EXISTS (SELECT 1 FROM process WHERE process.id = turn.producer AND beat > ?)
+"""
 _STATE: Final = """
 SELECT fence, producer, gone, (SELECT coalesce(max(position), 0) FROM entry WHERE turn = id)
 FROM turn WHERE id = ?
@@ -113,9 +92,7 @@ class SqliteFile:
         self._last_eviction = 0.0
         self._polled: Mapping[str, Cursor] = {}  # at `_version` of the file
         self._version = -1
-        self._heartbeats: dict[
-            str, tuple[float, float]
-        ] = {}  # as last seen, and when, by the monotonic clock
+        self._clock = SqliteClock()
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
         with self._transaction() as sql:
@@ -128,7 +105,7 @@ class SqliteFile:
                 sql.execute("REPLACE INTO request VALUES (?, ?, ?)", (*key, header.id))
             sql.execute(
                 "INSERT INTO turn (id, header, body, fence, producer, began) VALUES (?, ?, ?, 1, ?, ?)",
-                (header.id, msgspec.json.encode(header), body, process, time.time()),
+                (header.id, msgspec.json.encode(header), body, process, self._clock.now()),
             )
         return header.id
 
@@ -159,38 +136,41 @@ class SqliteFile:
         """Insert a batch in one transaction; evict finished turns if the file becomes too large."""
         self._polled = {}  # this connection's own writes do not change `data_version`
         with self._transaction() as sql:
-            results = [_insert(sql, append) for append in batch]
+            now = self._clock.now()
+            results = [_insert(sql, append, now) for append in batch]
             _make_room(sql, self._size)
             return results
 
-    def take_over(self, id: str, fence: int, process: str) -> bool:
+    def take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
         self._polled = {}
         with self._transaction() as sql:
             row = sql.execute(_STATE, (id,)).fetchone()
             _check(id, row)
             if row[0] == fence - 1:
                 sql.execute("UPDATE turn SET fence = ?, producer = ? WHERE id = ?", (fence, process, id))
+                takeover = (id, fence, row[3], process, has_died)
+                sql.execute("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover)
                 return True
             return bool(row[0] == fence and row[1] == process)
 
     def touch_reader(self, id: str) -> None:
         with self._transaction() as sql:
-            sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, time.time()))
+            sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, self._clock.now()))
 
     def reader_age(self, id: str) -> float:
         """Return the seconds since another process had a reader for the turn."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT read FROM reader WHERE turn = ?", (id,)).fetchone()
-        return math.inf if row is None else time.time() - row[0]
+        return math.inf if row is None else self._clock.now() - row[0]
 
     def heartbeat(self, process: str) -> None:
         self._process = process
         with self._transaction() as sql:
-            sql.execute(_HEARTBEAT, (process, time.time()))
+            sql.execute(_HEARTBEAT, (process, self._clock.now()))
 
     def evict(self) -> bool:
         """Evict logs that are too old or too many, and forget tombstones; return whether some are left."""
-        now = time.time()
+        now = self._clock.now()
         is_due = now - self._last_eviction >= min(_EVICTION_INTERVAL, self._retention / 4)
         with self._transaction() as sql:
             old = _expired(sql, now - self._retention) if is_due else []
@@ -202,20 +182,20 @@ class SqliteFile:
         return max(len(old), evicted, forgotten) >= _MAX_EVICTED
 
     def heartbeat_age(self, process: str) -> float | None:
-        """Return the seconds since a process's last heartbeat; None if it has shut down.
-
-        It counts from when it was first seen, by the monotonic clock: the wall clock may be set back.
-        """
+        """Return the seconds since a process's last heartbeat; None if it has shut down."""
         with self._transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
-        if row is None:
-            self._heartbeats.pop(process, None)
-            return None
-        last, now = self._heartbeats.get(process), time.monotonic()
-        if last is None or last[0] != row[0]:
-            age = max(time.time() - row[0], 0.0) if last is None else 0.0
-            last = self._heartbeats[process] = (row[0], now - age)
-        return now - last[1]
+        return None if row is None else self._clock.now() - row[0]
+
+    def stranded(self, lease: float) -> list[TurnHeader]:
+        """Return the headers of the unfinished detached turns whose producer is not alive."""
+        with self._transaction(writes=False) as sql:
+            rows = sql.execute(_STRANDED, (self._clock.now() - lease,)).fetchall()
+        headers = []
+        for (encoded,) in rows:
+            with suppress(ValueError):
+                headers.append(decode_header(encoded))
+        return [header for header in headers if header.detached]
 
     def close(self, process: str) -> None:
         """Record that the process leaves, and close the file."""
@@ -250,9 +230,12 @@ class SqliteFile:
             _begin_wal(sql)
             sql.execute(f"PRAGMA journal_size_limit = {_MAX_WAL}")
             sql.execute("PRAGMA synchronous = NORMAL")
-            sql.executescript(_SCHEMA)
+            sql.executescript(SCHEMA)
+            sql.execute("BEGIN IMMEDIATE")
+            self._clock.synchronize(sql)
             if self._process:
-                sql.execute(_HEARTBEAT, (self._process, time.time()))
+                sql.execute(_HEARTBEAT, (self._process, self._clock.now()))
+            sql.execute("COMMIT")
         except sqlite3.Error:
             sql.close()
             raise
@@ -290,13 +273,13 @@ def _begin_wal(sql: sqlite3.Connection) -> None:
             return
 
 
-def _insert(sql: sqlite3.Connection, append: Append) -> AppendResult:
+def _insert(sql: sqlite3.Connection, append: Append, now: float) -> AppendResult:
     values = {
         "id": append.id,
         "fence": append.after.fence,
         "position": append.after.position,
         "end": append.end.position,
-        "now": time.time(),
+        "now": now,
         "events": encode_events(append.events),
     }
     if sql.execute(_APPEND, values).rowcount:
@@ -318,12 +301,17 @@ def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:
     row = sql.execute(_STATE, (id,)).fetchone()
     _check(id, row)
     fence, producer, _, position = row
+    if Cursor(fence, position) <= after:  # it may even be shorter: the file has lost something
+        return Tail([], after)
     entries = sql.execute(
         "SELECT events FROM entry WHERE turn = ? AND position > ? ORDER BY position", (id, after.position)
     )
     with decoding(id):
         events: list[Logged] = [event for (encoded,) in entries for event in decode_events(encoded)]
-    return Tail(events, Cursor(fence, position), producer)
+    takeovers = [Takeover(1, 0, producer if fence == 1 else "")] if after.fence < 1 else []
+    for began, start, process, has_died in sql.execute(_TAKEOVERS, (id, after.fence)):
+        takeovers.append(Takeover(began, start, process, bool(has_died)))
+    return Tail(events, Cursor(fence, position), takeovers)
 
 
 def _tail_or_error(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail | GoneError:
@@ -369,7 +357,8 @@ def _expired(sql: sqlite3.Connection, oldest: float) -> list[str]:
 
 def _evict(sql: sqlite3.Connection, ids: Sequence[str], reason: str) -> None:
     sql.executemany("UPDATE turn SET gone = ?, body = x'' WHERE id = ?", [(reason, id) for id in ids])
-    sql.executemany("DELETE FROM entry WHERE turn = ?", [(id,) for id in ids])
+    for table in ("entry", "takeover"):
+        sql.executemany(f"DELETE FROM {table} WHERE turn = ?", [(id,) for id in ids])  # noqa: S608
 
 
 def _forget(sql: sqlite3.Connection, oldest: float, most: int) -> int:

@@ -13,7 +13,7 @@ lost.
 
 import enum
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
@@ -21,9 +21,11 @@ import msgspec
 
 from headrace.errors import EngineError, RequestError
 from headrace.turns.log import Logged
+from headrace.turns.takeover import Takeover
 
 __all__ = [
     "DAMAGED",
+    "LOST",
     "NO_ROOM",
     "RETENTION_OVER",
     "UNKNOWN",
@@ -39,6 +41,7 @@ __all__ = [
     "Tail",
     "TurnHeader",
     "TurnStore",
+    "decode_header",
     "decode_turn",
     "decoding",
 ]
@@ -71,7 +74,8 @@ class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
     detached: bool = False
 
 
-_decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
+decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
+"""Decode a header as a store has it."""
 
 
 class Tail(NamedTuple):
@@ -80,12 +84,12 @@ class Tail(NamedTuple):
     Args:
         events: in log order.
         cursor: the end of the log.
-        producer: the current producer; "" if unchanged.
+        takeovers: those after the cursor's fence; the last one is the current producer's.
     """
 
     events: list[Logged]
     cursor: Cursor
-    producer: str = ""
+    takeovers: Sequence[Takeover] = ()
 
 
 class StoredTurn(NamedTuple):
@@ -123,6 +127,7 @@ RETENTION_OVER: Final = "its retention time is over"
 NO_ROOM: Final = "it was evicted to make room for newer turns"
 UNKNOWN: Final = "it is unknown"
 DAMAGED: Final = "the turn store has damaged it"
+LOST: Final = "the turn store has lost events that were sent already, and the rest of the answer differs"
 
 
 @contextmanager
@@ -165,7 +170,7 @@ def decode_turn(
     body, tail = b"", Tail([], Cursor(0, 0))
     try:
         with decoding(id):
-            decoded = _decode_header(header)
+            decoded = decode_header(header)
     except GoneError:
         return None
     try:
@@ -243,8 +248,10 @@ class TurnStore(Protocol):
         """
         ...
 
-    async def take_over(self, id: str, fence: int) -> bool:
+    async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         """Become the producer under `fence`, if that is the next fence; False if another process was first.
+
+        `has_died` is recorded: whether the previous producer had died.
 
         Raises:
             GoneError: the log was evicted.
@@ -252,15 +259,26 @@ class TurnStore(Protocol):
         ...
 
     async def touch_reader(self, id: str) -> None:
-        """Record that this process has a reader for a turn that it follows; valid for one lease."""
+        """Record that this process has a reader for a turn that it follows."""
         ...
 
-    async def has_reader(self, id: str) -> bool:
-        """Return whether another process has a reader for this turn."""
+    async def reader_age(self, id: str) -> float:
+        """Return the seconds since another process had a reader for this turn.
+
+        `math.inf` if that was longer ago than `linger` and two leases, or never.
+        """
         ...
 
-    async def heartbeat(self) -> None:
-        """Renew the lease of this process, and evict logs that are too old or too large."""
+    async def heartbeat(self, ended: Collection[str] = ()) -> None:
+        """Renew the lease of this process, and evict logs that are too old or too large.
+
+        Args:
+            ended: detached turns that need no producer any more.
+        """
+        ...
+
+    async def stranded(self) -> Sequence[TurnHeader]:
+        """Return the unfinished detached turns whose producer is not alive: they may have no reader."""
         ...
 
     async def liveness(self, process: str) -> Liveness:

@@ -24,11 +24,13 @@ from headrace.engines.base import Run
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import CANCELLED, Event
 from headrace.turns.continuation import start_durably
-from headrace.turns.follower import Follower, error_of, may_have_reader
+from headrace.turns.follower import Follower, error_of
+from headrace.turns.linger import OrphanTimer
 from headrace.turns.log import Logged, LogReader, MemoryLog
 from headrace.turns.outcome import (
     DELETED,
     DISCONNECTED,
+    KILLED_ITS_SERVERS,
     OVERSIZED,
     SHUTDOWN,
     CancelledBy,
@@ -99,8 +101,8 @@ class Turn:
         self._task: asyncio.Task[bool] | None = None  # follows
         self._requested_end: RequestedEnd | None = None
         self._has_produced_ending = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._orphan_check: asyncio.Task[None] | None = None
+        self._detach_timer: asyncio.TimerHandle | None = None
+        self._orphan_timer = OrphanTimer(store, self.id, settings, self._on_orphaned) if store else None
 
     @cached_property
     def plan(self) -> Plan:
@@ -111,6 +113,11 @@ class Turn:
     def is_detached(self) -> bool:
         """Whether this process has nothing more to do with the turn."""
         return self._state is _State.DETACHED
+
+    @property
+    def max_delay(self) -> float:
+        """Seconds until this process has what another one has sent, even if that one dies meanwhile."""
+        return 2 * self._settings.lease if self._store and self._store.outlives_process else 0.0
 
     def produce(self, plan: Plan) -> None:
         """Start as the producer."""
@@ -132,8 +139,8 @@ class Turn:
             self._start_following()
 
     def reader(self, on_news: Callable[[], object] = lambda: None) -> LogReader:
-        """Attach a reader at the beginning of the log, and stop the orphan timer."""
-        self._cancel_timer()
+        """Attach a reader at the beginning of the log, and stop the timers."""
+        self._cancel_timers()
         return self.log.reader(on_news)
 
     def pause(self) -> None:
@@ -147,14 +154,14 @@ class Turn:
             self._run.resume()
 
     async def catch_up(self) -> None:
-        """Copy everything that another process has published so far.
+        """Copy everything that another process has published so far, and let it know of a reader here.
 
         Raises:
             StoreError: the store is unavailable.
             GoneError: the log was evicted.
         """
         if self._state is _State.FOLLOWING and self._follower is not None:
-            await self._follower.poll(wait=0)
+            await self._follower.catch_up(is_reader=not self.header.detached)
 
     def stop(self) -> None:
         """Cancel the turn for its owner, whichever process produces it. The ending follows a little later."""
@@ -167,7 +174,7 @@ class Turn:
 
     async def close(self, save_timeout: float) -> None:
         """Save what was generated, and detach. Log an ending only if no other process can continue."""
-        self._cancel_timer()
+        self._cancel_timers()
         if self._state is _State.PRODUCING and not (self._store and self._store.outlives_process):
             self._request_end(SHUTDOWN)
         self._state = _State.DETACHED
@@ -310,6 +317,8 @@ class Turn:
         error = error_of(task, self.id)
         if error is None and task.result():
             self._become_producer(self._follower.cursor.fence)
+            if self._follower.is_deadly and not self._requested_end:
+                self._requested_end = KILLED_ITS_SERVERS
             if self._requested_end:
                 self._end(None)
             else:
@@ -338,40 +347,32 @@ class Turn:
 
     def _watch_readers(self) -> None:
         """Start the timer that ends a turn without readers, or detaches from it."""
-        self._cancel_timer()
+        self._cancel_timers()
         if not self.log.is_orphaned or self.log.is_finished or self._state is _State.DETACHED:
             return
-        loop = asyncio.get_running_loop()
-        if self._store is None:
+        if self._orphan_timer is None:
             self._request_end(DISCONNECTED)
         elif self._state is _State.FOLLOWING:
-            self._timer = loop.call_later(self._settings.lease, self._detach)
+            loop = asyncio.get_running_loop()
+            self._detach_timer = loop.call_later(self._settings.lease, self._detach)
         elif not self.header.detached:
-            # It takes up to a lease until a reader in another process is recorded.
-            least = self._settings.lease if self._store.outlives_process else 0.0
-            self._timer = loop.call_later(max(self._settings.linger, least), self._start_orphan_check)
+            self._orphan_timer.start()
 
-    def _start_orphan_check(self) -> None:
-        self._orphan_check = asyncio.create_task(self._stop_if_orphaned(), name=f"orphan check {self.id}")
-
-    async def _stop_if_orphaned(self) -> None:
-        """Cancel the turn unless it has a reader in another process."""
-        assert self._store is not None
-        if await may_have_reader(self._store, self.id):
-            self._watch_readers()
-        elif self.log.is_orphaned and self._state is _State.PRODUCING:
+    def _on_orphaned(self) -> None:
+        if self.log.is_orphaned and self._state is _State.PRODUCING:
             error = f"no reader for {self._settings.linger:g} s"
             self._request_end(RequestedEnd("network_error", error, CancelledBy.ORPHANED))
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _cancel_timers(self) -> None:
+        if self._detach_timer is not None:
+            self._detach_timer.cancel()
+        if self._orphan_timer is not None:
+            self._orphan_timer.cancel()
 
     # --- ENDED ------------------------------------------------------------------------------------------
 
     def _on_log_end(self) -> None:
-        self._cancel_timer()
+        self._cancel_timers()
         self._has_produced_ending = self._state is _State.PRODUCING
         self._state = _State.ENDED
         self._release()

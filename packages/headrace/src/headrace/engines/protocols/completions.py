@@ -26,6 +26,10 @@ from headrace.wire.request import ChatRequest
 __all__ = ["CompletionReader", "Completions"]
 
 
+_COUNTED: Final = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+"""For versions of vLLM and SGLang that do not report token ids: their chunks may have several tokens."""
+
+
 class Completions:
     """The protocol of a server that completes a prompt.
 
@@ -83,6 +87,7 @@ class Completions:
             **dialect.fields,
             **dialect.id_field(id),
             **dialect.completions,
+            **(_COUNTED if self._reports_ids(generation, "ids") else {}),
             **(dialect.counting if generation.request.stops else {}),
             **sampling_fields(generation.request, dialect),
             **({} if dialect.penalizes_prompt else penalty_biases(generation)),
