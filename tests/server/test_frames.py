@@ -12,6 +12,7 @@ from headrace.parsing import OutputParser
 from headrace.server.frames import FrameEncoder
 from headrace.sse import DONE
 from headrace.turns import Interpreter
+from headrace.turns.takeover import Takeover
 from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
 
 TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
@@ -95,8 +96,37 @@ def test_events_that_are_not_stored_have_no_id():
     )
     numbers = [event.id for event in events_of(body)]
 
-    assert b'"}}]}\n\ndata: {' in body  # a frame without a number, within
+    assert b'"}}]}\n\nid:\n\ndata: {' in body  # a frame without a number, within
     assert numbers[-1] == str(len(MEANT))
+
+
+def test_the_first_event_that_is_not_stored_takes_the_position_to_resume_from_away():
+    """Resuming after the last number would send it twice."""
+    frames = encoder(numbered=True)
+    saved = [True, True, False, False, True]
+    bodies = [
+        frames.encode([Text(f"<think>{number}" if not number else str(number))], is_saved=is_saved)
+        for number, is_saved in enumerate(saved)
+    ]
+
+    assert [event.id for event in events_of(b"".join(bodies))] == ["1", "2", "", "", "5"]
+    assert bodies[2].startswith(b"id:\n\ndata: ")
+    assert b"id:" not in bodies[3]
+    assert b"id:" not in encoder(numbered=True).encode(EVENTS, is_saved=False)
+
+
+def test_the_ids_of_a_later_epoch_are_greater_and_known_apart():
+    frames = encoder(numbered=True)
+    epoch = Takeover(2, 9, "p").epoch
+    first = frames.encode([Text("<think>a")]) + frames.encode([Text("b")])
+    frames.begin_epoch(epoch)
+    second = frames.encode([Text("c")])
+
+    assert ids(first) + ids(second) == [1, 2, epoch + 3]
+    assert [id for id in (1, 2, 3, epoch + 2, epoch + 3, epoch + 4) if frames.is_lost(id)] == [3]
+    assert [id for id in (1, 2, 3, epoch + 2, epoch + 3, epoch + 4) if frames.is_ahead(id)] == [epoch + 4]
+    other = Takeover(2, 9, "another process").epoch
+    assert frames.is_lost(other + 3)
 
 
 def test_progress_is_not_an_event():

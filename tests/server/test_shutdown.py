@@ -50,6 +50,28 @@ def test_a_stream_is_closed_after_the_shutdown_timeout_and_its_engine_stopped():
     assert engine.running == 0
 
 
+@pytest.mark.parametrize("fields", [{"stream": True}, {"stream": False}])
+def test_a_request_without_an_event_at_the_shutdown_timeout_is_503(fields):
+    engine = ContinuingEngine("never")
+    engine.pause_after(0)
+    responses = []
+
+    def read(url):
+        responses.append(httpx2.post(f"{url}{CHAT}", json={**HELLO, **fields}, trust_env=False, timeout=20))
+
+    with serving(engine) as server:
+        reader = threading.Thread(target=read, args=(server.url,))
+        reader.start()
+        while not engine.running:
+            time.sleep(0.005)
+    reader.join()
+
+    assert responses[0].status_code == 503
+    assert responses[0].headers["retry-after"] == "1"
+    assert responses[0].json()["error"]["code"] == "1234"
+    assert "shutting down" in responses[0].json()["error"]["message"]
+
+
 def content(body):
     """Return the text of the events so far; the bytes alone may have a number in two events."""
     return "".join(deltas([json.loads(event.data) for event in events_of(body)], "content"))

@@ -1,10 +1,12 @@
 """A turn store that is deleted, replaced or damaged while the server uses it: reported, and answered as documented."""
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
+from redis.asyncio.connection import Connection
 
 from continuing_engine import ContinuingEngine
 from headrace.errors import RequestError
@@ -228,3 +230,37 @@ async def test_keys_of_another_type_in_redis_are_an_outage_of_their_turn_only(re
     for call in (store.load("bad"), store.follow("bad", Cursor(1, 0), 0), store.take_over("bad", 2)):
         with pytest.raises(StoreError):
             await call
+
+
+@needs_redis
+async def test_a_log_in_redis_that_lost_entries_is_gone_and_the_others_are_written(redis):
+    """A deleted entry is no crash: Redis still knows its id, and accepts no smaller one."""
+    store, client = redis
+    for id in ("bad", "good"):
+        await store.create(header(id), b"")
+        assert await append(store, id, (1, 0), [Text("a")]) is None
+    await client.xdel("headrace:log:bad", "1-1")
+    bad, good = await asyncio.gather(
+        append(store, "bad", (1, 0), [Text("a")]), append(store, "good", (1, 1), [Text("b")])
+    )
+
+    assert isinstance(bad, GoneError)
+    assert good is None
+
+
+@needs_redis
+async def test_an_unexpected_error_of_the_client_library_is_an_outage_that_ends(redis, monkeypatch):
+    store, _ = redis
+    await store.create(header(), b"")
+    send, failures = Connection.send_packed_command, iter(range(3))
+
+    async def fail(self, *arguments, **options):
+        if next(failures, None) is not None:
+            raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+        return await send(self, *arguments, **options)
+
+    monkeypatch.setattr(Connection, "send_packed_command", fail)
+    with pytest.raises(StoreError, match="unable to perform operation"):
+        await store.load("t1")
+
+    assert await append(store, "t1", (1, 0), [Text("a")]) is None

@@ -1,10 +1,11 @@
-"""Heartbeats in a SQLite file, while the wall clock is set."""
+"""Heartbeats and ages in a SQLite file, while the wall clock is set."""
 
 import time
 
 import pytest
 
 from headrace.turns.sqlite_file import SqliteFile
+from headrace.turns.store import RETENTION_OVER, TurnHeader
 from turn_stores import settings
 
 LEASE = 2.0
@@ -78,3 +79,42 @@ def test_a_process_that_has_shut_down_has_no_age(clocks, files, tmp_path):
     other.close("o")
 
     assert reader.heartbeat_age("o") is None
+
+
+@pytest.mark.parametrize("jump", [-600.0, 7200.0, 1e8])
+def test_a_log_is_kept_for_its_retention_time_though_the_clock_is_set(clocks, files, jump):
+    producer, reader = files
+    producer.create(TurnHeader(id="t1", owner="", created=0), b"body", "p", "")
+    clocks.wall += jump
+    while reader.evict():
+        pass
+    assert not reader.load("t1").evicted
+    clocks.advance(3601)
+    while reader.evict():
+        pass
+    assert reader.load("t1").evicted == RETENTION_OVER
+
+
+@pytest.mark.parametrize("jump", [-600.0, 7200.0])
+def test_the_age_of_a_reader_does_not_depend_on_the_wall_clock(clocks, files, jump):
+    producer, reader = files
+    producer.create(TurnHeader(id="t1", owner="", created=0), b"body", "p", "")
+    reader.touch_reader("t1")
+    clocks.wall += jump
+    clocks.advance(5)
+
+    assert producer.reader_age("t1") == 5
+
+
+@pytest.mark.parametrize("away", [10.0, 86400.0])
+def test_after_a_restart_of_the_machine_ages_go_on(clocks, files, tmp_path, away):
+    """The monotonic clock begins anew."""
+    producer, _ = files
+    producer.heartbeat("p")
+    clocks.wall += away
+    clocks.monotonic = 3.0
+    restarted = SqliteFile(settings(store=f"sqlite:{tmp_path}/turns.db", lease=LEASE))
+
+    assert restarted.heartbeat_age("p") == away
+    clocks.advance(1)
+    assert restarted.heartbeat_age("p") == away + 1

@@ -24,13 +24,10 @@ class SseEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 def encode_event(data: bytes, *, event: str = "", id: int | None = None) -> bytes:
-    """Encode an event; id 0 deletes the last event id of the client.
-
-    `data` must not contain a line end (JSON never does).
-    """
+    """Encode an event. `data` must not contain a line end (JSON never does)."""
     frame = b"data: %b\n\n" % data
     if id is not None:
-        frame = b"id: %d\n%b" % (id, frame) if id else b"id:\n%b" % frame
+        frame = b"id: %d\n%b" % (id, frame)
     return b"event: %b\n%b" % (event.encode(), frame) if event else frame
 
 

@@ -12,6 +12,7 @@ from headrace.turns import Interpreter, ordinal_of
 __all__ = ["FrameEncoder"]
 
 _DONE: Final = encode_event(DONE)
+_NO_ID: Final = b"id:\n\n"  # no event: it only sets the last event id of the client
 
 
 class FrameEncoder:
@@ -68,8 +69,8 @@ class FrameEncoder:
 
         Args:
             events: in the order of the log, from its beginning; or a single `Progress`.
-            is_saved: whether they are in the store. If not, the frames have no `id:`, but for the first one:
-                its empty `id:` takes the position to resume from away from the client.
+            is_saved: whether they are in the store; only then frames have an `id:`. The last id of the client
+                is deleted when frames without one follow: to resume after it would send them twice.
         """
         if events and isinstance(events[0], Progress):
             return b""
@@ -86,14 +87,12 @@ class FrameEncoder:
                 error = encode_error(EngineError(event.error))
                 frames.append(encode_event(error, event=self._error_event))
             if data is not None:
-                frames.append(encode_event(data, id=self._id(is_saved=is_saved) if self._numbered else None))
+                has_id = self._numbered and is_saved
+                if self._has_id and not has_id:
+                    frames.append(_NO_ID)
+                frames.append(encode_event(data, id=self._epoch + self.ordinal if has_id else None))
+                self._has_id = has_id
         if interpreted and isinstance(finish := interpreted[-1], Finish):
             frames.append(_DONE)
             self.finished = finish
         return b"".join(frames)
-
-    def _id(self, *, is_saved: bool) -> int | None:
-        had_id, self._has_id = self._has_id, is_saved
-        if is_saved:
-            return self._epoch + self.ordinal
-        return 0 if had_id else None
