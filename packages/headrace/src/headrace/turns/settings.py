@@ -75,7 +75,7 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
             "time without a heartbeat after which other servers consider a server dead and take over its"
             " turns; at least 0.1"
         ),
-    ] = 6.0
+    ] = 3.0
     max_async: Annotated[
         int,
         unit("N", least=0),
