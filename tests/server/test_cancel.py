@@ -1,14 +1,24 @@
 """`DELETE …/chat/completions/{id}`: cancelling a turn, from any replica."""
 
+import asyncio
 import json
 import threading
 import time
 
+import pytest
+
 from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
+from headrace.errors import EngineError
+from headrace.server.connection import HttpConnection
+from headrace.server.response_writer import ResponseWriter
 from headrace.sse import DONE
+from headrace.turns import Turn
+from headrace.turns.store import TurnHeader
+from headrace.wire import decode_request
+from plans import planner
 from replicas import RESUMABLE, events_after, replica
-from turn_stores import memory, redis_server, shared, store_kind, store_name
+from turn_stores import memory, redis_server, settings, shared, store_kind, store_name
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -66,3 +76,22 @@ def test_other_methods_are_405(replica):
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
     assert "GET or DELETE" in response.json()["error"]["message"]
     assert response.headers["allow"] == "GET, DELETE"
+
+
+@pytest.mark.parametrize("ends", ["before", "after"])
+async def test_delete_returns_stop_if_the_turn_fails_meanwhile(ends):
+    """Another process has taken it over at the same moment, and cannot continue it."""
+    request = decode_request(json.dumps(HELLO).encode())
+    plan = planner(ScriptedEngine(["Hi", EngineError("cannot continue")], delay=0.01))(request)
+    turn = Turn(TurnHeader(id="t1", owner="", created=0), request, lambda: plan, settings())
+    turn.produce(plan)
+    turn.reader()
+    while ends == "before" and not turn.log.is_finished:
+        await asyncio.sleep(0.005)
+    connection = HttpConnection({"method": "DELETE", "path": "/", "headers": []}, asyncio.Event().wait, None)
+    writer = ResponseWriter(15.0, openai=False)
+    completion = await writer.wait_for_completion(connection, turn, was_cancelled=True)
+
+    assert completion.choices[0].message.content == "Hi"
+    assert completion.choices[0].finish_reason == ("network_error" if ends == "before" else "stop")
+    assert turn.log.last.error == "cannot continue"

@@ -6,8 +6,6 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from redis.asyncio.connection import Connection
-
 from continuing_engine import ContinuingEngine
 from headrace.errors import RequestError
 from headrace.events import Finish, Text, TokenUsage
@@ -250,6 +248,8 @@ async def test_a_log_in_redis_that_lost_entries_is_gone_and_the_others_are_writt
 
 @needs_redis
 async def test_an_unexpected_error_of_the_client_library_is_an_outage_that_ends(redis, monkeypatch):
+    from redis.asyncio.connection import Connection
+
     store, _ = redis
     await store.create(header(), b"")
     send, failures = Connection.send_packed_command, iter(range(3))

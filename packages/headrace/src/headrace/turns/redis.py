@@ -35,6 +35,7 @@ from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
     NO_ROOM,
     RETENTION_OVER,
+    UNKNOWN,
     Append,
     AppendResult,
     Behind,
@@ -86,6 +87,7 @@ for i, log in ipairs(KEYS) do
       return added
     end
   end
+  if id == '' and redis.call('EXISTS', 'headrace:turn:' .. string.sub(log, 14)) == 0 then id = 'unknown' end
   outcomes[i] = id
 end
 return outcomes
@@ -298,6 +300,8 @@ def _outcome(append: Append, last: bytes) -> AppendResult:
     """Derive the result of an append from the last id of the log."""
     if not last:
         return GoneError(append.id, _EVICTED)
+    if last == b"unknown":
+        return GoneError(append.id, UNKNOWN)
     cursor = _decode(last)
     if cursor == append.end:
         return None

@@ -125,7 +125,7 @@ class GoneError(RequestError):
 # Reasons of a `GoneError`.
 RETENTION_OVER: Final = "its retention time is over"
 NO_ROOM: Final = "it was evicted to make room for newer turns"
-UNKNOWN: Final = "it is unknown"
+UNKNOWN: Final = "the turn store does not have it any more"
 DAMAGED: Final = "the turn store has damaged it"
 LOST: Final = "the turn store has lost events that were sent already, and the rest of the answer differs"
 
