@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+
 from continuing_engine import ContinuingEngine
 from headrace.errors import RequestError
 from headrace.events import Finish, Text, TokenUsage
