@@ -35,6 +35,9 @@ class Paced:
     def continues(self) -> bool:
         return self._engine.continues
 
+    def token_limit(self, generation: Generation) -> int | None:
+        return self._engine.token_limit(generation)
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         paced = _PacedListener(listener, self._pace)
         paced.run = self._engine.start(generation, paced)

@@ -35,10 +35,8 @@ async def lingering(virtual_time):
     """A timer of six seconds that has just been started, its store, and when it ended the turn."""
     loop = asyncio.get_running_loop()
     store, ended, start = Readers(), [], loop.time()
-    timer = OrphanTimer(
-        store, "t1", settings(linger=6.0, lease=2.0), lambda: ended.append(loop.time() - start)
-    )
-    timer.start()
+    timer = OrphanTimer(store, "t1", settings(linger=6.0, lease=2.0))
+    timer.start(lambda: ended.append(loop.time() - start))
     return timer, store, ended
 
 

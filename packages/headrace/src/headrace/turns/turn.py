@@ -102,7 +102,7 @@ class Turn:
         self._requested_end: RequestedEnd | None = None
         self._has_produced_ending = False
         self._detach_timer: asyncio.TimerHandle | None = None
-        self._orphan_timer = OrphanTimer(store, self.id, settings, self._on_orphaned) if store else None
+        self._orphan_timer = OrphanTimer(store, self.id, settings) if store else None
 
     @cached_property
     def plan(self) -> Plan:
@@ -356,7 +356,7 @@ class Turn:
             loop = asyncio.get_running_loop()
             self._detach_timer = loop.call_later(self._settings.lease, self._detach)
         elif not self.header.detached:
-            self._orphan_timer.start()
+            self._orphan_timer.start(self._on_orphaned)
 
     def _on_orphaned(self) -> None:
         if self.log.is_orphaned and self._state is _State.PRODUCING:
@@ -366,6 +366,7 @@ class Turn:
     def _cancel_timers(self) -> None:
         if self._detach_timer is not None:
             self._detach_timer.cancel()
+            self._detach_timer = None  # it refers to this turn, which should not wait for a collection
         if self._orphan_timer is not None:
             self._orphan_timer.cancel()
 
