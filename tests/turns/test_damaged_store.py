@@ -216,18 +216,47 @@ async def test_a_log_in_redis_with_a_damaged_entry_is_gone(redis, fields):
 
 
 @needs_redis
-async def test_keys_of_another_type_in_redis_are_an_outage_of_their_turn_only(redis):
+async def test_a_log_in_redis_that_is_replaced_by_another_type_is_gone_and_the_others_are_not(redis, caplog):
     store, client = redis
-    for id in ("bad", "good"):
+    ids = ("good", "bad", "other")
+    for id in ids:
         await store.create(header(id), b"")
-    for key in ("headrace:log:bad", "headrace:turn:bad"):
-        await client.delete(key)
-        await client.hset(key, "a", "b")
+    following = [asyncio.create_task(store.follow(id, Cursor(1, 0), 5)) for id in ids]
+    await asyncio.sleep(0.05)  # while all are part of one query
+    await client.delete("headrace:log:bad")
+    await client.hset("headrace:log:bad", "a", "b")
 
     assert isinstance(await append(store, "bad", (1, 0), [Text("a")]), GoneError)
-    assert await append(store, "good", (1, 0), [Text("a")]) is None
-    for call in (store.load("bad"), store.follow("bad", Cursor(1, 0), 0), store.take_over("bad", 2)):
-        with pytest.raises(StoreError):
+    for id in ("good", "other"):
+        assert await append(store, id, (1, 0), [Text(id)]) is None
+    good, bad, other = await asyncio.gather(*following, return_exceptions=True)
+    assert (good.events, other.events) == ([Text("good")], [Text("other")])
+    assert DAMAGED in bad.message
+    assert (await store.load("bad")).evicted == DAMAGED
+    for call in (store.follow("bad", Cursor(1, 0), 0), store.take_over("bad", 2)):
+        with pytest.raises(GoneError, match=DAMAGED):
+            await call
+    reports = [record.message for record in caplog.records if "damaged turn bad" in record.message]
+    assert len(reports) == len(set(reports))  # each only once
+
+
+@needs_redis
+async def test_a_header_in_redis_that_is_replaced_by_another_type_does_not_exist(redis):
+    store, client = redis
+    await store.create(header(), b"")
+    await client.delete("headrace:turn:t1")
+    await client.hset("headrace:turn:t1", "a", "b")
+
+    assert await store.load("t1") is None
+
+
+@needs_redis
+async def test_other_keys_in_redis_that_are_replaced_by_another_type_are_an_outage(redis):
+    store, client = redis
+    for key in ("headrace:request:me:r", f"headrace:process:{store.process}"):
+        await client.hset(key, "a", "b")
+    for call in (store.create(header(request_id="r"), b""), store.liveness(store.process)):
+        with pytest.raises(StoreError, match="unavailable"):
             await call
 
 

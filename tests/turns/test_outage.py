@@ -285,7 +285,7 @@ async def test_a_log_deleted_from_redis_is_gone_for_writer_and_follower(redis_st
 
     assert isinstance(await append(redis_store, "t1", (1, 0), [Text("a")]), GoneError)
     with pytest.raises(GoneError):
-        await redis_store.follow("t1", Cursor(1, 0), 0.05)
+        await redis_store.follow("t1", Cursor(1, 0), 5)
 
 
 # --- size limits ----------------------------------------------------------------------------------------

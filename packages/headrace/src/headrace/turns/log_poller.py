@@ -1,27 +1,49 @@
-"""Polling of the logs that other processes write: one query to the store for all followed turns."""
+"""Waiting for logs that other processes write: few queries to the store for all followed turns."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from headrace.turns.store import Cursor, GoneError, StoreError, Tail
 
-__all__ = ["LogPoller"]
+__all__ = ["BlockingPoller", "Found", "LogPoller"]
+
+_IDLE_INTERVAL: Final = 0.02  # seconds between two queries
+_BUSY_INTERVAL: Final = 0.003
+_BUSY: Final = 1.0  # seconds since the last events
+_ROUND: Final = 256  # queries until every log has been read again: a takeover or an eviction is no growth
+_SILENT: Final = 1.0  # seconds without events until a log is part of the long query
+
+
+class Found(NamedTuple):
+    """What a query found after the cursor of a log."""
+
+    id: str
+    after: Cursor
+    tail: Tail | GoneError | StoreError
+
+
+Query = Callable[[Mapping[str, Cursor], Mapping[str, Cursor]], Awaitable[Iterable[Found]]]
+"""Reads the first logs, which are new, and of the others those that have grown since the previous query.
+
+Both are given by turn, with the end of the log as it is known. May raise `StoreError`.
+"""
 
 
 class LogPoller:
-    """Waits for new events in any of the followed logs.
+    """Waits for new events in any of the followed logs, by a query every few milliseconds.
 
     Args:
-        poll: one query for all of them: returns the tail after each cursor, for those logs that have grown,
-            or are gone. Takes a few milliseconds, so that newly followed turns soon take part.
+        query: see `Query`; of all followed logs.
     """
 
-    def __init__(
-        self, poll: Callable[[Mapping[str, Cursor]], Awaitable[Mapping[str, Tail | GoneError]]]
-    ) -> None:
-        self._poll = poll
-        self._waiting: dict[str, tuple[Cursor, asyncio.Future[Tail]]] = {}
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._cursors: dict[str, Cursor] = {}  # of all logs that are waited for
+        self._futures: dict[str, asyncio.Future[Tail | None]] = {}  # for the same
+        self._new: dict[str, Cursor] = {}  # those that are not covered yet
+        self._covered: dict[str, Cursor] = {}  # those in which the queries would have found events
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def next(self, id: str, after: Cursor, wait: float) -> Tail | None:
         """Return the next tail of a log; None after `wait` seconds.
@@ -30,44 +52,129 @@ class LogPoller:
             StoreError: the store cannot be read.
             GoneError: the log was evicted, or is damaged.
         """
-        tail: asyncio.Future[Tail] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = (after, tail)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="log poller")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Tail | None] = loop.create_future()
+        self._cursors[id], self._futures[id] = after, future
+        if self._covered.get(id) != after:
+            self._new[id] = after
+        self._start()
+        timer = loop.call_later(wait, _expire, future)
         try:
-            await asyncio.wait([tail], timeout=wait)
-            return tail.result() if tail.done() else None
+            return await future
         finally:
-            tail.cancel()  # no effect if it is done
-            if self._waiting.get(id, (after, None))[1] is tail:
-                del self._waiting[id]
+            timer.cancel()
+            if self._futures.get(id) is future:
+                del self._cursors[id], self._futures[id]
 
     async def close(self) -> None:
         """Stop polling."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        tasks = [*self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
-    async def _run(self) -> None:
+    def _start(self) -> None:
+        self._start_task("log poller", self._poll)
+
+    def _start_task(self, name: str, poll: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = asyncio.create_task(self._run(name, poll), name=name)
+
+    async def _run(self, name: str, poll: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            while self._waiting:
-                waiting = dict(self._waiting)
-                try:
-                    tails = await self._poll({id: after for id, (after, _) in waiting.items()})
-                except StoreError as error:
-                    for id, (_, future) in waiting.items():
-                        if not future.done():
-                            future.set_exception(error)
-                            del self._waiting[id]
-                else:
-                    for id, tail in tails.items():
-                        future = waiting[id][1]
-                        if future.done():
-                            continue
-                        if isinstance(tail, GoneError):
-                            future.set_exception(tail)
-                        else:
-                            future.set_result(tail)
-                        del self._waiting[id]
+            await poll()
         finally:
-            self._task = None
+            del self._tasks[name]
+
+    async def _poll(self) -> None:
+        loop = asyncio.get_running_loop()
+        busy_until = 0.0
+        rest: list[str] = []
+        while self._cursors:
+            new, self._new = self._new, {}
+            self._covered = dict(self._cursors)
+            rest = rest or [*self._covered]
+            for _ in range(min(len(self._covered) // _ROUND + 1, len(rest))):
+                if (id := rest.pop()) in self._covered:
+                    new[id] = self._covered[id]
+            if await self._deliver(self._query, new, self._covered):
+                busy_until = loop.time() + _BUSY
+            await asyncio.sleep(_BUSY_INTERVAL if loop.time() < busy_until else _IDLE_INTERVAL)
+        self._covered = {}
+
+    async def _deliver(self, query: Query, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> bool:
+        """Pass on what a query finds, or its error to all; return whether somebody waited for it."""
+        try:
+            found = await query(new, logs)
+        except StoreError as error:
+            found = [Found(id, after, error) for id, after in logs.items()]
+        has_any = False
+        for id, after, tail in found:
+            self._covered.pop(id, None)
+            if self._cursors.get(id) != after:  # a concurrent read was faster
+                continue
+            has_any = True
+            del self._cursors[id]
+            future = self._futures.pop(id)
+            if future.done():
+                continue
+            if isinstance(tail, Tail):
+                future.set_result(tail)
+            else:
+                future.set_exception(tail)
+        return has_any
+
+
+class BlockingPoller(LogPoller):
+    """Waits for new events by two queries that block in the store.
+
+    The long one covers the logs that have been silent for a while: it is sent again only when one of them
+    grows, or after about a second. The short one covers the others, so that it stays small, and that a log
+    can be added to it at any time.
+
+    Args:
+        short: waits some milliseconds for events in the given logs.
+        long: waits about a second.
+    """
+
+    def __init__(self, short: Query, long: Query) -> None:
+        super().__init__(short)
+        self._long = long
+
+    def _start(self) -> None:
+        super()._start()
+        self._start_task("poller of silent logs", self._poll_silent)
+
+    async def _poll(self) -> None:
+        while self._new:
+            logs = dict(self._new)
+            await self._deliver(self._query, logs, logs)
+            self._new = _common(self._new, self._cursors)
+
+    async def _poll_silent(self) -> None:
+        loop = asyncio.get_running_loop()
+        silent = candidates = dict[str, Cursor]()
+        next_selection = 0.0
+        while self._cursors:
+            if loop.time() >= next_selection:
+                silent = _common(candidates, self._cursors)
+                candidates, next_selection = dict(self._cursors), loop.time() + _SILENT
+            self._covered = _common(silent, self._cursors)
+            for id in self._covered:
+                self._new.pop(id, None)
+            if self._covered:
+                logs = dict(self._covered)
+                await self._deliver(self._long, logs, logs)
+            else:
+                await asyncio.sleep(_SILENT)
+        self._covered = {}
+
+
+def _expire(future: asyncio.Future[Tail | None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _common(some: Mapping[str, Cursor], others: Mapping[str, Cursor]) -> dict[str, Cursor]:
+    return {id: after for id, after in some.items() if others.get(id) == after}

@@ -18,8 +18,9 @@ import asyncio
 import math
 import os
 import secrets
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -30,7 +31,9 @@ from redis.backoff import NoBackoff
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import Logged, decode_events, encode_events
-from headrace.turns.log_poller import LogPoller
+from headrace.turns.log_poller import BlockingPoller, Found
+from headrace.turns.probes import Probes
+from headrace.turns.redis_queue import CommandQueue
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
     NO_ROOM,
@@ -47,6 +50,7 @@ from headrace.turns.store import (
     StoreError,
     Tail,
     TurnHeader,
+    damaged,
     decode_header,
     decode_turn,
     decoding,
@@ -120,8 +124,14 @@ return headers
 """
 _DETACHED: Final = "headrace:detached"
 _TIMEOUT: Final = 2.0  # seconds per command
-_BLOCK: Final = 25  # milliseconds of a poll; a newly followed turn waits up to this long for its first one
+_SHORT: Final = 25  # milliseconds; a newly followed turn waits up to this long for its first query
+_LONG: Final = 1000  # milliseconds
+_WRONG_TYPE: Final = "WRONGTYPE"  # in the message of an error
 _EVICTED: Final = f"{RETENTION_OVER}, or {NO_ROOM}"
+
+
+class _WrongTypeError(StoreError, ValueError):
+    """Another program has replaced a key: an error of the store and, for `decoding`, damage of a turn."""
 
 
 class RedisStore:
@@ -153,11 +163,12 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; every command is idempotent
         )
         self._address = without_secrets(settings.store)
-        scripts = (_CREATE, _APPEND, _TAKE_OVER, _STRANDED)
-        self._scripts = {text: self._redis.register_script(text) for text in scripts}
+        self._append = self._redis.register_script(_APPEND)
+        self._queue = CommandQueue(self._redis)
         self._commands: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
-        self._poller = LogPoller(self._poll)
+        self._poller = BlockingPoller(partial(self._poll, _SHORT), partial(self._poll, _LONG))
+        self._probes = Probes(self._liveness, self._touch_readers, settings.lease)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         keys = [_turn(header.id), _log(header.id), _DETACHED]
@@ -169,10 +180,8 @@ class RedisStore:
         return str((await self._script(_CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.get(_turn(id))
-        pipeline.xrange(_log(id))
-        header, entries = await self._run(pipeline.execute())
+        commands = (("GET", _turn(id)), ("XRANGE", _log(id), "-", "+"))
+        header, entries = await self._request(*commands, returns_wrong_types=True)
         if header is None:
             return None
         evicted = "" if entries else _EVICTED
@@ -183,25 +192,28 @@ class RedisStore:
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        if wait and (tail := await self._poller.next(id, after, wait)):
-            return tail
-        entries = await self._run(self._redis.xrange(_log(id), min=f"({_encode(after)}"))
-        if not entries and not await self._run(self._redis.exists(_log(id))):
+        if wait:
+            return await self._poller.next(id, after, wait) or Tail([], after)
+        commands = (("EXISTS", _log(id)), ("XRANGE", _log(id), f"({_encode(after)}", "+"))
+        with decoding(id):
+            exists, entries = await self._request(*commands)
+        if not exists:
             raise GoneError(id, _EVICTED)
         return _tail(id, entries) if entries else Tail([], after)
 
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         values = [fence, self.process, self._retention, id, int(has_died)]
-        reply = await self._script(_TAKE_OVER, [_log(id), _DETACHED], values)
+        with decoding(id):
+            reply = await self._script(_TAKE_OVER, [_log(id), _DETACHED], values)
         if reply == b"gone":
             raise GoneError(id, _EVICTED)
         return bool(reply == b"taken")
 
     async def touch_reader(self, id: str) -> None:
-        await self._run(self._redis.set(_reader(id), self.process, px=self._reader_ttl))
+        await self._probes.touch(id)
 
     async def reader_age(self, id: str) -> float:
-        left = await self._run(self._redis.pttl(_reader(id)))
+        (left,) = await self._request(("PTTL", _reader(id)))
         return (self._reader_ttl - left) / 1000 if left > 0 else math.inf
 
     async def heartbeat(self, ended: Collection[str] = ()) -> None:
@@ -220,11 +232,11 @@ class RedisStore:
         return decoded
 
     async def liveness(self, process: str) -> Liveness:
-        state = await self._run(self._redis.get(_process(process)))
-        return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.EXPIRED)
+        return await self._probes.liveness(process)
 
     async def close(self) -> None:
         await self._poller.close()
+        await self._probes.close()
         await self._commit.drain()
         with suppress(StoreError):
             await self._run(self._redis.set(_process(self.process), "left", px=self._tombstone_ttl))
@@ -234,28 +246,76 @@ class RedisStore:
         values: list[Any] = [self._retention]
         for append in batch:
             values += (_encode(append.after), _encode(append.end), encode_events(append.events))
-        last = await self._script(_APPEND, [_log(append.id) for append in batch], values)
+        last = await self._run(self._append([_log(append.id) for append in batch], values))
         return [_outcome(append, id) for append, id in zip(batch, last, strict=True)]
 
-    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail | GoneError]:
-        ids = {_log(id).encode(): id for id in cursors}
-        streams: Any = {_log(id): _encode(after) for id, after in cursors.items()}
-        found = await self._run(self._redis.xread(streams, block=_BLOCK))
-        return {ids[log]: _tail_or_error(ids[log], entries) for log, entries in found or ()}
+    async def _poll(self, block: int, logs: Mapping[str, Cursor], _: Mapping[str, Cursor]) -> Sequence[Found]:
+        streams: Any = {_log(id): _encode(after) for id, after in logs.items()}
+        try:
+            found = await self._run(self._redis.xread(streams, block=block))
+        except _WrongTypeError:
+            return await self._lost(logs)
+        if not found and await self._run(self._redis.exists(*streams)) < len(streams):
+            return await self._lost(logs)
+        ids = [(log.decode().removeprefix(_log("")), entries) for log, entries in found or ()]
+        return [Found(id, logs[id], _tail_or_error(id, entries)) for id, entries in ids]
+
+    async def _lost(self, logs: Mapping[str, Cursor]) -> Sequence[Found]:
+        """Find the logs that were evicted, and those that another program has replaced."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for id in logs:
+            pipeline.type(_log(id))
+        types = await self._run(pipeline.execute())
+        return [
+            Found(id, after, GoneError(id, _EVICTED) if type == b"none" else damaged(id, repr(type)))
+            for (id, after), type in zip(logs.items(), types, strict=True)
+            if type != b"stream"
+        ]
+
+    async def _liveness(self, process: str) -> Liveness:
+        (state,) = await self._request(("GET", _process(process)))
+        return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.EXPIRED)
+
+    async def _touch_readers(self, ids: Collection[str]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for id in ids:
+            pipeline.set(_reader(id), self.process, px=self._reader_ttl)
+        await self._run(pipeline.execute())
 
     async def _script(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
-        return await self._run(self._scripts[text](keys, values))
+        (reply,) = await self._request(("EVAL", text, len(keys), *keys, *values))
+        return reply
+
+    async def _request(self, *commands: Sequence[Any], returns_wrong_types: bool = False) -> list[Any]:
+        """Run commands, which share a connection with all others: so any number may wait at once.
+
+        Args:
+            commands: not a transaction.
+            returns_wrong_types: that a key has another type is returned as a reply instead of raised.
+        """
+        with self._translated_errors():
+            replies = await self._queue.run(*commands)
+            for reply in replies:
+                if isinstance(reply, Exception) and not (returns_wrong_types and _WRONG_TYPE in str(reply)):
+                    raise reply
+            return replies
 
     async def _run(self, command: Awaitable[Any]) -> Any:
         """Run a command in a task that is never cancelled: redis-py 8.1 can swallow a cancellation."""
         running = asyncio.ensure_future(command)
         self._commands.add(running)
         running.add_done_callback(self._forget)
-        try:
+        with self._translated_errors():
             return await asyncio.shield(running)
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # redis-py raises more than its own errors when a connection is lost
+            kind = _WrongTypeError if _WRONG_TYPE in str(error) else StoreError
             msg = f"the turn store {self._address} is unavailable: {_reason(error)}"
-            raise StoreError(msg, public="the turn store is unavailable; try again later") from error
+            raise kind(msg, public="the turn store is unavailable; try again later") from error
 
     def _forget(self, command: asyncio.Future[Any]) -> None:
         self._commands.discard(command)

@@ -81,6 +81,7 @@ class TurnRegistry:
         self._is_closing = False
         self._is_alive = False  # by its heartbeat
         self._heartbeat: asyncio.Task[None] | None = None
+        self._first_heartbeat: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Continue asynchronous turns of dead processes from now on, not only from the first request on."""
@@ -253,7 +254,12 @@ class TurnRegistry:
     async def _start_heartbeat(self) -> None:
         """Start the heartbeat with the first turn that needs the store."""
         if not self._is_alive:
-            await self._store.heartbeat()
+            if self._first_heartbeat is None:  # one for all requests that arrive together
+                self._first_heartbeat = asyncio.create_task(self._store.heartbeat(), name="first heartbeat")
+            try:
+                await asyncio.shield(self._first_heartbeat)
+            finally:
+                self._first_heartbeat = None
             self._is_alive = True
             self._heartbeat = self._heartbeat or asyncio.create_task(self._run_heartbeat(), name="heartbeat")
 

@@ -6,17 +6,17 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from headrace.turns.group_commit import GroupCommit
-from headrace.turns.log_poller import LogPoller
+from headrace.turns.log_poller import Found, LogPoller
+from headrace.turns.probes import Probes
 from headrace.turns.settings import TurnSettings
 from headrace.turns.sqlite_file import SqliteFile
 from headrace.turns.store import (
     Append,
     AppendResult,
     Cursor,
-    GoneError,
     Liveness,
     StoredTurn,
     StoreError,
@@ -27,8 +27,6 @@ from headrace.turns.store import (
 __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
-
-_POLL_INTERVAL: Final = 0.02  # seconds
 
 
 class SqliteStore:
@@ -48,6 +46,7 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
         self._poller = LogPoller(self._poll)
+        self._probes = Probes(self._liveness, self._touch_readers, settings.lease)
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         return await self._call(self._file.create, header, body, self.process, replaces)
@@ -60,15 +59,15 @@ class SqliteStore:
         self._commit.add(append)
 
     async def follow(self, id: str, after: Cursor, wait: float) -> Tail:
-        if wait and (tail := await self._poller.next(id, after, wait)):
-            return tail
+        if wait:
+            return await self._poller.next(id, after, wait) or Tail([], after)
         return await self._call(self._file.tail, id, after)
 
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         return await self._call(partial(self._file.take_over, id, fence, self.process, has_died=has_died))
 
     async def touch_reader(self, id: str) -> None:
-        await self._call(self._file.touch_reader, id)
+        await self._probes.touch(id)
 
     async def reader_age(self, id: str) -> float:
         return await self._call(self._file.reader_age, id)
@@ -84,16 +83,14 @@ class SqliteStore:
         return await self._call(self._file.stranded, self._lease)
 
     async def liveness(self, process: str) -> Liveness:
-        age = await self._call(self._file.heartbeat_age, process)
-        if age is None:
-            return Liveness.LEFT
-        return Liveness.ALIVE if age < self._lease else Liveness.EXPIRED
+        return await self._probes.liveness(process)
 
     async def close(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
         await self._poller.close()
+        await self._probes.close()
         await self._commit.drain()
         with contextlib.suppress(StoreError):
             await self._call(self._file.close, self.process)
@@ -102,11 +99,17 @@ class SqliteStore:
     async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
         return await self._call(self._file.insert, batch)
 
-    async def _poll(self, cursors: Mapping[str, Cursor]) -> Mapping[str, Tail | GoneError]:
-        tails = await self._call(self._file.poll, cursors)
-        if not tails:
-            await asyncio.sleep(_POLL_INTERVAL)
-        return tails
+    async def _poll(self, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> Sequence[Found]:
+        return await self._call(self._file.poll, new, logs)
+
+    async def _liveness(self, process: str) -> Liveness:
+        age = await self._call(self._file.heartbeat_age, process)
+        if age is None:
+            return Liveness.LEFT
+        return Liveness.ALIVE if age < self._lease else Liveness.EXPIRED
+
+    async def _touch_readers(self, ids: Collection[str]) -> None:
+        await self._call(self._file.touch_readers, ids)
 
     async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)

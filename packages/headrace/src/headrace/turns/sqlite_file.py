@@ -7,7 +7,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
+from headrace.turns.log_poller import Found
 from headrace.turns.settings import TurnSettings
 from headrace.turns.sqlite_clock import SqliteClock
 from headrace.turns.sqlite_schema import SCHEMA
@@ -57,6 +58,8 @@ _STATE: Final = """
 SELECT fence, producer, gone, (SELECT coalesce(max(position), 0) FROM entry WHERE turn = id)
 FROM turn WHERE id = ?
 """
+_LAST_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM entry"
+_WRITTEN_SINCE: Final = "SELECT DISTINCT turn FROM entry WHERE number > ?"
 _WRITTEN: Final = """
 coalesce((SELECT written FROM entry WHERE turn = turn.id ORDER BY position DESC LIMIT 1), began)
 """
@@ -90,8 +93,7 @@ class SqliteFile:
         self._identity: object = None  # of the file that is open
         self._process = ""  # that sends heartbeats
         self._last_eviction = 0.0
-        self._polled: Mapping[str, Cursor] = {}  # at `_version` of the file
-        self._version = -1
+        self._last_number: int | None = None  # of the entries that were polled
         self._clock = SqliteClock()
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
@@ -122,19 +124,20 @@ class SqliteFile:
         with self._transaction(writes=False) as sql:
             return _tail(sql, id, after)
 
-    def poll(self, cursors: Mapping[str, Cursor]) -> dict[str, Tail | GoneError]:
-        """Return the tails of the logs that have grown; almost free if no other process has written."""
+    def poll(self, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> list[Found]:
+        """Read the logs in `new`, and of all `logs` those that have grown since the previous call."""
         with self._transaction(writes=False) as sql:
-            (version,) = sql.execute("PRAGMA data_version").fetchone()
-            if version == self._version and cursors.keys() <= self._polled.keys():
-                return {}
-            self._version, self._polled = version, cursors
-            tails = {id: _tail_or_error(sql, id, after) for id, after in cursors.items()}
-        return {id: t for id, t in tails.items() if isinstance(t, GoneError) or t.cursor != cursors[id]}
+            previous, (self._last_number,) = self._last_number, sql.execute(_LAST_NUMBER).fetchone()
+            if previous is None:
+                new = logs
+            elif len(new) < len(logs):
+                grown = (id for (id,) in sql.execute(_WRITTEN_SINCE, (previous,)) if id in logs)
+                new = {**new, **{id: logs[id] for id in grown}}
+            found = [Found(id, after, _tail_or_error(sql, id, after)) for id, after in new.items()]
+        return [each for each in found if not isinstance(each.tail, Tail) or each.tail.cursor != each.after]
 
     def insert(self, batch: Sequence[Append]) -> list[AppendResult]:
         """Insert a batch in one transaction; evict finished turns if the file becomes too large."""
-        self._polled = {}  # this connection's own writes do not change `data_version`
         with self._transaction() as sql:
             now = self._clock.now()
             results = [_insert(sql, append, now) for append in batch]
@@ -142,7 +145,6 @@ class SqliteFile:
             return results
 
     def take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
-        self._polled = {}
         with self._transaction() as sql:
             row = sql.execute(_STATE, (id,)).fetchone()
             _check(id, row)
@@ -153,9 +155,10 @@ class SqliteFile:
                 return True
             return bool(row[0] == fence and row[1] == process)
 
-    def touch_reader(self, id: str) -> None:
+    def touch_readers(self, ids: Collection[str]) -> None:
         with self._transaction() as sql:
-            sql.execute("REPLACE INTO reader VALUES (?, ?)", (id, self._clock.now()))
+            now = self._clock.now()
+            sql.executemany("REPLACE INTO reader VALUES (?, ?)", [(id, now) for id in ids])
 
     def reader_age(self, id: str) -> float:
         """Return the seconds since another process had a reader for the turn."""
@@ -239,7 +242,7 @@ class SqliteFile:
         except sqlite3.Error:
             sql.close()
             raise
-        self._connection, self._identity, self._polled = sql, _identify(self._path), {}
+        self._connection, self._identity, self._last_number = sql, _identify(self._path), None
         return sql
 
     def _disconnect(self) -> None:

@@ -17,12 +17,13 @@ CREATE TABLE IF NOT EXISTS turn (
     gone TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entry (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order of writing, across turns
     turn TEXT NOT NULL,
     position INTEGER NOT NULL, -- of the log after this entry
     written REAL NOT NULL,
     events BLOB NOT NULL,
-    PRIMARY KEY (turn, position)
-) WITHOUT ROWID;
+    UNIQUE (turn, position)
+);
 CREATE TABLE IF NOT EXISTS takeover ( -- after the creation
     turn TEXT NOT NULL,
     fence INTEGER NOT NULL,

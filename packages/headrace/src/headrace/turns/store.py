@@ -15,6 +15,7 @@ import enum
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -41,6 +42,7 @@ __all__ = [
     "Tail",
     "TurnHeader",
     "TurnStore",
+    "damaged",
     "decode_header",
     "decode_turn",
     "decoding",
@@ -140,8 +142,18 @@ def decoding(id: str) -> Iterator[None]:
     try:
         yield
     except (RequestError, ValueError, TypeError, LookupError, AttributeError) as error:
-        _LOGGER.error("the turn store has damaged turn %s: %r", id, error)  # noqa: TRY400 - no defect of ours
-        raise GoneError(id, DAMAGED) from None
+        raise damaged(id, repr(error)) from None
+
+
+def damaged(id: str, what: str) -> GoneError:
+    """Return the error for a turn that the store has damaged, and log it once."""
+    _log_damage(id, what)
+    return GoneError(id, DAMAGED)
+
+
+@lru_cache(maxsize=1000)
+def _log_damage(id: str, what: str) -> None:
+    _LOGGER.error("the turn store has damaged turn %s: %s", id, what)
 
 
 class Fenced(Exception):  # noqa: N818 - an outcome, not an error
@@ -259,7 +271,7 @@ class TurnStore(Protocol):
         ...
 
     async def touch_reader(self, id: str) -> None:
-        """Record that this process has a reader for a turn that it follows."""
+        """Record that this process has a reader for a turn that it follows, within a twelfth of a lease."""
         ...
 
     async def reader_age(self, id: str) -> float:
@@ -282,7 +294,7 @@ class TurnStore(Protocol):
         ...
 
     async def liveness(self, process: str) -> Liveness:
-        """Return the liveness of a process."""
+        """Return the liveness of a process, at most a sixtieth of a lease ago."""
         ...
 
     async def close(self) -> None:
