@@ -4,9 +4,10 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Hashable, Sequence
 from sys import getsizeof
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from headrace.turns.log import ENDINGS, Logged
 from headrace.turns.settings import TurnSettings
@@ -28,10 +29,17 @@ from headrace.turns.takeover import Takeover
 
 __all__ = ["MemoryStore"]
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 _EVICTION_INTERVAL: Final = 30.0  # seconds, at most: each eviction visits every unfinished turn
 _TURN_BYTES: Final = 800  # of a turn, besides its body and its events
 _EVENT_BYTES: Final = 80  # of an event, besides its text
-_MAX_TOMBSTONES: Final = 50_000  # each takes some 300 bytes
+_MAX_EVICTED: Final = 500  # turns until other tasks get their turn
+_SHARDS: Final = 64
+_PART: Final = 10_000  # tombstones
+_PART_AGE: Final = 600.0  # seconds
+_MAX_PARTS: Final = 250  # those of a day of 10 minutes each, and of a million turns
 
 
 class MemoryStore:
@@ -55,23 +63,25 @@ class MemoryStore:
         shared = self._shared
         if header.request_id:
             key = (header.owner, header.request_id)
-            existing = shared.by_request.get(key, replaces)
+            by_request = shared.by_request.shard(key)
+            existing = by_request.get(key, replaces)
             if existing != replaces:
                 return existing
-            shared.by_request[key] = header.id
+            by_request[key] = header.id
         shared.begin(_Record(header, body, self.process))
         return header.id
 
     async def load(self, id: str) -> StoredTurn | None:
-        if record := self._shared.turns.get(id):
+        if record := self._shared.turns.shard(id).get(id):
             return StoredTurn(record.header, record.body, record.after(Cursor(0, 0)))
-        if tombstone := self._shared.tombstones.get(id):
-            return StoredTurn(tombstone.header, b"", Tail([], Cursor(0, 0)), tombstone.reason)
+        if tombstone := self._shared.tombstones.find(id):
+            header = TurnHeader(id=id, owner=tombstone.owner, created=0)
+            return StoredTurn(header, b"", Tail([], Cursor(0, 0)), tombstone.reason)
         return None
 
     def append(self, append: Append) -> None:
         """Save events; `done` is called at once."""
-        record = self._shared.turns.get(append.id)
+        record = self._shared.turns.shard(append.id).get(append.id)
         if record is None:
             append.done(self._shared.gone(append.id))
         elif record.cursor == append.after:
@@ -119,9 +129,15 @@ class MemoryStore:
         now = time.monotonic()
         self._shared.heartbeats[self.process] = now
         retention, tombstone_ttl = self._settings.retention, self._settings.tombstone_ttl
-        if now - self._last_eviction >= min(_EVICTION_INTERVAL, retention / 4):
+        is_due = now - self._last_eviction >= min(_EVICTION_INTERVAL, retention / 4)
+        if is_due:
             self._last_eviction = now
-            self._shared.evict_old(now - retention, now - tombstone_ttl)
+        has_more = True
+        while has_more:
+            has_more = self._shared.make_room(self._settings.store_size) or (
+                is_due and self._shared.evict_old(now - retention, now - tombstone_ttl)
+            )
+            await asyncio.sleep(0)  # other tasks run
 
     async def stranded(self) -> Sequence[TurnHeader]:
         unfinished = [record for record in self._shared.unfinished.values() if record.header.detached]
@@ -141,7 +157,7 @@ class MemoryStore:
         self._shared.heartbeats.pop(self.process, None)
 
     def _find(self, id: str) -> "_Record":
-        record = self._shared.turns.get(id)
+        record = self._shared.turns.shard(id).get(id)
         if record is None:
             raise self._shared.gone(id)
         return record
@@ -183,61 +199,131 @@ class _Record:
 
 
 class _Tombstone(NamedTuple):
-    """An evicted turn."""
+    """What is remembered of an evicted turn; the same for many."""
 
-    header: TurnHeader
+    owner: str
     reason: str
-    written: float
+
+
+class _Part:
+    """Tombstones of turns that were evicted one after the other."""
+
+    def __init__(self) -> None:
+        self.created = time.monotonic()
+        self.newest = 0.0  # when the last of these turns was written
+        self.tombstones: dict[int, _Tombstone] = {}  # by hash of the id
+
+
+class _Tombstones:
+    """The evicted turns, in parts so small that neither a full nor a deleted one blocks the loop.
+
+    Each takes some 60 bytes, because it is found by a hash: one of 10^12 unknown ids is taken for known.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[_Part] = deque()
+        self._values: dict[_Tombstone, _Tombstone] = {}
+
+    def add(self, record: _Record, reason: str) -> None:
+        last = self._parts[-1] if self._parts else None
+        if last is None or len(last.tombstones) >= _PART or time.monotonic() - last.created > _PART_AGE:
+            self._parts.append(last := _Part())
+            if len(self._parts) > _MAX_PARTS:
+                self._parts.popleft()
+        value = _Tombstone(record.header.owner, reason)
+        last.tombstones[_hash(record.header.id)] = self._values.setdefault(value, value)
+        last.newest = max(last.newest, record.written)
+
+    def find(self, id: str) -> _Tombstone | None:
+        key = _hash(id)
+        return next((part.tombstones[key] for part in self._parts if key in part.tombstones), None)
+
+    def forget(self, oldest: float) -> bool:
+        """Delete a part in which every turn was written before `oldest`; return whether there was one."""
+        is_old = bool(self._parts) and self._parts[0].newest < oldest
+        if is_old:
+            self._parts.popleft()
+        return is_old
+
+
+def _hash(id: str) -> int:
+    return hash(id) & (1 << 60) - 1  # two digits of a Python integer
+
+
+class _Sharded(Generic[K, V]):
+    """A mapping in shards, because a dictionary of a million keys blocks the loop when it grows."""
+
+    def __init__(self) -> None:
+        self._shards: list[dict[K, V]] = [{} for _ in range(_SHARDS)]
+
+    def shard(self, key: K) -> dict[K, V]:
+        """Return the dictionary that has this key, if there is any."""
+        return self._shards[hash(key) % _SHARDS]
 
 
 class _SharedState:
     """The turns and processes that all stores over the same turns share."""
 
     def __init__(self) -> None:
-        self.turns: dict[str, _Record] = {}
-        self.tombstones: dict[str, _Tombstone] = {}  # in the order of their evictions
-        self.by_request: dict[tuple[str, str], str] = {}
+        self.turns: _Sharded[str, _Record] = _Sharded()
+        self.tombstones = _Tombstones()
+        self.by_request: _Sharded[tuple[str, str], str] = _Sharded()
         self.heartbeats: dict[str, float] = {}
         self.unfinished: dict[str, _Record] = {}
-        self._ended: dict[str, _Record] = {}  # in the order of their endings
+        self._ended: deque[_Record] = deque()  # in the order of their endings
         self._size = 0
 
     def begin(self, record: _Record) -> None:
-        self.turns[record.header.id] = self.unfinished[record.header.id] = record
+        id = record.header.id
+        self.turns.shard(id)[id] = self.unfinished[id] = record
 
     def end(self, record: _Record, limit: int) -> None:
         """Add the size of a finished log, and evict the oldest finished ones above the limit."""
         texts = sum(getsizeof(getattr(event, "text", "")) for event in record.events)
         record.size = _TURN_BYTES + len(record.body) + texts + _EVENT_BYTES * len(record.events)
         self._size += record.size
-        self._ended[record.header.id] = record
+        self._ended.append(record)
         del self.unfinished[record.header.id]
-        while self._size > limit and len(self._ended) > 1:
-            self._evict(next(iter(self._ended.values())), NO_ROOM)
+        self.make_room(limit)
 
-    def evict_old(self, oldest_log: float, oldest_tombstone: float) -> None:
-        """Evict logs last written before `oldest_log`; delete tombstones from before `oldest_tombstone`."""
+    def make_room(self, limit: int) -> bool:
+        """Evict the oldest finished turns above the limit; return whether there are more."""
+        for _ in range(_MAX_EVICTED):
+            if self._size <= limit or len(self._ended) <= 1:
+                return False
+            self._evict_ended(NO_ROOM)
+        return True
+
+    def evict_old(self, oldest_log: float, oldest_tombstone: float) -> bool:
+        """Evict logs last written before `oldest_log`, and delete tombstones from before `oldest_tombstone`.
+
+        Returns whether there are more.
+        """
         for record in [*self.unfinished.values()]:
             if record.written < oldest_log:
+                del self.unfinished[record.header.id]
                 self._evict(record, RETENTION_OVER)
-        while self._ended and (record := next(iter(self._ended.values()))).written < oldest_log:
-            self._evict(record, RETENTION_OVER)
-        while self.tombstones and next(iter(self.tombstones.values())).written < oldest_tombstone:
-            self.tombstones.pop(next(iter(self.tombstones)))
+        for _ in range(_MAX_EVICTED):
+            if not self._ended or self._ended[0].written >= oldest_log:
+                return self.tombstones.forget(oldest_tombstone)
+            self._evict_ended(RETENTION_OVER)
+        return True
 
     def gone(self, id: str) -> GoneError:
-        tombstone = self.tombstones.get(id)
+        tombstone = self.tombstones.find(id)
         return GoneError(id, tombstone.reason if tombstone else UNKNOWN)
+
+    def _evict_ended(self, reason: str) -> None:
+        record = self._ended.popleft()
+        self._size -= record.size
+        self._evict(record, reason)
 
     def _evict(self, record: _Record, reason: str) -> None:
         header = record.header
-        del self.turns[header.id]
-        if self._ended.pop(header.id, None):
-            self._size -= record.size
-        self.unfinished.pop(header.id, None)
-        if self.by_request.get((header.owner, header.request_id)) == header.id:
-            del self.by_request[header.owner, header.request_id]
-        self.tombstones[header.id] = _Tombstone(header, reason, record.written)
-        if len(self.tombstones) > _MAX_TOMBSTONES:
-            self.tombstones.pop(next(iter(self.tombstones)))
+        del self.turns.shard(header.id)[header.id]
+        key = (header.owner, header.request_id)
+        by_request = self.by_request.shard(key)
+        if by_request.get(key) == header.id:
+            del by_request[key]
+        self.tombstones.add(record, reason)
         record.notify()

@@ -98,7 +98,7 @@ class StoredTurn(NamedTuple):
     """A turn as kept in the store.
 
     Args:
-        header: its metadata.
+        header: its metadata; of an evicted turn, perhaps only id and owner.
         body: the request body as received.
         tail: the complete log.
         evicted: the reason why the log was evicted; "" if it is still there.
