@@ -11,10 +11,10 @@ from headrace.events import Finish, Text, TokenUsage
 from headrace.turns import TurnRegistry, TurnSettings, open_store
 from headrace.turns.memory import MemoryStore
 from headrace.turns.sqlite import SqliteStore
-from headrace.turns.store import Behind, Cursor, Fenced, GoneError, StoreError
+from headrace.turns.store import Behind, Cursor, Fenced, GoneError, Liveness, StoreError
 from plans import planner
 from processes import SCRIPT, read, start, until
-from redis_server import is_installed
+from redis_server import RedisServer, is_installed
 from store_backends import BACKENDS
 from turn_stores import append, header, needs_redis, settings
 
@@ -313,6 +313,33 @@ async def test_full_memory_evicts_the_oldest_finished_turns():
     evicted = [bool((await store.load(f"t{number}")).evicted) for number in range(20)]
 
     assert evicted == [False] * 2 + [True] * 9 + [False] * 9
+
+
+@needs_redis
+async def test_a_full_redis_evicts_the_oldest_finished_turns_and_nothing_that_runs(tmp_path):
+    limits = ("--maxmemory", "4mb", "--maxmemory-policy", "volatile-ttl", "--maxmemory-samples", "20")
+    server = RedisServer(tmp_path, *limits)
+    server.start()
+    store = open_store(settings(store=server.url, lease=60.0))
+    try:
+        await store.heartbeat()
+        for number in range(300):
+            await store.create(header(f"t{number}"), b"")
+            texts = [Text("x" * 10_000)]
+            events = texts if number < 20 else [*texts, Finish("stop")]
+            assert await append(store, f"t{number}", (1, 0), events) is None
+            await store.touch_reader("t0")
+        evicted = [bool((await store.load(f"t{number}")).evicted) for number in range(300)]
+        liveness, age = await store.liveness(store.process), await store.reader_age("t0")
+    finally:
+        await store.close()
+        server.stop()
+
+    assert not any(evicted[:20])
+    assert 30 < sum(evicted[20:]) < 280
+    assert not any(evicted[-20:])
+    assert liveness is Liveness.ALIVE
+    assert age < 60
 
 
 async def test_a_new_file_can_be_opened_by_several_processes_at_once(tmp_path):

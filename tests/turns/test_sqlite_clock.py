@@ -99,7 +99,7 @@ def test_a_log_is_kept_for_its_retention_time_though_the_clock_is_set(clocks, fi
 def test_the_age_of_a_reader_does_not_depend_on_the_wall_clock(clocks, files, jump):
     producer, reader = files
     producer.create(TurnHeader(id="t1", owner="", created=0), b"body", "p", "")
-    reader.touch_reader("t1")
+    reader.touch_readers(["t1"])
     clocks.wall += jump
     clocks.advance(5)
 

@@ -8,7 +8,10 @@ id below the last one, so that a producer without the fence cannot write, whatev
     headrace:request:{owner}:{request_id}   the id of the turn
     headrace:reader:{id}                its age is that of the last reader at a following process
     headrace:detached                   the producers of the unfinished detached turns, by turn
-    headrace:process:{process}          `alive` for one lease, or `left`
+    headrace:process:{process}          `left`, or what its time to live is at the end of its lease
+
+With `maxmemory-policy volatile-ttl` Redis evicts first what expires first. Therefore a log that has ended
+expires after `retention`, and a running one after twice that time; what the running ones need, later.
 
 All turns that are ready are written by one script call with one reply: with a command per turn, parsing
 the replies would dominate the cost (docs/measurements.md).
@@ -30,10 +33,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from headrace.turns.group_commit import GroupCommit
-from headrace.turns.log import Logged, decode_events, encode_events
+from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import BlockingPoller, Found
 from headrace.turns.probes import Probes
 from headrace.turns.redis_queue import CommandQueue
+from headrace.turns.redis_scripts import APPEND, CREATE, STRANDED, TAKE_OVER
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
     NO_ROOM,
@@ -61,67 +65,6 @@ __all__ = ["RedisStore"]
 
 Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
-_CREATE: Final = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- redis-py retries after a lost reply
-if KEYS[4] then
-  local existing = redis.call('GET', KEYS[4])
-  if existing and existing ~= ARGV[7] then return existing end
-  redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[6])
-end
-if ARGV[8] == '1' then redis.call('HSET', KEYS[3], ARGV[1], ARGV[4]) end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[6])
-redis.call('XADD', KEYS[2], '1-0', 'producer', ARGV[4], 'body', ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
-return ARGV[1]
-"""
-_APPEND: Final = """
-local outcomes = {}
-for i, log in ipairs(KEYS) do
-  local after, last, events = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
-  local entry = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)[1] -- nil if it is not a stream
-  local id = entry and entry[1] or ''
-  if id == after then
-    local added = redis.pcall('XADD', log, last, 'events', events)
-    if type(added) == 'string' then
-      if redis.call('PTTL', log) < ARGV[1] * 0.75 then redis.call('PEXPIRE', log, ARGV[1]) end
-      id = last
-    elseif string.find(added.err, 'equal or smaller', 1, true) then
-      id = '' -- entries of this log were deleted
-    else
-      return added
-    end
-  end
-  if id == '' and redis.call('EXISTS', 'headrace:turn:' .. string.sub(log, 14)) == 0 then id = 'unknown' end
-  outcomes[i] = id
-end
-return outcomes
-"""
-_TAKE_OVER: Final = """
-local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not entry then return 'gone' end
-local fence, position = string.match(entry[1], '(%d+)-(%d+)')
-if fence + 1 == ARGV[1] + 0 then
-  redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. position, 'producer', ARGV[2], 'died', ARGV[5])
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
-  if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then redis.call('HSET', KEYS[2], ARGV[4], ARGV[2]) end
-  return 'taken'
-end
-if fence == ARGV[1] and entry[2][2] == ARGV[2] then return 'taken' end
-return 'lost'
-"""
-_STRANDED: Final = """
-local headers = {}
-local producers = redis.call('HGETALL', KEYS[1])
-for i = 1, #producers, 2 do
-  local id = producers[i]
-  if redis.call('EXISTS', ARGV[1] .. id) == 0 then
-    redis.call('HDEL', KEYS[1], id)
-  elseif redis.call('GET', ARGV[2] .. producers[i + 1]) ~= 'alive' then
-    headers[#headers + 1] = redis.call('GET', ARGV[3] .. id) or nil
-  end
-end
-return headers
-"""
 _DETACHED: Final = "headrace:detached"
 _TIMEOUT: Final = 2.0  # seconds per command
 _SHORT: Final = 25  # milliseconds; a newly followed turn waits up to this long for its first query
@@ -153,7 +96,8 @@ class RedisStore:
             (settings.retention + settings.tombstone_ttl) * 1000
         )  # from the creation on
         self._lease = int(settings.lease * 1000)
-        self._reader_ttl = int((settings.linger + 2 * settings.lease) * 1000)
+        self._reader_ttl = 2 * self._retention + int((settings.linger + 2 * settings.lease) * 1000)
+        self._process_ttl = self._retention + self._tombstone_ttl
         self._redis = Redis.from_url(
             settings.store,
             protocol=2,
@@ -163,7 +107,7 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; every command is idempotent
         )
         self._address = without_secrets(settings.store)
-        self._append = self._redis.register_script(_APPEND)
+        self._append = self._redis.register_script(APPEND)
         self._queue = CommandQueue(self._redis)
         self._commands: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
@@ -175,9 +119,9 @@ class RedisStore:
         if header.request_id:
             keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
         encoded = msgspec.json.encode(header)
-        ttls = [self._retention, self._tombstone_ttl]
+        ttls = [2 * self._retention, self._tombstone_ttl]
         values = [header.id, encoded, body, self.process, *ttls, replaces, int(header.detached)]
-        return str((await self._script(_CREATE, keys, values)).decode())
+        return str((await self._script(CREATE, keys, values)).decode())
 
     async def load(self, id: str) -> StoredTurn | None:
         commands = (("GET", _turn(id)), ("XRANGE", _log(id), "-", "+"))
@@ -202,9 +146,9 @@ class RedisStore:
         return _tail(id, entries) if entries else Tail([], after)
 
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
-        values = [fence, self.process, self._retention, id, int(has_died)]
+        values = [fence, self.process, 2 * self._retention, id, int(has_died)]
         with decoding(id):
-            reply = await self._script(_TAKE_OVER, [_log(id), _DETACHED], values)
+            reply = await self._script(TAKE_OVER, [_log(id), _DETACHED], values)
         if reply == b"gone":
             raise GoneError(id, _EVICTED)
         return bool(reply == b"taken")
@@ -218,13 +162,13 @@ class RedisStore:
 
     async def heartbeat(self, ended: Collection[str] = ()) -> None:
         pipeline = self._redis.pipeline(transaction=False)
-        pipeline.set(_process(self.process), "alive", px=self._lease)
+        pipeline.set(_process(self.process), self._process_ttl - self._lease, px=self._process_ttl)
         if ended:
             pipeline.hdel(_DETACHED, *ended)
         await self._run(pipeline.execute())
 
     async def stranded(self) -> Sequence[TurnHeader]:
-        headers = await self._script(_STRANDED, [_DETACHED], [_log(""), _process(""), _turn("")])
+        headers = await self._script(STRANDED, [_DETACHED], [_log(""), _process(""), _turn("")])
         decoded = []
         for header in headers:
             with suppress(ValueError):
@@ -239,13 +183,15 @@ class RedisStore:
         await self._probes.close()
         await self._commit.drain()
         with suppress(StoreError):
-            await self._run(self._redis.set(_process(self.process), "left", px=self._tombstone_ttl))
+            await self._run(self._redis.set(_process(self.process), "left", px=self._process_ttl))
         await self._redis.aclose()
 
     async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
-        values: list[Any] = [self._retention]
+        values: list[Any] = []
         for append in batch:
-            values += (_encode(append.after), _encode(append.end), encode_events(append.events))
+            has_ended = any(type(event) in ENDINGS for event in append.events[-1:])
+            ttl = self._retention if has_ended else 2 * self._retention
+            values += (_encode(append.after), _encode(append.end), encode_events(append.events), ttl)
         last = await self._run(self._append([_log(append.id) for append in batch], values))
         return [_outcome(append, id) for append, id in zip(batch, last, strict=True)]
 
@@ -273,8 +219,12 @@ class RedisStore:
         ]
 
     async def _liveness(self, process: str) -> Liveness:
-        (state,) = await self._request(("GET", _process(process)))
-        return {b"alive": Liveness.ALIVE, b"left": Liveness.LEFT}.get(state, Liveness.EXPIRED)
+        key = _process(process)
+        lease_end, ttl = await self._request(("GET", key), ("PTTL", key))
+        if lease_end == b"left":
+            return Liveness.LEFT
+        is_alive = lease_end is not None and lease_end.isdigit() and ttl > int(lease_end)
+        return Liveness.ALIVE if is_alive else Liveness.EXPIRED
 
     async def _touch_readers(self, ids: Collection[str]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
