@@ -1,6 +1,7 @@
 """The limits of the SQLite store: sizes are counted in bytes of the file."""
 
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 
 import pytest
 
@@ -39,13 +40,44 @@ def size_of(tmp_path):
     return (tmp_path / "turns.db").stat().st_size
 
 
-def test_a_file_stays_within_its_limit_however_fast_it_is_written(open_file, tmp_path):
-    file = open_file(store_size=500_000)
-    write(file, range(1000))
+def wal_of(tmp_path):
+    return (tmp_path / "turns.db-wal").stat().st_size
 
-    assert size_of(tmp_path) < 500_000 + 100_000  # a tombstone of each turn, until the next heartbeat
+
+def test_a_file_and_its_log_stay_within_the_limit_however_fast_it_is_written(open_file, tmp_path):
+    file = open_file(store_size=1_000_000)
+    largest = 0
+    for number in range(400):
+        write(file, [number], size=5000)
+        largest = max(largest, size_of(tmp_path) + wal_of(tmp_path))
+
+    assert largest <= 1_200_000
     assert "room" in file.load("t000000").evicted
-    assert not file.load("t000999").evicted
+    assert not file.load("t000399").evicted
+
+
+def test_a_log_that_a_foreign_reader_lets_grow_counts_and_is_reported_once_and_shrinks(
+    open_file, tmp_path, caplog
+):
+    file = open_file(store_size=1_000_000)
+    write(file, range(100), size=5000)
+    with closing(sqlite3.connect(tmp_path / "turns.db", isolation_level=None)) as backup:
+        backup.execute("BEGIN")
+        backup.execute("SELECT count(*) FROM turn").fetchone()
+        for number in range(100, 250):
+            write(file, [number], size=5000)
+            if number % 20 == 0:
+                file.evict()
+        grown = wal_of(tmp_path)
+    kept = [number for number in range(250) if not file.load(f"t{number:06}").evicted]
+    file.evict()
+
+    assert grown > 1_000_000
+    assert len(kept) <= 1  # all but the one that ended last
+    assert len([record for record in caplog.records if "read transaction" in record.message]) == 1
+    assert wal_of(tmp_path) <= 100_000
+    write(file, range(250, 300))
+    assert not file.load("t000250").evicted
 
 
 def test_tombstones_are_limited_as_well(open_file):

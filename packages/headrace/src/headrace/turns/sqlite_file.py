@@ -6,7 +6,6 @@ Each append checks in its own INSERT that the writer still holds the fence, and 
 import logging
 import math
 import sqlite3
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from headrace.turns.log_poller import Found
 from headrace.turns.settings import TurnSettings
 from headrace.turns.sqlite_clock import SqliteClock
 from headrace.turns.sqlite_schema import SCHEMA
+from headrace.turns.sqlite_wal import BUSY_TIMEOUT, WriteAheadLog
 from headrace.turns.store import (
     NO_ROOM,
     RETENTION_OVER,
@@ -72,11 +72,9 @@ _OLD_TOMBSTONES: Final = "SELECT id, began FROM turn WHERE gone != '' ORDER BY b
 _PAGES: Final = """
 SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size
 """
-_BUSY_TIMEOUT: Final = 2.0  # seconds to wait for another process's transaction
 _EVICTION_INTERVAL: Final = 30.0  # seconds, at most
 _MAX_EVICTED: Final = 200  # turns per transaction: other processes wait for the file meanwhile
 _TOMBSTONE_SHARE: Final = 2048  # bytes of the file's limit for each tombstone, which takes some 300
-_MAX_WAL: Final = 2**22  # bytes
 
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -95,6 +93,7 @@ class SqliteFile:
         self._last_eviction = 0.0
         self._last_number: int | None = None  # of the entries that were polled
         self._clock = SqliteClock()
+        self._wal = WriteAheadLog(self._path, self._size)
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
         with self._transaction() as sql:
@@ -141,7 +140,7 @@ class SqliteFile:
         with self._transaction() as sql:
             now = self._clock.now()
             results = [_insert(sql, append, now) for append in batch]
-            _make_room(sql, self._size)
+            _make_room(sql, self._size - self._wal.excess)
             return results
 
     def take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
@@ -179,9 +178,11 @@ class SqliteFile:
             old = _expired(sql, now - self._retention) if is_due else []
             _evict(sql, old, RETENTION_OVER)
             forgotten = _forget(sql, now - self._tombstone_ttl, self._size // _TOMBSTONE_SHARE)
-            evicted = _make_room(sql, self._size)
+            evicted = _make_room(sql, self._size - self._wal.excess)
         if is_due and len(old) < _MAX_EVICTED:
             self._last_eviction = now
+        if self._connection is not None:
+            self._wal.shrink(self._connection)
         return max(len(old), evicted, forgotten) >= _MAX_EVICTED
 
     def heartbeat_age(self, process: str) -> float | None:
@@ -227,11 +228,10 @@ class SqliteFile:
             raise StoreError(msg, public="the turn store is unavailable; try again later") from error
 
     def _open(self) -> sqlite3.Connection:
-        sql = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        sql = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
         try:
             sql.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
-            _begin_wal(sql)
-            sql.execute(f"PRAGMA journal_size_limit = {_MAX_WAL}")
+            self._wal.begin(sql)
             sql.execute("PRAGMA synchronous = NORMAL")
             sql.executescript(SCHEMA)
             sql.execute("BEGIN IMMEDIATE")
@@ -260,20 +260,6 @@ def _identify(path: str) -> object:
         file, log = Path(path).stat(), Path(f"{path}-wal").stat()
         return file.st_dev, file.st_ino, file.st_size > 0, log.st_ino
     return None
-
-
-def _begin_wal(sql: sqlite3.Connection) -> None:
-    """Switch to WAL mode; SQLite's busy timeout does not cover this change."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT
-    while True:
-        try:
-            sql.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _insert(sql: sqlite3.Connection, append: Append, now: float) -> AppendResult:
