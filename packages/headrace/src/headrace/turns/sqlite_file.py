@@ -145,14 +145,13 @@ class SqliteFile:
 
     def take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
         with self._transaction() as sql:
-            row = sql.execute(_STATE, (id,)).fetchone()
-            _check(id, row)
-            if row[0] == fence - 1:
+            current, producer, position = _state(sql, id)
+            if current == fence - 1:
                 sql.execute("UPDATE turn SET fence = ?, producer = ? WHERE id = ?", (fence, process, id))
-                takeover = (id, fence, row[3], process, has_died)
+                takeover = (id, fence, position, process, has_died)
                 sql.execute("INSERT INTO takeover VALUES (?, ?, ?, ?, ?)", takeover)
                 return True
-            return bool(row[0] == fence and row[1] == process)
+            return current == fence and producer == process
 
     def touch_readers(self, ids: Collection[str]) -> None:
         with self._transaction() as sql:
@@ -275,21 +274,17 @@ def _insert(sql: sqlite3.Connection, append: Append, now: float) -> AppendResult
         if type(append.events[-1]) in ENDINGS:
             sql.execute("UPDATE turn SET ended = 1 WHERE id = ?", (append.id,))
         return None
-    row = sql.execute(_STATE, (append.id,)).fetchone()
     try:
-        _check(append.id, row)
+        fence, _, position = _state(sql, append.id)
     except GoneError as gone:
         return gone
-    fence, _, _, position = row
     if fence != append.after.fence:
         return Fenced()
     return None if position == append.end.position else Behind(position)
 
 
 def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:
-    row = sql.execute(_STATE, (id,)).fetchone()
-    _check(id, row)
-    fence, producer, _, position = row
+    fence, producer, position = _state(sql, id)
     if Cursor(fence, position) <= after:  # it may even be shorter: the file has lost something
         return Tail([], after)
     entries = sql.execute(
@@ -297,9 +292,10 @@ def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:
     )
     with decoding(id):
         events: list[Logged] = [event for (encoded,) in entries for event in decode_events(encoded)]
-    takeovers = [Takeover(1, 0, producer if fence == 1 else "")] if after.fence < 1 else []
-    for began, start, process, has_died in sql.execute(_TAKEOVERS, (id, after.fence)):
-        takeovers.append(Takeover(began, start, process, bool(has_died)))
+        takeovers = [Takeover(1, 0, producer if fence == 1 else "")] if after.fence < 1 else []
+        rows = sql.execute(_TAKEOVERS, (id, after.fence)).fetchall()
+        later = msgspec.convert(rows, list[tuple[int, int, str, bool]], strict=False)
+        takeovers += [Takeover(*values) for values in later]
     return Tail(events, Cursor(fence, position), takeovers)
 
 
@@ -310,11 +306,16 @@ def _tail_or_error(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail | Go
         return error
 
 
-def _check(id: str, row: tuple[int, str, str, int] | None) -> None:
+def _state(sql: sqlite3.Connection, id: str) -> tuple[int, str, int]:
+    """Return the fence, the producer and the number of events of a turn."""
+    row = sql.execute(_STATE, (id,)).fetchone()
     if row is None:
         raise GoneError(id, UNKNOWN)
-    if row[2]:
-        raise GoneError(id, row[2])
+    with decoding(id):
+        fence, producer, gone, position = msgspec.convert(row, tuple[int, str, str, int])
+    if gone:
+        raise GoneError(id, gone)
+    return fence, producer, position
 
 
 def _make_room(sql: sqlite3.Connection, size: int) -> int:

@@ -141,6 +141,8 @@ def decoding(id: str) -> Iterator[None]:
     """
     try:
         yield
+    except GoneError:
+        raise
     except (RequestError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise damaged(id, repr(error)) from None
 
@@ -187,7 +189,7 @@ def decode_turn(
         return None
     try:
         with decoding(id):
-            body, tail = (body, tail) if evicted else read_log()
+            body, tail = (body, tail) if msgspec.convert(evicted, str) else read_log()
     except GoneError:
         evicted = DAMAGED
     return StoredTurn(decoded, body, tail, evicted)
