@@ -28,6 +28,9 @@ class Metronome:
         self._beats: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
+    def token_limit(self, generation: Generation) -> int | None:
+        """None: the number of pieces is fixed."""
+
     def start(self, generation: Generation, listener: Listener) -> Run:  # noqa: ARG002
         return Playback(self._play(), listener.on_events, listener.on_end)
 

@@ -20,7 +20,7 @@ _PACKAGE: Final = Path(__file__).parent / "src" / "zai"
 GENERATED: Final = {
     _PACKAGE / name: _PACKAGE / name.replace("async_", "")
     for name in (
-        "async_client.py",
+        "_async_client.py",
         "async_chat.py",
         "http/async_http_client.py",
         "streaming/async_completion_stream.py",

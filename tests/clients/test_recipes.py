@@ -36,6 +36,7 @@ CLIENTS = {
     # the section of docs/clients.md: the environment, the checks
     "openai": ("clients", "check_openai.py"),
     "zai-sdk": ("clients", "check_zai_sdk.py"),
+    "AG2": ("client-ag2", "check_ag2.py"),
     "langchain-openai": ("client-langchain-openai", "check_langchain_openai.py"),
     "pydantic-ai": ("client-pydantic-ai-slim", "check_pydantic_ai.py"),
     "openai-agents": ("client-openai-agents", "check_openai_agents.py"),

@@ -23,6 +23,7 @@ class FakeTurn:
     """A log that pauses nothing but counts the requests to."""
 
     id = "1"
+    max_delay = 0.0
 
     def __init__(self):
         self.log = MemoryLog()

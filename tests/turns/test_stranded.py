@@ -1,4 +1,4 @@
-"""An asynchronous turn needs nobody to ask for it: another process continues it when its own is dead."""
+"""An asynchronous turn needs no reader: another process continues it when its own is dead."""
 
 import asyncio
 
@@ -45,18 +45,17 @@ async def test_a_turn_that_needs_a_reader_does_not_go_on_without_one(open_regist
     assert living.asked == []
 
 
+@shared
 async def test_a_store_lists_the_detached_turns_of_processes_that_are_not_alive(open_stores):
-    dead, left, alive, asking = (open_stores(lease=0.2) for _ in range(4))
+    dead, left, alive, asking = (open_stores(lease=60) for _ in range(4))
     for number, store in enumerate((dead, left, alive)):
-        await store.heartbeat()
         await store.create(header(f"t{number}", detached=True, owner=f"owner {number}"), b"body")
         await store.create(header(f"reader {number}"), b"body")
     await dead.create(header("ended", detached=True), b"body")
     await append(dead, "ended", (1, 0), [Text("a"), Finish("stop")])
-    await dead.heartbeat(["ended"])
+    await alive.heartbeat(["ended"])
+    await left.heartbeat()
     await left.close()
-    await asyncio.sleep(0.25)
-    await alive.heartbeat()
     found = {turn.id: turn.owner for turn in await asking.stranded()}
 
     assert found == {"t0": "owner 0", "t1": "owner 1"}

@@ -1,12 +1,13 @@
 """A program that reads answers; `mypy --strict` and pyright must report nothing. Never run."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import httpx2
 
 import zai
 from zai import NOT_GIVEN, Stream, StreamAccumulator, StreamTimeout, ZaiClient, ZhipuAiClient
-from zai.core import StreamResponse
+from zai._client import ZhipuAiClient as SameClient
+from zai.core import ZAI_DEFAULT_TIMEOUT, StreamResponse
 from zai.types.chat import ChatCompletionChunk, ChoiceDeltaToolCall, Completion
 from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
 
@@ -69,6 +70,17 @@ def read_whole() -> str:
     print(answer.model_dump()["id"], answer.to_json(), answer["x"], answer.model_extra)
     client.chat.completions.create(model="glm-4.6", messages=[*MESSAGES, message])
     return message.content or ""
+
+
+def use_pydantics_names(answer: Completion, same: SameClient) -> None:
+    assert_type(answer.dict(), dict[str, Any])
+    assert_type(answer.json(), str)
+    assert_type(answer.copy(update={"id": "2"}), Completion)
+    assert_type(Completion.model_validate({"choices": []}), Completion)
+    assert_type(Completion.construct(id="1"), Completion)
+    print(answer.model_fields_set, sorted(Completion.model_fields))
+    assert_type(same.timeout.connect, float | None)
+    assert_type(ZAI_DEFAULT_TIMEOUT.read, float | None)
 
 
 def read_either(streamed: bool) -> None:  # noqa: FBT001

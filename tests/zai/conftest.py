@@ -37,7 +37,7 @@ async def async_client_of():
 
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch):
-    monkeypatch.setattr(retry, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(retry, "_INITIAL_DELAY", 0.01)
 
 
 @pytest.fixture(autouse=True)

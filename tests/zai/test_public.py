@@ -78,7 +78,7 @@ def test_the_sdk_imports_nothing_of_the_server():
 
 def imported_from(folder):
     """Return the warnings of an import of the package in a folder."""
-    command = [sys.executable, "-c", "import zai; assert zai.ZaiClient.__module__ == 'zai.client'"]
+    command = [sys.executable, "-c", "import zai; assert zai.ZaiClient.__module__ == 'zai._client'"]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
@@ -86,7 +86,7 @@ def imported_from(folder):
 def test_an_import_beside_zai_sdk_warns_with_a_remedy(tmp_path):
     shutil.copytree(Path(zai.__file__).parent, tmp_path / "zai")
     alone = imported_from(tmp_path)
-    (tmp_path / "zai" / "_client.py").touch()
+    (tmp_path / "zai" / "_version.py").touch()
 
     assert alone == ""
     assert "zai-sdk is installed beside headrace-zai" in imported_from(tmp_path)

@@ -24,9 +24,9 @@ def refusal(status=500, **headers):
     return zai.APIStatusError("no", response=Response(status, **headers))
 
 
-def test_the_backoff_doubles_up_to_eight_seconds_with_jitter_of_a_quarter(monkeypatch):
-    monkeypatch.setattr("zai.http.retry._FIRST_DELAY", 0.5)
-    for retry, full in enumerate([0.5, 1, 2, 4, 8, 8, 8], 1):
+def test_the_backoff_is_zai_sdks(monkeypatch):
+    monkeypatch.setattr("zai.http.retry._INITIAL_DELAY", 0.5)
+    for retry, full in enumerate([1, 2, 4, 8, 8, 8], 1):
         waits = [backoff(retry) for _ in range(200)]
         assert full * 0.75 <= min(waits) < max(waits) <= full
 

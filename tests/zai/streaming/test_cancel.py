@@ -76,7 +76,7 @@ async def test_a_reconnect_without_a_response_can_be_cancelled_in_asyncio(async_
 def test_the_wait_before_a_retry_can_be_cancelled_and_the_previous_error_is_not_raised(
     client_of, monkeypatch
 ):
-    monkeypatch.setattr(retry, "_FIRST_DELAY", 60)
+    monkeypatch.setattr(retry, "_INITIAL_DELAY", 60)
     with ScriptedServer(BUSY) as server:
         start = time.monotonic()
         answer = client_of(server).chat.completions.create(**ASK)
@@ -87,7 +87,7 @@ def test_the_wait_before_a_retry_can_be_cancelled_and_the_previous_error_is_not_
 
 
 async def test_the_wait_before_a_retry_can_be_cancelled_in_asyncio(async_client_of, monkeypatch):
-    monkeypatch.setattr(retry, "_FIRST_DELAY", 60)
+    monkeypatch.setattr(retry, "_INITIAL_DELAY", 60)
     with ScriptedServer(BUSY) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         asyncio.get_running_loop().call_later(0.2, answer.cancel)

@@ -9,6 +9,7 @@ from zai.errors import (
     APIInternalError,
     APIReachLimitError,
     APIRequestFailedError,
+    APIResponseError,
     APIResponseValidationError,
     APIServerFlowExceedError,
     APIStatusError,
@@ -171,7 +172,8 @@ def test_the_class_is_that_of_the_codes_status(code, error_class, status):
     reader = StreamReader(RESPONSE)
     read(reader, [sse(error(code))])
 
-    assert type(reader.error) is error_class
+    assert type(reader.error).__mro__[1] is error_class
+    assert isinstance(reader.error, APIResponseError)
     assert reader.error.status_code == status
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headrace.wire.completion import Accumulator as StreamAccumulator
 from zai import core as core  # programs for zai-sdk catch zai.core.APIStatusError
+from zai import drop_in as drop_in  # registers zai-sdk's other import paths
+from zai._client import ZaiClient, ZhipuAiClient
 from zai.arguments import NOT_GIVEN, NotGiven
-from zai.client import ZaiClient, ZhipuAiClient
 from zai.errors import (
     APIAuthenticationError,
     APIConnectionError,
@@ -33,7 +34,7 @@ from zai.streaming.stream import Stream
 from zai.tools.run import ToolRun
 
 if TYPE_CHECKING:
-    from zai.async_client import AsyncZaiClient, AsyncZhipuAiClient
+    from zai._async_client import AsyncZaiClient, AsyncZhipuAiClient
     from zai.streaming.async_completion_stream import AsyncCompletionStream
     from zai.streaming.async_stream import AsyncStream
     from zai.tools.async_run import AsyncToolRun
@@ -70,7 +71,7 @@ __all__ = [
     "__version__",
 ]
 
-if PathFinder.find_spec("zai._client", __path__):  # a module that only zai-sdk has
+if PathFinder.find_spec("zai._version", __path__):  # a module that only zai-sdk has
     import warnings
 
     warnings.warn(
@@ -85,8 +86,8 @@ _MODULE_OF: Final = {
     "AsyncCompletionStream": "zai.streaming.async_completion_stream",
     "AsyncStream": "zai.streaming.async_stream",
     "AsyncToolRun": "zai.tools.async_run",
-    "AsyncZaiClient": "zai.async_client",
-    "AsyncZhipuAiClient": "zai.async_client",
+    "AsyncZaiClient": "zai._async_client",
+    "AsyncZhipuAiClient": "zai._async_client",
 }
 
 if not TYPE_CHECKING:  # for a type checker, __getattr__ would make every name valid

@@ -7,7 +7,7 @@ from typing import Any, Literal, Unpack, overload
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.arguments import NOT_GIVEN, NotGiven
-from zai.chat_params import ChatParams, ToolRunParams, chat_request, task_path
+from zai.chat_params import ChatParams, ToolRunParams, accepts_chat_params, chat_request, task_path
 from zai.http.async_http_client import AsyncHttpClient
 from zai.http.request import RequestOptions
 from zai.http.responses import decode_response, decode_task_result
@@ -36,6 +36,7 @@ class AsyncCompletions:
     async def create(
         self, *, stream: bool, **params: Unpack[ChatParams]
     ) -> Completion | AsyncStream[Chunk]: ...
+    @accepts_chat_params
     async def create(
         self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
     ) -> Completion | AsyncStream[Chunk]:
@@ -83,6 +84,7 @@ class AsyncCompletionTasks:
     def __init__(self, client: AsyncHttpClient) -> None:
         self._client = client
 
+    @accepts_chat_params
     async def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Start a task; its `id` is needed to fetch the result."""
         request = chat_request(self._client, params, path="/async/chat/completions")

@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack, overload
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion, Message
 from zai.arguments import NOT_GIVEN, NotGiven
-from zai.chat_params import ChatParams, ToolRunParams, chat_request, task_path
+from zai.chat_params import ChatParams, ToolRunParams, accepts_chat_params, chat_request, task_path
 from zai.http.http_client import HttpClient
 from zai.http.request import RequestOptions
 from zai.http.responses import decode_response, decode_task_result
@@ -35,6 +35,7 @@ class Completions:
     ) -> Completion: ...
     @overload
     def create(self, *, stream: bool, **params: Unpack[ChatParams]) -> Completion | Stream[Chunk]: ...
+    @accepts_chat_params
     def create(
         self, *, stream: bool | NotGiven | None = NOT_GIVEN, **params: Any
     ) -> Completion | Stream[Chunk]:
@@ -82,6 +83,7 @@ class CompletionTasks:
     def __init__(self, client: HttpClient) -> None:
         self._client = client
 
+    @accepts_chat_params
     def create(self, **params: Unpack[ChatParams]) -> AsyncTaskStatus:
         """Start a task; its `id` is needed to fetch the result."""
         request = chat_request(self._client, params, path="/async/chat/completions")

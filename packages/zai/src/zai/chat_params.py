@@ -1,18 +1,19 @@
 """The arguments of a chat request, declared once for every method that takes them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Required
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Required, TypeVar, get_type_hints
 from urllib.parse import quote
 
 from headrace.wire.completion import Message
-from zai.arguments import NotGiven
+from zai.arguments import NOT_GIVEN, NotGiven
 from zai.errors import ZaiError
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import StreamTimeout
 from zai.http.request import Request, RequestOptions
 from zai.http_library import ClientT
 
-__all__ = ["ChatParams", "ToolRunParams", "chat_request", "task_path"]
+__all__ = ["ChatParams", "ToolRunParams", "accepts_chat_params", "chat_request", "task_path"]
 
 
 class _Common(RequestOptions, total=False):
@@ -51,7 +52,28 @@ class ToolRunParams(_Common, total=False):
     model: Required[str]
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 _OPTIONS: Final = ("extra_headers", "extra_body", "timeout", "stream_timeout")
+
+
+_PARAMETERS: Final = [
+    inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if name in ChatParams.__required_keys__ else NOT_GIVEN,
+        annotation=annotation,
+    )
+    for name, annotation in get_type_hints(ChatParams).items()
+]
+
+
+def accepts_chat_params(create: _Function) -> _Function:
+    """Give a function the signature that its `**params` stand for, which programs inspect."""
+    *own, others = inspect.signature(create).parameters.values()
+    parameters = [*own, *_PARAMETERS, others.replace(annotation=Any)]
+    vars(create)["__signature__"] = inspect.Signature(parameters)
+    return create
 
 
 def chat_request(
@@ -61,7 +83,14 @@ def chat_request(
     path: str = "/chat/completions",
     stream: object = None,
 ) -> Request:
-    """Build the request for a chat; the caller's objects are not modified, and nothing is clamped."""
+    """Build the request for a chat; the caller's objects are not modified, and nothing is clamped.
+
+    Raises:
+        TypeError: `model` or `messages` is missing.
+    """
+    if missing := sorted(ChatParams.__required_keys__ - params.keys()):
+        msg = f"missing required keyword arguments: {', '.join(missing)}"
+        raise TypeError(msg)
     options = {name: params[name] for name in _OPTIONS if name in params}
     fields = {name: value for name, value in params.items() if name not in _OPTIONS}
     return client.request("POST", path, {**fields, "stream": stream}, stream=bool(stream), **options)

@@ -16,15 +16,16 @@
             └── APIStreamDisconnectedError      a stream that was disconnected: .partial .last_event_id
 
 The names are those of PyPI's zai-sdk, except ToolRoundsError and the two of streams. The class of an error
-within a stream is that of the status for its code.
+within a stream is that of the status for its code; it is an APIResponseError as well, as in zai-sdk.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from headrace.wire.completion import Completion
 from zai.http_library import Request, Response
 
 __all__ = [
+    "WITHIN_STREAM",
     "APIAuthenticationError",
     "APIConnectionError",
     "APIInternalError",
@@ -171,6 +172,34 @@ class APIStreamDisconnectedError(APIConnectionError):
         super().__init__(message=message, request=request)
         self.partial: Completion = partial
         self.last_event_id = last_event_id
+
+
+def _within_stream(error_class: type[APIStatusError]) -> type[APIStatusError]:
+    def reduce(
+        error: APIStatusError,
+    ) -> tuple[Any, ...]:  # pickle finds no class that has no name in a module
+        return (_new_within_stream, (error_class, error.args), error.__dict__)
+
+    members = {"__doc__": error_class.__doc__, "__module__": __name__, "__reduce__": reduce}
+    return type(error_class.__name__, (error_class, APIResponseError), members)
+
+
+def _new_within_stream(error_class: type[APIStatusError], args: tuple[Any, ...]) -> APIStatusError:
+    return WITHIN_STREAM[error_class].__new__(WITHIN_STREAM[error_class], *args)
+
+
+WITHIN_STREAM: Final = {
+    each: _within_stream(each)
+    for each in (
+        APIStatusError,
+        APIRequestFailedError,
+        APIAuthenticationError,
+        APIReachLimitError,
+        APIInternalError,
+        APIServerFlowExceedError,
+    )
+}
+"""For each class, the one of the same errors within a stream: its subclass, and APIResponseError's."""
 
 
 def request_id_of(response: Response) -> str | None:

@@ -83,7 +83,7 @@ class Engine(Protocol):
         ...
 
     def token_limit(self, generation: Generation) -> int | None:
-        """Return the limit of an answer's tokens, whoever has set it; None if only the context limits it."""
+        """Return the limit of an answer's tokens: the client's or a default; None for the rest of the context."""
         ...
 
     def start(self, generation: Generation, listener: Listener) -> Run:

@@ -1,4 +1,4 @@
-"""The end of a turn that nobody reads: `linger` seconds after its last reader in any process."""
+"""The end of a turn without readers: `linger` seconds after its last reader in any process."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class OrphanTimer:
         self._check: asyncio.Task[None] | None = None
 
     def start(self, on_orphaned: Callable[[], None]) -> None:
-        """Start anew: the last reader has left, or this process has become the producer.
+        """Start anew: the last reader has detached, or this process has become the producer.
 
         Args:
             on_orphaned: called if the turn has had no reader anywhere.

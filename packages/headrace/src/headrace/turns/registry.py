@@ -284,7 +284,7 @@ class TurnRegistry:
                 is_failing = True
 
     async def _resolve_uncertain(self) -> None:
-        """Produce turns that were created although `create` failed, or that a dead process has left."""
+        """Produce turns that were created although `create` failed, or whose producer is dead."""
         for id, owner in list(self._uncertain.items()):
             with contextlib.suppress(RequestError):
                 await self.find(id, owner)

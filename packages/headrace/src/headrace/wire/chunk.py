@@ -4,7 +4,7 @@ Z.ai and Headrace always send the fields whose type does not include `None`. A n
 omit them nevertheless; they are None then (see `wire/decode.py`).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -75,7 +75,9 @@ class ToolCallDelta(WireModel, kw_only=True):
 
 
 class Delta(WireModel, kw_only=True):
-    """New output since the previous chunk. Only other servers send `refusal`."""
+    """New output since the previous chunk."""
+
+    other_fields: ClassVar = frozenset({"refusal"})
 
     role: str | None = None
     content: str | None = None
@@ -88,6 +90,8 @@ class Delta(WireModel, kw_only=True):
 class ChunkChoice(WireModel, kw_only=True):
     """One choice of a chunk; `finish_reason` is absent until the last chunk."""
 
+    other_fields: ClassVar = frozenset({"logprobs"})
+
     index: int
     finish_reason: str | None = None
     delta: Delta
@@ -97,6 +101,8 @@ class ChunkChoice(WireModel, kw_only=True):
 class Chunk(WireModel, kw_only=True):
     """`id`, `created` (seconds) and `model` are the same in every chunk; `usage` is in the last one."""
 
+    other_fields: ClassVar = frozenset({"object", "request_id", "system_fingerprint"})
+
     id: str | None = None
     created: int | None = None
     object: str | None = None
@@ -105,6 +111,7 @@ class Chunk(WireModel, kw_only=True):
     usage: Usage | None = None
     request_id: str | None = None
     system_fingerprint: str | None = None
+    extra_json: Any = None
 
 
 def text_of(value: Any) -> str:

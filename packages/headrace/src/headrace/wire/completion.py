@@ -5,7 +5,7 @@ Fields are in alphabetical order, as in Z.ai's responses.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from headrace.wire.call_assembler import CallAssembler
 from headrace.wire.chunk import Chunk, ChunkChoice, Usage, text_of
@@ -26,6 +26,8 @@ class Function(WireModel, kw_only=True):
 class ToolCall(WireModel, kw_only=True):
     """A call that the model requests."""
 
+    other_fields: ClassVar = frozenset({"index"})
+
     function: Function
     id: str
     index: int | None = None
@@ -33,7 +35,9 @@ class ToolCall(WireModel, kw_only=True):
 
 
 class Message(WireModel, kw_only=True):
-    """The answer; `content` is "" if it consists of tool calls only. Only other servers send `refusal`."""
+    """The answer; `content` is "" if it consists of tool calls only."""
+
+    other_fields: ClassVar = frozenset({"audio", "refusal"})
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -46,6 +50,8 @@ class Message(WireModel, kw_only=True):
 class Choice(WireModel, kw_only=True):
     """One of the alternative answers; Headrace sends exactly one."""
 
+    other_fields: ClassVar = frozenset({"logprobs"})
+
     finish_reason: str | None = None
     index: int
     message: Message
@@ -54,6 +60,8 @@ class Choice(WireModel, kw_only=True):
 
 class Completion(WireModel, kw_only=True):
     """The response to a request with `stream` false, or a folded stream."""
+
+    other_fields: ClassVar = frozenset({"object", "system_fingerprint"})
 
     choices: list[Choice]
     created: int | None = None

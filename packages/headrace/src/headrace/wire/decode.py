@@ -7,14 +7,13 @@ unknown fields and plain values of a wrong type are kept. Fields of other APIs a
 """
 
 import json
-import typing
-from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from headrace.errors import DecodeError
 from headrace.sse import DONE
+from headrace.wire.build import build_model
 from headrace.wire.chunk import Chunk
 from headrace.wire.model import WireModel
 from headrace.wire.variants import standardize_chunk, standardize_completion
@@ -103,52 +102,6 @@ def is_complete_json(data: bytes) -> bool:
     except DecodeError:
         return False
     return True
-
-
-def build_model(model: type[_Model], value: dict[str, Any]) -> _Model:
-    """Build a struct from plain JSON; keep unknown fields, and plain values of a wrong type.
-
-    Raises:
-        DecodeError: a value is not the object, or the list of objects, that its field requires.
-    """
-    shape = _shape(model)
-    known = dict.fromkeys(model.__struct_fields__)
-    extras = {}
-    for name, item in value.items():
-        if name not in shape:
-            extras[name] = item
-        elif (part := shape[name]) is None:
-            known[name] = item
-        else:
-            known[name] = _build_part(name, part[0], part[1], item)
-    return model(**known).with_extras(extras)
-
-
-def _build_part(name: str, model: type[WireModel], is_list: bool, value: Any) -> Any:  # noqa: FBT001
-    if is_list and isinstance(value, list):
-        parts = (_build_part(name, model, False, item) for item in value)
-        return [part for part in parts if part is not None]
-    if isinstance(value, dict) and not is_list:
-        return build_model(model, value)
-    if value:
-        wanted = "a list of objects" if is_list else "an object"
-        msg = f"{name} is {_show(msgspec.json.encode(value))}, not {wanted}"
-        raise DecodeError(msg)
-    return None
-
-
-@cache
-def _shape(model: type[WireModel]) -> dict[str, tuple[type[WireModel], bool] | None]:
-    """Map each field to the struct it holds and whether it is a list of them; to None for plain JSON."""
-    return {name: _part_in(hint) for name, hint in typing.get_type_hints(model).items()}
-
-
-def _part_in(hint: Any) -> tuple[type[WireModel], bool] | None:
-    arguments = typing.get_args(hint)
-    if not arguments:
-        return (hint, False) if isinstance(hint, type) and issubclass(hint, WireModel) else None
-    part = next(filter(None, map(_part_in, arguments)), None)
-    return part and (part[0], part[1] or typing.get_origin(hint) is list)
 
 
 def _show(data: bytes) -> str:

@@ -2,6 +2,9 @@
 
 from headrace.wire.model import WireModel as BaseModel
 from zai.arguments import NOT_GIVEN, NotGiven
+from zai.core import _errors as _errors  # programs for zai-sdk catch zai.core._errors.APIStatusError
+from zai.core import _jwt_token as _jwt_token
+from zai.core import _streaming as _streaming
 from zai.errors import (
     APIAuthenticationError,
     APIConnectionError,

@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 from urllib.parse import quote
 
 from msgspec import structs
@@ -14,6 +14,7 @@ from zai.errors import ZaiError
 from zai.http.auth import check_api_key, generate_token
 from zai.http.deadlines import StreamTimeout
 from zai.http.request import (
+    DEFAULT_TIMEOUT,
     Request,
     Timeout,
     TimeoutLike,
@@ -30,8 +31,20 @@ __version__ = "0.1.0"
 DEFAULT_MAX_RETRIES: Final = 3
 ZHIPU_URL: Final = "https://open.bigmodel.cn/api/paas/v4"
 
+_LIBRARY_TIMEOUT: Final = Timeout(5.0, 5.0, 5.0, 5.0)  # of httpx and httpx2
+
+_OTHER_RESOURCES: Final = (
+    "agents assistant audio batches embeddings file_parser files images layout_parsing moderations ocr tools"
+    " videos voice web_reader web_search"
+)
+"""The attributes of zai-sdk's clients that have no counterpart here."""
+
 # A proxy that compresses would buffer events.
 _STREAM_HEADERS: Final = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+
+
+class _OutOfScopeError(ZaiError, AttributeError):
+    """A ZaiError for which `hasattr` is false."""
 
 
 class BaseClient(Generic[ClientT]):
@@ -40,7 +53,8 @@ class BaseClient(Generic[ClientT]):
     Args:
         api_key: defaults to `ZAI_API_KEY`.
         base_url: the API's root, such as `http://127.0.0.1:8000/api/paas/v4`; defaults to `ZAI_BASE_URL`.
-        timeout: seconds, None, or a Timeout of httpx or httpx2; by default 300 s, and 8 s to connect.
+        timeout: seconds, None, or a Timeout of httpx or httpx2; by default that of `http_client` if it has
+            one of its own, otherwise 300 s, and 8 s to connect.
         max_retries: how often a failed request is sent again.
         http_client: a client of httpx2 or httpx to send with.
         custom_headers: sent with every request.
@@ -71,7 +85,6 @@ class BaseClient(Generic[ClientT]):
     ) -> None:
         self.api_key = check_api_key(api_key if api_key is not None else os.environ.get("ZAI_API_KEY"))
         self.base_url = _check_url(base_url or os.environ.get("ZAI_BASE_URL") or self.default_base_url)
-        self.timeout: Timeout = parse_timeout(timeout)
         valid = isinstance(max_retries, int) and max_retries >= 0
         check_argument("max_retries", max_retries, "an int, 0 or more", valid=valid)
         self.max_retries = max_retries
@@ -84,14 +97,25 @@ class BaseClient(Generic[ClientT]):
         valid = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
         check_argument("http_client", http_client, f"an httpx2.{kind} or httpx.{kind}", valid=valid)
         self._http: ClientT | None = http_client
+        self.timeout = parse_timeout(timeout, _timeout_of(http_client))
         self._lock = threading.Lock()
         self._closed = False
 
+    if not TYPE_CHECKING:  # for a type checker, __getattr__ would make every name valid
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _OTHER_RESOURCES.split():
+                msg = f"headrace-zai has no client.{name}, only chat completions, their tasks, and models"
+                raise _OutOfScopeError(msg)
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+
     @property
     def auth_headers(self) -> dict[str, str]:
-        """The headers that carry the key, raw or as a token."""
+        """The client's default headers, and those that carry the key, raw or as a token."""
         key = self.api_key if self.disable_token_cache else generate_token(self.api_key)
-        return {"Authorization": f"Bearer {key}", "x-source-channel": self.source_channel or "python-sdk"}
+        channel = self.source_channel or "python-sdk"
+        return {**self.default_headers, "Authorization": f"Bearer {key}", "x-source-channel": channel}
 
     def is_closed(self) -> bool:
         """True after `close`."""
@@ -135,9 +159,7 @@ class BaseClient(Generic[ClientT]):
         return Request(
             method=method,
             url=f"{self.base_url}/{path.lstrip('/')}",
-            headers=merge_headers(
-                own, self.default_headers, self.auth_headers, self._custom_headers, extra_headers
-            ),
+            headers=merge_headers(own, self.auth_headers, self._custom_headers, extra_headers),
             body=body,
             timeout=parse_timeout(timeout, self.timeout),
             stream=stream,
@@ -151,6 +173,12 @@ class BaseClient(Generic[ClientT]):
             headers |= self.auth_headers  # the token may have expired since
         url = f"{request.url}/{quote(turn_id, safe='')}"
         return structs.replace(request, method=method, url=url, headers=headers, body=None)
+
+
+def _timeout_of(http_client: Any) -> Timeout:
+    """Return the timeout of a client that the caller made, unless it is the library's default."""
+    timeout = parse_timeout(getattr(http_client, "timeout", NOT_GIVEN))
+    return DEFAULT_TIMEOUT if timeout == _LIBRARY_TIMEOUT else timeout
 
 
 def _check_url(url: object) -> str:

@@ -12,7 +12,13 @@ from zai.http.interruptible import InterruptibleConnection
 from zai.http.request import Request
 from zai.http.responses import status_error
 from zai.http.retry import Retries
-from zai.http.transport import connection_error, head_timeout, new_client, transport_exceptions
+from zai.http.transport import (
+    connection_error,
+    head_timeout,
+    new_client,
+    transport_exceptions,
+    unsent_request,
+)
 from zai.http_library import Client, Response
 
 __all__ = ["HttpClient"]
@@ -57,7 +63,8 @@ class HttpClient(BaseClient[Client]):
             connection.detach()
         except transport_exceptions(http_client) as error:
             cause = TimeoutError() if connection.is_interrupted else error
-            raise connection_error(cause, request.url, limit=limit) from error
+            unsent = unsent_request(http_client, request)
+            raise connection_error(cause, request.url, unsent, limit=limit) from error
         raise status_error(response, content)
 
     def send_ignoring_errors(self, request: Request) -> None:

@@ -1,7 +1,7 @@
 """The caller's arguments → the request to send. Values in, values out."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict
+from typing import Any, Final, NamedTuple, Protocol, TypedDict
 
 import msgspec
 
@@ -22,10 +22,17 @@ __all__ = [
     "parse_timeout",
 ]
 
-Timeout = tuple[float | None, float | None, float | None, float | None]
-"""Seconds: to connect, between two reads, between two writes, for a free connection."""
 
-DEFAULT_TIMEOUT: Timeout = (8.0, 300.0, 300.0, 300.0)
+class Timeout(NamedTuple):
+    """Seconds: to connect, between two reads, between two writes, for a free connection."""
+
+    connect: float | None
+    read: float | None
+    write: float | None
+    pool: float | None
+
+
+DEFAULT_TIMEOUT: Final = Timeout(8.0, 300.0, 300.0, 300.0)
 
 
 class _TimeoutObject(Protocol):
@@ -37,7 +44,9 @@ class _TimeoutObject(Protocol):
     pool: float | None
 
 
-TimeoutLike = float | Timeout | _TimeoutObject | NotGiven | None
+TimeoutLike = (
+    float | tuple[float | None, float | None, float | None, float | None] | _TimeoutObject | NotGiven | None
+)
 
 
 class RequestOptions(TypedDict, total=False):
@@ -91,14 +100,14 @@ def parse_timeout(value: TimeoutLike, default: Timeout = DEFAULT_TIMEOUT) -> Tim
     if isinstance(value, NotGiven):
         return default
     if isinstance(value, tuple):
-        timeout = value
+        timeout: tuple[Any, ...] = value
     elif value is None or isinstance(value, str | int | float):
         timeout = (value, value, value, value)
     else:
         timeout = (value.connect, value.read, value.write, value.pool)
     valid = len(timeout) == 4 and all(map(is_seconds, timeout))
     check_argument("timeout", value, f"{SECONDS}, or an httpx.Timeout", valid=valid)
-    return timeout
+    return Timeout(*timeout)
 
 
 def check_stream_timeout(value: StreamTimeout | None) -> StreamTimeout | None:

@@ -6,10 +6,12 @@ import msgspec
 from msgspec import structs
 
 from headrace.errors import DecodeError
+from headrace.wire.completion import Completion
 from headrace.wire.decode import decode_model
 from headrace.wire.error_status import error_code, error_status
 from headrace.wire.model import WireModel
 from zai.errors import (
+    WITHIN_STREAM,
     APIAuthenticationError,
     APIInternalError,
     APIReachLimitError,
@@ -23,6 +25,7 @@ from zai.http_library import Response
 from zai.types.chat.async_chat_completion import AsyncCompletion, AsyncTaskStatus
 
 __all__ = [
+    "buffered",
     "decode_response",
     "decode_task_result",
     "extract_error",
@@ -40,6 +43,8 @@ _CLASS_OF_STATUS: Final[dict[int, type[APIStatusError]]] = {
     500: APIInternalError,
     503: APIServerFlowExceedError,
 }
+
+_OF_THE_BODY: Final = ("content-encoding", "content-length", "transfer-encoding")
 
 
 def decode_response(model: type[_Model], response: Response) -> _Model:
@@ -70,26 +75,43 @@ def status_error(response: Response, content: bytes) -> APIStatusError:
         message, code = _describe(content, response), ""
     else:
         message, code = _message(error), error_code(error)
-    detail = f"status {status}, code {code}" if code else f"status {status}"
+    detail = f"status {status}{_code_and_filter(code, body)}"
     if status == 404 and error is not None:
         detail += f", from {response.url}; is base_url right?"
     error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
     return error_class(message, response=response, code=code, body=body, detail=detail)
 
 
-def stream_error(error: object, response: Response, where: str = "within the stream") -> APIStatusError:
-    """Return the error that came within a 200, of the class for its code's status."""
+def stream_error(
+    error: object,
+    body: object,
+    response: Response,
+    where: str = "within the stream",
+    *,
+    partial: Completion | None = None,
+) -> APIStatusError:
+    """Return the error that came within a 200, in `body`; its class is that for its code's status."""
     code = error_code(error)
     status = error_status(error)
-    error_class = _CLASS_OF_STATUS.get(status, APIStatusError)
-    return error_class(
+    error_class = WITHIN_STREAM[_CLASS_OF_STATUS.get(status, APIStatusError)]
+    built = error_class(
         _message(error),
         response=response,
         status_code=status,
         code=code,
         body=error,
-        detail=f"{where}, code {code}" if code else where,
+        detail=where + _code_and_filter(code, body),
     )
+    vars(built).update(request=response.request, partial=partial)  # those of an APIResponseError
+    return built
+
+
+def buffered(response: Response, content: bytes) -> Response:
+    """Return a copy of a streamed response whose body is `content`, for error handlers that read it."""
+    headers = {name: value for name, value in response.headers.items() if name not in _OF_THE_BODY}
+    make: Any = type(response)  # httpx and httpx2 have the same constructor
+    copy: Response = make(response.status_code, headers=headers, content=content, request=response.request)
+    return copy
 
 
 def unexpected_body_error(response: Response, content: bytes) -> ZaiError:
@@ -97,7 +119,7 @@ def unexpected_body_error(response: Response, content: bytes) -> ZaiError:
     body = _decode(content)
     error = extract_error(body)
     if error is not None:
-        return stream_error(error, response, "with status 200")
+        return stream_error(error, body, response, "with status 200")
     return APIResponseValidationError(response, body, message=_describe(content, response))
 
 
@@ -110,6 +132,15 @@ def extract_error(body: Any) -> object | None:
     if "choices" not in body and isinstance(body.get("message") or body.get("msg"), str):
         return body
     return None
+
+
+def _code_and_filter(code: str, body: object) -> str:
+    """Return what follows the status; Z.ai's `contentFilter` has the role whose text was rejected."""
+    content_filter = body.get("contentFilter") if isinstance(body, dict) else None
+    parts = [f", code {code}"] if code else []
+    if content_filter:
+        parts.append(f", contentFilter {msgspec.json.encode(content_filter).decode()}")
+    return "".join(parts)
 
 
 def _decode(content: bytes) -> Any:

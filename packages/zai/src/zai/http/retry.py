@@ -14,7 +14,7 @@ __all__ = ["MAX_RETRY_AFTER", "Retries", "backoff", "is_retryable", "retry_after
 MAX_RETRY_AFTER: Final = 60.0
 """The longest Retry-After that is honored, in seconds."""
 
-_FIRST_DELAY: Final = 0.5
+_INITIAL_DELAY: Final = 0.5
 _MAX_DELAY: Final = 8.0
 _RETRYABLE: Final = (408, 409, 429)
 
@@ -67,8 +67,8 @@ def is_retryable(error: APIStatusError) -> bool:
 
 
 def backoff(retry: int) -> float:
-    """Return the seconds before retry number `retry` (from 1): 0.5, 1, 2, 4, 8, 8, … less up to a quarter."""
-    return min(_FIRST_DELAY * 2.0 ** (retry - 1), _MAX_DELAY) * (1 - 0.25 * random.random())  # noqa: S311
+    """Return zai-sdk's seconds before retry number `retry`: 1, 2, 4, 8, 8, … less up to a quarter."""
+    return min(_INITIAL_DELAY * 2.0**retry, _MAX_DELAY) * (1 - 0.25 * random.random())  # noqa: S311
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -23,6 +23,7 @@ __all__ = [
     "new_async_client",
     "new_client",
     "transport_exceptions",
+    "unsent_request",
 ]
 
 _MAX_CONNECTIONS: Final = 50
@@ -106,6 +107,14 @@ def build_request(http_client: ClientT, request: Request, **extensions: object) 
         content=request.body,
         extensions={"timeout": timeout, **extensions},
     )
+
+
+def unsent_request(http_client: ClientT, request: Request) -> http_library.Request | None:
+    """Return the library's own request for an error without a response; None if its URL is invalid."""
+    try:
+        return build_request(http_client, request)
+    except transport_exceptions(http_client):
+        return None
 
 
 def head_timeout(request: Request, remaining: float) -> float:

@@ -14,6 +14,10 @@ the server sent, as an event, as `data: {"error": …}` or as a bare line; a bod
 the end of the bytes before the end of the completion.
 """
 
+from typing import Any
+
+import msgspec
+
 from headrace.errors import DecodeError
 from headrace.sse import DONE, SseDecoder, SseEvent, separate
 from headrace.wire.chunk import Chunk
@@ -26,7 +30,7 @@ from headrace.wire.decode import (
     is_complete_json,
 )
 from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTruncatedError, ZaiError
-from zai.http.responses import extract_error, stream_error, unexpected_body_error
+from zai.http.responses import buffered, extract_error, stream_error, unexpected_body_error
 from zai.http_library import Response
 
 __all__ = ["StreamReader"]
@@ -97,7 +101,7 @@ class StreamReader:
         try:
             events = self._sse.feed(data)
         except DecodeError as error:
-            self._fail_to_read(error)
+            self._fail_to_read(error, data)
             return []
         if self._sse.has_joined:
             return [each for event in events for each in separate(event)]
@@ -138,7 +142,8 @@ class StreamReader:
         if self.is_over or not data:
             return None
         if event.event == "error":
-            self._fail(_error_of(data))
+            body = _decode_error(data)
+            self._fail(extract_error(body) or body, body)
         elif data == DONE:
             self.is_done, self._is_fast = True, False
         elif (event.event in ("", "message") or b'"choices"' in data) and not self._is_repeated(event):
@@ -149,11 +154,11 @@ class StreamReader:
         try:
             chunk = decode_chunk(data, has_output=self.accumulator.has_output)
         except DecodeError as error:
-            self._fail_to_read(error)
+            self._fail_to_read(error, data)
             return None
         extra = chunk.model_extra
         if sent := extract_error(extra) if chunk.choices is None else extra.get("error"):
-            self._fail(sent)
+            self._fail(sent, extra)
             return None
         self._add(chunk)
         self.accumulator.add_sources(chunk)
@@ -162,18 +167,20 @@ class StreamReader:
     def _is_repeated(self, event: SseEvent) -> bool:
         return 0 <= _number(event.id) <= self._resumed_number
 
-    def _fail(self, error: object) -> None:
+    def _fail(self, error: object, body: dict[str, Any]) -> None:
         self._is_fast = False
-        self.error = stream_error(error, self.response)
+        response = buffered(self.response, msgspec.json.encode(body))
+        partial = self.partial if self.accumulator.has_chunks else None
+        self.error = stream_error(error, body, response, partial=partial)
 
-    def _fail_to_read(self, error: DecodeError) -> None:
+    def _fail_to_read(self, error: DecodeError, data: bytes) -> None:
         self._is_fast = False
         message = f"invalid stream: {error}; is base_url the root of this API?"
-        self.error = APIResponseValidationError(self.response, None, message=message)
+        self.error = APIResponseValidationError(buffered(self.response, data), None, message=message)
 
     def _end_error(self) -> ZaiError | None:
         if unparsed := self._sse.unparsed:
-            error = unexpected_body_error(self.response, unparsed)
+            error = unexpected_body_error(buffered(self.response, unparsed), unparsed)
             if isinstance(error, APIStatusError) or not (self.accumulator.has_chunks or self.is_complete):
                 return error
         if self.is_complete:
@@ -183,13 +190,12 @@ class StreamReader:
         return APIStreamTruncatedError(message, partial=self.partial, request=self.response.request)
 
 
-def _error_of(data: bytes) -> object:
-    """Return the error in `data`, decoded or as text."""
+def _decode_error(data: bytes) -> dict[str, Any]:
+    """Return the object in an error event, or one that holds its text."""
     try:
-        body = decode_object(data)
+        return decode_object(data)
     except DecodeError:
-        return data.decode("utf-8", "replace")
-    return extract_error(body) or body
+        return {"error": data.decode("utf-8", "replace")}
 
 
 def _number(event_id: str) -> int:

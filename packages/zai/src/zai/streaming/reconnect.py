@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
-from zai.http.request import Request
+from zai.http.request import Request, Timeout
 from zai.http.retry import MAX_RETRY_AFTER, Retries, backoff, is_retryable
 from zai.streaming.reader import StreamReader
 
@@ -20,7 +20,7 @@ MAX_RECONNECTS: Final = 5
 """The maximum number of reconnects without an event in between."""
 
 # Of the DELETE: fire and forget.
-_STOP_TIMEOUT: Final = (1.0, 0.5, 0.5, 0.5)
+_STOP_TIMEOUT: Final = Timeout(connect=1.0, read=0.5, write=0.5, pool=0.5)
 
 
 class Reconnect(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class ReconnectPolicy:
         if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
             raise _disconnected(reader, failure) from failure
         retry_ms = reader.retry_ms
-        delay = backoff(self._reconnects) if retry_ms is None else min(retry_ms / 1000, MAX_RETRY_AFTER)
+        delay = backoff(self._reconnects - 1) if retry_ms is None else min(retry_ms / 1000, MAX_RETRY_AFTER)
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
         request = msgspec.structs.replace(request, headers=headers)
         return Reconnect(min(delay, max(self._retries.seconds_left(), 0)), request)

@@ -10,22 +10,35 @@ from zai.types.chat.chat_completion import (
     Function,
 )
 from zai.types.chat.chat_completion_chunk import (
+    AudioCompletionChunk,
     ChatCompletionChunk,
     Choice,
     ChoiceDelta,
+    ChoiceDeltaFunctionCall,
     ChoiceDeltaToolCall,
     ChoiceDeltaToolCallFunction,
 )
 from zai.types.chat.chat_completion_chunk import CompletionUsage as CompletionChunkUsage
+from zai.types.chat.chat_completions_create_param import (
+    CodeGeexContext,
+    CodeGeexExtra,
+    CodeGeexTarget,
+    Reference,
+)
 
 __all__ = [
     "AsyncCompletion",
     "AsyncTaskStatus",
+    "AudioCompletionChunk",
     "ChatCompletionChunk",
     "Choice",
     "ChoiceDelta",
+    "ChoiceDeltaFunctionCall",
     "ChoiceDeltaToolCall",
     "ChoiceDeltaToolCallFunction",
+    "CodeGeexContext",
+    "CodeGeexExtra",
+    "CodeGeexTarget",
     "Completion",
     "CompletionChoice",
     "CompletionChunkUsage",
@@ -33,4 +46,5 @@ __all__ = [
     "CompletionMessageToolCall",
     "CompletionUsage",
     "Function",
+    "Reference",
 ]

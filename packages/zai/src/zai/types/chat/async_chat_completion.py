@@ -1,5 +1,7 @@
 """The types of tasks and their results."""
 
+from typing import ClassVar
+
 from headrace.wire.chunk import Usage
 from headrace.wire.completion import Choice
 from headrace.wire.model import WireModel
@@ -18,6 +20,8 @@ class AsyncTaskStatus(WireModel, kw_only=True):
 
 class AsyncCompletion(WireModel, kw_only=True):
     """The result of a task."""
+
+    other_fields: ClassVar = frozenset({"created", "object"})
 
     id: str | None = None
     request_id: str | None = None

@@ -1,4 +1,4 @@
-# Generated from async_client.py by generate_sync.py: edit that file, and run `make fix`.
+# Generated from _async_client.py by generate_sync.py: edit that file, and run `make fix`.
 """The clients: `ZaiClient` for api.z.ai, `ZhipuAiClient` for open.bigmodel.cn."""
 
 from collections.abc import Mapping
