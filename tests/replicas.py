@@ -14,7 +14,7 @@ from headrace.sse import DONE, SseDecoder
 from turn_stores import settings
 from wire_client import deltas
 
-__all__ = ["RESUMABLE", "content", "events_after", "ids", "replica"]
+__all__ = ["RESUMABLE", "TEMPLATE", "content", "events_after", "ids", "replica"]
 
 RESUMABLE = {"x-headrace-resumable": "1"}
 TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}" + ASSISTANT

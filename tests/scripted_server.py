@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-__all__ = ["Asked", "Reply", "ScriptedServer", "chunk", "sse", "stream"]
+__all__ = ["Asked", "Reply", "ScriptedServer", "chunk", "headrace", "sse", "stream"]
 
 
 def chunk(content: str = "", **fields: Any) -> dict[str, Any]:
@@ -57,6 +57,11 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     end: str = "whole"
+
+
+def headrace(body: list[Any], turn: str = "turn-1", **fields: Any) -> Reply:
+    """Return a response of a Headrace, whose turn can be resumed and stopped."""
+    return Reply(body, headers={"x-headrace-turn": turn}, **fields)
 
 
 @dataclass

@@ -24,7 +24,7 @@ def test_a_stream_has_the_headers_of_zais_service(serve):
     response = serve(ScriptedEngine("Hi")).post(CHAT, json={**HELLO, "stream": True})
 
     assert response.headers["content-type"] == "text/event-stream;charset=UTF-8"
-    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["cache-control"] == "no-cache, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
 
 

@@ -72,6 +72,14 @@ def test_a_response_is_forwarded_and_recorded_unchanged(record, tmp_path):
     assert server.asked[0].headers["authorization"] == "Bearer their-key"
 
 
+@pytest.mark.parametrize("name", ["x-api-key", "api-key"])
+def test_a_key_in_a_header_of_its_own_is_forwarded(record, name):
+    server, client = record(Reply(STREAM))
+    client.post("/v1/chat/completions", json=HELLO, headers={name: "their-key"})
+
+    assert server.asked[0].headers["authorization"] == "Bearer their-key"
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS"])
 def test_only_get_and_post_are_forwarded(record, method):
     server, client = record(Reply(STREAM))

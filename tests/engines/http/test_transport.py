@@ -1,6 +1,7 @@
 """The HTTP client of upstreams: its connections, and servers that misbehave."""
 
 import asyncio
+from base64 import b64encode
 
 import pytest
 
@@ -47,6 +48,15 @@ async def test_a_request_and_its_response(transports):
     assert fields["accept-encoding"] == "identity"
     assert body == b"{}"
     assert (listener.head.status, listener.body) == (200, b"ok")
+
+
+async def test_a_user_and_a_password_are_sent_without_a_key(transports):
+    async with Server(forever) as server:
+        listener = Listener()
+        transports(f"http://me:p%40w@127.0.0.1:{server.port}").post("models", b"", listener)
+        assert await listener.ended is None
+
+    assert server.requests[0][1]["authorization"] == f"Basic {b64encode(b'me:p@w').decode()}".lower()
 
 
 async def test_a_connection_is_reused(transports):

@@ -42,7 +42,7 @@ async def test_a_connection_with_an_unread_response_is_not_reused(client):
 async def test_an_idle_connection_that_the_server_closed_is_not_reused(client):
     with ScriptedServer(Reply(ANSWER)) as server:
         await client.get(server.url)
-        client._transport._idle[0][2][0].feed_eof()
+        client._transport._idle._idle[0].connection[0].feed_eof()
         await client.get(server.url)
     assert len({asked.connection for asked in server.asked}) == 2
 

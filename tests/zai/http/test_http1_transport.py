@@ -54,7 +54,7 @@ def test_a_connection_with_an_unread_response_is_not_reused(client):
 def test_an_idle_connection_that_the_server_closed_is_not_reused(client):
     with ScriptedServer(Reply(ANSWER)) as server:
         client.get(server.url)
-        connection = client._transport._idle[0][1]
+        connection = client._transport._idle._idle[0].connection
         connection.shutdown(socket.SHUT_RD)
         client.get(server.url)
     assert len({asked.connection for asked in server.asked}) == 2
@@ -66,10 +66,10 @@ def test_an_idle_connection_is_reused_in_a_program_with_more_than_a_thousand_ope
     try:
         with ScriptedServer(Reply(ANSWER)) as server:
             client.get(server.url)
-            origin, connection = client._transport._idle.pop()
+            ((origin, connection),) = client._transport._idle._take_until(float("inf"))
             high = socket.socket(fileno=fcntl.fcntl(connection, fcntl.F_DUPFD, 1024))
             connection.close()
-            client._transport._idle.append((origin, high))
+            client._transport._idle.put(origin, high)
             client.get(server.url)
         assert len({asked.connection for asked in server.asked}) == 1
     finally:
@@ -92,7 +92,7 @@ def test_close_closes_the_idle_connections():
     with ScriptedServer(Reply(ANSWER)) as server:
         client.get(server.url)
         client.close()
-        assert client._transport._idle == []
+        assert len(client._transport._idle) == 0
 
 
 def test_a_slow_read_times_out(client):

@@ -9,11 +9,11 @@ import pytest
 
 import zai
 import zai.testing
-from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from scripted_server import Reply, ScriptedServer, chunk, headrace, sse, stream
 from zai.http import retry
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
-LOST = Reply([sse(chunk("a"), id=0)], end="cut")
+LOST = headrace([sse(chunk("a"), id=0)], end="cut")
 BUSY = Reply([sse({"error": {"code": "1305", "message": "overloaded"}})])
 UNFINISHED = Reply([sse(chunk("a")), sse(chunk("b", finish_reason="stop"))[:-2]])
 

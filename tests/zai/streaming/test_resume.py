@@ -3,7 +3,7 @@
 import pytest
 
 import zai
-from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from scripted_server import Reply, ScriptedServer, chunk, headrace, sse, stream
 from zai.http.interruptible import InterruptibleConnection
 from zai.streaming.reconnect import MAX_RECONNECTS
 
@@ -15,7 +15,7 @@ def numbered(texts, first=0):
 
 
 def lost(texts, first=0):
-    return Reply(numbered(texts, first), end="cut")
+    return headrace(numbered(texts, first), end="cut")
 
 
 FINISH = [sse(chunk("", finish_reason="stop"), id=90), sse("[DONE]")]
@@ -31,7 +31,7 @@ def test_numbered_events_are_requested_unless_resume_is_disabled(client_of):
 
 @pytest.mark.parametrize("end", ["cut", "whole"])
 def test_a_disconnected_stream_resumes_after_the_last_event(client_of, end):
-    replies = [Reply(numbered("ab"), end=end), Reply([*numbered("cd", 2), *FINISH])]
+    replies = [headrace(numbered("ab"), end=end), headrace([*numbered("cd", 2), *FINISH])]
     with ScriptedServer(*replies) as server:
         answer = client_of(server).chat.completions.create(**ASK, extra_headers={"X-Mine": "1"})
         assert [each.choices[0].delta.content for each in answer] == ["a", "b", "c", "d", ""]
@@ -45,7 +45,7 @@ def test_a_disconnected_stream_resumes_after_the_last_event(client_of, end):
 
 def test_an_incomplete_frame_is_requested_again(client_of):
     first, second = numbered("ab")
-    replies = [Reply([first, second[:-10]], end="cut"), Reply([*numbered("bc", 1), *FINISH])]
+    replies = [headrace([first, second[:-10]], end="cut"), headrace([*numbered("bc", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         assert "".join(answer.text_deltas()) == "abc"
@@ -53,37 +53,43 @@ def test_an_incomplete_frame_is_requested_again(client_of):
 
 
 def test_a_stream_does_not_resume_after_an_id_that_is_not_ascii(client_of):
-    with ScriptedServer(Reply([sse(chunk("a"), id="²")], end="cut")) as server:
+    with ScriptedServer(headrace([sse(chunk("a"), id="²")], end="cut")) as server:
         with pytest.raises(zai.APIStreamDisconnectedError, match="disconnected after event ²") as caught:
             client_of(server).chat.completions.create(**ASK).collect()
     assert caught.value.last_event_id == "²"
 
 
 def test_repeated_events_are_skipped(client_of):
-    with ScriptedServer(lost("ab"), Reply([*numbered("abc"), *FINISH])) as server:
+    with ScriptedServer(lost("ab"), headrace([*numbered("abc"), *FINISH])) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abc"
 
 
 def test_the_reconnects_are_unlimited_while_events_come(client_of):
     replies = [lost(text, number) for number, text in enumerate("abcdefghij")]
-    with ScriptedServer(*replies, Reply(FINISH)) as server:
+    with ScriptedServer(*replies, headrace(FINISH)) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "abcdefghij"
     assert len(server.asked) == 11
 
 
 def test_the_fifth_reconnect_without_an_event_is_the_last(client_of):
-    with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
+    with ScriptedServer(lost("ab"), headrace([], end="cut")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
             list(answer)
-    assert len(server.asked) == 1 + MAX_RECONNECTS == 6
-    assert {asked.method for asked in server.asked} == {"POST", "GET"}
+    methods = [asked.method for asked in server.asked]
+    assert methods == ["POST", *["GET"] * MAX_RECONNECTS, "DELETE"]
+    assert MAX_RECONNECTS == 5
     assert caught.value.partial.choices[0].message.content == "ab"
     assert caught.value.last_event_id == "1"
 
 
 def test_a_stream_resumes_after_a_server_restart(client_of):
-    replies = [lost("a"), Reply(b"", status=503), Reply(b"", status=502), Reply([*numbered("b", 1), *FINISH])]
+    replies = [
+        lost("a"),
+        Reply(b"", status=503),
+        Reply(b"", status=502),
+        headrace([*numbered("b", 1), *FINISH]),
+    ]
     with ScriptedServer(*replies) as server:
         assert "".join(client_of(server).chat.completions.create(**ASK).text_deltas()) == "ab"
 
@@ -95,7 +101,7 @@ def test_an_unknown_turn_is_not_requested_again(client_of):
         pytest.raises(zai.APIStreamDisconnectedError, match="too old") as caught,
     ):
         client_of(server).chat.completions.create(**ASK).collect()
-    assert [asked.method for asked in server.asked] == ["POST", "GET"]
+    assert [asked.method for asked in server.asked] == ["POST", "GET", "DELETE"]
     assert caught.value.__cause__.status_code == 410
 
 
@@ -104,14 +110,14 @@ def test_the_servers_retry_field_sets_the_delay_up_to_a_minute(client_of, monkey
     waits = []
     monkeypatch.setattr(InterruptibleConnection, "sleep", lambda line, seconds: waits.append(seconds))
     first = [f"retry: {asked}\n\n".encode(), *numbered("a")]
-    replies = [Reply(first, end="cut"), Reply([*numbered("b", 1), *FINISH])]
+    replies = [headrace(first, end="cut"), headrace([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
         client_of(server).chat.completions.create(**ASK).collect()
     assert waits == [seconds]
 
 
 def test_without_resume_a_turn_is_neither_resumed_nor_stopped(client_of):
-    with ScriptedServer(lost("a"), Reply([*numbered("a"), 60.0])) as server:
+    with ScriptedServer(lost("a"), headrace([*numbered("a"), 60.0])) as server:
         client = client_of(server, resume=False)
         with pytest.raises(zai.APIStreamDisconnectedError, match="after event 0"):
             client.chat.completions.create(**ASK).collect()
@@ -132,7 +138,7 @@ def test_a_stream_without_numbers_is_not_resumed(client_of):
 def test_an_error_within_a_resumable_stream_is_raised(client_of):
     failure = sse({"error": {"code": "1234", "message": "engine failed"}}, event="error")
     with (
-        ScriptedServer(Reply([*numbered("a"), failure, *FINISH])) as server,
+        ScriptedServer(headrace([*numbered("a"), failure, *FINISH])) as server,
         pytest.raises(zai.APIInternalError, match="engine failed"),
     ):
         client_of(server).chat.completions.create(**ASK).collect()
@@ -141,7 +147,7 @@ def test_an_error_within_a_resumable_stream_is_raised(client_of):
 
 @pytest.mark.parametrize("leave", ["close", "cancel", "break"])
 def test_stopping_early_stops_the_resumable_turn(client_of, leave):
-    with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
+    with ScriptedServer(headrace([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         if leave == "cancel":
             for _ in answer:
@@ -166,8 +172,8 @@ def test_a_complete_turn_is_not_stopped(client_of):
 
 
 def test_a_turn_id_cannot_change_the_path(client_of):
-    frames = [sse({**chunk("a"), "id": "../../x?y#z"}, id=0)]
-    with ScriptedServer(Reply(frames, end="cut"), Reply(FINISH)) as server:
+    replies = [headrace(numbered("a"), "../../x?y#z", end="cut"), headrace(FINISH)]
+    with ScriptedServer(*replies) as server:
         client_of(server).chat.completions.create(**ASK).collect()
     assert server.asked[1].path == "/api/paas/v4/chat/completions/..%2F..%2Fx%3Fy%23z"
 
@@ -175,29 +181,29 @@ def test_a_turn_id_cannot_change_the_path(client_of):
 def test_a_reconnect_has_a_new_token(client_of, monkeypatch):
     tokens = iter(["first", "second"])
     monkeypatch.setattr("zai.http.base_client.generate_token", lambda key: next(tokens))
-    with ScriptedServer(lost("a"), Reply(FINISH)) as server:
+    with ScriptedServer(lost("a"), headrace(FINISH)) as server:
         client_of(server, disable_token_cache=False).chat.completions.create(**ASK).collect()
     assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer first", "Bearer second"]
 
 
 async def test_asyncio_resumes_too(async_client_of):
-    with ScriptedServer(lost("ab"), Reply([*numbered("cd", 2), *FINISH])) as server:
+    with ScriptedServer(lost("ab"), headrace([*numbered("cd", 2), *FINISH])) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         assert [each.choices[0].delta.content async for each in answer] == ["a", "b", "c", "d", ""]
     assert server.asked[1].headers["last-event-id"] == "1"
 
 
 async def test_the_fifth_reconnect_without_an_event_is_the_last_in_asyncio(async_client_of):
-    with ScriptedServer(lost("ab"), Reply([], end="cut")) as server:
+    with ScriptedServer(lost("ab"), headrace([], end="cut")) as server:
         answer = await async_client_of(server).chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
             await answer.collect()
-    assert len(server.asked) == 1 + MAX_RECONNECTS
+    assert [asked.method for asked in server.asked] == ["POST", *["GET"] * MAX_RECONNECTS, "DELETE"]
     assert caught.value.last_event_id == "1"
 
 
 async def test_stopping_early_stops_the_resumable_turn_in_asyncio(async_client_of):
-    with ScriptedServer(Reply([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
+    with ScriptedServer(headrace([*numbered("ab"), 60.0]), Reply(b"{}")) as server:
         async with await async_client_of(server).chat.completions.create(**ASK) as answer:
             await anext(answer)
         assert server.asked[-1].method == "DELETE"

@@ -53,6 +53,8 @@ class SseDecoder:
     def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
         self.last_event_id = ""
         """The id of the last complete block. A truncated event does not count, so that it is sent again."""
+        self.is_numbered = True
+        """Whether the last event without a name, if there was one, had an `id:` of its own."""
         self.retry_ms: int | None = None
         self.has_joined = False
         """Whether an event so far had several `data` lines, which its `data` joins."""
@@ -80,6 +82,7 @@ class SseDecoder:
             data = self._continue(data)
         is_short = len(data) <= self._max
         if is_short and data.startswith(_PLAIN) and data.endswith(b"\n\n") and data.count(b"\n") == 2:
+            self.is_numbered = False
             return [SseEvent(data[6:-2], "", self.last_event_id)]  # one event, as a stream's usually arrive
         if data[-2:] != b"\n\n":
             end = data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
@@ -88,7 +91,7 @@ class SseDecoder:
         if data[:6] == _PLAIN and len(data) <= self._max:
             blocks = data[6:-2].split(b"\n\n" + _PLAIN)
             if data.count(b"\n") == 2 * len(blocks):
-                last_id = self.last_event_id
+                last_id, self.is_numbered = self.last_event_id, False
                 return [SseEvent(block, "", last_id) for block in blocks]
         return self._parse_all(data[:-2].split(b"\n\n"))
 
@@ -133,6 +136,7 @@ class SseDecoder:
     def _parse(self, block: bytes, *, is_cut_off: bool = False) -> SseEvent | None:
         data: list[bytes] = []
         event = ""
+        has_id = False
         lines = block.split(b"\n")
         for line in lines:
             name, _, value = line.partition(b":")
@@ -140,6 +144,7 @@ class SseDecoder:
             if name == b"data":
                 data.append(value)
             elif name == b"id":
+                has_id = True
                 if b"\0" not in value:
                     self.last_event_id = value.decode("utf-8", "replace")
             elif name == b"event":
@@ -153,6 +158,8 @@ class SseDecoder:
                 self._unparsed.append(value if name == b"error" else line)  # `error: {…}` of llama-box
                 self._unparsed_size += len(line)
         self.has_joined |= len(data) > 1
+        if data and not event and not is_cut_off:
+            self.is_numbered = has_id
         return SseEvent(b"\n".join(data), event, self.last_event_id) if data else None
 
     def _buffer(self, data: bytes) -> None:

@@ -83,7 +83,7 @@ class Engine(Protocol):
         ...
 
     def token_limit(self, generation: Generation) -> int | None:
-        """Return the limit of an answer's tokens: the client's or a default; None for the rest of the context."""
+        """Return the limit of an answer's tokens, the client's or a default; None for all that fits."""
         ...
 
     def start(self, generation: Generation, listener: Listener) -> Run:

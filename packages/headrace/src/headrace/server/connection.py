@@ -43,6 +43,11 @@ class HttpConnection:
         """The id in the header `X-Request-Id` of an error; a turn's own id once there is one."""
         return secrets.token_hex(8)
 
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
+        return getattr(getattr(self.send, "__self__", None), "disconnected", False)
+
     @cached_property
     def headers(self) -> dict[str, str]:
         """The request headers by lower-case name."""

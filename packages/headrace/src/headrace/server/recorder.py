@@ -120,7 +120,8 @@ class _Exchange:
             headers = self._connection.headers
             length = f"Content-Length: {headers.get('content-length', 0)}"
             framing = "Transfer-Encoding: chunked" if self._is_chunked else length
-            key = headers.get("authorization", "")
+            own = headers.get("x-api-key") or headers.get("api-key")
+            key = headers.get("authorization") or (f"Bearer {own}" if own else "")
             method = self._connection.method
             self._request = self._transport.open(method, self._path, framing, self, authorization=key)
         if part:

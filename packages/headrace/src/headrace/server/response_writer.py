@@ -23,6 +23,9 @@ RESUMABLE: Final = "x-headrace-resumable"
 """The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
 
 
+TURN: Final = b"x-headrace-turn"
+"""The header by which a client recognises that it may resume and cancel a turn, with the turn's id."""
+
 _MAX_HEADER: Final = 4096  # bytes; proxies allow 8 KiB for all headers
 
 
@@ -51,8 +54,11 @@ class ResponseWriter:
 
     async def stream(
         self, connection: HttpConnection, turn: Turn, *, numbered: bool, after: Position = _START
-    ) -> None:
+    ) -> bool:
         """Stream the events after a position until the answer ends or the client disconnects.
+
+        Returns:
+            False if the client disconnected before anything was sent.
 
         Raises:
             RequestError: 1214, the turn has fewer events; nothing has been sent.
@@ -68,7 +74,7 @@ class ResponseWriter:
         )
         stream = EventStream(connection, turn, frames, self._keep_alive_interval)
         try:
-            await stream.send(headers_of(turn, resumable=numbered), after.id)
+            return await stream.send(headers_of(turn, resumable=numbered), after.id)
         except PositionError as error:
             if error.is_lost:
                 raise GoneError(turn.id, LOST) from None
@@ -144,12 +150,13 @@ class ResponseWriter:
 def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:
     """Return the headers of a response.
 
-    They have the id of the turn, whether a resumable one cannot be resumed, and which keywords of its schemas
-    are not enforced.
+    They have the id of the turn, whether it can be resumed, and which keywords of its schemas are not
+    enforced.
     """
     headers = [(b"x-request-id", turn.id.encode())]
-    if resumable and not turn.log.is_saved:
-        headers.append((b"x-headrace-resume", b"off"))
+    if resumable:
+        saved = turn.log.is_saved
+        headers.append((TURN, turn.id.encode()) if saved else (b"x-headrace-resume", b"off"))
     if turn.plan.unenforced:
         headers.append((b"x-headrace-unenforced", unenforced_header(turn.plan.unenforced)))
     return headers

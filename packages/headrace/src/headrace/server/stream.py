@@ -33,8 +33,8 @@ MAX_BACKLOG: Final = 256 * 1024
 
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream;charset=UTF-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would collect the stream
+    (b"cache-control", b"no-cache, no-transform"),  # a proxy that compresses would collect the stream
+    (b"x-accel-buffering", b"no"),  # and so would nginx
 )
 _KEEP_ALIVE: Final = encode_comment("keep-alive")
 _LOGGER: Final = logging.getLogger("headrace.server")
@@ -84,8 +84,11 @@ class EventStream:
         self._channel = open_channel(connection, self._end, self._on_writable)
         self._check_silence()
 
-    async def send(self, headers: Sequence[Header], after: int = 0) -> None:
+    async def send(self, headers: Sequence[Header], after: int = 0) -> bool:
         """Send the events after the one with id `after`, to the end or until the client disconnects.
+
+        Returns:
+            False if the client disconnected before anything was sent.
 
         Raises:
             PositionError: the turn has no such event; nothing has been sent.
@@ -96,7 +99,7 @@ class EventStream:
                 await self._wake
             data = self._encode() + await self._catch_up(after)
             if self._is(_State.DONE):
-                return
+                return False
             self._channel.start([*_HEADERS, *headers])
             self._open()
             self._write(data)
@@ -105,6 +108,7 @@ class EventStream:
                 await self._wake
             if self._frames.finished:
                 await self._channel.finish(self._last_frames)
+            return True
         finally:
             self._state = _State.DONE
             self._timer.cancel()

@@ -71,6 +71,10 @@ class MemoryStore:
         shared.begin(_Record(header, body, self.process))
         return header.id
 
+    async def find(self, owner: str, request_id: str) -> str | None:
+        key = (owner, request_id)
+        return self._shared.by_request.shard(key).get(key)
+
     async def load(self, id: str) -> StoredTurn | None:
         if record := self._shared.turns.shard(id).get(id):
             return StoredTurn(record.header, record.body, record.after(Cursor(0, 0)))

@@ -117,11 +117,15 @@ class RedisStore:
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         keys = [_turn(header.id), _log(header.id), _DETACHED]
         if header.request_id:
-            keys.append(f"headrace:request:{quote(header.owner, safe='')}:{header.request_id}")
+            keys.append(_request(header.owner, header.request_id))
         encoded = msgspec.json.encode(header)
         ttls = [2 * self._retention, self._tombstone_ttl]
         values = [header.id, encoded, body, self.process, *ttls, replaces, int(header.detached)]
         return str((await self._script(CREATE, keys, values)).decode())
+
+    async def find(self, owner: str, request_id: str) -> str | None:
+        id = await self._run(self._redis.get(_request(owner, request_id)))
+        return None if id is None else id.decode()
 
     async def load(self, id: str) -> StoredTurn | None:
         commands = (("GET", _turn(id)), ("XRANGE", _log(id), "-", "+"))
@@ -283,6 +287,10 @@ def _reason(error: Exception) -> str:
 
 def _turn(id: str) -> str:
     return f"headrace:turn:{id}"
+
+
+def _request(owner: str, request_id: str) -> str:
+    return f"headrace:request:{quote(owner, safe='')}:{request_id}"
 
 
 def _log(id: str) -> str:

@@ -88,12 +88,15 @@ class TurnRegistry:
         if self._store.outlives_process:
             self._heartbeat = asyncio.create_task(self._run_heartbeat(), name="heartbeat")
 
-    async def start(self, plan: Plan, *, resumable: bool = False, detached: bool = False) -> Turn:
+    async def start(
+        self, plan: Plan, *, resumable: bool = False, detached: bool = False, request_id: str = ""
+    ) -> Turn:
         """Start a turn, or attach to the one with the same `request_id`.
 
         Args:
             plan: the request and its owner, and how to serve it.
             resumable: the caller has requested a resumable turn.
+            request_id: the caller's, if the request itself has none.
             detached: the turn needs no reader.
 
         Raises:
@@ -102,7 +105,7 @@ class TurnRegistry:
             StoreError: the store is unavailable.
         """
         if not detached:
-            return await self._start(plan, resumable=resumable)
+            return await self._start(plan, resumable=resumable, request_id=request_id)
         owner = plan.generation.owner
         self._check_detached(owner)
         self._detached[owner] += 1  # until the turn itself is counted
@@ -111,13 +114,15 @@ class TurnRegistry:
         finally:
             self._detached[owner] -= 1
 
-    async def _start(self, plan: Plan, *, resumable: bool = False, detached: bool = False) -> Turn:
+    async def _start(
+        self, plan: Plan, *, resumable: bool = False, detached: bool = False, request_id: str = ""
+    ) -> Turn:
         now = time.time()
         header = TurnHeader(
             id=new_turn_id(now),
             owner=plan.generation.owner,
             created=int(now),
-            request_id=plan.generation.request.request_id or "",
+            request_id=plan.generation.request.request_id or request_id,
             detached=detached,
         )
         new = _NewTurn(header, plan)
@@ -137,6 +142,10 @@ class TurnRegistry:
 
     async def find(self, id: str, owner: str) -> Turn:
         """Return a turn of this owner, up to date.
+
+        Args:
+            id: of the turn, or its `request_id`.
+            owner: id of the caller's API key.
 
         Raises:
             RequestError: 404, there is no such turn.
@@ -212,7 +221,9 @@ class TurnRegistry:
                 id = await self._store.create(header, new.body, replaces=id)
                 continue
             is_same = _without_transport(turn.request) == _without_transport(new.request)
-            may_attach = self._settings.duplicates == "attach" or turn.log.is_finished
+            may_attach = (
+                self._settings.duplicates == "attach" or turn.log.is_finished or not new.request.request_id
+            )
             if may_attach and is_same and not turn.log.is_broken:
                 return turn
             if not turn.log.is_finished:
@@ -228,7 +239,10 @@ class TurnRegistry:
         await self._start_heartbeat()
         stored = await self._store.load(id)
         if stored is None or stored.header.owner != owner:
-            raise _unknown(id)
+            named = await self._store.find(owner, id)
+            if named is None or named == id:
+                raise _unknown(id)
+            return self._turns.get(named) or await self._load(named, owner)
         if stored.evicted:
             raise GoneError(id, stored.evicted)
         with decoding(id):

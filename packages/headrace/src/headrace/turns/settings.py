@@ -45,7 +45,7 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["on-request", "always"],
         describe(
             "which turns are resumable: always means all; on-request means those whose request has the header"
-            " X-Headrace-Resumable: 1 or the field request_id"
+            " X-Headrace-Resumable: 1 or a request_id"
         ),
     ] = "on-request"
     duplicates: Annotated[

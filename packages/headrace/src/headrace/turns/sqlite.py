@@ -51,6 +51,9 @@ class SqliteStore:
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         return await self._call(self._file.create, header, body, self.process, replaces)
 
+    async def find(self, owner: str, request_id: str) -> str | None:
+        return await self._call(self._file.find, owner, request_id)
+
     async def load(self, id: str) -> StoredTurn | None:
         return await self._call(self._file.load, id)
 

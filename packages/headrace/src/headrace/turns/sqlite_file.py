@@ -99,16 +99,20 @@ class SqliteFile:
         with self._transaction() as sql:
             key = (header.owner, header.request_id)
             if header.request_id:
-                found = sql.execute("SELECT turn FROM request WHERE owner = ? AND request_id = ?", key)
-                existing = found.fetchone()
-                if existing and existing[0] != replaces:
-                    return str(existing[0])
+                existing = _find(sql, *key)
+                if existing and existing != replaces:
+                    return existing
                 sql.execute("REPLACE INTO request VALUES (?, ?, ?)", (*key, header.id))
             sql.execute(
                 "INSERT INTO turn (id, header, body, fence, producer, began) VALUES (?, ?, ?, 1, ?, ?)",
                 (header.id, msgspec.json.encode(header), body, process, self._clock.now()),
             )
         return header.id
+
+    def find(self, owner: str, request_id: str) -> str | None:
+        """Return the id of the owner's turn with this `request_id`, if there is one."""
+        with self._transaction(writes=False) as sql:
+            return _find(sql, owner, request_id)
 
     def load(self, id: str) -> StoredTurn | None:
         with self._transaction(writes=False) as sql:
@@ -281,6 +285,12 @@ def _insert(sql: sqlite3.Connection, append: Append, now: float) -> AppendResult
     if fence != append.after.fence:
         return Fenced()
     return None if position == append.end.position else Behind(position)
+
+
+def _find(sql: sqlite3.Connection, owner: str, request_id: str) -> str | None:
+    found = sql.execute("SELECT turn FROM request WHERE owner = ? AND request_id = ?", (owner, request_id))
+    row = found.fetchone()
+    return str(row[0]) if row else None
 
 
 def _tail(sql: sqlite3.Connection, id: str, after: Cursor) -> Tail:

@@ -244,6 +244,10 @@ class TurnStore(Protocol):
         """
         ...
 
+    async def find(self, owner: str, request_id: str) -> str | None:
+        """Return the id of the owner's turn with this `request_id`; None if there is none."""
+        ...
+
     async def load(self, id: str) -> StoredTurn | None:
         """Load a turn; None if it never existed or its tombstone has expired."""
         ...

@@ -163,9 +163,9 @@ class Turn:
         if self._state is _State.FOLLOWING and self._follower is not None:
             await self._follower.catch_up(is_reader=not self.header.detached)
 
-    def stop(self) -> None:
+    def stop(self, end: RequestedEnd = DELETED) -> None:
         """Cancel the turn for its owner, whichever process produces it. The ending follows a little later."""
-        self._request_end(DELETED)
+        self._request_end(end)
 
     def check_fence(self) -> None:
         """Detect a takeover even while the engine is silent."""

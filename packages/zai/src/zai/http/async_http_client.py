@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
+from functools import cached_property, partial
 from types import TracebackType
 from typing import ClassVar, Self
 
 from zai.errors import ZaiError
-from zai.http.async_interruptible import AsyncInterruptibleConnection
-from zai.http.base_client import BaseClient
+from zai.http.async_interruptible import AsyncInterruptibleConnection, DetachedTasks
+from zai.http.base_client import STOP_SECONDS, BaseClient
 from zai.http.request import Request
 from zai.http.responses import status_error
 from zai.http.retry import Retries
@@ -28,6 +29,10 @@ class AsyncHttpClient(BaseClient[AsyncClient]):
     """Owns the connections; sends requests, again if that may help."""
 
     http_client_class: ClassVar[str] = "AsyncClient"
+
+    @cached_property
+    def _detached(self) -> DetachedTasks:
+        return DetachedTasks()
 
     @property
     def http_client(self) -> AsyncClient:
@@ -72,16 +77,23 @@ class AsyncHttpClient(BaseClient[AsyncClient]):
             raise connection_error(cause, request.url, unsent, limit=limit) from error
         raise status_error(response, content)
 
-    async def send_ignoring_errors(self, request: Request) -> None:
-        """Send a request whose response does not matter."""
-        with contextlib.suppress(ZaiError):
-            await self.send_once(request, Retries(0), AsyncInterruptibleConnection())
+    async def send_detached(self, request: Request) -> None:
+        """Send a request whose response does not matter, even if the caller is cancelled meanwhile."""
+        await self._detached.run(partial(self._send_ignoring_errors, request))
+
+    async def _send_ignoring_errors(self, request: Request) -> None:
+        http_client = self._http
+        if http_client is None or http_client.is_closed:
+            return
+        with contextlib.suppress(ZaiError, *transport_exceptions(http_client)):
+            end = time.monotonic() + STOP_SECONDS
+            await AsyncInterruptibleConnection().send(http_client, request, end)
 
     async def close(self) -> None:
         """Close the connections, and an `http_client` that was passed."""
         self._closed = True
         if self._http is not None:
-            await self._http.aclose()
+            await self._detached.finish(self._http.aclose)
 
     aclose = close
 

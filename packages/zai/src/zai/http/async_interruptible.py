@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
-from typing import Final, Self, cast
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final, Self, cast
 
 from zai.http.deadlines import Deadlines
 from zai.http.request import Request
 from zai.http.transport import build_request, is_plain
 from zai.http_library import AsyncClient, Response
 
-__all__ = ["AlreadyRunning", "AsyncInterruptibleConnection", "aiter_body"]
+__all__ = ["AlreadyRunning", "AsyncInterruptibleConnection", "DetachedTasks", "aiter_body"]
 
 AlreadyRunning: Final = RuntimeError
 """Raised by an async generator that is closed while another task runs it."""
@@ -109,6 +109,42 @@ class _WatchedBody:
             raise
         finally:
             self._connection.end_wait()
+
+
+class DetachedTasks:
+    """Tasks that go on if their callers are cancelled, however often."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Await a coroutine in a task of its own.
+
+        The shutdown of the event loop cancels every task once and waits for it: then `start` is called again.
+        """
+
+        async def run() -> None:
+            try:
+                await start()
+            except asyncio.CancelledError:
+                await start()
+
+        task = asyncio.create_task(run(), name="zai-detached")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def finish(self, end: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Await a last coroutine after all tasks of this event loop."""
+        loop = asyncio.get_running_loop()
+        running = [task for task in tuple(self._tasks) if task.get_loop() is loop]
+
+        async def finish() -> None:
+            if running:
+                await asyncio.wait(running)
+            await end()
+
+        await self.run(finish)
 
 
 def aiter_body(response: Response) -> AsyncIterator[bytes]:

@@ -1,6 +1,8 @@
 """The common base of the clients: settings from arguments, environment and defaults; building requests."""
 
 import os
+import re
+import secrets
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -23,9 +25,9 @@ from zai.http.request import (
     merge_headers,
     parse_timeout,
 )
-from zai.http_library import ClientT
+from zai.http_library import ClientT, Response
 
-__all__ = ["DEFAULT_MAX_RETRIES", "ZHIPU_URL", "BaseClient", "__version__"]
+__all__ = ["DEFAULT_MAX_RETRIES", "STOP_SECONDS", "ZHIPU_URL", "BaseClient", "__version__", "turn_id_of"]
 
 __version__ = "0.1.0"
 DEFAULT_MAX_RETRIES: Final = 3
@@ -38,6 +40,9 @@ _OTHER_RESOURCES: Final = (
     " videos voice web_reader web_search"
 )
 """The attributes of zai-sdk's clients that have no counterpart here."""
+
+STOP_SECONDS: Final = 1.0
+"""The time for a DELETE, whose response does not matter."""
 
 # A proxy that compresses would buffer events.
 _STREAM_HEADERS: Final = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
@@ -100,6 +105,7 @@ class BaseClient(Generic[ClientT]):
         self.timeout = parse_timeout(timeout, _timeout_of(http_client))
         self._lock = threading.Lock()
         self._closed = False
+        self._may_be_headrace = True
 
     if not TYPE_CHECKING:  # for a type checker, __getattr__ would make every name valid
 
@@ -130,8 +136,8 @@ class BaseClient(Generic[ClientT]):
             if self._http is None:
                 self._http = make(self.base_url)
                 close = getattr(self._http, "close", None)  # asyncio has `aclose`, which needs the event loop
-                if close is not None:
-                    weakref.finalize(self, close)
+                if close is not None:  # with the last copy of this client: all of them have this lock
+                    weakref.finalize(self._lock, close)
             return self._http
 
     def request(
@@ -148,31 +154,68 @@ class BaseClient(Generic[ClientT]):
     ) -> Request:
         """Build a request to `path` below the base URL."""
         own = {"Accept": "application/json", "User-Agent": f"headrace-zai/{__version__}"}
+        turn = ""
         if stream:
             own.update(_STREAM_HEADERS)
             if self.resume:
-                own["X-Headrace-Resumable"] = "1"
+                turn = f"zai-{secrets.token_hex(16)}"
+                own |= {"X-Headrace-Resumable": "1", "X-Headrace-Request-Id": turn}
         body = None
         if fields is not None or extra_body is not None:
             own["Content-Type"] = "application/json; charset=UTF-8"
             body = encode_body(fields or {}, extra_body)
         return Request(
             method=method,
-            url=f"{self.base_url}/{path.lstrip('/')}",
+            url=_join(self.base_url, path),
             headers=merge_headers(own, self.auth_headers, self._custom_headers, extra_headers),
             body=body,
             timeout=parse_timeout(timeout, self.timeout),
             stream=stream,
             limits=check_stream_timeout(stream_timeout or self.stream_timeout) if stream else None,
+            turn=turn,
         )
 
     def turn_request(self, request: Request, method: str, turn_id: str) -> Request:
-        """Build the request that resumes (GET) or stops (DELETE) the turn that `request` started."""
+        """Build the request that resumes (GET) or stops (DELETE) the turn that `request` started.
+
+        Args:
+            request: a request for a stream.
+            method: GET or DELETE.
+            turn_id: the server's id of the turn, or `request.turn`.
+        """
         headers = {name: value for name, value in request.headers.items() if name != "Content-Type"}
         if not self.disable_token_cache:
             headers |= self.auth_headers  # the token may have expired since
-        url = f"{request.url}/{quote(turn_id, safe='')}"
+        url = _join(request.url, quote(turn_id, safe=""))
         return structs.replace(request, method=method, url=url, headers=headers, body=None)
+
+    def recognise(self, response: Response) -> None:
+        """Note whether the server is a Headrace, by the response to a request for a stream."""
+        self._may_be_headrace = bool(turn_id_of(response))
+
+    def stop_request(self, request: Request, response: Response | None) -> Request | None:
+        """Build the request that stops a turn which the server would otherwise continue without its reader.
+
+        Args:
+            request: the one for the stream.
+            response: the last one to it; None if none has come.
+
+        Returns:
+            None if the server is no Headrace. While that is unknown, the request has the turn's random name,
+            which nothing else on any server has.
+        """
+        turn = request.turn if response is None and self._may_be_headrace else ""
+        if response is not None:
+            turn = turn_id_of(response)
+        if not turn or not self.resume:
+            return None
+        stop = self.turn_request(request, "DELETE", turn)
+        return structs.replace(stop, timeout=parse_timeout(STOP_SECONDS), stream=False, limits=None)
+
+
+def turn_id_of(response: Response) -> str:
+    """Return the id under which the server can resume and stop a turn; "" if it is no Headrace."""
+    return response.headers.get("x-headrace-turn", "")
 
 
 def _timeout_of(http_client: Any) -> Timeout:
@@ -182,8 +225,27 @@ def _timeout_of(http_client: Any) -> Timeout:
 
 
 def _check_url(url: object) -> str:
-    text = str(url).rstrip("/")
-    if not text.startswith(("http://", "https://")):
+    text = str(url)
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() not in ("http", "https") or not rest:
         msg = f"base_url is {text!r}; it must begin with http:// or https://"
         raise ZaiError(msg)
-    return text
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
+        shown = text.replace(authority, authority.rpartition("@")[2], 1)
+        msg = (
+            f"base_url has a user and a password, which would replace the API key; use {shown} and, if the"
+            " server needs them, custom_headers={'Authorization': 'Basic …'}"
+        )
+        raise ZaiError(msg)
+    base, mark, query = text.partition("?")
+    if "#" in text:
+        msg = f"base_url is {text!r}; remove what follows the #, which is never sent to a server"
+        raise ZaiError(msg)
+    return f"{base.rstrip('/')}{mark}{query}"
+
+
+def _join(url: str, path: str) -> str:
+    """Append a path to the one of a URL, before its query."""
+    base, mark, query = url.partition("?")
+    return f"{base}/{path.lstrip('/')}{mark}{query}"

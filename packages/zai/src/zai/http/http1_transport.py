@@ -3,6 +3,7 @@
 It does not support proxies: `transport.py` uses httpx2's own transport for them.
 """
 
+import contextlib
 import math
 import selectors
 import socket
@@ -17,10 +18,14 @@ import httpx2
 
 from zai.errors import ZaiError
 from zai.http.http1 import RequestResponseCycle
+from zai.http.pool import ConnectionPool
 
-__all__ = ["Http1Transport", "Origin", "is_readable", "origin_of", "response_of", "ssl_context"]
+__all__ = ["Http1Transport", "Origin", "configure", "is_readable", "origin_of", "response_of", "ssl_context"]
 
 _READ_BYTES: Final = 65536
+_FINAL: Final = 200  # the first status that is not of an interim response
+_PROBES: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 60, "TCP_KEEPCNT": 5}
+"""Seconds of silence before a probe (on Linux; on macOS), between two, and how many may be lost."""
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -38,7 +43,7 @@ def response_of(
     """Build the response whose head the cycle has read."""
     return httpx2.Response(
         cycle.response.status,
-        headers=cycle.response.headers,
+        headers=cycle.headers,
         stream=body,
         extensions={"http_version": b"HTTP/1.1"},
     )
@@ -65,8 +70,7 @@ class Http1Transport(httpx2.BaseTransport):
     """
 
     def __init__(self, max_idle: int = 10) -> None:
-        self._max_idle = max_idle
-        self._idle: list[tuple[Origin, socket.socket]] = []
+        self._idle: ConnectionPool[socket.socket] = ConnectionPool(max_idle)
         self._lock = threading.Lock()
         self._ssl_context: ssl.SSLContext | None = None
 
@@ -81,13 +85,12 @@ class Http1Transport(httpx2.BaseTransport):
         try:
             if interruptible := request.extensions.get("connection"):
                 interruptible.attach(connection)
-            connection.settimeout(_seconds(timeout.get("write"), end))
-            connection.sendall(data)
+            has_head = _send(connection, data, cycle, _seconds(timeout.get("write"), end))
             head_seconds = timeout.get("head", timeout.get("read"))
             end = min(end, time.monotonic() + (math.inf if head_seconds is None else head_seconds))
-            connection.settimeout(_seconds(None, end))
-            while not cycle.feed_head(connection.recv(_READ_BYTES)):
+            while not has_head:
                 connection.settimeout(_seconds(None, end))
+                has_head = cycle.feed_head(connection.recv(_READ_BYTES))
             connection.settimeout(timeout.get("body", timeout.get("read")))
         except BaseException:
             connection.close()
@@ -97,37 +100,29 @@ class Http1Transport(httpx2.BaseTransport):
 
     def close(self) -> None:
         """Close the idle connections; others are closed with their responses."""
-        with self._lock:
-            idle, self._idle, self._max_idle = self._idle, [], 0
-        for _, connection in idle:
+        for _, connection in self._idle.close():
             connection.close()
 
     def _release(self, origin: Origin, connection: socket.socket) -> None:
         """Keep a connection for reuse, or close it."""
-        with self._lock:
-            if len(self._idle) < self._max_idle:
-                self._idle.append((origin, connection))
-                return
-        connection.close()
+        if not self._idle.put(origin, connection):
+            connection.close()
 
     def _acquire(self, origin: Origin) -> socket.socket | None:
         """Return an idle connection that the server has not closed."""
-        while True:
-            with self._lock:
-                matching = [entry for entry in self._idle if entry[0] == origin]
-                if not matching:
-                    return None
-                self._idle.remove(matching[-1])
-            connection = matching[-1][1]
+        for _, old in self._idle.take_old():
+            old.close()
+        while (connection := self._idle.take(origin)) is not None:
             if not is_readable(connection):
                 return connection
             connection.close()
+        return None
 
     def _connect(self, origin: Origin, timeout: float | None) -> socket.socket:
         scheme, host, port = origin
         try:
             connection = socket.create_connection((host, port), timeout)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            configure(connection)
             if scheme != "https":
                 return connection
             try:
@@ -145,6 +140,51 @@ class Http1Transport(httpx2.BaseTransport):
             if self._ssl_context is None:
                 self._ssl_context = ssl_context()
             return self._ssl_context
+
+
+def configure(connection: socket.socket) -> None:
+    """Set the options of a new socket: no delay for small writes, and probes while the server is silent."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _send(connection: socket.socket, data: bytes, cycle: RequestResponseCycle, limit: float | None) -> bool:
+    """Send a request; stop when the head of its response has come, as a rejection may, and return whether."""
+    end = math.inf if limit is None else time.monotonic() + limit
+    connection.settimeout(limit)
+    unsent = memoryview(data)
+    # After an error the response may be there nevertheless: reading tells.
+    with contextlib.suppress(ConnectionError), selectors.DefaultSelector() as selector:
+        unsent = unsent[connection.send(unsent) :]
+        if unsent:
+            selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        while unsent:
+            left = _seconds(None, end)
+            connection.settimeout(left)
+            ready = selector.select(left)
+            if not ready:
+                raise TimeoutError
+            if ready[0][1] & selectors.EVENT_READ and _read_head(connection, cycle):
+                break
+            if ready[0][1] & selectors.EVENT_WRITE:
+                unsent = unsent[connection.send(unsent) :]
+    cycle.is_sent = not unsent
+    return bool(cycle.response.status >= _FINAL)
+
+
+def _read_head(connection: socket.socket, cycle: RequestResponseCycle) -> bool:
+    """Read what has come; with TLS that may be nothing of the response."""
+    limit = connection.gettimeout()
+    connection.setblocking(False)
+    try:
+        return cycle.feed_head(connection.recv(_READ_BYTES))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        connection.settimeout(limit)
 
 
 def _seconds(limit: float | None, end: float) -> float | None:
@@ -187,7 +227,7 @@ class _Body(httpx2.SyncByteStream):
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._cycle.response.is_reusable:
+        if self._cycle.is_reusable:
             self._release()
         else:
             connection.close()

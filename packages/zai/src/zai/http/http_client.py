@@ -3,12 +3,13 @@
 
 import contextlib
 import time
+from functools import cached_property, partial
 from types import TracebackType
 from typing import ClassVar, Self
 
 from zai.errors import ZaiError
-from zai.http.base_client import BaseClient
-from zai.http.interruptible import InterruptibleConnection
+from zai.http.base_client import STOP_SECONDS, BaseClient
+from zai.http.interruptible import DetachedTasks, InterruptibleConnection
 from zai.http.request import Request
 from zai.http.responses import status_error
 from zai.http.retry import Retries
@@ -28,6 +29,10 @@ class HttpClient(BaseClient[Client]):
     """Owns the connections; sends requests, again if that may help."""
 
     http_client_class: ClassVar[str] = "Client"
+
+    @cached_property
+    def _detached(self) -> DetachedTasks:
+        return DetachedTasks()
 
     @property
     def http_client(self) -> Client:
@@ -67,16 +72,23 @@ class HttpClient(BaseClient[Client]):
             raise connection_error(cause, request.url, unsent, limit=limit) from error
         raise status_error(response, content)
 
-    def send_ignoring_errors(self, request: Request) -> None:
-        """Send a request whose response does not matter."""
-        with contextlib.suppress(ZaiError):
-            self.send_once(request, Retries(0), InterruptibleConnection())
+    def send_detached(self, request: Request) -> None:
+        """Send a request whose response does not matter, even if the caller is cancelled meanwhile."""
+        self._detached.run(partial(self._send_ignoring_errors, request))
+
+    def _send_ignoring_errors(self, request: Request) -> None:
+        http_client = self._http
+        if http_client is None or http_client.is_closed:
+            return
+        with contextlib.suppress(ZaiError, *transport_exceptions(http_client)):
+            end = time.monotonic() + STOP_SECONDS
+            InterruptibleConnection().send(http_client, request, end)
 
     def close(self) -> None:
         """Close the connections, and an `http_client` that was passed."""
         self._closed = True
         if self._http is not None:
-            self._http.close()
+            self._detached.finish(self._http.close)
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Self, cast
 
@@ -17,7 +18,7 @@ from zai.http.request import Request
 from zai.http.transport import build_request, is_plain
 from zai.http_library import Client, Response
 
-__all__ = ["AlreadyRunning", "InterruptibleConnection", "Watchdog", "iter_body"]
+__all__ = ["AlreadyRunning", "DetachedTasks", "InterruptibleConnection", "Watchdog", "iter_body"]
 
 AlreadyRunning: Final = ValueError
 """Raised by a generator that is closed while another thread runs it."""
@@ -70,9 +71,9 @@ class InterruptibleConnection:
         """Sleep until interrupted."""
         self._interrupted.wait(seconds)
 
-    def deadline(self, end: float) -> "Watchdog":
+    def deadline(self, end: float) -> AbstractContextManager[object]:
         """Interrupt the connection at `end`, by `time.monotonic`, if the block is still running."""
-        return Watchdog(self, lambda now: end - now)
+        return contextlib.nullcontext() if end == math.inf else Watchdog(self, lambda now: end - now)
 
     def watch(self, body: Iterator[bytes], deadlines: Deadlines | None) -> Iterator[bytes]:
         """Yield the same bytes; raise TimeoutError, or end, if a deadline passes before the next."""
@@ -113,7 +114,8 @@ class Watchdog:
         self._exited = threading.Event()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._watch, name="zai-watchdog", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # Python 3.12.0 starts no thread while the interpreter ends
+            threading.Thread(target=self._watch, name="zai-watchdog", daemon=True).start()
         return self
 
     def __exit__(
@@ -126,6 +128,18 @@ class Watchdog:
             if self._exited.wait(min(wait, self._interval)):
                 return
         self._connection.interrupt()
+
+
+class DetachedTasks:
+    """Calls, where asyncio needs tasks that go on if their callers are cancelled."""
+
+    def run(self, start: Callable[[], None]) -> None:
+        """Call it."""
+        start()
+
+    def finish(self, end: Callable[[], None]) -> None:
+        """Call it after all others."""
+        end()
 
 
 def iter_body(response: Response) -> Iterator[bytes]:

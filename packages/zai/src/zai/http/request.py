@@ -68,6 +68,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     limits: StreamTimeout | None = None
     """The caller's limits of the stream; without them `timeout` bounds how long it may be idle."""
+    turn: str = ""
+    """A random name for the turn of a stream, by which a Headrace knows all its retries; "" for no name."""
 
 
 def encode_body(fields: Mapping[str, Any], extra_body: object = None) -> bytes:

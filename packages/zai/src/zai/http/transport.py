@@ -8,10 +8,11 @@ import math
 import re
 import sys
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from zai import http_library
-from zai.errors import APIConnectionError, APITimeoutError
+from zai.errors import APIConnectionError, APITimeoutError, ZaiError
 from zai.http.request import Request
 from zai.http_library import AsyncClient, Client, ClientT, Response
 
@@ -20,11 +21,14 @@ __all__ = [
     "connection_error",
     "head_timeout",
     "is_plain",
+    "is_sent",
     "new_async_client",
     "new_client",
     "transport_exceptions",
     "unsent_request",
 ]
+
+T = TypeVar("T")
 
 _MAX_CONNECTIONS: Final = 50
 _MAX_KEEPALIVE_CONNECTIONS: Final = 10
@@ -37,8 +41,8 @@ def new_client(url: str) -> Client:
     """Make a blocking client, with httpx2's own transport if there is a proxy for `url`."""
     import httpx2
 
-    if _is_proxied(url):
-        return _with_proxies(httpx2.Client)
+    if proxy := _proxy_of(url):
+        return httpx2.Client(transport=_through(proxy, httpx2.HTTPTransport))
     from zai.http.http1_transport import Http1Transport
 
     return httpx2.Client(transport=Http1Transport(_MAX_KEEPALIVE_CONNECTIONS))
@@ -48,25 +52,34 @@ def new_async_client(url: str) -> AsyncClient:
     """Make a client for asyncio, with httpx2's own transport if there is a proxy for `url`."""
     import httpx2
 
-    if _is_proxied(url):
-        return _with_proxies(httpx2.AsyncClient)
+    if proxy := _proxy_of(url):
+        from zai.http.loop_transports import LoopTransports
+
+        return httpx2.AsyncClient(
+            transport=LoopTransports(partial(_through, proxy, httpx2.AsyncHTTPTransport))
+        )
     from zai.http.async_http1_transport import AsyncHttp1Transport
 
     return httpx2.AsyncClient(transport=AsyncHttp1Transport(_MAX_KEEPALIVE_CONNECTIONS))
 
 
-def _is_proxied(url: str) -> bool:
-    """Whether the environment names a proxy for `url`; loopback hosts are always reached directly."""
+def _proxy_of(url: str) -> str:
+    """Return the environment's proxy for `url`, "" for none; loopback hosts are always reached directly."""
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     if _LOOPBACK.fullmatch(host):
-        return False
+        return ""
     from urllib.request import getproxies, proxy_bypass
 
-    return not {scheme, "all"}.isdisjoint(getproxies()) and not proxy_bypass(host)
+    proxies = getproxies()
+    proxy = proxies.get(scheme.lower()) or proxies.get("all", "")
+    if not proxy or proxy_bypass(host):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _with_proxies(make: Callable[..., ClientT]) -> ClientT:
+def _through(proxy: str, make: Callable[..., T]) -> T:
+    """Make a transport of httpx2 that uses a proxy."""
     import httpx2
 
     from zai.http.http1_transport import ssl_context
@@ -75,7 +88,7 @@ def _with_proxies(make: Callable[..., ClientT]) -> ClientT:
         max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_KEEPALIVE_CONNECTIONS
     )
     try:
-        return make(limits=limits, verify=ssl_context())
+        return make(proxy=proxy, limits=limits, verify=ssl_context())
     except ImportError as error:
         message = (
             "the environment names a SOCKS proxy, which needs another package: pip install 'httpx2[socks]'"
@@ -162,11 +175,19 @@ def connection_error(
         message = f"cannot connect to {url}: {detail}; is the server running, and is base_url right?"
     else:
         message = f"the connection to {url} was lost: {detail}"
-    if names & (_URL_ERRORS | {"ConnectError"}) and _is_proxied(url):
+    if names & (_URL_ERRORS | {"ConnectError"}) and _proxy_of(url):
         message += " The environment sets a proxy: is its URL right, and is it running?"
     if names & {"TimeoutException", "TimeoutError"}:
         return APITimeoutError(request, message=message)
     return APIConnectionError(message=message, request=request)
+
+
+def is_sent(error: BaseException) -> bool:
+    """Whether the server may work on a request that ended with this error."""
+    return not isinstance(error, ZaiError) or (
+        isinstance(error, APIConnectionError)
+        and type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout")
+    )
 
 
 def _is_tls(error: BaseException | None) -> bool:

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from headrace.wire.chunk import Chunk
-from headrace.wire.completion import Completion
+from headrace.wire.completion import Accumulator, Completion
 from zai.errors import ZaiError
 from zai.http.async_interruptible import AlreadyRunning
+from zai.streaming.async_iteration import AsyncItems
 from zai.streaming.async_stream import AsyncStream
 from zai.streaming.events import ContentDelta, EventReader, ReasoningDelta, StreamEvent
 
@@ -26,7 +27,7 @@ class AsyncCompletionStream:
 
     def __init__(self, start: _Start) -> None:
         self._opener = _Opener(start)
-        self._events = self._opener.read()
+        self._events = AsyncItems(self._opener.read(), self._opener.snapshot)
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._events
@@ -54,17 +55,21 @@ class AsyncCompletionStream:
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """The deltas of the text."""
-        return (event.delta async for event in self if isinstance(event, ContentDelta))
+        return self._deltas(ContentDelta)
 
     @property
     def reasoning_stream(self) -> AsyncIterator[str]:
         """The deltas of the reasoning."""
-        return (event.delta async for event in self if isinstance(event, ReasoningDelta))
+        return self._deltas(ReasoningDelta)
 
     @property
     def snapshot(self) -> Completion:
         """The completion received so far."""
         return self.stream.snapshot
+
+    def _deltas(self, kind: type[ContentDelta | ReasoningDelta]) -> AsyncItems[str]:
+        deltas = (event.delta async for event in self if isinstance(event, kind))
+        return AsyncItems(deltas, self._opener.snapshot)
 
     async def until_done(self) -> Self:
         """Read to the end."""
@@ -105,6 +110,9 @@ class _Opener:
         if self.stream is None:
             self.stream = await self._start()
         return self.stream
+
+    def snapshot(self) -> Completion:
+        return self.stream.snapshot if self.stream is not None else Accumulator().completion()
 
     async def read(self) -> AsyncGenerator[StreamEvent, None]:
         reader = EventReader()

@@ -1,6 +1,7 @@
 """A streamed completion for asyncio, as chunks."""
 
 import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -12,7 +13,8 @@ from zai.http.async_http_client import AsyncHttpClient
 from zai.http.async_interruptible import AlreadyRunning, AsyncInterruptibleConnection, aiter_body
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import transport_exceptions
+from zai.http.transport import is_sent, transport_exceptions
+from zai.streaming.async_iteration import AsyncChunks, AsyncItems
 from zai.streaming.reconnect import Reconnect
 from zai.streaming.turn import Turn, TurnView
 
@@ -32,23 +34,32 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         self._turn = turn
         self._connection = connection
         self._chunks = chunks
+        self._iterator = AsyncChunks(chunks)
+        turn.iterator = weakref.ref(self._iterator)
 
     @classmethod
     async def open(cls, client: AsyncHttpClient, request: Request) -> Self:
         """Send the request, and return once the response's head has come."""
         retries, connection = Retries(client.max_retries, request.limits), AsyncInterruptibleConnection()
-        response = await client.send_with(request, retries, connection)
+        try:
+            response = await client.send_with(request, retries, connection)
+        except BaseException as error:
+            if is_sent(error) and (stop := client.stop_request(request, None)) is not None:
+                await client.send_detached(stop)
+            raise
+        client.recognise(response)
         turn = Turn(client, request, response, retries)
         chunks = _read(client, turn, connection)
         await anext(chunks)  # a generator that is dropped cleans up only if it has started
         return cls(turn, connection, chunks)
 
-    # The generator itself: a chunk costs one step, and leaving a `for` loop closes it.
+    # A blocking loop gets the generator itself, which is faster; only a signal handler interrupts its reads.
     def __aiter__(self) -> AsyncIterator[ChunkT]:
-        return self._chunks
+        # sync: `return self._iterator if self._turn.is_interrupted else self._chunks`
+        return self._iterator
 
     async def __anext__(self) -> ChunkT:
-        return await anext(self._chunks)
+        return await anext(self._iterator)
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,11 +83,9 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         self._turn.reader.cancel()
         self._connection.interrupt()
 
-    async def text_deltas(self) -> AsyncIterator[str]:
-        """Yield the deltas of the first choice's text."""
-        async for chunk in self:
-            if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
-                yield delta.content
+    def text_deltas(self) -> AsyncItems[str]:
+        """Return an iterator of the deltas of the first choice's text."""
+        return AsyncItems(_texts(self), lambda: self.snapshot)
 
     async def collect(self) -> Completion:
         """Read to the end and return the completion, earlier chunks included; raise if it is incomplete."""
@@ -84,6 +93,12 @@ class AsyncStream(TurnView, Generic[ChunkT]):
             pass
         self._turn.reader.check()
         return self.snapshot
+
+
+async def _texts(stream: AsyncStream[Any]) -> AsyncGenerator[str, None]:
+    async for chunk in stream:
+        if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
+            yield delta.content
 
 
 async def _read(
@@ -127,12 +142,24 @@ async def _read(
             if reconnect is None:
                 break
             await connection.sleep(reconnect.delay)
+    except (GeneratorExit, ZaiError):
+        raise
+    except BaseException:
+        turn.interrupt()
+        raise
     finally:
         connection.detach()
-        await turn.response.aclose()
-        if (request := turn.stop_request()) is not None:
-            await client.send_ignoring_errors(request)
+        await _leave(client, turn)
     reader.check()
+
+
+async def _leave(client: AsyncHttpClient, turn: Turn) -> None:
+    """Close the connection, and stop the turn unless it has ended."""
+    try:
+        await turn.response.aclose()
+    finally:
+        if (request := turn.stop_request()) is not None:
+            await client.send_detached(request)
 
 
 async def _drain(body: AsyncIterator[bytes], connection: AsyncInterruptibleConnection) -> None:

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from headrace.wire.chunk import Chunk
-from headrace.wire.completion import Completion
+from headrace.wire.completion import Accumulator, Completion
 from zai.http.interruptible import AlreadyRunning
 from zai.streaming.events import ContentDelta, EventReader, ReasoningDelta, StreamEvent
+from zai.streaming.iteration import Items
 from zai.streaming.stream import Stream
 
 __all__ = ["CompletionStream"]
@@ -26,7 +27,7 @@ class CompletionStream:
 
     def __init__(self, start: _Start) -> None:
         self._opener = _Opener(start)
-        self._events = self._opener.read()
+        self._events = Items(self._opener.read(), self._opener.snapshot)
 
     def __iter__(self) -> Iterator[StreamEvent]:
         return self._events
@@ -53,17 +54,21 @@ class CompletionStream:
     @property
     def text_stream(self) -> Iterator[str]:
         """The deltas of the text."""
-        return (event.delta for event in self if isinstance(event, ContentDelta))
+        return self._deltas(ContentDelta)
 
     @property
     def reasoning_stream(self) -> Iterator[str]:
         """The deltas of the reasoning."""
-        return (event.delta for event in self if isinstance(event, ReasoningDelta))
+        return self._deltas(ReasoningDelta)
 
     @property
     def snapshot(self) -> Completion:
         """The completion received so far."""
         return self.stream.snapshot
+
+    def _deltas(self, kind: type[ContentDelta | ReasoningDelta]) -> Items[str]:
+        deltas = (event.delta for event in self if isinstance(event, kind))
+        return Items(deltas, self._opener.snapshot)
 
     def until_done(self) -> Self:
         """Read to the end."""
@@ -102,6 +107,9 @@ class _Opener:
         if self.stream is None:
             self.stream = self._start()
         return self.stream
+
+    def snapshot(self) -> Completion:
+        return self.stream.snapshot if self.stream is not None else Accumulator().completion()
 
     def read(self) -> Generator[StreamEvent, None]:
         reader = EventReader()

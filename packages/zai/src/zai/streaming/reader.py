@@ -33,7 +33,7 @@ from zai.errors import APIResponseValidationError, APIStatusError, APIStreamTrun
 from zai.http.responses import buffered, extract_error, stream_error, unexpected_body_error
 from zai.http_library import Response
 
-__all__ = ["StreamReader"]
+__all__ = ["StreamReader", "interrupted_error"]
 
 
 class StreamReader:
@@ -76,6 +76,11 @@ class StreamReader:
     def last_event_id(self) -> str:
         """The `id:` of the last event that was taken; "" if the server sends none."""
         return self._last_event.id or self._resumed_after
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the last event had an `id:`, after which the stream can be resumed."""
+        return self._sse.is_numbered and bool(self.last_event_id)
 
     @property
     def retry_ms(self) -> int | None:
@@ -188,6 +193,12 @@ class StreamReader:
         where = "within the completion" if self.accumulator.has_chunks else "before its first chunk"
         message = f"the stream ended {where} without a finish_reason or [DONE]; send the request again"
         return APIStreamTruncatedError(message, partial=self.partial, request=self.response.request)
+
+
+def interrupted_error(partial: Completion) -> APIStreamTruncatedError:
+    """Return the error for what is read after a read that was cancelled."""
+    message = "a read of the stream was cancelled, which ended the stream; .partial is what was received"
+    return APIStreamTruncatedError(message, partial=partial)
 
 
 def _decode_error(data: bytes) -> dict[str, Any]:

@@ -1,26 +1,25 @@
 """What follows when a connection ends before its stream: a retry, a resumption, or an error.
 
-Before the first chunk the request is sent again, as often as `max_retries` allows. After it a stream is
-resumed if the server numbers its events: at the turn's own URL, after the last event received.
+Before the first chunk the request is sent again, as often as `max_retries` allows; a Headrace recognises the
+turn. After it a stream is resumed if the server is one, and numbers the events: at the turn's own URL, after
+the last event received.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
-from zai.http.request import Request, Timeout
+from zai.http.base_client import BaseClient, turn_id_of
+from zai.http.request import Request
 from zai.http.retry import MAX_RETRY_AFTER, Retries, backoff, is_retryable
+from zai.http_library import ClientT
 from zai.streaming.reader import StreamReader
 
 __all__ = ["MAX_RECONNECTS", "Reconnect", "ReconnectPolicy"]
 
 MAX_RECONNECTS: Final = 5
 """The maximum number of reconnects without an event in between."""
-
-# Of the DELETE: fire and forget.
-_STOP_TIMEOUT: Final = Timeout(connect=1.0, read=0.5, write=0.5, pool=0.5)
 
 
 class Reconnect(msgspec.Struct, frozen=True):
@@ -34,17 +33,15 @@ class ReconnectPolicy:
     """Decides for one stream.
 
     Args:
+        client: builds the request that resumes the turn.
         request: the one that started it.
         retries: those that are left.
-        turn_request: builds the request to `GET` or `DELETE` a turn by its id; None if resuming is disabled.
     """
 
-    def __init__(
-        self, request: Request, retries: Retries, turn_request: Callable[[str, str], Request] | None
-    ) -> None:
+    def __init__(self, client: BaseClient[ClientT], request: Request, retries: Retries) -> None:
+        self._client: BaseClient[Any] = client
         self._request = request
         self._retries = retries
-        self._turn_request = turn_request
         self._reconnects = 0
         self._last_event_id = ""
 
@@ -62,19 +59,12 @@ class ReconnectPolicy:
             return Reconnect(self._retries.next_delay(cause), self._request) if cause else None
         if reader.error is not None:
             return None
-        if reader.last_event_id and self._turn_request is not None:
-            return self._resume(reader, self._turn_request("GET", reader.accumulator.id or ""), failure)
+        turn_id = turn_id_of(reader.response)
+        if turn_id and reader.is_numbered and self._client.resume:
+            return self._resume(reader, self._client.turn_request(self._request, "GET", turn_id), failure)
         if failure is not None:
             raise _disconnected(reader, failure) from failure
         return None
-
-    def stop_request(self, reader: StreamReader) -> Request | None:
-        """Return the request that stops a turn, if the server would continue it without a reader."""
-        turn = reader.last_event_id and reader.accumulator.id
-        if reader.is_complete or reader.error is not None or not turn or self._turn_request is None:
-            return None
-        request = self._turn_request("DELETE", turn)
-        return msgspec.structs.replace(request, timeout=_STOP_TIMEOUT, stream=False, limits=None)
 
     def _resume(self, reader: StreamReader, request: Request, failure: ZaiError | None) -> Reconnect:
         if reader.last_event_id != self._last_event_id:

@@ -2,6 +2,7 @@
 """A streamed completion, as chunks."""
 
 import time
+import weakref
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -13,7 +14,8 @@ from zai.http.http_client import HttpClient
 from zai.http.interruptible import AlreadyRunning, InterruptibleConnection, iter_body
 from zai.http.request import Request
 from zai.http.retry import Retries
-from zai.http.transport import transport_exceptions
+from zai.http.transport import is_sent, transport_exceptions
+from zai.streaming.iteration import Chunks, Items
 from zai.streaming.reconnect import Reconnect
 from zai.streaming.turn import Turn, TurnView
 
@@ -33,23 +35,31 @@ class Stream(TurnView, Generic[ChunkT]):
         self._turn = turn
         self._connection = connection
         self._chunks = chunks
+        self._iterator = Chunks(chunks)
+        turn.iterator = weakref.ref(self._iterator)
 
     @classmethod
     def open(cls, client: HttpClient, request: Request) -> Self:
         """Send the request, and return once the response's head has come."""
         retries, connection = Retries(client.max_retries, request.limits), InterruptibleConnection()
-        response = client.send_with(request, retries, connection)
+        try:
+            response = client.send_with(request, retries, connection)
+        except BaseException as error:
+            if is_sent(error) and (stop := client.stop_request(request, None)) is not None:
+                client.send_detached(stop)
+            raise
+        client.recognise(response)
         turn = Turn(client, request, response, retries)
         chunks = _read(client, turn, connection)
         next(chunks)  # a generator that is dropped cleans up only if it has started
         return cls(turn, connection, chunks)
 
-    # The generator itself: a chunk costs one step, and leaving a `for` loop closes it.
+    # A blocking loop gets the generator itself, which is faster; only a signal handler interrupts its reads.
     def __iter__(self) -> Iterator[ChunkT]:
-        return self._chunks
+        return self._iterator if self._turn.is_interrupted else self._chunks
 
     def __next__(self) -> ChunkT:
-        return next(self._chunks)
+        return next(self._iterator)
 
     def __enter__(self) -> Self:
         return self
@@ -71,11 +81,9 @@ class Stream(TurnView, Generic[ChunkT]):
         self._turn.reader.cancel()
         self._connection.interrupt()
 
-    def text_deltas(self) -> Iterator[str]:
-        """Yield the deltas of the first choice's text."""
-        for chunk in self:
-            if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
-                yield delta.content
+    def text_deltas(self) -> Items[str]:
+        """Return an iterator of the deltas of the first choice's text."""
+        return Items(_texts(self), lambda: self.snapshot)
 
     def collect(self) -> Completion:
         """Read to the end and return the completion, earlier chunks included; raise if it is incomplete."""
@@ -83,6 +91,12 @@ class Stream(TurnView, Generic[ChunkT]):
             pass
         self._turn.reader.check()
         return self.snapshot
+
+
+def _texts(stream: Stream[Any]) -> Generator[str, None]:
+    for chunk in stream:
+        if chunk.choices and (delta := chunk.choices[0].delta) and delta.content:
+            yield delta.content
 
 
 def _read(client: HttpClient, turn: Turn, connection: InterruptibleConnection) -> Generator[Any, None]:
@@ -124,12 +138,24 @@ def _read(client: HttpClient, turn: Turn, connection: InterruptibleConnection) -
             if reconnect is None:
                 break
             connection.sleep(reconnect.delay)
+    except (GeneratorExit, ZaiError):
+        raise
+    except BaseException:
+        turn.interrupt()
+        raise
     finally:
         connection.detach()
-        turn.response.close()
-        if (request := turn.stop_request()) is not None:
-            client.send_ignoring_errors(request)
+        _leave(client, turn)
     reader.check()
+
+
+def _leave(client: HttpClient, turn: Turn) -> None:
+    """Close the connection, and stop the turn unless it has ended."""
+    try:
+        turn.response.close()
+    finally:
+        if (request := turn.stop_request()) is not None:
+            client.send_detached(request)
 
 
 def _drain(body: Iterator[bytes], connection: InterruptibleConnection) -> None:

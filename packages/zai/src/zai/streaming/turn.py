@@ -1,21 +1,30 @@
 """A streamed completion in progress: what the blocking and the asyncio stream have in common. Never waits."""
 
 import time
-from functools import partial
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from headrace.wire.chunk import Usage
 from headrace.wire.completion import Completion
-from zai.errors import APITimeoutError, ZaiError, request_id_of
+from zai.errors import APIConnectionError, APITimeoutError, ZaiError, request_id_of
 from zai.http.base_client import BaseClient
 from zai.http.deadlines import Deadlines, StreamTimeout
 from zai.http.request import Request
 from zai.http.retry import Retries
 from zai.http.transport import connection_error
 from zai.http_library import ClientT, Response
-from zai.streaming.reader import StreamReader
+from zai.streaming.reader import StreamReader, interrupted_error
 from zai.streaming.reconnect import Reconnect, ReconnectPolicy
 
 __all__ = ["Turn", "TurnView"]
+
+
+class Interruptible(Protocol):
+    """An iterator that raises an error after an interruption."""
+
+    def interrupt(self, error: ZaiError) -> None:
+        """Raise this error instead of the next item."""
+        ...
 
 
 class Turn:
@@ -38,8 +47,11 @@ class Turn:
         limits = request.limits or StreamTimeout(idle=request.timeout[1])
         self.deadlines = Deadlines(limits, retries.started_at)
         self.deadlines.resume(retries.sent_at)
-        turn_request = partial(client.turn_request, request) if client.resume else None
-        self._reconnect_policy = ReconnectPolicy(request, retries, turn_request)
+        self.iterator: Callable[[], Interruptible | None] = lambda: None
+        """The iterator of the chunks, if there still is one: a weak reference, as it refers to this turn."""
+        self.is_interrupted = False
+        self._client: BaseClient[Any] = client
+        self._reconnect_policy = ReconnectPolicy(client, request, retries)
 
     @property
     def is_cancelled(self) -> bool:
@@ -56,6 +68,13 @@ class Turn:
         self.response = response
         self.reader.restart(response)
         self.deadlines.resume(time.monotonic())
+
+    def interrupt(self) -> None:
+        """Note that a cancelled read has ended the generator of the chunks."""
+        iterator = self.iterator()
+        if iterator is not None and not (self.reader.is_complete or self.is_cancelled):
+            self.is_interrupted = True
+            iterator.interrupt(interrupted_error(self.reader.partial))
 
     def check_time(self) -> None:
         """Raise if a limit has passed."""
@@ -82,7 +101,10 @@ class Turn:
 
     def stop_request(self) -> Request | None:
         """Return the request that stops a turn which would otherwise continue without its reader."""
-        return self._reconnect_policy.stop_request(self.reader)
+        error = self.reader.error
+        if self.reader.is_complete or not isinstance(error, APIConnectionError | None):
+            return None
+        return self._client.stop_request(self.request, self.response)
 
 
 class TurnView:

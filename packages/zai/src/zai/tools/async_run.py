@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.wire.completion import Completion, Message
+from headrace.wire.completion import Accumulator, Completion, Message
 from zai.http.async_interruptible import AlreadyRunning
 from zai.streaming.async_completion_stream import AsyncCompletionStream
+from zai.streaming.async_iteration import AsyncItems
 from zai.streaming.events import StreamEvent, ToolCallDone
 from zai.tools.async_calls import AsyncToolCalls
 from zai.tools.loop import INCOMPLETE, ToolLoop, ToolResult
@@ -26,7 +27,7 @@ class AsyncToolRun:
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], AsyncCompletionStream]) -> None:
         self._loop = loop
         self._rounds = _Rounds(loop, start)
-        self._events = self._rounds.read()
+        self._events = AsyncItems(self._rounds.read(), self._rounds.snapshot)
 
     def __aiter__(self) -> AsyncIterator[StreamEvent | ToolResult]:
         return self._events
@@ -79,6 +80,10 @@ class _Rounds:
         self._calls = AsyncToolCalls(loop)
         self._stream: AsyncCompletionStream | None = None
         self._is_closed = False
+
+    def snapshot(self) -> Completion:
+        """Return what was received in the last round."""
+        return self._stream.snapshot if self._stream is not None else Accumulator().completion()
 
     async def read(self) -> AsyncGenerator[StreamEvent | ToolResult, None]:
         while self._loop.completion is None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.wire.completion import Completion, Message
+from headrace.wire.completion import Accumulator, Completion, Message
 from zai.http.interruptible import AlreadyRunning
 from zai.streaming.completion_stream import CompletionStream
 from zai.streaming.events import StreamEvent, ToolCallDone
+from zai.streaming.iteration import Items
 from zai.tools.calls import ToolCalls
 from zai.tools.loop import INCOMPLETE, ToolLoop, ToolResult
 
@@ -27,7 +28,7 @@ class ToolRun:
     def __init__(self, loop: ToolLoop, start: Callable[[ToolLoop], CompletionStream]) -> None:
         self._loop = loop
         self._rounds = _Rounds(loop, start)
-        self._events = self._rounds.read()
+        self._events = Items(self._rounds.read(), self._rounds.snapshot)
 
     def __iter__(self) -> Iterator[StreamEvent | ToolResult]:
         return self._events
@@ -80,6 +81,10 @@ class _Rounds:
         self._calls = ToolCalls(loop)
         self._stream: CompletionStream | None = None
         self._is_closed = False
+
+    def snapshot(self) -> Completion:
+        """Return what was received in the last round."""
+        return self._stream.snapshot if self._stream is not None else Accumulator().completion()
 
     def read(self) -> Generator[StreamEvent | ToolResult, None]:
         while self._loop.completion is None:

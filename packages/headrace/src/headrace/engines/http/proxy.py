@@ -8,7 +8,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from headrace.errors import RequestError
 
-__all__ = ["Proxy", "find_proxy"]
+__all__ = ["Proxy", "basic_credentials", "find_proxy"]
 
 
 class Proxy(NamedTuple):
@@ -38,11 +38,15 @@ def find_proxy(url: SplitResult) -> Proxy | None:
     if proxy.scheme != "http" or not proxy.hostname:
         msg = f"{name} is not the URL of an HTTP proxy, such as http://proxy:3128; or set NO_PROXY={host}"
         raise RequestError(msg)
-    authorization = ""
-    if proxy.username:
-        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        authorization = f"Basic {b64encode(pair.encode()).decode()}"
-    return Proxy(proxy.hostname, port, authorization)
+    return Proxy(proxy.hostname, port, basic_credentials(proxy))
+
+
+def basic_credentials(url: SplitResult) -> str:
+    """Return the value of an Authorization header with a URL's user and password; "" if it has none."""
+    if not url.username:
+        return ""
+    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def _is_loopback(host: str) -> bool:

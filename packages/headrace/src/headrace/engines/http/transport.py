@@ -11,6 +11,7 @@ from headrace import __version__
 from headrace.engines.base import Run
 from headrace.engines.http.outgoing import OutgoingRequest
 from headrace.engines.http.pool import ConnectionPool
+from headrace.engines.http.proxy import basic_credentials
 from headrace.engines.protocols.error_mapping import Upstream, map_response
 from headrace.engines.transport import ResponseHead, ResponseListener
 from headrace.errors import HeadraceError, RequestError
@@ -27,7 +28,7 @@ class HttpTransport:
     """A server behind a URL. Connections are kept and reused.
 
     Args:
-        url: with its path, such as `http://gpu1:8000/v1`.
+        url: with its path, such as `http://gpu1:8000/v1`; a user and a password are sent if there is no key.
         key: sent as a bearer token; "" sends none.
         key_variable: the environment variable that holds the key, for messages.
         tls: for `https`, instead of a context with the certificates of the system.
@@ -53,8 +54,8 @@ class HttpTransport:
             "Content-Type": "application/json",
             "User-Agent": f"headrace/{__version__}",
         }
-        if key:
-            self._headers["Authorization"] = f"Bearer {key}"
+        if authorization := f"Bearer {key}" if key else basic_credentials(self._url):
+            self._headers["Authorization"] = authorization
         proxy = self._pool.proxy
         self._heads: dict[str, bytes] = {}  # of `post`, by path
         self._target_prefix = root if proxy and self._url.scheme == "http" else ""
