@@ -43,7 +43,7 @@ ASYNC = "/v1/async/chat/completions"
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 JSON = {"Content-Type": "application/json"}
-MIB = 2**20
+LARGE = 2_300_000  # bytes; by default, the embedded model gets bodies of 2.36 MB
 
 
 def body(messages: Any = HELLO, **fields: Any) -> bytes:
@@ -111,30 +111,30 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
     "grammar: equal types, 30 levels": lambda: Attack(lambda: form(doubling(30))),
     "grammar: 10,000 properties, 10,000 required": lambda: Attack(lambda: forced(10_000)),
     "grammar: allOf of 10,000 parts": lambda: Attack(lambda: form({"allOf": [{"type": "object"}] * 10_000})),
-    "grammar: enum of 300,000": lambda: Attack(lambda: form({"enum": list(range(300_000))})),
+    "grammar: enum of 250,000": lambda: Attack(lambda: form({"enum": list(range(250_000))})),
     "logit_bias: 100,000 keys": lambda: Attack(
         lambda: body(logit_bias=dict.fromkeys(map(str, range(100_000)), 1))
     ),
-    "logit_bias: 300,000 keys": lambda: Attack(
-        lambda: body(logit_bias=dict.fromkeys(map(str, range(300_000)), 1))
+    "logit_bias: 150,000 keys": lambda: Attack(
+        lambda: body(logit_bias=dict.fromkeys(map(str, range(150_000)), 1))
     ),
     "30 MB rejected unread": lambda: Attack(lambda: user("a b " * 7_500_000, temperature=9), most=120),
-    "4 MB rejected": lambda: Attack(lambda: user("a b " * 1_000_000, temperature=9), most=120),
+    "2 MB rejected": lambda: Attack(lambda: user("a b " * 570_000, temperature=9), most=120),
     "10 MB rejected unread": lambda: Attack(lambda: body(unknown="x" * 10_000_000), most=60),
-    "4 MB in an unknown field": lambda: Attack(lambda: body(unknown="x" * 4_000_000), most=60),
+    "2 MB in an unknown field": lambda: Attack(lambda: body(unknown="x" * LARGE), most=60),
     "a prompt of 1,000,000 tokens": lambda: Attack(lambda: user("a " * 1_000_000), most=240),
     "a prompt of 100,000 tokens": lambda: Attack(lambda: user("a " * 100_000), most=240),
     "leaving during a prompt of 3,000 tokens": lambda: Attack(
         lambda: user("Write " * 3000), leaves=0.02, most=1000
     ),
-    "leaving during 4 MB of a": lambda: Attack(lambda: user("a" * 4_000_000), leaves=0.5),
+    "leaving during 2 MB of a": lambda: Attack(lambda: user("a" * LARGE), leaves=0.5),
     "leaving during 250 kB of a": lambda: Attack(lambda: user("a" * 250_000), leaves=0.05),
     "3,000 messages": lambda: Attack(lambda: body(HELLO * 3000)),
     "10,000 messages": lambda: Attack(lambda: body(HELLO * 10_000)),
-    "100,000 messages": lambda: Attack(lambda: body(HELLO * 100_000)),
+    "60,000 messages": lambda: Attack(lambda: body(HELLO * 60_000)),
     "800,000 messages": lambda: Attack(lambda: body(HELLO * 800_000)),
     "10,000 x <think>": lambda: Attack(lambda: user("<think>" * 10_000)),
-    "500,000 x <think>": lambda: Attack(lambda: user("<think>" * 500_000)),
+    "300,000 x <think>": lambda: Attack(lambda: user("<think>" * 300_000)),
     "arguments of 100,000 keys": lambda: Attack(
         lambda: body(
             [
@@ -143,17 +143,17 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
             ]
         )
     ),
-    "100,000 content parts": lambda: Attack(lambda: user([{"type": "text", "text": ""}] * 100_000)),
-    "1,000,000 [] as messages": lambda: Attack(lambda: body([[]] * 1_000_000)),
+    "70,000 content parts": lambda: Attack(lambda: user([{"type": "text", "text": ""}] * 70_000)),
+    "500,000 [] as messages": lambda: Attack(lambda: body([[]] * 500_000)),
     "asynchronous requests without end": lambda: Attack(lambda: body(max_tokens=200), ASYNC),
-    "asynchronous, 4 MB in an unknown field": lambda: Attack(lambda: body(unknown="x" * 4_000_000), ASYNC),
+    "asynchronous, 2 MB in an unknown field": lambda: Attack(lambda: body(unknown="x" * LARGE), ASYNC),
     # of the same kind
-    "four stop strings of 1 MB": lambda: Attack(lambda: body(stop=["a" * MIB] * 4)),
+    "four stop strings of 500 kB": lambda: Attack(lambda: body(stop=["a" * 500_000] * 4)),
     "300,000 stop strings": lambda: Attack(lambda: body(stop=["a"] * 300_000)),
-    "128 tools of 30 kB": lambda: Attack(
+    "128 tools of 16 kB": lambda: Attack(
         lambda: body(
             tools=[
-                {"type": "function", "function": {"name": f"f{n}", "description": "a " * 15_000}}
+                {"type": "function", "function": {"name": f"f{n}", "description": "a " * 8_000}}
                 for n in range(128)
             ]
         )
@@ -172,19 +172,23 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
             ]
         )
     ),
-    "a request_id of 4 MB": lambda: Attack(lambda: body(request_id="r" * 4_000_000)),
-    "a model's name of 4 MB": lambda: Attack(lambda: body(model="m" * 4_000_000)),
+    "a request_id of 2 MB": lambda: Attack(lambda: body(request_id="r" * LARGE)),
+    "a model's name of 2 MB": lambda: Attack(lambda: body(model="m" * LARGE)),
     "100,000 x <|user|>": lambda: Attack(lambda: user("<|user|>" * 100_000)),
     "30,000 x <|user|>": lambda: Attack(lambda: user("<|user|>" * 30_000)),
     "250,000 x <": lambda: Attack(lambda: user("<" * 250_000)),
     "60,000 x <|": lambda: Attack(lambda: user("<|" * 60_000)),
     "250,000 x U+FDD0": lambda: Attack(lambda: user("\ufdd0" * 250_000)),
     "250,000 Han": lambda: Attack(lambda: user("水" * 250_000)),
-    "4 MB of white space": lambda: Attack(lambda: b" " * 4_000_000),
-    "a number of 4,000,000 digits": lambda: Attack(lambda: b'{"model":"m","seed":' + b"9" * 4_000_000 + b"}"),
+    "2 MB of white space": lambda: Attack(lambda: b" " * LARGE),
+    "a number of 2,300,000 digits": lambda: Attack(lambda: b'{"model":"m","seed":' + b"9" * LARGE + b"}"),
     "300,000 equal keys": lambda: Attack(lambda: b'{"model":"m",' + b'"a":1,' * 300_000 + b'"b":1}'),
-    "a string of quotes without an end": lambda: Attack(lambda: b'"' + b'\\"' * 2_000_000),
-    "4 MB after half a surrogate pair": lambda: Attack(lambda: user("\ud800" + "a" * 4_000_000)),
+    "a string of quotes without an end": lambda: Attack(lambda: b'"' + b'\\"' * (LARGE // 2)),
+    "2 MB after half a surrogate pair": lambda: Attack(lambda: user("\ud800" + "a" * LARGE)),
+    "380,000 halves of surrogate pairs": lambda: Attack(lambda: user("\ud800" * 380_000)),
+    "1,000 levels after 2 MB of quotes": lambda: Attack(
+        lambda: b'{"a":"' + b'\\"' * 1_100_000 + b'","b":' + b"[" * 1000
+    ),
     "60,000 values and half a surrogate pair": lambda: Attack(
         lambda: body(unknown=["a"] * 30_000 + ["\ud800"] * 10_000)
     ),
@@ -203,8 +207,8 @@ ATTACKS: dict[str, Callable[[], Attack]] = {
     "4,000 calls in a message": lambda: Attack(
         lambda: body([*HELLO, {"role": "assistant", "tool_calls": [call("{}")] * 4000}])
     ),
-    "4 MB of reasoning": lambda: Attack(
-        lambda: body([*HELLO, {"role": "assistant", "content": "", "reasoning_content": "a" * 4_000_000}])
+    "2 MB of reasoning": lambda: Attack(
+        lambda: body([*HELLO, {"role": "assistant", "content": "", "reasoning_content": "a" * LARGE}])
     ),
     "a request of no JSON": lambda: Attack(lambda: b"{", most=3000),
 }

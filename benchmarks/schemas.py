@@ -131,8 +131,10 @@ def _in_order(value: Any, names: dict[str, int]) -> Any:
 def _names(schema: Any, names: dict[str, int]) -> dict[str, int]:
     """Number the names of properties in the order of the schema."""
     if isinstance(schema, dict):
-        for name in schema.get("properties") or ():
-            names.setdefault(name, len(names))
+        constants = [schema.get("const"), *(schema["enum"] if isinstance(schema.get("enum"), list) else ())]
+        for part in (schema.get("properties"), *constants):
+            for name in part if isinstance(part, dict) else ():
+                names.setdefault(name, len(names))
     for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         _names(part, names)
     return names

@@ -97,11 +97,11 @@ def models(*contexts, images=False):
 def test_the_limit_of_a_body_follows_from_the_largest_context():
     mebibyte = 1024 * 1024
 
-    assert default_body_size(models(4096)) == 4 * mebibyte + 4096 * 64
-    assert default_body_size(models(4096, mebibyte)) == 68 * mebibyte
+    assert default_body_size(models(4096)) == 2 * mebibyte + 4096 * 64
+    assert default_body_size(models(4096, mebibyte)) == 66 * mebibyte
     assert default_body_size(models(4096, 0)) == 32 * mebibyte
     assert default_body_size(models(4096, images=True)) == 32 * mebibyte
-    assert default_body_size(models(mebibyte, images=True)) == 68 * mebibyte
+    assert default_body_size(models(mebibyte, images=True)) == 66 * mebibyte
 
 
 def test_the_size_of_a_chunked_body_is_limited(client):

@@ -1,6 +1,7 @@
 """The size and depth of a client's JSON."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.errors import RequestError
 from headrace.wire import decode_request, json_value
-from headrace.wire.json_value import MAX_SYMBOLS, SizeError, decode_json
+from headrace.wire.json_value import MAX_SYMBOLS, DepthError, SizeError, decode_json
 
 VALUES = st.recursive(
     st.text() | st.integers() | st.booleans(),
@@ -32,7 +33,7 @@ def symbols(value):
 def test_exactly_the_symbols_outside_of_strings_are_counted(value):
     body = json.dumps(value).encode()
 
-    assert len(list(json_value._symbols(body))) == symbols(value)
+    assert len(list(json_value._find_outside(json_value._SYMBOL, body))) == symbols(value)
 
 
 @pytest.mark.parametrize("piece", ["a", '\\"', "\\\\", "\\u6c34", "水"])
@@ -40,7 +41,7 @@ def test_exactly_the_symbols_outside_of_strings_are_counted(value):
 def test_a_string_of_any_length_is_one_symbol(piece, length):
     body = b'["' + piece.encode() * length + b'",""]'
 
-    assert len(list(json_value._symbols(body))) == 4
+    assert len(list(json_value._find_outside(json_value._SYMBOL, body))) == 4
 
 
 PIECES = ["[],", '{"a":1},', '"\\"",', '"",']
@@ -76,6 +77,81 @@ def test_the_body_and_the_arguments_of_a_call_have_the_same_limit():
         decode_request((body % (message, "1")).encode())
 
     assert too_large.value.code == "1210"
+
+
+class Search:
+    """A pattern that notes how much text each call covers."""
+
+    def __init__(self, pattern, covered):
+        self.pattern, self.covered = pattern, covered
+
+    def search(self, text, start, end):
+        found = self.pattern.search(text, start, end)
+        self.covered.append((found.end() if found else min(end, len(text))) - start)
+        return found
+
+    def match(self, text, start):
+        found = self.pattern.match(text, start)
+        self.covered.append(found.end() - start)
+        return found
+
+    def sub(self, by, text):
+        self.covered.append(len(text))
+        return self.pattern.sub(by, text)
+
+
+LARGE = 2_300_000
+UNITS = [" ", "9", "a", '\\"', "\\ud800", "水"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(
+    "frame", ["%s", "[%s]", '{"a": "%s"}', '"%s', '"\\ud800%s"', '{"b":"%s","a":' + "[" * 1000]
+)
+def test_other_threads_run_between_steps_over_a_large_text(unit, frame, monkeypatch):
+    covered = []
+    for name in ("_SYMBOL", "_BRACKET", "_REST_OF_STRING", "_SURROGATE"):
+        monkeypatch.setattr(json_value, name, Search(getattr(json_value, name), covered))
+    with suppress(ValueError):
+        decode_json((frame % (unit * (LARGE // len(unit.encode())))).encode())
+
+    assert max(covered) <= 2**20 + 2**14  # a millisecond
+    assert sum(covered) < 3 * LARGE
+
+
+@given(st.text(st.sampled_from("a\ud83d\ude00水😀")), st.integers(1, 5))
+def test_every_half_of_a_surrogate_pair_is_replaced(text, piece):
+    text = json.loads(json.dumps(text))  # in which two halves are one character
+    expected = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_value, "_PIECE", piece)
+        assert decode_json(json.dumps({text: [text]})) == {expected: [expected]}
+
+
+@given(VALUES, st.integers(1, 20))
+def test_symbols_are_found_wherever_the_text_is_cut(value, piece):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_value, "_PIECE", piece)
+        body = json.dumps(value).encode()
+        assert len(list(json_value._find_outside(json_value._SYMBOL, body))) == symbols(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('{"a":1,"b":{"c":"d"},"e":%s', "e"),
+        ('{"a":"%s","b\\"":' % ("[" * 200) + "%s", 'b\\"'),
+        ('{"a":[{"b":%s', "a"),
+        ("%s", ""),
+        ('{"水":%s', "水"),
+        ('{"%s":' % ("a" * 200) + "%s", "a" * 64),
+    ],
+)
+def test_the_field_that_is_nested_too_deeply_is_named(text, field):
+    with pytest.raises(DepthError) as caught:
+        decode_json(text % ("[" * 50_000))
+
+    assert str(caught.value).startswith(f"{field or 'the text'} is nested")
 
 
 def test_the_cost_of_an_unclosed_string_is_linear():

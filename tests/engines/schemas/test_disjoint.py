@@ -57,6 +57,29 @@ def test_these_may_overlap(branches):
     assert not disjoint(*branches)
 
 
+A, B = ({"type": "object", "properties": {name: {}}, "required": [name]} for name in "ab")
+
+
+@pytest.mark.parametrize(
+    ("branches", "is_disjoint"),
+    [
+        ([A, B], True),
+        ([A, {**B, "required": []}], False),
+        ([A, {**B, "required": ["a", "b"]}], False),
+        ([A, {**B, "additionalProperties": {}}], False),
+        ([A, {**B, "allOf": [{}]}], False),
+        ([A, {key: value for key, value in B.items() if key != "type"}], False),
+        ([{"$ref": "#/$defs/A"}, A], True),
+        ([{"$ref": "#/$defs/A", "properties": {"a": {}}}, A], False),
+    ],
+)
+def test_closed_objects_that_need_different_names_are_disjoint(branches, is_disjoint):
+    disjointness = Disjointness(SchemaReferences({"$defs": DEFS}))
+
+    assert disjointness.holds(branches, closed=True) == is_disjoint
+    assert not disjointness.holds(branches)
+
+
 def test_nested_alternatives_are_compared_a_bounded_number_of_times():
     """Sixteen levels of sixteen alternatives are 16**16 comparisons."""
     schema = {"type": "string"}

@@ -14,6 +14,7 @@ from headrace.engines.schemas.patterns import FORMATS, is_regular, matches
 from headrace.formats import FORMATS as FAMILIES
 
 VALID = {
+    "base64": ["", "YQ==", "YWI=", "YWJj"],
     "date": ["2024-02-29", "2000-02-29", "1999-12-31", "0001-01-01"],
     "date-time": ["1963-06-19T08:30:06.283185Z", "1990-12-31t15:59:50.123-08:00"],
     "duration": ["P4DT12H30M5S", "PT0S", "P1M", "PT36H", "P2W", "P1Y2M3DT4H5M6S"],
@@ -21,13 +22,16 @@ VALID = {
     "hostname": ["www.example.com", "h", "a--b.com", "h-0", "1host", "a" * 63 + ".com"],
     "ipv4": ["192.168.0.1", "255.255.255.255"],
     "ipv6": ["::", "::1", "1:2::192.168.0.1", "1:2:3:4:5:6:7:8", "d6::"],
+    "ipvanyaddress": ["192.168.0.1", "::1"],
     "json-pointer": ["", "/foo//~0~1/%25"],
+    "relative-json-pointer": ["0", "1/a", "10#", "0/a~1b"],
     "time": ["08:30:06Z", "08:30:06.2831z", "12:34:56-00:00"],
     "uri": ["http://foo.bar/?q=Test%20x#y", "mailto:a@b.c", "urn:a:b", "ldap://[2001:db8::7]/c=GB?x", "a:"],
     "uri-reference": ["", "/a/b", "//foo.bar/?x#y", "#a", "a:b", "../a"],
     "uuid": ["2eb8aa08-AA98-11ea-B4Aa-73b441d16380"],
 }
 INVALID = {
+    "base64": ["YQ", "Y===", "YQ==YQ==", "YW-_", "a b="],
     "date": ["2023-02-29", "1900-02-29", "2020-04-31", "2020-13-01", "06/19/1963", "2020-1-01", "0000-01-01", "0000-02-29", ""],
     "date-time": ["1990-02-31T15:59:60.123-08:00", "1998-12-31T22:59:60Z", "1963-06-19T08:30:06", "2020-01-01"],
     "duration": ["P", "PT", "P1Y2D", "PT1H2S", "P1W2D", "4D", "P2S", "P1234567D"],
@@ -35,7 +39,9 @@ INVALID = {
     "hostname": ["-a", "a-", "a_b", "a..b", "xn--x", "a" * 64, "ab--c", ""],
     "ipv4": ["127.0.0.0.1", "256.1.1.1", "01.1.1.1", "1.1.1"],
     "ipv6": ["12345::", "1:2:3:4:5:6:7", "1::2::3", ":1", "1:2:3:4:5:6:7:8:9", "::1.2.3"],
+    "ipvanyaddress": ["1.1.1", "1:2", "10.0.0.0/8"],
     "json-pointer": ["a", "/~", "/~2"],
+    "relative-json-pointer": ["/a", "-1/a", "01", "0##", ""],
     "time": ["08:30:06 PST", "24:00:00Z", "23:59:60Z", "08:30:06", "08:30Z"],
     "uri": ["//foo.bar", "http:/[::1]", "http://example.com:abc/", "http://a b", "abc", "http://[1:2]", "a:%x"],
     "uri-reference": ["\\a", "a b", "#a#"],

@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         describe(
             "size limit of a request body; larger requests get status 400",
             "BYTES",
-            default="4 MiB and 64 bytes for each token of the largest context served, at least 32 MiB if a"
+            default="2 MiB and 64 bytes for each token of the largest context served, at least 32 MiB if a"
             " model accepts images; 32 MiB if a model's context is unknown",
         ),
     ] = None

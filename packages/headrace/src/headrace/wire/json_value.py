@@ -7,6 +7,7 @@ It is also the only limit of the number of values: decoding them is one call, du
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +20,15 @@ MAX_DEPTH: Final = 128
 MAX_SYMBOLS: Final = 100_000
 """Strings, opening brackets and commas of a text. They take 10 ms to decode."""
 
-# One match takes a millisecond at most, and other threads run between two: hence the limits of repetition.
+# One search takes a millisecond at most, and other threads run between two: hence the limits of repetition.
 # All alternatives begin with a literal, which makes the search for one fast.
+_PIECE: Final = 16_384  # characters to search at once
 _IN_STRING: Final = rb'(?:[^"\\]{1,16384}+|\\.){0,64}+("?)'
 _SYMBOL: Final = re.compile(rb'\[|\{|,|"' + _IN_STRING, re.DOTALL)
+_BRACKET: Final = re.compile(rb'\[|\{|\]|\}|"' + _IN_STRING, re.DOTALL)
 _REST_OF_STRING: Final = re.compile(_IN_STRING, re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_NAME: Final = re.compile(rb'"((?:[^"\\]|\\.){0,64})', re.DOTALL)
 
 
 class DepthError(ValueError):
@@ -54,10 +57,8 @@ def decode_json(data: bytes | bytearray | str) -> Any:
         DepthError: the text is nested too deeply.
         ValueError: it is not JSON or not UTF-8.
     """
-    if len(data) > MAX_SYMBOLS:
-        text = data.encode("utf-8", "replace") if isinstance(data, str) else data
-        if any(number > MAX_SYMBOLS for number, _ in enumerate(_symbols(text), 1)):
-            raise SizeError
+    if len(data) > MAX_SYMBOLS and _count_symbols(data) > MAX_SYMBOLS:
+        raise SizeError
     try:
         value = msgspec.json.decode(data)
     except RecursionError:
@@ -78,10 +79,23 @@ def _count_opened(data: bytes | bytearray | str) -> int:
     return data.count(b"[") + data.count(b"{")
 
 
-def _symbols(text: bytes | bytearray) -> Iterator[int]:
-    """Find the strings, and outside of them the opening brackets and commas: each is about a value."""
+def _count_symbols(data: bytes | bytearray | str) -> int:
+    """Count up to `MAX_SYMBOLS + 1`."""
+    return sum(1 for _ in islice(_find_outside(_SYMBOL, _bytes(data)), MAX_SYMBOLS + 1))
+
+
+def _bytes(data: bytes | bytearray | str) -> bytes | bytearray:
+    return data.encode("utf-8", "replace") if isinstance(data, str) else data
+
+
+def _find_outside(symbol: re.Pattern[bytes], text: bytes | bytearray) -> Iterator[int]:
+    """Find where strings begin, and the symbols outside of them: each is about a value."""
     position = 0
-    while found := _SYMBOL.search(text, position):
+    while position < len(text):
+        found = symbol.search(text, position, position + _PIECE)
+        if found is None:
+            position += _PIECE
+            continue
         yield found.start()
         position = found.end()
         while found and found[1] == b"" and position < len(text):  # a long string
@@ -107,12 +121,22 @@ def _depth_of(value: Any) -> int:
 def _decode_leniently(data: bytes | bytearray | str, reason: Exception) -> Any:
     """Decode what msgspec rejects and `json.loads` does not; otherwise msgspec explains it better."""
     try:
-        value = json.loads(data, parse_constant=_reject)
-        return json.loads(_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+        return _without_surrogates(json.loads(data, parse_constant=_reject))
     except RecursionError:
         raise DepthError(_deepest_field(data)) from None
     except ValueError:
         raise ValueError(str(reason)) from None
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if not isinstance(value, str) or value.isascii():
+        return value
+    pieces = (value[at : at + _PIECE] for at in range(0, len(value), _PIECE))
+    return "".join(_SURROGATE.sub("\ufffd", piece) for piece in pieces)
 
 
 def _reject(constant: str) -> None:
@@ -121,15 +145,16 @@ def _reject(constant: str) -> None:
 
 def _deepest_field(data: bytes | bytearray | str) -> str:
     """Return the first field of the outermost object that is nested too deeply."""
-    text = data.decode("utf-8", "replace") if not isinstance(data, str) else data
-    depth, field = 0, ""
-    for token in _TOKEN.finditer(text):
-        if token[0] in "[{":
+    text = _bytes(data)
+    depth = field = 0
+    for position in _find_outside(_BRACKET, text):
+        if text[position] in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
                 break
-        elif token[0] in "]}":
+        elif text[position] in b"]}":
             depth -= 1
         elif depth == 1:
-            field = token[0][1:-1]
-    return field[:64]
+            field = position
+    name = _NAME.match(text, field)
+    return name[1].decode("utf-8", "replace") if name else ""

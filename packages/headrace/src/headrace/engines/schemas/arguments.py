@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from headrace.engines.schemas.patterns import FORMATS, anchored, is_regular, without_implied
+from headrace.engines.schemas.patterns import ENCODINGS, FORMATS, anchored, is_regular, regular
 from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
 from headrace.errors import RequestError
 from headrace.parsing.schema import ParametersSchema
@@ -202,14 +202,18 @@ class ArgumentsReader:
             return Text()
         unenforced = [key for key in _UNENFORCED_TEXT if schema.get(key)]
         pattern, format = schema.get("pattern"), schema.get("format")
+        encoding = schema.get("contentEncoding") if self.rewriter.asserts_content else None
         patterns = {
-            "pattern": pattern and without_implied(pattern, format),
+            "pattern": pattern and regular(pattern, format),
             "format": FORMATS.get(str(format), ""),
+            "contentEncoding": ENCODINGS.get(str(encoding), ""),
         }
         whole = {key: _whole_text(value) for key, value in patterns.items() if value}
         unenforced += [key for key, value in whole.items() if value is None]
         if format and not patterns["format"] and pattern is None:
             unenforced.append("format")
+        if encoding is not None and encoding not in ENCODINGS:
+            unenforced.append("contentEncoding")
         self.rewriter.unenforced += [f"{place}.{key}" for key in unenforced]
         parts = list(schema.get("allOf") or ())
         if isinstance(schema.get("$ref"), str):

@@ -6,14 +6,18 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.engines.schemas.malformed import TYPES, check_keywords
-from headrace.errors import RequestError
+from headrace.engines.schemas.malformed import TYPES, is_usable
 from headrace.wire.schema_references import SchemaReferences
 
-__all__ = ["Disjointness"]
+__all__ = ["Disjointness", "types_of"]
 
 _MAX_COMPARISONS: Final = 10_000  # in one document: nested alternatives multiply
 _MAX_DEPTH: Final = 8  # of references and nested properties
+_ABOUT_NAMES: Final = frozenset(
+    {"$ref", "additionalProperties", "allOf", "anyOf", "dependencies", "dependentRequired"}
+    | {"dependentSchemas", "if", "oneOf", "patternProperties", "unevaluatedProperties"}
+)
+_BESIDE: Final = frozenset({"$ref", "description", "title", "type"})
 
 
 class Disjointness:
@@ -27,9 +31,31 @@ class Disjointness:
         self._references = references
         self._comparisons = 0
 
-    def holds(self, branches: Sequence[Any]) -> bool:
-        """Whether no value is valid against two of the branches; False if that cannot be shown."""
-        return all(self._differ(one, other) for one, other in combinations(branches, 2))
+    def holds(self, branches: Sequence[Any], *, closed: bool = False) -> bool:
+        """Whether no value is valid against two of the branches; False if that cannot be shown.
+
+        Args:
+            branches: the schemas.
+            closed: whether an object has only the properties that its schema names.
+        """
+        return all(
+            self._differ(one, other) or (closed and self._need_different_names(one, other))
+            for one, other in combinations(branches, 2)
+        )
+
+    def _need_different_names(self, one: Any, other: Any) -> bool:
+        """Whether each of two closed objects needs a property that the other one does not have."""
+        if any(
+            isinstance(each, Mapping) and "$ref" in each and each.keys() - _BESIDE for each in (one, other)
+        ):
+            return False
+        one, other = self._references.follow(one), self._references.follow(other)
+        if not all(is_usable(each) and _is_closed(each) for each in (one, other)):
+            return False
+        needed, others = (set(each.get("required") or ()) for each in (one, other))
+        return bool(
+            needed - others - other["properties"].keys() and others - needed - one["properties"].keys()
+        )
 
     def _differ(self, one: Any, other: Any, depth: int = 0) -> bool:
         self._comparisons += 1
@@ -38,7 +64,7 @@ class Disjointness:
         one, other = self._references.follow(one), self._references.follow(other)
         if one is False or other is False:
             return True
-        if not (_is_usable(one) and _is_usable(other)):
+        if not (is_usable(one) and is_usable(other)):
             return False
         for whole, part in ((one, other), (other, one)):
             for options in (whole.get("anyOf"), whole.get("oneOf")):
@@ -47,7 +73,7 @@ class Disjointness:
         values, others = _values(one), _values(other)
         if values is not None and others is not None:
             return not values & others
-        common = _types(one) & _types(other)
+        common = types_of(one) & types_of(other)
         return not common or (common == {"object"} and self._have_different_properties(one, other, depth))
 
     def _have_different_properties(
@@ -66,15 +92,13 @@ def _property(schema: Mapping[str, Any], name: str) -> Any:
     return True if extra is None or "patternProperties" in schema else extra
 
 
-def _is_usable(schema: Any) -> bool:
-    """Whether a schema has valid keywords: the target of a reference may not have been checked yet."""
-    if not isinstance(schema, Mapping):
-        return False
-    try:
-        check_keywords(schema, "")
-    except RequestError:
-        return False
-    return True
+def _is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema is for objects, and nothing but `properties` and `required` is about names."""
+    return (
+        types_of(schema) == {"object"}
+        and isinstance(schema.get("properties"), Mapping)
+        and not _ABOUT_NAMES & schema.keys()
+    )
 
 
 def _values(schema: Mapping[str, Any]) -> set[bytes] | None:
@@ -86,8 +110,10 @@ def _values(schema: Mapping[str, Any]) -> set[bytes] | None:
     return {msgspec.json.encode(value, order="sorted") for value in schema["enum"]}
 
 
-def _types(schema: Mapping[str, Any]) -> frozenset[str]:
+def types_of(schema: Any) -> frozenset[str]:
     """Return the types that a value may have; `integer` counts as `number`."""
+    if not isinstance(schema, Mapping):
+        return frozenset(TYPES)
     stated = schema.get("type") or TYPES
     names = [stated] if isinstance(stated, str) else stated
     if "const" in schema:

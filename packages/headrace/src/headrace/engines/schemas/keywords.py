@@ -6,8 +6,10 @@ llguidance's documentation: https://github.com/guidance-ai/llguidance/blob/v1.0.
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
+from headrace.engines.schemas.equivalents import with_other_keywords
+from headrace.engines.schemas.negation import Negation, needed_names, of_types
 from headrace.engines.schemas.numbers import is_exact, number_bounds
-from headrace.engines.schemas.patterns import FORMATS, is_regular, matches, without_implied
+from headrace.engines.schemas.patterns import ENCODINGS, FORMATS, is_regular, matches, regular
 from headrace.wire.schema_references import SchemaReferences
 
 __all__ = ["Document", "KeywordRewriter", "Position", "Rewritten"]
@@ -46,6 +48,11 @@ class Document(Protocol):
     unenforced: list[str]
     allowed_text: str
     references: SchemaReferences
+    negation: Negation
+
+    def may_branch(self, count: int) -> bool:
+        """Whether alternatives can be added: llguidance multiplies those that hold for the same value."""
+        ...
 
     def part(self, schema: Any, position: Position) -> Rewritten:
         """Rewrite a subschema."""
@@ -55,12 +62,16 @@ class Document(Protocol):
         """Rewrite the schema of a property or an item."""
         ...
 
+    def alternative(self, schema: Any, position: Position, places: Mapping[int, str]) -> Rewritten:
+        """Rewrite one of several schemas that share parts, whose places are given by their ids."""
+        ...
+
     def reference(self, reference: str, position: Position) -> Rewritten:
         """Return a reference to the rewritten target of `$ref`."""
         ...
 
-    def are_disjoint(self, branches: list[Any]) -> bool:
-        """Whether no value is valid against two of the branches."""
+    def are_disjoint(self, branches: list[Any], *, closed: bool) -> bool:
+        """Whether no value is valid against two of the branches, whose objects may be closed."""
         ...
 
 
@@ -75,7 +86,7 @@ class KeywordRewriter:
 
     def __init__(self, document: Document, given: dict[str, Any], position: Position) -> None:
         self._document = document
-        self._given = _with_named_properties(given, document.references)
+        self._given = with_other_keywords(given, document.references)
         self._place = position.place
         self._depth = position.depth
         # Whether one applicator holds the only assertions about the value.
@@ -83,6 +94,9 @@ class KeywordRewriter:
         is_single = len(combining) == 1 and len(self._given.get("allOf", "-")) == 1
         self._is_combined = position.is_combined or bool(combining)
         self._combines = position.is_combined or not is_single or bool(_ASSERTIONS & self._given.keys())
+        self._is_closed = (
+            not self._is_combined and "properties" in self._given and not _OTHER_NAMES & self._given.keys()
+        )
         self._result: dict[str, Any] = {}
         self._also: list[Any] = []  # further schemas that must hold
         self._is_never = False
@@ -180,7 +194,7 @@ class KeywordRewriter:
 
     def _close(self) -> None:
         """Allow only the properties that an object's schema names, unless it has a keyword for others."""
-        if "properties" in self._result and not self._is_combined and not _OTHER_NAMES & self._given.keys():
+        if self._is_closed:
             for name in self._given.get("required", ()):
                 if name not in self._result["properties"]:
                     self._result["properties"][name] = self._member(True, f".properties.{name}")
@@ -208,9 +222,9 @@ class KeywordRewriter:
             self._add_pattern(pattern)
 
     def _add_pattern(self, pattern: str) -> None:
-        if "pattern" in self._result:
+        if "pattern" in self._result and pattern not in ("", self._result["pattern"]):
             self._also.append({"pattern": pattern})
-        else:
+        elif pattern:
             self._result["pattern"] = pattern
 
     def _enum(self, key: str, value: list[Any]) -> None:
@@ -228,15 +242,29 @@ class KeywordRewriter:
 
     def _one_of(self, key: str, value: list[Any]) -> None:
         common = {"type": self._given["type"]} if "type" in self._given else {}
-        if not self._document.are_disjoint(
-            [{**common, **part} if isinstance(part, dict) else part for part in value]
-        ):
-            self._leave_out(key)
-        parts = [self._child(part, f".{key}[{at}]") for at, part in enumerate(value)]
+        branches = [{**common, **part} if isinstance(part, dict) else part for part in value]
+        places = {f".{key}[{at}]": part for at, part in enumerate(value)}
+        is_disjoint = self._document.are_disjoint(branches, closed=not self._combines)
+        if not is_disjoint and self._hold_one(key, self._document.negation.exclusive(value), places):
+            return
+        parts = [self._child(part, place) for place, part in places.items()]
         if "anyOf" in self._given:
             self._also.append({"anyOf": parts})
         else:
             self._result["anyOf"] = parts
+
+    def _hold_one(self, key: str, alternatives: list[Any] | None, places: Mapping[str, Any]) -> bool:
+        """Require one of further schemas; leave the keyword out if there are none, or too many."""
+        alternatives = alternatives and of_types(alternatives, _names(self._given.get("type")))
+        if alternatives is None or not self._document.may_branch(len(alternatives)):
+            self._leave_out(key)
+            return False
+        position = Position(f"{self._place}.{key}", self._depth + 1, is_combined=True)
+        where = {id(part): self._place + place for place, part in places.items()}
+        parts = [self._document.alternative(each, position, where) for each in alternatives]
+        self._also.append({"anyOf": parts})
+        self._is_never |= not alternatives
+        return True
 
     def _reference(self, key: str, value: str) -> None:
         target = self._document.reference(value, Position(self._place, 0, self._combines))
@@ -261,7 +289,7 @@ class KeywordRewriter:
             self._count(key, value)
 
     def _pattern(self, key: str, value: str) -> None:
-        pattern = without_implied(value, self._given.get("format"))
+        pattern = regular(value, self._given.get("format"))
         if is_regular(pattern):
             self._add_pattern(pattern)
         else:
@@ -272,6 +300,16 @@ class KeywordRewriter:
             self._add_pattern(FORMATS[value])
         elif "string" in _names(self._given.get("type") or "string") and "pattern" not in self._given:
             self._leave_out(key)  # with a pattern, it is zod's name for that
+
+    def _encoding(self, key: str, value: Any) -> None:
+        if value in ENCODINGS:
+            self._add_pattern(ENCODINGS[value])
+        else:
+            self._leave_out(key)
+
+    def _media_type(self, key: str, value: Any) -> None:
+        if value == "application/json":
+            self._leave_out(key)
 
     def _properties_count(self, key: str, value: float) -> None:
         """Llguidance counts only where every named property is required; "at least one" is alternatives."""
@@ -285,28 +323,17 @@ class KeywordRewriter:
             self._also.append({"anyOf": [*({"required": [name]} for name in sorted(optional)), none]})
 
     def _not(self, key: str, value: Any) -> None:
-        if value is True or value == {}:
-            self._is_never = True
-        elif value is not False:
-            self._leave_out(key)
+        alternatives = self._document.negation.of(value)
+        unnamed = needed_names(alternatives) - self._given.get("properties", {}).keys()
+        self._hold_one(key, None if self._is_closed and unnamed else alternatives, {})
 
     def _if(self, key: str, value: Any) -> None:
-        if value is True or value == {} or value is False:
-            branch = "else" if value is False else "then"
-            self._also.append(self._child(self._given.get(branch, True), f".{branch}"))
-        elif {"then", "else"} & self._given.keys():
-            self._leave_out(key)
-
-    def _unique_items(self, key: str, value: bool) -> None:  # noqa: FBT001 - as every rewriter
-        if value and (self._given.get("maxItems") is None or self._given["maxItems"] > 1):
-            self._leave_out(key)
+        if {"then", "else"} & self._given.keys():
+            places = {".if": value, **{f".{name}": self._given.get(name, True) for name in ("then", "else")}}
+            self._hold_one(key, self._document.negation.conditional(*places.values()), places)
 
     def _contains(self, key: str, _: Any) -> None:
         if self._given.get("minContains") != 0 or "maxContains" in self._given:
-            self._leave_out(key)
-
-    def _property_names(self, key: str, value: Any) -> None:
-        if value is not True and not _is_any_string(value):
             self._leave_out(key)
 
     def _dependencies(self, key: str, value: Mapping[str, Any]) -> None:
@@ -337,6 +364,8 @@ class KeywordRewriter:
         "anyOf": _list,
         "const": _const,
         "contains": _contains,
+        "contentEncoding": _encoding,
+        "contentMediaType": _media_type,
         "dependencies": _dependencies,
         "dependentRequired": _dependencies,
         "dependentSchemas": _dependencies,
@@ -357,37 +386,14 @@ class KeywordRewriter:
         "patternProperties": _map,
         "prefixItems": _list,
         "properties": _properties,
-        "propertyNames": _property_names,
+        "propertyNames": _leave_out,
         "required": _copy,
         "type": _type,
         "unevaluatedItems": _unevaluated,
         "unevaluatedProperties": _unevaluated,
-        "uniqueItems": _unique_items,
+        "uniqueItems": _leave_out,
     }
     """By keyword; any other is an annotation."""
-
-
-def _with_named_properties(given: dict[str, Any], references: SchemaReferences) -> dict[str, Any]:
-    """Write a map whose names are enumerated, or have a pattern, as properties."""
-    names = references.follow(given.get("propertyNames"))
-    if not isinstance(names, Mapping) or {"properties", "patternProperties"} & given.keys():
-        return given
-    extra = given.get("additionalProperties", True)
-    constraints = names.keys() - {"description", "title", "type"}
-    if constraints == {"enum"} and isinstance(names["enum"], list):
-        named = {"properties": {name: extra for name in names["enum"] if isinstance(name, str)}}
-    elif constraints == {"pattern"} and isinstance(names["pattern"], str):
-        named = {"patternProperties": {names["pattern"]: extra}}
-    else:
-        return given
-    kept = {
-        key: value for key, value in given.items() if key not in ("propertyNames", "additionalProperties")
-    }
-    return {**kept, **named, "additionalProperties": False}
-
-
-def _is_any_string(schema: Any) -> bool:
-    return schema in ({}, {"type": "string"})
 
 
 def _names(stated: Any) -> list[str]:

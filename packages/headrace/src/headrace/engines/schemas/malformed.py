@@ -6,7 +6,7 @@ from typing import Any, Final
 from headrace.errors import RequestError
 from headrace.wire.expected import show
 
-__all__ = ["TYPES", "check_keywords"]
+__all__ = ["TYPES", "check_keywords", "is_usable"]
 
 TYPES: Final = ("string", "integer", "number", "boolean", "null", "object", "array")
 
@@ -92,3 +92,14 @@ def check_keywords(schema: Mapping[str, Any], place: str) -> None:
         if least is not None and most is not None and least > most:
             msg = f"{place}.min{kind} is {least}; it must not be greater than max{kind}, which is {most}"
             raise RequestError(msg)
+
+
+def is_usable(schema: Any) -> bool:
+    """Whether a schema is an object with valid keywords: the target of a reference may be unchecked yet."""
+    if not isinstance(schema, Mapping):
+        return False
+    try:
+        check_keywords(schema, "")
+    except RequestError:
+        return False
+    return True

@@ -7,7 +7,7 @@ reject is left out: the year 0, leap seconds, durations beyond a million years, 
 import re
 from typing import Final
 
-__all__ = ["FORMATS", "anchored", "is_regular", "matches", "without_implied"]
+__all__ = ["ENCODINGS", "FORMATS", "anchored", "is_regular", "matches", "regular"]
 
 _YEAR: Final = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _LEAP_YEAR: Final = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
@@ -68,9 +68,12 @@ _URI: Final = rf"[A-Za-z][A-Za-z0-9+.\-]*:(?:{_ABSOLUTE}|{_CHAR}+(?:/{_CHAR}*)*)
 _RELATIVE: Final = f"(?:{_ABSOLUTE}|(?:[{_PLAIN}@]|{_ESCAPED})+(?:/{_CHAR}*)*)?{_REST}"
 _POINTER: Final = "(?:/(?:[^~/]|~[01])*)*"  # RFC 6901
 
+_BASE64: Final = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+
 FORMATS: Final = {
     name: f"^(?:{pattern})$"
     for name, pattern in {
+        "base64": _BASE64,  # zod's
         "date": _DATE,
         "date-time": f"{_DATE}[Tt]{_TIME}",
         "duration": _DURATION,
@@ -78,7 +81,9 @@ FORMATS: Final = {
         "hostname": _HOSTNAME,
         "ipv4": _IPV4,
         "ipv6": _IPV6,
+        "ipvanyaddress": f"(?:{_IPV4}|{_IPV6})",  # pydantic's
         "json-pointer": _POINTER,
+        "relative-json-pointer": f"(?:0|[1-9][0-9]{{0,8}})(?:#|{_POINTER})",
         "time": _TIME,
         "uri": _URI,
         "uri-reference": f"(?:{_URI}|{_RELATIVE})",
@@ -86,6 +91,9 @@ FORMATS: Final = {
     }.items()
 }
 """A pattern for each format that is enforced."""
+
+ENCODINGS: Final = {"7bit": "", "8bit": "", "base64": FORMATS["base64"], "binary": ""}
+"""A pattern for each `contentEncoding` that is enforced."""
 
 _NOT_REGULAR: Final = re.compile(r"\(\?<?[=!]|(?<!\\)(?:\\\\)*\\[1-9bBkpP]")  # look-around, references, …
 _IMPLIED: Final = {
@@ -107,9 +115,21 @@ def is_regular(pattern: str) -> bool:
     return not _NOT_REGULAR.search(pattern)
 
 
-def without_implied(pattern: str, format: str | None) -> str:
-    """Return a pattern without what the format beside it implies."""
-    return pattern.replace(_IMPLIED.get(format or "", "\0"), "")
+def regular(pattern: str, format: str | None) -> str:
+    r"""Return a pattern as llguidance should read it, without what the format beside it implies.
+
+    In ECMAScript, `\S` excludes U+FEFF. llguidance allows quotes and backslashes in each class that has all
+    control characters, even in `[^"]`, so negated classes exclude U+0000.
+    """
+    return "".join(map(_exact, _PIECE.findall(pattern.replace(_IMPLIED.get(format or "", "\0"), ""))))
+
+
+def _exact(piece: str) -> str:
+    if piece == r"\S":
+        return "[^\\s\ufeff]"
+    if piece.startswith("[^") and not piece.startswith("[^]"):
+        return rf"[^\x00{piece[2:]}"
+    return piece
 
 
 def anchored(pattern: str) -> str | None:

@@ -16,6 +16,7 @@ import msgspec
 from headrace.engines.schemas.disjoint import Disjointness
 from headrace.engines.schemas.keywords import KeywordRewriter, Position, Rewritten
 from headrace.engines.schemas.malformed import check_keywords
+from headrace.engines.schemas.negation import Negation
 from headrace.engines.schemas.numbers import number_bounds
 from headrace.errors import RequestError
 from headrace.wire.expected import show
@@ -27,6 +28,9 @@ _MAX_PARTS: Final = 20_000  # subschemas in one document: 0.1 s
 _MAX_CHAIN: Final = 100  # subschemas in which one that refers to itself without end is looked for
 _MAX_NESTING: Final = 16  # then a subschema moves to `$defs`: llguidance reads JSON of at most 128 levels
 _LEGACY: Final = re.compile(r"draft-0[3-7]")  # there, `$ref` overrides its neighbours
+_CONTENT: Final = ("contentEncoding", "contentMediaType")
+_ANNOTATES: Final = re.compile(r"20(?:19-09|20-12)")  # there, these are annotations
+_MAX_BRANCHES: Final = 64  # of the alternatives that are added, multiplied
 _ANY: Final = {"$ref": "#/$defs/any"}
 _NAMED: Final = re.compile(r"[\w$-]+")
 _RANGE: Final = frozenset(
@@ -49,8 +53,12 @@ class SchemaRewriter:
         self.unenforced: list[str] = []
         """The places of the keywords that were left out."""
         self._place = place
+        self.negation = Negation(self.references)
+        version = str(root.get("$schema")) if isinstance(root, Mapping) else ""
+        self.asserts_content = not _ANNOTATES.search(version)
         self._disjointness = Disjointness(self.references)
-        self._is_legacy = isinstance(root, Mapping) and bool(_LEGACY.search(str(root.get("$schema"))))
+        self._branches = 1
+        self._is_legacy = bool(_LEGACY.search(version))
         self._parts = 0
         self._names: dict[
             tuple[int, bool], tuple[str, Any]
@@ -67,6 +75,7 @@ class SchemaRewriter:
         Raises:
             RequestError: 1214, it is invalid; 1212, it is too large, or refers to another document.
         """
+        self._branches = 1
         needed = self._needed = {}
         result = self.member(schema, Position(place))
         while self._waiting:
@@ -117,6 +126,8 @@ class SchemaRewriter:
         given = {key: value for key, value in schema.items() if value is not None or key == "const"}
         if self._is_legacy and "$ref" in given:
             given = {"$ref": given["$ref"]}
+        if not self.asserts_content:
+            given = {key: value for key, value in given.items() if key not in _CONTENT}
         return self._shared(KeywordRewriter(self, given, position).rewrite())
 
     def _shared(self, rewritten: Rewritten) -> Rewritten:
@@ -135,12 +146,28 @@ class SchemaRewriter:
         return {"$ref": f"#/$defs/{name}"}
 
     def _definition(self, schema: Any, position: Position) -> dict[str, Any]:
-        """Return a reference to a definition of a subschema, which is rewritten later."""
+        """Return a reference to a subschema, which is rewritten later, and once."""
         key = (id(schema), position.is_combined)
         if key not in self._names:
             self._names[key] = f"{len(self._names)}", schema
             self._waiting.append((self._names[key][0], schema, position._replace(depth=0)))
         return self._refer(self._names[key][0])
+
+    def alternative(self, schema: Any, position: Position, places: Mapping[int, str]) -> Rewritten:
+        """Rewrite one of several schemas that share parts: each part of an `allOf` once.
+
+        Args:
+            schema: to rewrite.
+            position: of all.
+            places: of parts that stand elsewhere in the document, by their ids.
+        """
+        if not isinstance(schema, dict) or schema.keys() != {"allOf"}:
+            return self.part(schema, position)
+        parts = [part for part in schema["allOf"] if part is not True]
+        if False in parts:
+            return False
+        positions = [position._replace(place=places.get(id(part), position.place)) for part in parts]
+        return {"allOf": list(map(self._definition, parts, positions))} if parts else True
 
     def reference(self, reference: str, position: Position) -> Rewritten:
         """Return a reference to the rewritten target of `$ref`."""
@@ -188,6 +215,12 @@ class SchemaRewriter:
             return self._refer("any")
         return rewritten
 
-    def are_disjoint(self, branches: list[Any]) -> bool:
-        """Whether no value is valid against two of the branches."""
-        return self._disjointness.holds(branches)
+    def are_disjoint(self, branches: list[Any], *, closed: bool) -> bool:
+        """Whether no value is valid against two of the branches, whose objects may be closed."""
+        return self._disjointness.holds(branches, closed=closed)
+
+    def may_branch(self, count: int) -> bool:
+        """Whether alternatives can be added: llguidance multiplies those that hold for the same value."""
+        is_allowed = self._branches * count <= _MAX_BRANCHES
+        self._branches *= max(count, 1) if is_allowed else 1
+        return is_allowed
