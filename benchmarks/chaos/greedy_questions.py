@@ -1,4 +1,4 @@
-"""Requests for `chaos.py` whose greedy answers are reproducible.
+"""Requests to the embedded model whose greedy answers are reproducible.
 
 The logits of llama.cpp vary slightly with the other sequences in its batch. If the two best tokens are about
 equally likely, a request can therefore have two greedy answers without any interruption.
@@ -6,6 +6,7 @@ equally likely, a request can therefore have two greedy answers without any inte
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import xllamacpp
@@ -57,6 +58,7 @@ def candidates() -> list[dict[str, Any]]:
     return found
 
 
+@cache
 def steady_questions(count: int) -> Sequence[dict[str, Any]]:
     """Return the first `count` requests with a single greedy answer."""
     prompts = load_model("", LlamaSettings(slots=1))
@@ -80,7 +82,7 @@ def steady_questions(count: int) -> Sequence[dict[str, Any]]:
 def _request(text: str, *, thinking: str = "enabled", **fields: Any) -> dict[str, Any]:
     messages = [{"role": "user", "content": text}]
     return {
-        "model": "glm-4.6",
+        "model": "embedded",
         "messages": messages,
         "do_sample": False,
         "thinking": {"type": thinking},
