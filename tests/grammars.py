@@ -1,6 +1,7 @@
 """Grammars of requests, and whether they accept a text: llguidance itself reads it, byte by byte."""
 
 import json
+import re
 from functools import lru_cache
 
 import llguidance
@@ -26,13 +27,14 @@ __all__ = [
     "schema_grammar",
     "text_of",
     "tool",
+    "written_calls",
 ]
 
 VALIDATOR = GrammarValidator()
 _TOKENIZER = llguidance.LLTokenizer("byte")
 
 
-@lru_cache(1)  # a test asks about several texts
+@lru_cache(128)  # tests ask about several texts of several families
 def compiled(grammar):
     matcher = llguidance.LLMatcher(_TOKENIZER, grammar, log_level=0)
     assert not matcher.is_error(), matcher.get_error()
@@ -98,3 +100,25 @@ def object_of(**properties):
 
 def text_of(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _filled(template, **parts):
+    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], template)
+
+
+def _argument(syntax, key, value):
+    is_text = isinstance(value, str) and syntax.value_end
+    template = syntax.argument if is_text else syntax.json_argument or syntax.argument
+    return _filled(template, key=key, value=value if is_text else text_of(value))
+
+
+def written_calls(syntax, calls):
+    """Calls as the syntax describes them."""
+    texts = []
+    for index, call in enumerate(calls):
+        arguments = text_of(call.arguments)
+        if syntax.argument:
+            parts = (_argument(syntax, key, value) for key, value in call.arguments.items())
+            arguments = syntax.argument_separator.join(parts)
+        texts.append(_filled(syntax.call, name=call.name, arguments=arguments, index=str(index), id="a1"))
+    return _filled(syntax.calls, calls=syntax.separator.join(texts))

@@ -14,7 +14,7 @@ lost, twice: words that a reader missed, or received again
 differing: answers whose text, ending or usage is not the right one, or not that of the turn's log
 generated twice: answers with a second turn, or with words generated again that a reader already had
 wrongly rejected: error statuses that docs/resume.md does not promise
-hung: readers without the end of their answer after two minutes
+hung: readers without the end of their answer after five minutes
 """
 
 import argparse

@@ -19,7 +19,7 @@ __all__ = ["LEASE", "LINGER", "Fire", "Turn"]
 
 LEASE: Final = 2.0
 LINGER: Final = 20.0
-_HANGS_AFTER: Final = 120.0
+_HANGS_AFTER: Final = 300.0
 _OPTIONS: Final = ("--shutdown-timeout", "1", "--keep-alive-interval", "2", "--store-retry-timeout", "60")
 
 

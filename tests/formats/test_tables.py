@@ -132,14 +132,6 @@ def test_only_transitions_to_a_value_have_an_encoding(format):
 
 
 @families
-def test_the_syntax_uses_the_delimiters_of_the_table(format):
-    if format.syntax:
-        delimiters = {delimiter.strip() for _, delimiter in format.transitions}
-        templates = format.syntax.call + format.syntax.argument + format.syntax.value_end
-        assert set(re.findall(r"<[^>]+>", templates)) <= delimiters
-
-
-@families
 def test_the_name_pattern_finds_the_name(format):
     assert not format.name_pattern or re.fullmatch(format.name_pattern, "functions.f:0")["name"] == "f"
 

@@ -1,4 +1,4 @@
-"""Headrace in front of a real vLLM, and llama.cpp on the same weights. `make peers` runs these tests."""
+"""Headrace in front of a real vLLM or SGLang, and llama.cpp on the same weights. `make peers` runs these tests."""
 
 from contextlib import contextmanager
 
@@ -10,14 +10,20 @@ from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.server.configuration import ModelOptions
 from headrace.server.discovery import discover_models
-from vllm_server import PEERS, VllmServer
+from peer_servers import PEERS, SglangServer, VllmServer
 
 collect_ignore_glob = [] if PEERS.name else ["test_*.py"]
+KINDS = [VllmServer, *([SglangServer] if (PEERS / "sglang" / "complete").exists() else [])]
+
+
+@pytest.fixture(scope="session", params=KINDS, ids=lambda kind: kind.__name__)
+def kind(request):
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def vllm():
-    with VllmServer() as server:
+def peer(kind):
+    with kind() as server:
         yield server
 
 
@@ -45,24 +51,25 @@ def llama():
 
 
 @pytest.fixture(scope="session")
-def detected(vllm):
-    return upstream(vllm, chat_template=str(PEERS / "hf"))
+def detected(peer):
+    return upstream(peer, chat_template=str(PEERS / "hf"))
 
 
 @pytest.fixture(scope="session")
-def completions(vllm):
-    with serve(upstream(vllm, engine="completions", chat_template=str(PEERS / "hf"))) as client:
-        client.upstream = vllm
+def completions(peer):
+    with serve(upstream(peer, engine="completions", chat_template=str(PEERS / "hf"))) as client:
+        client.upstream = peer
         yield client
 
 
 @pytest.fixture(scope="session")
-def chat():
-    with VllmServer(parses=True) as server, serve(upstream(server, engine="chat")) as client:
+def chat(kind):
+    with kind(parses=True) as server, serve(upstream(server, engine="chat")) as client:
         client.upstream = server
         yield client
 
 
 @pytest.fixture(scope="session", params=["completions", "chat"])
-def either(request):
+def either(request, kind):
+    """One of the engines in front of one of the servers."""
     return request.getfixturevalue(request.param)

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
+from answers import Call
 from dialects import ask, protocol
-from grammars import accepts, generation, object_of, schema_grammar, tool
+from grammars import accepts, generation, object_of, schema_grammar, tool, written_calls
 from headrace.engines.protocols.structural_tag import structural_tag
 from headrace.engines.protocols.structure import Structure
 from headrace.errors import RequestError
@@ -95,7 +96,7 @@ FORM = {"response_format": {"type": "json_schema", "json_schema": {"schema": SCH
         (
             GLM,
             REQUIRED,
-            [THINKING + glm(ROME), glm(ROME), NOW, glm(ROME) + "\n" + NOW, NOW + NOW, "\n" + NOW],
+            [THINKING + glm(ROME), glm(ROME), NOW, glm(ROME) + "\n" + NOW, "\n" + NOW],
         ),
         (GLM, REQUIRED, [glm(ROME, argument("days", 3), argument("unit", "c"), argument("code", "ab"))]),
         (GLM, {"tools": TOOLS, "tool_choice": ONE}, [THINKING + glm(ROME)]),
@@ -112,8 +113,8 @@ def test_what_a_model_may_write_is_accepted(family, fields, texts):
     [
         (GLM, REQUIRED, ["", "hello", THINKING, THINKING + "hello", glm(), glm(ROME)[:-5], glm(ROME) + "x"]),
         (GLM, REQUIRED, [glm(ROME, argument("unit", "k")), glm(ROME, argument("code", "abcd")), glm(ROME, ROME)]),
-        (GLM, {"tools": TOOLS, "tool_choice": ONE}, [NOW, glm(ROME) + NOW]),
-        (GLM, REQUIRED | {"parallel_tool_calls": False}, [NOW + NOW]),
+        (GLM, {"tools": TOOLS, "tool_choice": ONE}, [NOW, glm(ROME) + "\n" + NOW]),
+        (GLM, REQUIRED | {"parallel_tool_calls": False}, [NOW + "\n" + NOW]),
         (GLM, FORM, [THINKING + '{"a": "x"}', "{}", "x", THINKING]),
         (QWEN3, REQUIRED, [QWEN.replace('"location": "Rome"', ""), QWEN[:-3]]),
     ],
@@ -145,9 +146,17 @@ def test_json_has_bounded_white_space():
     assert '"max_whitespace_cnt": 16' in tag
 
 
-@pytest.mark.parametrize("family", ["kimi-k2", "gpt-oss"])
-def test_a_call_cannot_be_forced_where_its_syntax_is_unknown(family):
-    target = protocol("completions", "vllm", format=FORMATS[family])
+@pytest.mark.parametrize("family", sorted({format.name for format in FORMATS.values() if format.syntax}))
+def test_the_calls_of_every_family_are_forced(family):
+    calls = [Call("get_weather", {"location": "Rome", "days": 3, "unit": "c"}), Call("now", {})]
+    text = written_calls(FORMATS[family].syntax, calls)
+
+    assert accepts_answer(family, "x", text, "disabled", **REQUIRED)
+    assert not accepts_answer(family, "x", text.replace("now", "then"), "disabled", **REQUIRED)
+
+
+def test_a_call_cannot_be_forced_where_its_syntax_is_unknown():
+    target = protocol("completions", "vllm", format=None)
     with pytest.raises(RequestError, match="^tool_choice: ") as raised:
         target.encode(ask("", **REQUIRED))
     assert raised.value.code == "1212"

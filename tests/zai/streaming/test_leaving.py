@@ -141,6 +141,16 @@ def test_exhausted_retries_stop_the_turn(client_of):
     assert [asked.method for asked in server.asked] == ["POST", "POST", "DELETE"]
 
 
+def test_a_turn_that_its_caller_named_goes_on_when_the_sdk_gives_up(client_of):
+    """The caller's own repetition of the request joins it."""
+    with ScriptedServer(Reply([], end="cut", headers={"x-headrace-turn": "t"})) as server:
+        with pytest.raises(zai.APIConnectionError):
+            client_of(server, max_retries=1).chat.completions.create(
+                **ASK, stream=True, request_id="order-1234"
+            ).collect()
+    assert [asked.method for asked in server.asked] == ["POST", "POST"]
+
+
 @pytest.mark.parametrize("status", [400, 500])
 def test_nothing_is_stopped_after_an_error_of_the_server(client_of, status):
     with ScriptedServer(Reply(b"{}", status=status)) as server, pytest.raises(zai.APIStatusError):

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from headrace.cli.streams import announce
 from headrace.errors import HeadraceError
 from headrace.foreign_errors import needs_extra
-from headrace.formats import TEXT, TEXT_WITH_THINKING
+from headrace.formats import UNKNOWN
 from headrace.models import Model, ModelRegistry
 from headrace.models.loading import load_model
 from headrace.models.names import ANY_NAME
@@ -32,8 +32,8 @@ _DEMO_NOTE: Final = """\
   NOTE      the embedded demo model headrace-tiny answers to every name of Z.ai's chat models: a few
             million parameters, trained for short poems, small talk and tool calls. It is not GLM."""
 _UNKNOWN_FAMILY: Final = """\
-  NOTE      the family of {model} is unknown: its output is read as text (format {format}), and tool
-            calls are not recognized. If it writes calls as a known family does, set --format."""
+  NOTE      the family of {model} is unknown: its output is read as text (format {format}), and calls
+            are JSON objects. If it writes calls as a known family does, set --format."""
 _BASE_MODEL: Final = """\
   NOTE      {model} has no chat template: it continues the messages as plain text, and an answer ends at the
             next "User:". If it was trained for chat, set its template: --chat-template FILE."""
@@ -113,7 +113,7 @@ def _banner(
             lines.append(_DEMO_NOTE)
         if model.default_stops:
             lines.append(_BASE_MODEL.format(model=names[0]))
-        elif model.format in (TEXT, TEXT_WITH_THINKING) and not of_model.format:
+        elif model.format in UNKNOWN and not of_model.format:
             lines.append(_UNKNOWN_FAMILY.format(model=names[0], format=model.format.name))
         if model.template is not None and (missing := model.template.findings.left_out):
             left_out = ", ".join(missing)

@@ -14,7 +14,7 @@ from headrace.formats.format import (
     Transition,
 )
 from headrace.formats.registry import FAMILIES, FORMATS
-from headrace.formats.text import TEXT, TEXT_WITH_THINKING
+from headrace.formats.text import TEXT, TEXT_WITH_THINKING, UNKNOWN
 
 __all__ = [
     "ANY_TEXT",
@@ -25,6 +25,7 @@ __all__ = [
     "NEXT_ON_TEXT",
     "TEXT",
     "TEXT_WITH_THINKING",
+    "UNKNOWN",
     "Condition",
     "Encoding",
     "Format",

@@ -59,6 +59,6 @@ _APERTUS: Final = Format(
         (State.BODY, _BLOCK_END): Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING,),)),
     },
     stop_tokens=("<|assistant_end|>", "</s>"),
-    syntax=Syntax(),
+    syntax=Syntax(call='{"{name}": {arguments}}', calls=f"{_BLOCK}{{calls}}]{_BLOCK_END}", separator=", "),
 )
 FAMILY: Final = (_APERTUS,)

@@ -18,7 +18,6 @@ ServiceNow-AI/Apriel-1.6-15b-Thinker and nvidia/NVIDIA-Nemotron-Nano-9B-v2; vLLM
 Hunyuan-A13B's agent/README.md; SGLang's parser `interns1`.
 """
 
-import json
 from typing import Final
 
 from msgspec.structs import replace
@@ -49,7 +48,7 @@ from headrace.formats.transitions import (
     space_before_stop,
 )
 
-__all__ = ["FAMILY", "call_object_syntax", "call_object_transitions"]
+__all__ = ["FAMILY", "call_array_syntax", "call_object_syntax", "call_object_transitions"]
 
 
 def call_object_transitions(begin: str, end: str, *, bare: Condition = BARE_CALL_OBJECT) -> Transitions:
@@ -85,11 +84,14 @@ def call_object_transitions(begin: str, end: str, *, bare: Condition = BARE_CALL
     }
 
 
-def call_object_syntax(begin: str, end: str, *, before: str = "", after: str = "") -> Syntax:
-    """Return the syntax of a block of one call, with text before and after the object."""
-    head, separator = (json.dumps(text) for text in (f'{before}{{"name": "', '", "arguments": '))
-    tail = json.dumps(f"}}{after}")
-    return Syntax(call=f"{begin} {head} {{name}} {separator} {{arguments}} {tail} {end}")
+def call_object_syntax(begin: str = "", end: str = "", *, arguments: str = "arguments") -> Syntax:
+    """Return the syntax of calls as JSON objects, each between two texts."""
+    return Syntax(call=f'{begin}{{"name": "{{name}}", "{arguments}": {{arguments}}}}{end}', separator="\n")
+
+
+def call_array_syntax(begin: str, end: str) -> Syntax:
+    """Return the syntax of calls as an array of JSON objects between two texts."""
+    return replace(call_object_syntax(), calls=f"{begin}[{{calls}}]{end}", separator=", ")
 
 
 _THINKING_ENDS: Final[Transitions] = {(State.REASONING, "\n</think>"): Transition(State.OPEN)}
@@ -139,7 +141,7 @@ _HUNYUAN_A13B: Final = replace(
     },
     initial_state=State.START,
     stop_tokens=("<|eos|>",),
-    syntax=call_object_syntax(*_TOOL_CALLS, before="[", after="]"),
+    syntax=call_array_syntax(*_TOOL_CALLS),
 )
 _MINIMAX_M1: Final = replace(
     _HUNYUAN_A13B,
@@ -148,7 +150,7 @@ _MINIMAX_M1: Final = replace(
     signs=("<beginning_of_sentence>",),
     transitions={**_THINKING_ENDS, **call_object_transitions(*_TOOL_CALLS)},
     stop_tokens=("<end_of_sentence>",),
-    syntax=call_object_syntax(*_TOOL_CALLS, before="\n", after="\n"),
+    syntax=replace(call_object_syntax(), calls="<tool_calls>\n{calls}\n</tool_calls>"),
 )
 _APRIEL: Final = replace(
     _HUNYUAN_A13B,
@@ -176,7 +178,7 @@ _NEMOTRON_NANO_2: Final = replace(
         **space_before_stop("\n", "<SPECIAL_12>"),
     },
     stop_tokens=("<SPECIAL_12>", "<|eot_id|>"),
-    syntax=call_object_syntax("<TOOLCALL>", "</TOOLCALL>", before="[", after="]"),
+    syntax=call_array_syntax("<TOOLCALL>", "</TOOLCALL>"),
 )
 _INTERNLM: Final = replace(
     _EXAONE_4,
@@ -190,7 +192,7 @@ _INTERNLM: Final = replace(
     },
     initial_state=State.START,
     stop_tokens=("<|im_end|>",),
-    syntax=Syntax(),
+    syntax=call_object_syntax("<|action_start|><|plugin|>\n", "\n<|action_end|>", arguments="parameters"),
 )
 FAMILY: Final = (
     _EXAONE_4,

@@ -75,6 +75,11 @@ _COMMAND_R: Final = Format(
         **_objects("Action:", "```", _KNOWN),
     },
     stop_tokens=("<|END_OF_TURN_TOKEN|>",),
+    syntax=Syntax(
+        call='{"tool_name": "{name}", "parameters": {arguments}}',
+        calls="Action:\n```json\n[{calls}]\n```",
+        separator=", ",
+    ),
 )
 _COMMAND_A: Final = Format(
     name="command-a",
@@ -92,6 +97,11 @@ _COMMAND_A: Final = Format(
         (State.CALLS, _ACTION): Transition(State.CALLS, _IN_ARRAY, otherwise=Transition(State.CALLS)),
     },
     stop_tokens=("<|END_OF_TURN_TOKEN|>",),
-    syntax=Syntax(),
+    syntax=Syntax(
+        call='{"tool_call_id": "{index}", "tool_name": "{name}", "parameters": {arguments}}',
+        calls=f"{_ACTION}[{{calls}}]{_ACTION_END}",
+        answer="<|START_RESPONSE|>{answer}<|END_RESPONSE|>",
+        separator=", ",
+    ),
 )
 FAMILY: Final = (_COMMAND_A, _COMMAND_R)

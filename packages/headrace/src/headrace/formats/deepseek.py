@@ -31,7 +31,7 @@ from headrace.formats.format import (
     Transition,
     Transitions,
 )
-from headrace.formats.parameters import ParameterTags, parameter_transitions
+from headrace.formats.parameters import ParameterTags, parameter_syntax, parameter_transitions
 from headrace.formats.transitions import (
     IN_ANSWER,
     IN_THINKING,
@@ -109,6 +109,11 @@ _V3: Final = Format(
         _V3_REPAIRS,
     ),
     stop_tokens=("<｜end▁of▁sentence｜>",),
+    syntax=Syntax(
+        call=f"{_CALL}function{_SEP}{{name}}\n```json\n{{arguments}}\n```{_CALL_END}",
+        calls=f"{_CALLS}{{calls}}{_CALLS_END}",
+        separator="\n",
+    ),
 )
 _R1: Final = replace(
     _V3,
@@ -118,7 +123,6 @@ _R1: Final = replace(
     transitions={**_V3.transitions, (State.REASONING, "\n</think>"): Transition(State.OPEN)},
     initial_state=State.THINKING,
     leading_text=LINE_ENDS,
-    syntax=Syntax(),
 )
 _V3_1: Final = replace(
     _V3,
@@ -149,7 +153,9 @@ _V3_1: Final = replace(
         misplaced_tags((_CALLS, _CALL, _SEP), (_CALL_END, _CALLS_END), NAME_BEFORE_BODY),
     ),
     initial_state=State.THINKING,
-    syntax=Syntax(),
+    syntax=Syntax(
+        call=f"{_CALL}{{name}}{_SEP}{{arguments}}{_CALL_END}", calls=f"{_CALLS}{{calls}}{_CALLS_END}"
+    ),
 )
 
 
@@ -176,18 +182,21 @@ _V3_2: Final = replace(
     name="deepseek-v3.2",
     model_names=r"deepseek-?v3\.2",
     transitions=parameter_transitions(_dsml_tags("DSML", "function_calls")),
+    syntax=parameter_syntax(_dsml_tags("DSML", "function_calls")),
 )
 _V4: Final = replace(
     _V3_2,
     name="deepseek-v4",
     model_names=r"deepseek-?v4",
     transitions=parameter_transitions(_dsml_tags("DSML", "tool_calls")),
+    syntax=parameter_syntax(_dsml_tags("DSML", "tool_calls")),
 )
 _GIGACHAT_3_5: Final = replace(
     _V4,
     name="gigachat-3.5",
     model_names=r"gigachat-?3\.5",
     transitions=parameter_transitions(_dsml_tags("GCML", "tool_calls")),
+    syntax=parameter_syntax(_dsml_tags("GCML", "tool_calls")),
     stop_tokens=("<|message_sep|>", "</s>"),
 )
 FAMILY: Final = (_GIGACHAT_3_5, _V4, _V3_2, _V3_1, _R1, _V3)

@@ -175,17 +175,31 @@ Transitions: TypeAlias = Mapping[tuple[State, str], Transition]
 
 
 class Syntax(msgspec.Struct, frozen=True, kw_only=True):
-    """How to write a call in constrained decoding: templates of delimiters, quoted text and placeholders.
+    """How a family writes calls, for constrained decoding: texts with placeholders.
 
     Args:
-        call: the complete call, with `{name}` and `{arguments}`; "" if calls cannot be constrained.
+        call: one call, with `{name}` and `{arguments}`; `{index}` is a number and `{id}` an id of its own.
+        calls: all calls, as `{calls}`.
+        separator: between two calls.
         argument: one argument, with `{key}` and `{value}`; "" if the arguments are one JSON object.
-        value_end: the delimiter after a value, which is part of `{value}`.
+        value_end: what follows a string, which then is bare text; "" if strings are JSON.
+        json_argument: an argument whose value is JSON; "" if it is written as a string is.
+        argument_separator: between two arguments.
+        key_pattern: regular expression for the keys that can be written; "" for any.
+        answer: an answer of JSON, as `{answer}`.
+        thinking: the texts around the thinking, if they are not `thinking_tags`.
     """
 
-    call: str = ""
+    call: str
+    calls: str = "{calls}"
+    separator: str = ""
     argument: str = ""
     value_end: str = ""
+    json_argument: str = ""
+    argument_separator: str = ""
+    key_pattern: str = ""
+    answer: str = "{answer}"
+    thinking: tuple[str, str] | None = None
 
 
 class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
@@ -206,8 +220,7 @@ class Format(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         leading_text: markup at the beginning of a state that is dropped, as far as it is present.
         name_pattern: regular expression with a group `name`, for families that write the tool's name
             as part of the call's id.
-        syntax: None if a grammar cannot name the family's tags: then constrained decoding supports
-            neither calls nor thinking.
+        syntax: how it writes calls; None if no call can be forced.
     """
 
     name: str

@@ -12,7 +12,16 @@ Sources: the chat templates of meetkai/functionary-medium-v2.2, -v3.1 and -v3.2.
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition, Transitions
+from headrace.formats.format import (
+    ANY_TEXT,
+    Condition,
+    Format,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
 from headrace.formats.transitions import (
     IN_ANSWER,
     NAME_BEFORE_BODY,
@@ -56,6 +65,11 @@ _V2: Final = Format(
         misplaced_tags(("<|from|>assistant\n<|recipient|>", "<|content|>"), (), NAME_BEFORE_BODY),
     ),
     stop_tokens=("<|stop|>",),
+    syntax=Syntax(
+        call="{name}\n<|content|>{arguments}",
+        separator="\n<|from|>assistant\n<|recipient|>",
+        answer="all\n<|content|>{answer}",
+    ),
 )
 _BARE: Final = (Lookahead.KNOWN_NAME, ">", Lookahead.SPACE, "{")
 _V3_1: Final = Format(
@@ -100,11 +114,13 @@ _V3_1: Final = Format(
         misplaced_tags(("<function=",), ("</function>",), ((Lookahead.TAGS, *_BARE),)),
     ),
     stop_tokens=_LLAMA_STOPS,
+    syntax=Syntax(call="<function={name}>{arguments}</function>"),
 )
 _V3_2: Final = Format(
     name="functionary-3.2",
     model_names=r"functionary",
     transitions=_messages(">>>", "\n"),
     stop_tokens=_LLAMA_STOPS,
+    syntax=Syntax(call="{name}\n{arguments}", separator=">>>", answer="all\n{answer}"),
 )
 FAMILY: Final = (_V2, _V3_1, _V3_2)

@@ -11,7 +11,7 @@ Source: the chat template of google/gemma-4-31B-it.
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Syntax, Transition
 from headrace.formats.transitions import IN_ANSWER, IN_THINKING, each
 
 __all__ = ["FAMILY"]
@@ -53,5 +53,13 @@ _GEMMA_4: Final = Format(
     },
     stop_tokens=("<turn|>", "<|tool_response>", "<eos>"),
     leading_text={State.REASONING: "\n"},
+    syntax=Syntax(
+        call=f"{_BEGIN}{{name}}{{{{arguments}}}}{_CALL_END}",
+        argument='{key}:<|"|>{value}<|"|>',
+        value_end='<|"|>',
+        json_argument="{key}:{value}",
+        argument_separator=",",
+        key_pattern=r"\w{1,64}",
+    ),
 )
 FAMILY: Final = (_GEMMA_4,)

@@ -170,8 +170,9 @@ GLM_4_6: Final = Format(
     stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
     leading_text={State.START: "\n", State.OPEN: "\n"},
     syntax=Syntax(
-        call=r'<tool_call> {name} "\n" {arguments} </tool_call>',
-        argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} "\n"',
+        call="<tool_call>{name}\n{arguments}</tool_call>",
+        separator="\n",
+        argument="<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>\n",
         value_end="</arg_value>",
     ),
 )
@@ -195,8 +196,8 @@ _GLM_4_7: Final = replace(
     initial_state=State.THINKING,
     leading_text={},
     syntax=Syntax(
-        call="<tool_call> {name} {arguments} </tool_call>",
-        argument="<arg_key> {key} </arg_key> <arg_value> {value}",
+        call="<tool_call>{name}{arguments}</tool_call>",
+        argument="<arg_key>{key}</arg_key><arg_value>{value}</arg_value>",
         value_end="</arg_value>",
     ),
 )

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Syntax, Transition
 from headrace.formats.transitions import THINK, each
 
 __all__ = ["FAMILY"]
@@ -32,6 +32,7 @@ _GLM_4_0414: Final = Format(
     },
     stop_tokens=("<|user|>", "<|observation|>", "<|endoftext|>"),
     leading_text={State.START: "\n", State.THINKING: "\n", State.OPEN: "\n"},
+    syntax=Syntax(call="{name}\n{arguments}", separator="<|assistant|>"),
 )
 _GLM_Z1: Final = replace(
     _GLM_4_0414,

@@ -12,7 +12,7 @@ The recipient stands before or after the channel. Source: openai/harmony, docs/f
 
 from typing import Final
 
-from headrace.formats.format import Condition, Format, Lookahead, State, Transition, Transitions
+from headrace.formats.format import Condition, Format, Lookahead, State, Syntax, Transition, Transitions
 from headrace.formats.transitions import after_space, each, first_of
 
 __all__ = ["FAMILY"]
@@ -175,5 +175,11 @@ _GPT_OSS: Final = Format(
     model_names=r"gpt-?oss",
     transitions=first_of(_GRAMMAR, _REPAIRS, _JUNK, _MISPLACED_TAGS),
     stop_tokens=("<|return|>", "<|call|>"),
+    syntax=Syntax(
+        call="<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}",
+        separator="<|end|><|start|>assistant",
+        answer="<|channel|>final<|message|>{answer}",
+        thinking=("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
+    ),
 )
 FAMILY: Final = (_GPT_OSS,)

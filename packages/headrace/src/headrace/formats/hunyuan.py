@@ -108,8 +108,9 @@ def _with_suffixes(transition: Transition) -> Transition:
 
 
 _SYNTAX: Final = Syntax(
-    call=r'<tool_calls> "\n" <tool_call> {name} <tool_sep> "\n" {arguments} </tool_call> "\n" </tool_calls>',
-    argument=r'<arg_key> {key} </arg_key> "\n" <arg_value> {value} "\n"',
+    call="<tool_call>{name}<tool_sep>\n{arguments}</tool_call>\n",
+    calls="<tool_calls>\n{calls}</tool_calls>",
+    argument="<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>\n",
     value_end="</arg_value>",
 )
 _PREVIEW: Final = Format(
@@ -133,6 +134,7 @@ _HY3: Final = replace(
     stop_tokens=("<｜hy_eos:opensource｜>",),
     syntax=Syntax(
         call=_suffixed(_SYNTAX.call),
+        calls=_suffixed(_SYNTAX.calls),
         argument=_suffixed(_SYNTAX.argument),
         value_end=_suffixed(_SYNTAX.value_end),
     ),

@@ -98,6 +98,10 @@ _KIMI_K2: Final = Format(
     ),
     stop_tokens=("<|im_end|>", "[EOS]"),
     name_pattern=r"(?:functions\.)?(?P<name>.+?)(?::\d+)?",
+    syntax=Syntax(
+        call=f"{_CALL}functions.{{name}}:{{index}}{_ARGUMENTS}{{arguments}}{_CALL_END}",
+        calls=f"{_SECTION}{{calls}}{_SECTION_END}",
+    ),
 )
 _KIMI_K2_THINKING: Final = replace(
     _KIMI_K2,
@@ -105,7 +109,6 @@ _KIMI_K2_THINKING: Final = replace(
     model_names=r"kimi-?k2-thinking",
     thinking_tags=THINK,
     initial_state=State.THINKING,
-    syntax=Syntax(),
 )
 
 _K3_MESSAGE_END: Final = "<|close|>message<|sep|>"
@@ -148,6 +151,12 @@ _KIMI_K3: Final = Format(
     },
     initial_state=State.THINKING,
     stop_tokens=("<|end_of_msg|>",),
-    syntax=Syntax(),
+    syntax=Syntax(
+        call=(
+            '<|open|>call tool="{name}" index="{index}"<|sep|><|open|>json type="object"<|sep|>{arguments}'
+            "<|close|>json<|sep|><|close|>call<|sep|>"
+        ),
+        calls="<|open|>tools<|sep|>{calls}<|close|>tools<|sep|>",
+    ),
 )
 FAMILY: Final = (_KIMI_K3, _KIMI_K2_THINKING, _KIMI_K2)

@@ -20,6 +20,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from headrace.formats.call_objects import call_array_syntax, call_object_syntax
 from headrace.formats.format import ANY_TEXT, Format, Lookahead, State, Transition, Transitions
 from headrace.formats.transitions import (
     ANY_CALL_OBJECT,
@@ -50,6 +51,7 @@ _LLAMA_3: Final = Format(
         (State.CALLS, ANY_TEXT): Transition(State.CALL_OBJECT, PARAMETERS_CALL_OBJECT),
     },
     stop_tokens=("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"),
+    syntax=replace(call_object_syntax(arguments="parameters"), separator="; "),
 )
 _LLAMA_4: Final = replace(
     _LLAMA_3,
@@ -73,6 +75,7 @@ _XLAM: Final = Format(
     thinking_tags=THINK,
     transitions={(State.REASONING, "\n</think>"): Transition(State.OPEN), **_ARRAY},
     stop_tokens=("<|im_end|>", "<|eot_id|>", "<|EOT|>"),
+    syntax=call_array_syntax("", ""),
     leading_text=LINE_ENDS,
 )
 _HAMMER: Final = replace(
@@ -90,6 +93,7 @@ _HAMMER: Final = replace(
         (State.CALLS, "```"): Transition(State.CALLS, after_space("```", Lookahead.END)),
     },
     stop_tokens=("<|im_end|>",),
+    syntax=call_array_syntax("```\n", "\n```"),
     leading_text={},
 )
 _PHI_4_MINI: Final = replace(
@@ -105,6 +109,7 @@ _PHI_4_MINI: Final = replace(
         **each(_BEFORE_CALLS, ANY_TEXT, Transition(State.CALL_OBJECT, KNOWN_CALL_OBJECT)),
     },
     stop_tokens=("<|end|>", "<|endoftext|>"),
+    syntax=call_array_syntax("functools", ""),
 )
 _GRANITE_3: Final = replace(
     _XLAM,
@@ -122,6 +127,7 @@ _GRANITE_3: Final = replace(
         (State.CONTENT, "</response>"): Transition(State.CONTENT, after_space(Lookahead.END)),
     },
     stop_tokens=("<|end_of_text|>",),
+    syntax=call_array_syntax("<|tool_call|>", ""),
 )
 _GRANITE_20B: Final = replace(
     _HAMMER,
@@ -135,5 +141,6 @@ _GRANITE_20B: Final = replace(
         (State.CALLS, ANY_TEXT): Transition(State.CALL_OBJECT, KNOWN_CALL_OBJECT),
     },
     stop_tokens=("<|endoftext|>",),
+    syntax=call_object_syntax("<function_call> "),
 )
 FAMILY: Final = (_LLAMA_4, _LLAMA_3, _GRANITE_3, _GRANITE_20B, _PHI_4_MINI, _HAMMER, _XLAM)

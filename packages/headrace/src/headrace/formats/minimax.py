@@ -29,7 +29,7 @@ from headrace.formats.format import (
     Syntax,
     Transition,
 )
-from headrace.formats.parameters import ParameterTags, parameter_transitions
+from headrace.formats.parameters import ParameterTags, parameter_syntax, parameter_transitions
 from headrace.formats.transitions import (
     BETWEEN_ARGUMENTS,
     IN_ANSWER,
@@ -65,19 +65,19 @@ _MINIMAX_M2: Final = Format(
     initial_state=State.THINKING,
     stop_tokens=("[e~[",),
     leading_text=LINE_ENDS,
-    syntax=Syntax(),
+    syntax=parameter_syntax(_TAGS),
 )
+_DOTS_TAGS: Final = replace(_TAGS, block="<dots_function_call>", block_end="</dots_function_call>")
 _DOTS: Final = replace(
     _MINIMAX_M2,
     name="dots",
     model_names=r"dots",
     transitions={
         (State.REASONING, "\n</think>"): Transition(State.OPEN),
-        **parameter_transitions(
-            replace(_TAGS, block="<dots_function_call>", block_end="</dots_function_call>")
-        ),
+        **parameter_transitions(_DOTS_TAGS),
     },
     stop_tokens=("<|endofassistant|>",),
+    syntax=parameter_syntax(_DOTS_TAGS),
 )
 
 _NS: Final = "]<]minimax[>["
@@ -144,6 +144,12 @@ _MINIMAX_M3: Final = Format(
         **each(_IN_CALL, _BLOCK_END, Transition(State.CALLS)),
     },
     stop_tokens=("[e~[",),
-    syntax=Syntax(),
+    syntax=Syntax(
+        call=f'{_CALL}{{name}}">{{arguments}}{_CALL_END}\n',
+        calls=f"{_BLOCK}\n{{calls}}{_BLOCK_END}",
+        argument=f"{_ELEMENT}{{key}}>{{value}}{_ELEMENT_END}{{key}}>",
+        value_end=_NS,
+        key_pattern=r"[\w-]{1,64}",
+    ),
 )
 FAMILY: Final = (_DOTS, _MINIMAX_M3, _MINIMAX_M2)

@@ -9,7 +9,7 @@ Source: mistralai/mistral-common, tokens/tokenizers/instruct.py, versions 3, 11 
 
 from typing import Final
 
-from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Transition
+from headrace.formats.format import ANY_TEXT, Condition, Format, Lookahead, State, Syntax, Transition
 from headrace.formats.transitions import (
     ANY_CALL_OBJECT,
     BARE_CALL_OBJECT,
@@ -76,5 +76,6 @@ _MISTRAL: Final = Format(
         },
     ),
     stop_tokens=("</s>",),
+    syntax=Syntax(call="[TOOL_CALLS]{name}[ARGS]{arguments}"),
 )
 FAMILY: Final = (_MISTRAL,)

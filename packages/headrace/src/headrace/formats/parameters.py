@@ -12,7 +12,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from headrace.formats.format import ANY_TEXT, Condition, Encoding, Lookahead, State, Transition, Transitions
+from headrace.formats.format import (
+    ANY_TEXT,
+    Condition,
+    Encoding,
+    Lookahead,
+    State,
+    Syntax,
+    Transition,
+    Transitions,
+)
 from headrace.formats.transitions import (
     BETWEEN_ARGUMENTS,
     IN_ANSWER,
@@ -22,7 +31,7 @@ from headrace.formats.transitions import (
     first_of,
 )
 
-__all__ = ["ParameterTags", "parameter_transitions"]
+__all__ = ["ParameterTags", "parameter_syntax", "parameter_transitions"]
 
 
 class ParameterTags(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +107,26 @@ def parameter_transitions(tags: ParameterTags) -> Transitions:
         **(_attributes(tags.attributes_end) if quote == '"' else {}),
     }
     return first_of(well_formed, _swapped_tags(tags))
+
+
+def parameter_syntax(tags: ParameterTags, *, blocks: bool = False) -> Syntax:
+    """Return the syntax of calls, each in a block of its own or all in one."""
+    line = "\n" if tags.value_lines else ""
+    end = f"{line}{tags.parameter_end}"
+    written = {
+        encoding: f"{tags.parameter}{{key}}{key_end}{line}{{value}}{end}\n"
+        for key_end, encoding in tags.key_ends.items()
+    }
+    call = f"{tags.call}{{name}}{tags.name_end}\n{{arguments}}{tags.call_end}\n"
+    block = f"{tags.block}\n{call if blocks else '{calls}'}{tags.block_end}"
+    return Syntax(
+        call=block if blocks else call,
+        calls="{calls}" if blocks else block,
+        separator="\n" if blocks else "",
+        argument=written.get(Encoding.TEXT) or written[Encoding.BY_SCHEMA],
+        value_end=end,
+        json_argument=written.get(Encoding.JSON, ""),
+    )
 
 
 def _known_name(tags: ParameterTags, *following: str) -> Condition:

@@ -56,6 +56,17 @@ _CALLS: Final[Transitions] = {
 }
 
 
+def _syntax(begin: str, end: str, separator: str) -> Syntax:
+    return Syntax(
+        call="{name}({arguments})",
+        calls=f"{begin}{{calls}}{end}",
+        separator=separator,
+        argument="{key}={value}",
+        argument_separator=", ",
+        key_pattern=r"\w{1,64}",
+    )
+
+
 def _between(begin: str, end: str) -> Transitions:
     """Return the transitions of calls between two tags."""
     return {
@@ -86,6 +97,7 @@ _LLAMA_4: Final = Format(
         (State.CALLS, "["): _ANY,
     },
     stop_tokens=("<|eot|>", "<|eom|>", "<|end_of_text|>"),
+    syntax=_syntax("[", "]", ", "),
 )
 _LLAMA_3_2: Final = replace(
     _LLAMA_4,
@@ -106,7 +118,7 @@ _OLMO_3: Final = Format(
     },
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
     leading_text=LINE_ENDS,
-    syntax=Syntax(),
+    syntax=_syntax("<function_calls>\n", "\n</function_calls>", "\n"),
 )
 _LFM2: Final = replace(
     _OLMO_3,
@@ -117,13 +129,14 @@ _LFM2: Final = replace(
         (State.REASONING, "\n</think>"): Transition(State.OPEN),
         **_between("<|tool_call_start|>[", "<|tool_call_end|>"),
     },
+    syntax=_syntax("<|tool_call_start|>[", "]<|tool_call_end|>", ", "),
 )
 _MINICPM_3: Final = replace(
     _OLMO_3,
     name="minicpm-3",
     model_names=r"minicpm-?3",
     thinking_tags=None,
-    syntax=None,
+    syntax=_syntax("<|tool_call_start|>\n```python\n", "\n```\n<|tool_call_end|>", "\n"),
     transitions={
         **_between("<|tool_call_start|>\n```python", "<|tool_call_end|>"),
         (State.CALLS, "\n"): _ANY_ON_NEXT_LINE,

@@ -23,8 +23,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from headrace.formats.call_objects import call_object_syntax, call_object_transitions
-from headrace.formats.format import Encoding, Format, State, Syntax, Transition, Transitions
-from headrace.formats.parameters import ParameterTags, parameter_transitions
+from headrace.formats.format import Encoding, Format, State, Transition, Transitions
+from headrace.formats.parameters import ParameterTags, parameter_syntax, parameter_transitions
 from headrace.formats.transitions import LINE_ENDS, THINK, answer_between
 
 __all__ = ["FAMILY"]
@@ -42,7 +42,7 @@ _QWEN3: Final = Format(
     },
     stop_tokens=("<|im_end|>", "<|endoftext|>"),
     leading_text=LINE_ENDS,
-    syntax=call_object_syntax("<tool_call>", "</tool_call>", before="\n", after="\n"),
+    syntax=call_object_syntax("<tool_call>\n", "\n</tool_call>"),
 )
 _QWEN3_THINKING: Final = replace(
     _QWEN3,
@@ -73,7 +73,7 @@ _QWEN3_CODER: Final = replace(
     thinking_tags=None,
     transitions=parameter_transitions(_TAGS),
     leading_text={**LINE_ENDS, State.VALUE: "\n"},
-    syntax=None,
+    syntax=parameter_syntax(_TAGS, blocks=True),
 )
 _QWEN3_5: Final = replace(
     _QWEN3_CODER,
@@ -82,7 +82,6 @@ _QWEN3_5: Final = replace(
     thinking_tags=THINK,
     transitions={**_THINKING_ENDS, **_QWEN3_CODER.transitions},
     initial_state=State.THINKING,
-    syntax=Syntax(),
 )
 _GRANITE_4: Final = replace(
     _QWEN3,
@@ -108,6 +107,5 @@ _KAT_V1: Final = replace(
     },
     initial_state=State.THINKING,
     always_thinks=True,
-    syntax=None,
 )
 FAMILY: Final = (_QWEN3_5, _QWEN3_CODER, _KAT_V1, _QWEN3_THINKING, _QWEN3, _GRANITE_4)

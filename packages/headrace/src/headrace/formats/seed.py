@@ -11,8 +11,8 @@ Source: the chat template of ByteDance-Seed/Seed-OSS-36B-Instruct.
 
 from typing import Final
 
-from headrace.formats.format import Encoding, Format, State, Syntax, Transition
-from headrace.formats.parameters import ParameterTags, parameter_transitions
+from headrace.formats.format import Encoding, Format, State, Transition
+from headrace.formats.parameters import ParameterTags, parameter_syntax, parameter_transitions
 from headrace.formats.transitions import IN_THINKING, each
 
 __all__ = ["FAMILY"]
@@ -40,6 +40,6 @@ _SEED_OSS: Final = Format(
     },
     stop_tokens=("<seed:eos>",),
     leading_text={State.OPEN: "\n"},
-    syntax=Syntax(),
+    syntax=parameter_syntax(_TAGS, blocks=True),
 )
 FAMILY: Final = (_SEED_OSS,)

@@ -82,6 +82,10 @@ _SOLAR_OPEN: Final = Format(
         misplaced_tags((_BLOCK, _CALL, _NAME, _ARGUMENTS), (_CALL_END, _BLOCK_END), NAME_BEFORE_BODY),
     ),
     stop_tokens=("<|end|>", "<|calls|>", "<|flush|>"),
-    syntax=Syntax(),
+    syntax=Syntax(
+        call=f"{_CALL}{{id}}{_NAME}{{name}}{_ARGUMENTS}{{arguments}}{_CALL_END}",
+        calls=f"{_BLOCK}{{calls}}{_BLOCK_END}",
+        thinking=("<|think|>", _MESSAGE_END + _MESSAGE),
+    ),
 )
 FAMILY: Final = (_SOLAR_OPEN,)

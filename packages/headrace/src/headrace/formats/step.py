@@ -11,8 +11,10 @@ Source: SGLang's parser `step3`.
 
 from typing import Final
 
-from headrace.formats.format import Encoding, Format, State, Syntax, Transition
-from headrace.formats.parameters import ParameterTags, parameter_transitions
+from msgspec.structs import replace
+
+from headrace.formats.format import Encoding, Format, State, Transition
+from headrace.formats.parameters import ParameterTags, parameter_syntax, parameter_transitions
 from headrace.formats.transitions import IN_ANSWER, LINE_ENDS, THINK, after_space, each, first_of
 
 __all__ = ["FAMILY"]
@@ -49,6 +51,6 @@ _STEP_3: Final = Format(
     always_thinks=True,
     stop_tokens=("<|EOT|>",),
     leading_text=LINE_ENDS,
-    syntax=Syntax(),
+    syntax=replace(parameter_syntax(_TAGS), calls=f"{_CALLS}\n{{calls}}{_CALLS_END}"),
 )
 FAMILY: Final = (_STEP_3,)

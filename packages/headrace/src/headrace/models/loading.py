@@ -19,7 +19,7 @@ from headrace.engines.timeouts import TimeoutEngine, Timeouts
 from headrace.engines.upstream import UpstreamEngine
 from headrace.errors import EngineError
 from headrace.foreign_errors import needs_extra, reading
-from headrace.formats import FORMATS, TEXT, Format
+from headrace.formats import FORMATS, TEXT, UNKNOWN, Format
 from headrace.models.detection import detect_format, text_format
 from headrace.models.names import ANY_NAME, ZAI_NAMES, has_vision
 from headrace.models.registry import Model
@@ -98,6 +98,8 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
             source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
         template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
     format = TEXT if is_base and not settings.format else _format(settings, template, path.stem)
+    if format in UNKNOWN and not is_base:
+        template.describe_tools()
     threads = settings.threads or (physical_cores() if settings.path else _EMBEDDED_THREADS)
     engine = LlamaEngine(
         path,
@@ -137,6 +139,8 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
         writes_bos = dialect.completions.get("add_special_tokens") is False
         template = source.compile(writes_bos=writes_bos, variables=settings.chat_template_kwargs)
     format = _format(settings, template, settings.upstream_model or name)
+    if format in UNKNOWN:
+        template.describe_tools()
 
     def protocol(upstream: Upstream) -> Protocol:
         return Completions(

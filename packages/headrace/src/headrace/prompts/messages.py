@@ -5,9 +5,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from headrace.prompts.described_tools import describe_tools
 from headrace.wire.request import RequestMessage, RequestToolCall
 
-__all__ = ["Shape", "template_messages", "template_tools"]
+__all__ = ["Shape", "template_input", "template_messages"]
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -25,6 +26,8 @@ class Shape(msgspec.Struct, frozen=True):
         tools_in_message: the tools are a field of a system message before all others, as for GLM-4-9B.
         one_text: a message with calls has content or reasoning, not both.
         complete_tools: every tool has a description, and parameters with properties.
+        described_tools: role of the message that describes the tools, if the template has no place for tools,
+            calls and results; "" if it has.
     """
 
     arguments_as_text: bool = False
@@ -37,9 +40,22 @@ class Shape(msgspec.Struct, frozen=True):
     tools_in_message: bool = False
     one_text: bool = False
     complete_tools: bool = False
+    described_tools: Literal["", "system", "user"] = ""
 
 
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
+
+
+def template_input(
+    messages: Iterable[RequestMessage],
+    tools: Sequence[dict[str, Any]],
+    shape: Shape,
+    escape: Callable[[str], str] = str,
+) -> tuple[list[dict[str, Any]], Sequence[dict[str, Any]]]:
+    """Convert the messages and the tools of a request, both for the template."""
+    complete = [_complete(tool) for tool in tools] if shape.complete_tools else tools
+    converted = template_messages(messages, shape, escape, complete)
+    return converted, () if shape.described_tools else complete
 
 
 def template_messages(
@@ -54,8 +70,10 @@ def template_messages(
         messages: of the request.
         shape: the one that the template expects.
         escape: for what users and tools have written.
-        tools: of the template, for a shape that has them in a message.
+        tools: for a shape that has them in a message.
     """
+    if shape.described_tools:
+        messages = describe_tools(messages, tools, shape.described_tools)
     converted: list[dict[str, Any]] = []
     if tools and shape.tools_in_message:
         converted.append({"role": "system", "content": "", "tools": tools})
@@ -67,11 +85,6 @@ def template_messages(
             message = msgspec.structs.replace(message, name=name)  # noqa: PLW2901
         converted += _converted(message, shape, escape)
     return converted
-
-
-def template_tools(tools: Sequence[dict[str, Any]], shape: Shape) -> Sequence[dict[str, Any]]:
-    """Convert the tools of a request, a list of JSON objects."""
-    return [_complete(tool) for tool in tools] if shape.complete_tools else tools
 
 
 def _complete(tool: dict[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,14 @@ often leaves the value out without an error. So the first shape in which everyth
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
-from headrace.prompts.messages import Shape, template_messages, template_tools
+from headrace.prompts.messages import Shape, template_input, template_messages
 from headrace.wire.request import RequestFunction, RequestMessage, RequestToolCall
 
-__all__ = ["Findings", "Render", "one_message", "probe"]
+__all__ = ["Findings", "Render", "one_message", "probe", "probe_described_tools"]
 
 Render = Callable[[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]], str | None]
 """Messages and tools → the prompt; None if the template rejects them."""
@@ -114,6 +114,21 @@ def probe(render: Render) -> Findings:
         one_text=_rejects_two_texts(render, shape),
         complete_tools=_rejects_incomplete_tools(render, shape),
     )
+    return _findings(render, shape, found)
+
+
+def probe_described_tools(render: Render, findings: Findings) -> Findings:
+    """Find out in which message tools can be described; return `findings` if in none."""
+    roles: tuple[Literal["system", "user"], ...] = ("system", "user")
+    for role in roles:
+        shape = msgspec.structs.replace(findings.shape, described_tools=role)
+        found = _found(render, shape)
+        if {TOOLS, CALLS, ARGUMENTS, RESULTS} <= found:
+            return _findings(render, shape, found)
+    return findings
+
+
+def _findings(render: Render, shape: Shape, found: frozenset[str]) -> Findings:
     # One that shows tools, but fails on results, may accept those of other conversations.
     is_certain = TOOLS not in found or _prompt(render, _LOOP, shape) is not None
     drops_results = MESSAGES in found and RESULTS not in found and is_certain
@@ -164,5 +179,4 @@ def _rejects_incomplete_tools(render: Render, shape: Shape) -> bool:
 def _prompt(
     render: Render, messages: Sequence[RequestMessage], shape: Shape, tool: dict[str, Any] = _TOOL
 ) -> str | None:
-    tools = template_tools([tool], shape)
-    return render(template_messages(messages, shape, tools=tools), tools)
+    return render(*template_input(messages, [tool], shape))

@@ -11,7 +11,7 @@ from headrace.formats import Format
 from headrace.prompts.budget import budget, spend
 from headrace.prompts.efforts import EFFORT_VARIABLES
 from headrace.prompts.escaping import escape, unescape
-from headrace.prompts.messages import template_messages, template_tools
+from headrace.prompts.messages import template_input
 from headrace.prompts.rejected_part import rejected_part
 from headrace.prompts.template import ChatTemplate, TemplateError
 from headrace.wire.request import ChatRequest
@@ -63,9 +63,9 @@ def _render(template: ChatTemplate, request: ChatRequest, written: Callable[[str
     if effort := template.efforts.choose(request.reasoning_effort, thinking=thinks):
         options |= dict.fromkeys(EFFORT_VARIABLES, effort)
     shape = template.findings.shape
-    tools = template_tools(request.raw_tools, shape)
+    messages, tools = template_input(request.messages, request.raw_tools, shape, written)
     return template.render(
-        template_messages(request.messages, shape, written, tools),
+        messages,
         tools=tools,
         thinking=thinks,
         **options | _escaped(request.template_variables, written),

@@ -12,7 +12,7 @@ from headrace.prompts.budget import budget, charge_deep
 from headrace.prompts.compilation import CompiledTemplate, Rejection, compile_template, reason_of
 from headrace.prompts.efforts import EFFORT_VARIABLES, Efforts, find_efforts
 from headrace.prompts.escaping import unescape
-from headrace.prompts.probes import one_message, probe
+from headrace.prompts.probes import Findings, one_message, probe, probe_described_tools
 
 __all__ = ["ChatTemplate", "TemplateError"]
 
@@ -62,7 +62,7 @@ class ChatTemplate:
         """The texts in its source."""
         self.has_efforts: Final = not self.variables.isdisjoint(EFFORT_VARIABLES)
         """Whether the model has levels of effort."""
-        self.findings: Final = probe(lambda messages, tools: self._probe(messages, tools=tools))
+        self.findings: Findings = probe(self._probe)
         """How it expects messages, and what it leaves out of the prompt in any case."""
         self.efforts: Final = self._efforts() if self.has_efforts else Efforts()
         one = one_message(self.findings.shape)
@@ -90,6 +90,10 @@ class ChatTemplate:
             raise EngineError(msg)
         # Not every vocabulary has each of them. Undefined ones could fail, but only in a later message.
         return dict.fromkeys(missing, "") | known
+
+    def describe_tools(self) -> None:
+        """Describe tools in a message, for a model whose calls are JSON objects in its text."""
+        self.findings = probe_described_tools(self._probe, self.findings)
 
     def check_variables(self, names: Iterable[str]) -> None:
         """Check the variables that a request sets.
@@ -149,9 +153,14 @@ class ChatTemplate:
             reason = unescape(reason_of(error))
             raise TemplateError(reason, is_rejection=isinstance(error, Rejection)) from None
 
-    def _probe(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> str | None:
+    def _probe(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] = (),
+        **options: Any,
+    ) -> str | None:
         try:
-            return self.render(messages, **options)
+            return self.render(messages, tools=tools, **options)
         except TemplateError:
             return None
 
@@ -159,9 +168,8 @@ class ChatTemplate:
         one = one_message(self.findings.shape)
 
         def render(effort: str | None, thinking: bool) -> str | None:  # noqa: FBT001
-            return self._probe(
-                one, thinking=thinking, **dict.fromkeys(EFFORT_VARIABLES, effort) if effort else {}
-            )
+            efforts: dict[str, Any] = dict.fromkeys(EFFORT_VARIABLES, effort) if effort else {}
+            return self._probe(one, thinking=thinking, **efforts)
 
         return find_efforts(render)
 

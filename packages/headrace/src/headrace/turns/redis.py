@@ -37,7 +37,7 @@ from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import BlockingPoller, Found
 from headrace.turns.probes import Probes
 from headrace.turns.redis_queue import CommandQueue
-from headrace.turns.redis_scripts import APPEND, CREATE, STRANDED, TAKE_OVER
+from headrace.turns.redis_scripts import APPEND, CREATE, STRANDED, TAKE_OVER, TOUCH
 from headrace.turns.settings import TurnSettings, without_secrets
 from headrace.turns.store import (
     NO_ROOM,
@@ -231,10 +231,7 @@ class RedisStore:
         return Liveness.ALIVE if is_alive else Liveness.EXPIRED
 
     async def _touch_readers(self, ids: Collection[str]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for id in ids:
-            pipeline.set(_reader(id), self.process, px=self._reader_ttl)
-        await self._run(pipeline.execute())
+        await self._script(TOUCH, [*map(_reader, ids)], [self.process, self._reader_ttl])
 
     async def _script(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
         (reply,) = await self._request(("EVAL", text, len(keys), *keys, *values))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["APPEND", "CREATE", "STRANDED", "TAKE_OVER"]
+__all__ = ["APPEND", "CREATE", "STRANDED", "TAKE_OVER", "TOUCH"]
 
 CREATE: Final = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return ARGV[1] end -- redis-py retries after a lost reply
@@ -69,4 +69,7 @@ for i = 1, #producers, 2 do
   end
 end
 return headers
+"""
+TOUCH: Final = """
+for _, reader in ipairs(KEYS) do redis.call('SET', reader, ARGV[1], 'PX', ARGV[2]) end
 """

@@ -173,6 +173,7 @@ class BaseClient(Generic[ClientT]):
             stream=stream,
             limits=check_stream_timeout(stream_timeout or self.stream_timeout) if stream else None,
             turn=turn,
+            is_named=bool((fields or {}).get("request_id")),
         )
 
     def turn_request(self, request: Request, method: str, turn_id: str) -> Request:

@@ -70,6 +70,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The caller's limits of the stream; without them `timeout` bounds how long it may be idle."""
     turn: str = ""
     """A random name for the turn of a stream, by which a Headrace knows all its retries; "" for no name."""
+    is_named: bool = False
+    """Whether the caller has given a `request_id`, which takes precedence over that name."""
 
 
 def encode_body(fields: Mapping[str, Any], extra_body: object = None) -> bytes:

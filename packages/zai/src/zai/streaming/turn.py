@@ -100,9 +100,15 @@ class Turn:
             raise
 
     def stop_request(self) -> Request | None:
-        """Return the request that stops a turn which would otherwise continue without its reader."""
+        """Return the request that stops a turn which would otherwise continue without its reader.
+
+        None if the connection was lost and the caller has named the turn: another request can join it.
+        """
         error = self.reader.error
         if self.reader.is_complete or not isinstance(error, APIConnectionError | None):
+            return None
+        is_lost = error is not None and not isinstance(error, APITimeoutError)
+        if is_lost and self.request.is_named:
             return None
         return self._client.stop_request(self.request, self.response)
 

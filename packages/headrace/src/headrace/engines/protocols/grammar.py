@@ -12,13 +12,13 @@ from typing import Final, assert_never
 from headrace.engines.base import Generation
 from headrace.engines.protocols.structure import (
     Choice,
-    Delimiter,
     FreeText,
     Json,
     Literal,
-    Name,
+    Markup,
     Node,
     Optional,
+    Pattern,
     Repeat,
     Sequence,
     Structure,
@@ -101,15 +101,16 @@ class _GrammarWriter:
         self._tokens = tokens
         self._rules: dict[str, str] = {}
         self._texts: dict[FreeText, str] = {}  # names of rules
+        self._markup: dict[str, list[str]] = {}
         self._choices: dict[int, str] = {}  # by the identity of their items: calls occur twice
 
     def write(self, structure: Structure, prompt: str, stop_tokens: tuple[str, ...]) -> str:
         """Return the grammar of the structure, after a thinking if the prompt leaves room for one."""
         # Of themselves, llguidance allows only the model's main end token.
-        ends = tuple(Delimiter(name) for name in stop_tokens if name in self._tokens)
+        ends = tuple(Markup(name) for name in stop_tokens if name in self._tokens)
         end = Optional(Choice(ends)) if ends else Sequence()
-        thinking, body = self._expression(structure.thinking(prompt)), self._expression(structure.body)
-        start = rf"{thinking} (/\n\n?/)? {body} {self._expression(end)}".strip()
+        answer = Sequence((structure.prefix(prompt), structure.body, end))
+        start = self._expression(answer)
         rules = {"start": start, **self._rules}
         return _HEAD + "".join(f"{name}: {expression}\n" for name, expression in rules.items())
 
@@ -117,12 +118,12 @@ class _GrammarWriter:
         match node:
             case Literal(text):
                 return _literal(text)
-            case Delimiter(name):
-                return f"<[{self._tokens[name]}]>" if name in self._tokens else _literal(name)
+            case Markup(text):
+                return " ".join(filter(None, map(self._part, self._parts(text))))
             case FreeText():
                 return self._free_text(node)
-            case Name():
-                return r"/[^<>\s]{1,64}/"
+            case Pattern(pattern):
+                return f"/{_slashed(pattern)}/"
             case Json(schema):
                 return _json(schema)
             case Sequence(items):
@@ -135,6 +136,17 @@ class _GrammarWriter:
                 return f"( {self._expression(item)} )*"
             case _:
                 assert_never(node)
+
+    def _parts(self, text: str) -> list[str]:
+        """Split markup at the special tokens; every other part is one."""
+        if text not in self._markup:
+            names = sorted((name for name in self._tokens if name in text), key=len, reverse=True)
+            pattern = "|".join(map(re.escape, names))
+            self._markup[text] = re.split(f"({pattern})", text) if names else [text]
+        return self._markup[text]
+
+    def _part(self, text: str) -> str:
+        return f"<[{self._tokens[text]}]>" if text in self._tokens else text and _literal(text)
 
     def _choice(self, items: tuple[Node, ...]) -> str:
         if not items:
@@ -149,14 +161,13 @@ class _GrammarWriter:
     def _free_text(self, node: FreeText) -> str:
         if node not in self._texts:
             name = self._texts[node] = f"text{len(self._texts)}"
-            end = _slashed(re.escape(node.end))
+            text, *tokens = self._parts(node.end)  # up to the first token, the regular expression matches
+            end, tail = (_slashed(re.escape(one).replace("\\\n", "\n")) for one in (node.end, text))
             characters = f"(?s:.{{{node.least},{'' if node.most is None else node.most}}})"
-            is_token = node.end in self._tokens
-            tail, rest = ("", "*") if is_token else (end, "+")
-            if is_token or node.patterns:
+            if tokens or node.patterns:
                 terms = [f"/(?:{_slashed(part)}){tail}/" for part in (characters, *node.patterns)]
-                delimiter = self._expression(Delimiter(node.end)) if is_token else ""
-                self._rules[name] = f"{name.upper()} {delimiter}"
+                self._rules[name] = " ".join(filter(None, [name.upper(), *map(self._part, tokens)]))
+                rest = "*" if tokens else "+"
                 self._rules[name.upper()] = f"{' & '.join(terms)} & ~/(?s:.*){end}(?s:.{rest})/"
             else:  # faster than an intersection
                 self._rules[f"{name}[lazy]"] = f"/{characters}{end}/"

@@ -8,13 +8,13 @@ from typing import Any, Final, assert_never
 
 from headrace.engines.protocols.structure import (
     Choice,
-    Delimiter,
     FreeText,
     Json,
     Literal,
-    Name,
+    Markup,
     Node,
     Optional,
+    Pattern,
     Repeat,
     Sequence,
     Structure,
@@ -23,27 +23,23 @@ from headrace.engines.protocols.structure import (
 __all__ = ["structural_tag"]
 
 _MAX_SPACE: Final = 16  # characters in a row: a small model fills its context with white space
-_NAME: Final = r"[^<>\s]{1,64}"
 _NOTHING: Final = {"type": "const_string", "value": ""}
 
 
 def structural_tag(structure: Structure, prompt: str) -> dict[str, Any]:
     """Return the `response_format` for the structure, after a thinking if the prompt leaves room for one."""
-    line_ends = Optional(Choice((Literal("\n\n"), Literal("\n"))))
-    return {
-        "type": "structural_tag",
-        "format": _format(Sequence((structure.thinking(prompt), line_ends, structure.body))),
-    }
+    answer = Sequence((structure.prefix(prompt), structure.body))
+    return {"type": "structural_tag", "format": _format(answer)}
 
 
 def _format(node: Node) -> dict[str, Any]:
     match node:
-        case Literal(text) | Delimiter(text):
+        case Literal(text) | Markup(text):
             return _text(text)
         case FreeText(end, least, most):  # not its patterns: there is no intersection
             return _sequence(_free_text(end, least, most), _text(end))
-        case Name():
-            return {"type": "regex", "pattern": _NAME}
+        case Pattern(pattern):
+            return {"type": "regex", "pattern": pattern}
         case Json(schema):
             return {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": _MAX_SPACE}
         case Sequence(items):

@@ -4,13 +4,12 @@
 markup of calls are nodes around the JSON, whose schemas `headrace.engines.schemas` rewrites.
 """
 
-import json
 import re
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from headrace.engines.schemas.arguments import Arguments, ArgumentsReader, Text, Value
+from headrace.engines.schemas.arguments import Arguments, ArgumentsReader, Text
 from headrace.engines.schemas.exclusion import text_without
 from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
 from headrace.errors import RequestError
@@ -20,24 +19,25 @@ from headrace.wire.request import ChatRequest, FunctionSpec
 
 __all__ = [
     "Choice",
-    "Delimiter",
     "FreeText",
     "Json",
     "Literal",
-    "Name",
+    "Markup",
     "Node",
     "Optional",
+    "Pattern",
     "Repeat",
     "Sequence",
     "Structure",
     "is_structured",
 ]
 
-_PART: Final = re.compile(r'<[^<>\s]+>|\{\w+\}|"(?:[^"\\]|\\.)*"')
-"""The parts of a template of `Syntax`: a delimiter, a placeholder, text."""
-
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _ANY_TEXT: Final = Text()
+_LINE_ENDS: Final = "\n\n"  # that models write at most before a call
+_ANY_KEY: Final = r"[^<>\s]{1,64}"
 _MAX_ARGUMENTS: Final = 4096  # a grammar of more would be too large, and writing it takes memory
+_MAX_OPTIONAL: Final = 64  # with separators, each of them may be the first: quadratic
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -46,14 +46,14 @@ class Literal(msgspec.Struct, frozen=True):
     text: str
 
 
-class Delimiter(msgspec.Struct, frozen=True):
-    """This tag: a token of its own where the vocabulary has one."""
+class Markup(msgspec.Struct, frozen=True):
+    """This text of the model's markup: the names of special tokens in it are these tokens."""
 
-    name: str
+    text: str
 
 
 class FreeText(msgspec.Struct, frozen=True):
-    """Text of `least` to `most` characters that matches the patterns, and the delimiter that ends it."""
+    """Text of `least` to `most` characters that matches the patterns, and the markup that ends it."""
 
     end: str
     least: int = 0
@@ -61,8 +61,10 @@ class FreeText(msgspec.Struct, frozen=True):
     patterns: tuple[str, ...] = ()
 
 
-class Name(msgspec.Struct, frozen=True):
-    """The name of an argument that the schema does not name."""
+class Pattern(msgspec.Struct, frozen=True):
+    """Text that matches a regular expression, such as the name of any argument."""
+
+    pattern: str
 
 
 class Json(msgspec.Struct, frozen=True):
@@ -95,7 +97,7 @@ class Repeat(msgspec.Struct, frozen=True):
     item: "Node"
 
 
-Node: TypeAlias = Literal | Delimiter | FreeText | Name | Json | Sequence | Choice | Optional | Repeat
+Node: TypeAlias = Literal | Markup | FreeText | Pattern | Json | Sequence | Choice | Optional | Repeat
 
 
 def is_structured(request: ChatRequest) -> bool:
@@ -113,8 +115,7 @@ class Structure:
 
     Args:
         request: one that `is_structured`.
-        format: of the model's family; None if unknown. Without a `syntax`, calls cannot be forced, and no
-            thinking precedes the structure.
+        format: of the model's family; None if unknown. Without a `syntax`, calls cannot be forced.
         excludes_markup: whether the delimiters of the family cannot be a part of strings.
 
     Raises:
@@ -129,7 +130,7 @@ class Structure:
         self._unenforced: dict[str, None] = {}
         self.schemas: list[tuple[SchemaRewriter, Any, str]] = []
         """Of each schema what rewrites it, the schema, and its place in the request."""
-        self.body = self._forced_calls() if forces_call(request) else self._json()
+        self.body = self._forced_calls() if forces_call(request) else self._answer()
         """The structure without the thinking before it."""
 
     @property
@@ -137,20 +138,31 @@ class Structure:
         """The places of the keywords that are not enforced."""
         return tuple(self._unenforced)
 
-    def thinking(self, prompt: str) -> Node:
-        """Return what may precede the structure after this prompt."""
-        if self._format is None or self._format.syntax is None or self._format.thinking_tags is None:
+    def prefix(self, prompt: str) -> Node:
+        """Return what may precede the body after this prompt: thinking, and line ends that are no text."""
+        if self._format is None:
             return Sequence()
-        opening, closing = self._format.thinking_tags
-        match initial_state(self._format, prompt, thinking=self._request.wants_thinking):
-            case State.THINKING:
-                return self._free_text(closing)
-            case State.START:
-                return Optional(
-                    Sequence((Optional(Literal("\n")), Delimiter(opening), self._free_text(closing)))
-                )
-            case _:
-                return Sequence()
+        state = initial_state(self._format, prompt, thinking=self._request.wants_thinking)
+        syntax = self._format.syntax
+        tags = (syntax and syntax.thinking) or self._format.thinking_tags
+        if tags is None or state is State.OPEN:
+            return self._line_ends(state)
+        thinking = (self._free_text(tags[1]), self._line_ends(State.OPEN))
+        if state is State.THINKING:
+            return Sequence(thinking)
+        with_thinking = Sequence((Optional(Literal("\n")), Markup(tags[0]), *thinking))
+        return Choice((with_thinking, self._line_ends(State.START)))
+
+    def _line_ends(self, state: State) -> Node:
+        """Return the line ends that the parser drops: any before a call, those of the family otherwise."""
+        dropped = self._format.leading_text.get(state, "") if self._format else ""
+        most = len(_LINE_ENDS if forces_call(self._request) else dropped)
+        sizes = range(most, 0, -1)
+        return Optional(Choice(tuple(Literal("\n" * size) for size in sizes))) if most else Sequence()
+
+    def _answer(self) -> Node:
+        syntax = self._format.syntax if self._format else None
+        return _filled(syntax.answer, answer=self._json()) if syntax else self._json()
 
     def _json(self) -> Node:
         response_format = self._request.response_format
@@ -177,10 +189,10 @@ class Structure:
     def _forced_calls(self) -> Node:
         syntax = self._format.syntax if self._format else None
         choice = self._request.tool_choice
-        if syntax is None or not syntax.call:
+        if syntax is None:
             msg = f'tool_choice: model {self._request.model} supports "auto" and "none" only'
             raise RequestError(msg, code="1212")
-        calls = Choice(
+        call = Choice(
             tuple(
                 self._call(tool.function, syntax, f"tools[{index}].function.parameters")
                 for index, tool in enumerate(self._request.tools or ())
@@ -188,8 +200,9 @@ class Structure:
             )
         )
         if isinstance(choice, dict) or not self._request.parallel_tool_calls:
-            return calls
-        return Sequence((calls, Repeat(Sequence((Optional(Literal("\n")), calls)))))
+            return _filled(syntax.calls, calls=call)
+        others = Repeat(Sequence((Markup(syntax.separator), call)))
+        return _filled(syntax.calls, calls=Sequence((call, others)))
 
     def _call(self, tool: FunctionSpec, syntax: Syntax, place: str) -> Node:
         schema = tool.parameters or {}
@@ -204,40 +217,85 @@ class Structure:
             arguments = Json(_object(rewriter.rewrite(schema, place)))
         self.schemas.append((rewriter, schema, place))
         self._note(rewriter, is_strict=tool.strict is True)
-        return _filled(syntax.call, name=Literal(tool.name), arguments=arguments)
+        return _filled(
+            syntax.call,
+            name=Literal(tool.name),
+            arguments=arguments,
+            index=Pattern(r"[0-9]{1,3}"),
+            id=Pattern(r"\w{1,32}"),
+        )
 
     def _arguments(self, reader: ArgumentsReader, allowed: Arguments, syntax: Syntax, place: str) -> Node:
-        parts: list[Node] = []
         missing = {name: [allowed.extra] for name in allowed.required if name not in allowed.properties}
         arguments = {**allowed.properties, **missing}
-        if len(arguments) > _MAX_ARGUMENTS:
-            msg = f"{place} has {len(arguments)} arguments; a call with more than {_MAX_ARGUMENTS}"
-            raise RequestError(f"{msg} cannot be enforced; remove tool_choice", code="1212")
+        limit = _MAX_ARGUMENTS if allowed.required or not syntax.argument_separator else _MAX_OPTIONAL
+        if len(arguments) > limit:
+            msg = f"{place} has {len(arguments)} arguments; a call with more than {limit} cannot be enforced"
+            raise RequestError(f"{msg}; remove tool_choice", code="1212")
+        written: dict[str, Node] = {}
         for name, schemas in arguments.items():
-            argument = self._argument(Literal(name), reader.value(name, schemas), syntax)
+            if syntax.key_pattern and not re.fullmatch(syntax.key_pattern, name):
+                msg = f"{place}.properties.{name}: model {self._request.model} cannot write an argument of"
+                raise RequestError(f"{msg} this name; rename it, or remove tool_choice", code="1212")
+            argument = _argument(Literal(name), self._values(reader, name, schemas, syntax), syntax)
             if argument != Choice():
-                parts.append(argument if name in allowed.required else Optional(argument))
+                written[name] = argument
             elif name in allowed.required:
                 return Choice()  # another alternative must hold
+        extra: Node = Choice()
         if allowed.is_map:
-            extra = self._argument(Name(), reader.value("*", [allowed.extra]), syntax)
-            parts += [Repeat(extra)] if extra != Choice() else []
-        return Sequence(tuple(parts))
+            key = Pattern(syntax.key_pattern or _ANY_KEY)
+            extra = _argument(key, self._values(reader, "*", [allowed.extra], syntax), syntax)
+        if syntax.argument_separator:
+            required = [one for name, one in written.items() if name in allowed.required]
+            optional = [one for name, one in written.items() if name not in allowed.required]
+            return _separated(required, optional, extra, Markup(syntax.argument_separator))
+        parts = [one if name in allowed.required else Optional(one) for name, one in written.items()]
+        return Sequence((*parts, *([] if extra == Choice() else [Repeat(extra)])))
 
-    def _argument(self, key: Node, value: Value, syntax: Syntax) -> Node:
-        """Return the markup of an argument, an empty choice if nothing is valid."""
-        closed: list[Node] = [Literal(text) for text in value.literals]
-        closed += [Json(value.json)] if value.json is not False else []
-        options: list[Node] = []
-        if closed:
-            options.append(Sequence((_one_of(*closed), Delimiter(syntax.value_end))))
-        if value.text is not None:
-            options.append(self._free_text(syntax.value_end, value.text))
-        return _filled(syntax.argument, key=key, value=_one_of(*options)) if options else Choice()
+    def _values(
+        self, reader: ArgumentsReader, name: str, schemas: list[Any], syntax: Syntax
+    ) -> tuple[list[Node], list[Node]]:
+        """Return what an argument may be: the texts, with what ends them, and the JSON."""
+        if not syntax.value_end:
+            json = reader.json(name, schemas)
+            return [], [] if json is False else [Json(json)]
+        value = reader.value(name, schemas)
+        texts: list[Node] = [Sequence((Literal(text), Markup(syntax.value_end))) for text in value.literals]
+        texts += [] if value.text is None else [self._free_text(syntax.value_end, value.text)]
+        return texts, [] if value.json is False else [Json(value.json)]
 
     def _free_text(self, end: str, text: Text = _ANY_TEXT) -> FreeText:
         allowed = (self._allowed_text[1:-1],) if self._allowed_text else ()  # without its anchors
         return FreeText(end, text.least, text.most, (*text.patterns, *allowed))
+
+
+def _argument(key: Node, values: tuple[list[Node], list[Node]], syntax: Syntax) -> Node:
+    """Return the markup of an argument, an empty choice if nothing is valid."""
+    texts, json = values
+    if not syntax.json_argument:
+        texts, json = [*texts, *(Sequence((one, Markup(syntax.value_end))) for one in json)], []
+    with_end = syntax.argument.replace(f"{{value}}{syntax.value_end}", "{value}")
+    parts = [_filled(with_end, key=key, value=_one_of(*texts))] if texts else []
+    parts += [_filled(syntax.json_argument, key=key, value=one) for one in json]
+    return _one_of(*parts)
+
+
+def _separated(required: list[Node], optional: list[Node], extra: Node, separator: Markup) -> Node:
+    """Return arguments with a separator between them: first the required ones, last any number of `extra`."""
+
+    def after(item: Node) -> Node:
+        return Sequence((separator, item))
+
+    following = [Optional(after(one)) for one in optional]
+    repeated = () if extra == Choice() else (Repeat(after(extra)),)
+    if required:
+        return Sequence((required[0], *map(after, required[1:]), *following, *repeated))
+    first: list[Node] = [
+        Sequence((one, *following[number:], *repeated)) for number, one in enumerate(optional, 1)
+    ]
+    first += [Sequence((extra, *repeated))] if repeated else []
+    return Optional(Choice(tuple(first))) if first else Sequence()
 
 
 def _one_of(*items: Node) -> Node:
@@ -247,13 +305,9 @@ def _one_of(*items: Node) -> Node:
 
 def _filled(template: str, **parts: Node) -> Node:
     """Return the sequence that a template of `Syntax` describes."""
-    items: list[Node] = []
-    for part in _PART.findall(template):
-        if part[0] == "{":
-            items.append(parts[part[1:-1]])
-        else:
-            items.append(Delimiter(part) if part[0] == "<" else Literal(json.loads(part)))
-    return Sequence(tuple(items))
+    texts = _PLACEHOLDER.split(template)  # every other one is a placeholder
+    items = [parts[text] if number % 2 else Markup(text) for number, text in enumerate(texts)]
+    return Sequence(tuple(item for item in items if item != Markup("")))
 
 
 def _markers(format: Format | None) -> set[str]:

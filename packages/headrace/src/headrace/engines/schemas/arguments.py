@@ -107,7 +107,7 @@ class ArgumentsReader:
         literals: list[str] = []
         json: list[Any] = []
         text: Text | None = None
-        for branch in self._branches(schemas[0] if len(schemas) == 1 else {"allOf": schemas}, 0):
+        for branch in self._branches(_all_of(schemas), 0):
             names = self._types.types(branch).names
             values = self._values(branch)
             if "string" not in names:
@@ -123,6 +123,10 @@ class ArgumentsReader:
             return Value([], False, text)
         whole = self.rewriter.rewrite({"anyOf": json}, place) if json else False
         return Value(list(dict.fromkeys(literals)), whole, text)
+
+    def json(self, name: str, schemas: list[Any]) -> Rewritten:
+        """Return the schema of the argument `name`, if strings are JSON as well."""
+        return self.rewriter.rewrite(_all_of(schemas), f"{self._place}.properties.{name}")
 
     def _expanded(self, schema: Any, depth: int) -> list[Arguments]:
         if not isinstance(schema, Mapping):
@@ -220,6 +224,10 @@ class ArgumentsReader:
             parts.append(self.rewriter.references.resolve(schema["$ref"]))
         texts = [self._text(part, place, depth + 1) for part in parts]
         return _every([*texts, _stated_length(schema), Text(patterns=tuple(filter(None, whole.values())))])
+
+
+def _all_of(schemas: list[Any]) -> Any:
+    return schemas[0] if len(schemas) == 1 else {"allOf": schemas}
 
 
 def _stated_length(schema: Mapping[str, Any]) -> Text:
