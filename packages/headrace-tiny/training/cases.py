@@ -9,6 +9,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
+import fields
 import fresh
 import held_out
 import poems_en
@@ -271,6 +272,10 @@ def check_held_out() -> None:
         for city in found
         if len(city) > 2
     ]
+    field_names = {name for found in fields.FIELDS.values() for pair in found for name in pair}
+    for each in [*structured_cases.SCHEMAS, *structured_cases.FRESH_SCHEMAS]:
+        assert each["ask"] == "hi" or each["ask"] not in corpus, each["ask"]
+        assert not structured_cases.names_in(each["schema"]) & field_names, each["ask"]
     tables = (held_out.QUESTIONS, structured_cases.OBJECTS)
     for text in [*cities, *(text for table in tables for found in table.values() for text in found)]:
         assert text not in corpus, text

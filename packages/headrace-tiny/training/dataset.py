@@ -36,7 +36,7 @@ class Stage:
     tool_share: float
     longest: int
     drills: float
-    structured: float = 0.38
+    structured: float = 0.36
 
 
 STAGES = (
@@ -69,7 +69,10 @@ def recut(r: Random, tokenizer: Tokenizer, encoding: Encoding, weights: Array) -
     """
     numbers: list[int] = []
     counted: list[int] = []
-    for piece, number, weight in zip(encoding.tokens, encoding.ids, weights.tolist(), strict=True):
+    following = [*weights[1:].tolist(), 1]
+    for piece, number, weight, after in zip(
+        encoding.tokens, encoding.ids, weights.tolist(), following, strict=True
+    ):
         if not weight or not PUNCTUATION.fullmatch(piece):
             numbers.append(number)
             counted.append(weight)
@@ -83,7 +86,8 @@ def recut(r: Random, tokenizer: Tokenizer, encoding: Encoding, weights: Array) -
                 for x in ([half] if tokenizer.token_to_id(half) else half)
             ]
         numbers += map(tokenizer.token_to_id, parts)
-        counted += [STRUCTURE_WEIGHT] * len(parts)
+        # Before a name that the grammar writes, a comma is the grammar's decision; the end is the model's.
+        counted += [1 if "," in piece and not after else STRUCTURE_WEIGHT] * len(parts)
     return np.array(numbers, np.uint16), np.array(counted, np.uint8)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import xllamacpp
 from cases import check_held_out, fresh_cases, make_cases, seed_cases
-from structured_cases import structured_cases
+from structured_cases import FRESH_SCHEMAS, schema_cases, structured_cases
 
 from answers import Answer, Case
 from headrace.engines import Generation
@@ -120,7 +120,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40, help="cases of each kind and language")
     parser.add_argument("--failures", type=int, default=0, help="how many wrong answers to print")
     parser.add_argument(
-        "--fresh", action="store_true", help="ask the second set, of cities and small talk only"
+        "--fresh",
+        action="store_true",
+        help="ask the second set: of cities, results and small talk, or of schemas",
     )
     parser.add_argument(
         "--structured", action="store_true", help="ask for JSON, forced calls and exact replies"
@@ -128,7 +130,7 @@ def main() -> None:
     options = parser.parse_args()
     check_held_out()
     if options.structured:
-        cases = structured_cases(options.count)
+        cases = list(schema_cases(FRESH_SCHEMAS)) if options.fresh else structured_cases(options.count)
     else:
         cases = fresh_cases(options.count) if options.fresh else [*make_cases(options.count), *seed_cases()]
     engine = Engine(options.model)

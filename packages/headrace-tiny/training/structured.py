@@ -1,7 +1,7 @@
-"""Dialogues in which the answer has a form: JSON, calls with odd arguments, a text word for word.
+"""Dialogues in which the answer has a form: JSON, calls with arguments of every kind, a text word for word.
 
 A schema is enforced by a grammar and not part of the prompt, so most of these prompts say little about it.
-What the model learns is to copy a value that was said, to make up a short one otherwise, and to end it.
+What the model learns is to copy a value that was said, to write the usual one otherwise, and to end it.
 """
 
 import json
@@ -15,23 +15,22 @@ import topics
 import unknown
 import values
 from dialogues import Dialogue, Message, assistant, call, plain_turns, user
-from fields import COMMON, NESTED, SCALARS, Field, Writer, given, to_json
+from fields import (
+    COMMON,
+    NESTED,
+    SAYABLE,
+    SCALARS,
+    WORD,
+    Field,
+    filled,
+    given,
+    said,
+    some_fields,
+    to_json,
+    unsaid,
+)
 from tools import make_tools
 
-SAYABLE = {
-    "person",
-    "place",
-    "phrase",
-    "code",
-    "integer",
-    "number",
-    "date",
-    "clock",
-    "email",
-    "phone",
-    "choice",
-    "url",
-}
 LABELLED = {
     "en": [
         "{w} {v}",
@@ -47,19 +46,9 @@ LABELLED = {
     "zh": ["{w}{v}", "{w}：{v}", "{w}是{v}", "{w}为{v}", "{v}（{w}）", "{w} {v}", "{k}: {v}"],
 }
 SPOKEN = {
-    "person": {"en": ["I am {v}", "{v} is here", "my name is {v}", "{v}", "{v} speaking", "{v} called", "{v} wrote this"],
-               "zh": ["我是{v}", "我叫{v}", "{v}", "{v}来了", "{v}打来电话"]},
-    "place": {"en": ["in {v}", "from {v}", "living in {v}", "going to {v}", "{v}"], "zh": ["住在{v}", "来自{v}", "去{v}", "在{v}"]},
-    "phrase": {"en": ["{v}", "about {v}", '"{v}"', "wants {v}", "we sell {v}"], "zh": ["{v}", "“{v}”", "想要{v}", "买了{v}", "关于{v}"]},
-    "code": {"en": ["{v}", "number {v}", "#{v}"], "zh": ["编号{v}", "{v}"]},
-    "integer": {"en": ["{v} years old", "{v} of them", "{v} pieces", "{v}", "{v} in all", "aged {v}"], "zh": ["{v}岁", "{v}个", "一共{v}", "{v}件"]},
-    "number": {"en": ["for {v} dollars", "it costs {v}", "{v}", "${v}", "{v} kg", "about {v}"], "zh": ["{v}元", "价格{v}", "{v}公斤", "{v}"]},
-    "date": {"en": ["on {v}", "{v}", "since {v}", "until {v}"], "zh": ["{v}", "在{v}", "从{v}开始"]},
-    "clock": {"en": ["at {v}", "{v}"], "zh": ["{v}", "在{v}"]},
-    "email": {"en": ["write to {v}", "{v}", "mail me at {v}"], "zh": ["邮箱{v}", "请写信到{v}", "{v}"]},
-    "phone": {"en": ["call {v}", "tel {v}", "{v}"], "zh": ["电话{v}", "请打{v}"]},
-    "choice": {"en": ["{v}", "it is {v}", "marked {v}"], "zh": ["{v}", "属于{v}"]},
-    "url": {"en": ["see {v}", "{v}"], "zh": ["见{v}", "{v}"]},
+    "person": {"en": ["I am {v}", "{v} is here", "my name is {v}", "{v}", "{v} speaking", "{v} called"], "zh": ["我是{v}", "我叫{v}", "{v}", "{v}来了"]},
+    "place": {"en": ["in {v}", "from {v}", "living in {v}", "going to {v}"], "zh": ["住在{v}", "来自{v}", "去{v}", "在{v}"]},
+    "integer": {"en": ["{v} years old", "{v} of them", "{v} pieces", "aged {v}", "with {v} bags"], "zh": ["{v}岁", "{v}个", "一共{v}", "{v}件"]},
 }  # fmt: skip
 EXTRACT = {
     "en": ["{s}", "Extract the data: {s}", "Extract: {s}", "Parse this: {s}", "Fill in the form. {s}", "Extract the fields from the text: {s}",
@@ -78,10 +67,7 @@ INVENT = {
            "关于{x}的 JSON，含{k}", "以 JSON 回答：{x}", "列出{x}", "给{x}分类", "评价{x}", "返回一个 JSON 对象", "给我一些 JSON", "编一个{x}", "生成示例数据",
            "填写字段", "总结：{x}", "做个{x}计划", "用户资料", "一份{x}订单"],
 }  # fmt: skip
-THOUGHTS = {
-    "en": ["The user wants JSON. I will write a short one.", "The answer is JSON, with the user's words."],
-    "zh": ["用户要 JSON，每个字段填一个简短的值。", "回答是 JSON，尽量用用户说的内容。"],
-}
+THOUGHTS = {"en": "The user wants JSON.", "zh": "用户要 JSON。"}
 SCHEMA_PROMPTS = {
     "en": ["Answer with JSON that matches this schema:\n{s}", "You must respond with a JSON object of this JSON schema:\n{s}", "JSON schema:\n{s}\nYou MUST answer with a JSON object that matches the JSON schema above.",
            "Respond in JSON. {s}", "As a genius expert, understand the content and provide the parsed objects in JSON that match the following json_schema:\n\n{s}\n"],
@@ -91,18 +77,6 @@ SYSTEM = {
     "en": ["You extract data.", "Answer in JSON only.", "You are a helpful assistant that answers in JSON.", "Return valid JSON.", "Extract the information."],
     "zh": ["你负责提取数据。", "只用 JSON 回答。", "请输出 JSON。"],
 }  # fmt: skip
-ANSWER_KEYS = [
-    "answer",
-    "response",
-    "text",
-    "message",
-    "reply",
-    "content",
-    "result",
-    "output",
-    "回答",
-    "内容",
-]
 TYPES = {
     "integer": "integer",
     "number": "number",
@@ -112,7 +86,7 @@ TYPES = {
     "numbers": "array",
     "objects": "array",
 }
-TYPES |= {"tree": "array", "object": "object", "map": "object", "next": "object"}
+TYPES |= {"object": "object", "map": "object"}
 EXACT = {
     "en": ["Reply exactly {x}", "Reply with exactly {x}", "Reply with exactly: {x}", "Say {x}", "Just say {x}", "Answer with {x} only", "Respond with {x}",
            'Reply with "{x}"', 'Say "{x}" and nothing else', "Repeat after me: {x}", "Repeat: {x}", "Output {x}", "Reply only with {x}", "Print {x}",
@@ -136,38 +110,20 @@ def topic_of(r: Random, lang: str) -> str:
     return values.phrase(r, lang)
 
 
-def some_fields(r: Random, lang: str) -> list[Field]:
-    kinds = COMMON + (NESTED * 4 if r.random() < 0.6 else [])
-    size = r.choices((1, 2, 3, 4, 5, 7), (18, 24, 26, 18, 10, 4))[0]
-    found = [fields.field(r, lang, r.choice(kinds)) for _ in range(size)]
-    return list({f.key: f for f in found}.values())
+def unmarked(text: str) -> str:
+    return re.sub("[\ue000-\ue002]", "", text)
 
 
 def told(r: Random, found: list[Field], data: dict[str, Any], lang: str, *, labelled: bool) -> str:
-    """The values in words, those of an inner object as well."""
-    said = []
-    for f in found:
-        value = data[f.key]
-        if f.kind == "object":
-            inner = [Field(key, key, kind_of(x)) for key, x in value.items()]
-            said.append(told(r, inner, value, lang, labelled=True))
-        elif f.kind == "strings" and value and r.random() < 0.7:
-            said.append((f"{f.word}: " if labelled else "") + ("、" if lang == "zh" else ", ").join(value))
-        elif (f.kind in SAYABLE or (labelled and f.kind == "sentence")) and r.random() < 0.85:
-            form = r.choice(LABELLED[lang] if labelled else SPOKEN[f.kind][lang])
-            said.append(form.format(w=f.word, k=f.key, v=value))
-    if not labelled and r.random() < 0.5:
-        r.shuffle(said)
+    """The values in words."""
+    texts = [
+        r.choice(LABELLED[lang] if labelled else SPOKEN[f.kind][lang]).format(
+            w=f.word, k=f.key, v=data[f.key]
+        )
+        for f in found
+    ]
     separators = ("，", "；", "，", "。", "\n") if lang == "zh" else (", ", "; ", ", ", ". ", "\n", " ")
-    return unmarked(r.choice(separators).join(text for text in said if text))
-
-
-def kind_of(value: Any) -> str:
-    return "phrase" if isinstance(value, str) else "integer" if type(value) in (int, float) else "null"
-
-
-def unmarked(text: str) -> str:
-    return re.sub("[\ue000-\ue002]", "", text)
+    return r.choice(separators).join(texts)
 
 
 def schema_of(r: Random, found: list[Field]) -> str:
@@ -177,8 +133,6 @@ def schema_of(r: Random, found: list[Field]) -> str:
     for f in found:
         inner: dict[str, Any] = {"title": f.key.capitalize()} if style < 0.5 else {}
         inner |= {"type": TYPES.get(f.kind, "string")}
-        if r.random() < 0.2:
-            inner["description"] = f.word
         properties[f.key] = inner | ({"items": {"type": "string"}} if f.kind == "strings" else {})
     schema = {"type": "object", "properties": properties, "required": [f.key for f in found]}
     schema |= (
@@ -186,45 +140,72 @@ def schema_of(r: Random, found: list[Field]) -> str:
         if style < 0.5
         else {"additionalProperties": False}
     )
-    return json.dumps(schema, ensure_ascii=False, indent=2 if r.random() < 0.2 else None)
+    return json.dumps(schema, ensure_ascii=False)
 
 
-def json_round(r: Random, lang: str) -> tuple[list[Message], list[Field]]:
-    """A request that wants JSON, and the answer."""
-    topic, found = topic_of(r, lang), some_fields(r, lang)
-    kind = r.random()
-    data = Writer(r, lang, topic, said=kind < 0.55).fill(found)
-    names = ("、" if lang == "zh" else ", ").join(f.word if kind < 0.5 else f.key for f in found)
-    text = ""
-    if kind < 0.55:
-        said = told(r, found, data, lang, labelled=r.random() < 0.6)
-        text = r.choice(EXTRACT[lang]).format(s=said, k=names) if said else ""
-    text = text or r.choice(INVENT[lang]).format(x=topic, k=names)
-    if names not in text and r.random() < 0.8:
-        # Nobody can guess the names; a grammar writes them.
-        data = with_given_keys(data)
-    thought, answer = r.choice(THOUGHTS[lang]), to_json(data)
+def names_of(r: Random, lang: str, found: list[Field]) -> str:
+    and_ = r.choice(("、", "和", "，")) if lang == "zh" else r.choice((", ", ", ", " and "))
+    return and_.join(f.key for f in found)
+
+
+def extraction(r: Random, lang: str) -> list[Message]:
+    """A text with values, which the answer copies."""
+    labelled = r.random() < 0.75
+    found = some_fields(r, lang, SAYABLE if labelled else list(SPOKEN), (1, 2, 2, 3, 3, 4))
+    if not labelled:
+        found = list({f.kind: f for f in found}.values())
+    data = {f.key: said(r, lang, f.kind) for f in found}
+    text = r.choice(EXTRACT[lang]).format(
+        s=told(r, found, data, lang, labelled=labelled), k=names_of(r, lang, found)
+    )
+    if not all(f.key in text for f in found):
+        data = {given(key): value for key, value in data.items()}
+    # If the user does not say JSON, it is the grammar that wants it.
+    thought = THOUGHTS[lang] if "json" in text.lower() else given(THOUGHTS[lang])
+    return [user(text), assistant(thought, to_json(data))]
+
+
+def request(r: Random, lang: str) -> list[Message]:
+    """A request for JSON, of which nothing is known but perhaps the names or the topic."""
+    topic = topic_of(r, lang)
+    found = some_fields(r, lang, COMMON, (1, 2, 2, 3, 3, 4, 5))
+    text = r.choice(INVENT[lang]).format(x=topic, k=names_of(r, lang, found))
     if "json" not in text.lower():
-        # The grammar wants JSON, not the user.
-        thought, answer = given(thought), given(answer[:2]) + answer[2:]
-    return [user(text), assistant(thought, answer)], found
+        text = f"JSON：{text}" if lang == "zh" else f"{text}, as JSON"
+    if all(f.key in text for f in found):
+        data = {f.key: unsaid(r, lang, f.kind) for f in found}
+    elif r.random() < 0.3:
+        data = {"name": topic} if topic in text else {"answer": WORD[lang]}
+    else:
+        data = filled(r, lang, some_fields(r, lang, COMMON + NESTED * 3))
+    return [user(text), assistant(THOUGHTS[lang], to_json(data))]
 
 
-def with_given_keys(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {given(key): with_given_keys(value) for key, value in data.items()}
-    return [with_given_keys(each) for each in data] if isinstance(data, list) else data
+def short(content: str) -> str:
+    """A remark, or the first couplet of a poem."""
+    return " ".join(content.rpartition("\n\n")[2].split("\n")[:2])
 
 
 def forced_json(r: Random, lang: str) -> list[Message]:
     """Any request, answered with JSON because the grammar allows nothing else."""
     asked, answer = plain_turns(r, lang)
-    if "\n" not in answer["content"] and r.random() < 0.4:  # verse stays verse
-        data: dict[str, Any] = {r.choice(ANSWER_KEYS): answer["content"]}
+    if r.random() < 0.3:
+        data: dict[str, Any] = {"answer": short(answer["content"])}
     else:
-        topic = topic_of(r, lang) if r.random() < 0.4 else asked["content"].strip("。？！?!. ")[:40]
-        data = with_given_keys(Writer(r, lang, topic, said=False).fill(some_fields(r, lang)))
+        data = filled(r, lang, some_fields(r, lang, COMMON + NESTED * 5, (1, 2, 2, 3, 3, 4, 5)))
     return [asked, assistant(answer["reasoning_content"], to_json(data))]
+
+
+def system_json(r: Random, lang: str) -> list[Message]:
+    """The system wants JSON, perhaps of a schema."""
+    asked, answer = plain_turns(r, lang)
+    prompt = r.choice(SYSTEM[lang])
+    data: dict[str, Any] = {"answer": short(answer["content"])}
+    if r.random() < 0.4:
+        found = some_fields(r, lang, SCALARS + NESTED)
+        prompt += "\n" + r.choice(SCHEMA_PROMPTS[lang]).format(s=schema_of(r, found))
+        data = {f.key: unsaid(r, lang, f.kind) for f in found}
+    return [{"role": "system", "content": prompt}, asked, assistant(THOUGHTS[lang], to_json(data))]
 
 
 def exact_round(r: Random, lang: str) -> list[Message]:
@@ -251,8 +232,6 @@ def exact_round(r: Random, lang: str) -> list[Message]:
 def argument_schema(f: Field, value: Any) -> dict[str, Any]:
     kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
     schema: dict[str, Any] = {"type": kinds.get(type(value), "string")}
-    if f.kind == "choice":
-        schema["enum"] = sorted({value, *Random(value).sample(fields.CHOICES, 2)})
     if isinstance(value, list):
         schema["items"] = argument_schema(f, value[0]) if value else {"type": "string"}
     if isinstance(value, dict):
@@ -260,32 +239,27 @@ def argument_schema(f: Field, value: Any) -> dict[str, Any]:
     return schema | ({"description": f.word} if f.word != f.key else {})
 
 
-def odd_call(r: Random, lang: str, *, forced: bool) -> tuple[list[Message], list[dict[str, Any]]]:
-    """A call with arguments of every kind: said by the user, or made up because the call is forced."""
+def typed_call(r: Random, lang: str, *, forced: bool) -> tuple[list[Message], list[dict[str, Any]]]:
+    """A call with arguments of every kind: said by the user, or the usual ones because the call is forced."""
     tool = make_tools(r, lang, 1)[0]
-    found = [fields.field(r, lang, r.choice(SCALARS + NESTED * 2)) for _ in range(r.choice((1, 2, 2, 3, 4)))]
-    if not forced:
-        found = [f for f in found if f.kind in SAYABLE or f.kind in ("strings", "boolean", "object")]
-    found = list({f.key: f for f in found}.values()) or [Field("name", "name", "person")]
-    data = Writer(r, lang, topic_of(r, lang), said=not forced).fill(found)
+    found = some_fields(r, lang, SCALARS + NESTED * 2 if forced else SAYABLE, (1, 2, 2, 3, 4))
+    data = {f.key: unsaid(r, lang, f.kind) if forced else said(r, lang, f.kind) for f in found}
     plain = json.loads(unmarked(to_json(data)))
-    parameters = {
+    tool.schema["function"]["parameters"] = {
         "type": "object",
         "properties": {f.key: argument_schema(f, plain[f.key]) for f in found},
         "required": list(plain),
     }
-    tool.schema["function"]["parameters"] = parameters
     if forced:
         asked = plain_turns(r, lang)[0] if r.random() < 0.6 else user(questions.ask(r, tool, lang).text)
     else:
-        asked = user(
-            f"{tool.schema['function'].get('description', tool.name)}: {told(r, found, data, lang, labelled=True)}"
-        )
+        title = tool.schema["function"].get("description", tool.name)
+        asked = user(f"{title}: {told(r, found, data, lang, labelled=True)}")
     thought = f"要用 {tool.name}。" if lang == "zh" else f"I call {tool.name}."
     arguments = {
         key: x if isinstance(x, str) and fields.RAW not in x else to_json(x) for key, x in data.items()
     }
-    return [asked, call(thought, "", tool.name, arguments)], [tool.schema]
+    return [asked, call(given(thought) if forced else thought, "", tool.name, arguments)], [tool.schema]
 
 
 def make_structured(r: Random, *, rounds: tuple[int, ...] = (1, 1, 2, 3)) -> Dialogue:
@@ -294,23 +268,19 @@ def make_structured(r: Random, *, rounds: tuple[int, ...] = (1, 1, 2, 3)) -> Dia
     thinking = r.random() < 0.5
     keeps = thinking and r.random() < 0.4
     kind = r.random()
-    if kind < 0.15:
+    if kind < 0.13:
         forced = r.random() < 0.6
-        turns, tools = odd_call(r, lang, forced=forced)
+        turns, tools = typed_call(r, lang, forced=forced)
         return Dialogue(turns, tools, thinking, keeps, forced)
-    messages: list[Message] = []
-    if kind < 0.27:
-        for _ in range(r.choice(rounds) + 1):
-            messages += exact_round(r, lang)
-        return Dialogue(messages, [], thinking, keeps)
-    if kind < 0.44:
+    if kind < 0.46:
         return Dialogue(forced_json(r, lang), [], thinking, keeps, forced=True)
-    for number in range(r.choice(rounds)):
-        turns, found = json_round(r, lang)
-        if number == 0 and r.random() < 0.3:
-            prompt = r.choice(SYSTEM[lang])
-            if r.random() < 0.5:
-                prompt += "\n" + r.choice(SCHEMA_PROMPTS[lang]).format(s=schema_of(r, found))
-            turns = [{"role": "system", "content": prompt}, *turns]
-        messages += turns
+    if kind < 0.64:
+        turns = extraction(r, lang)
+        forced = "json" not in turns[0]["content"].lower()
+        return Dialogue(turns, [], thinking, keeps, forced)
+    if kind < 0.7:
+        return Dialogue(system_json(r, lang), [], thinking, keeps)
+    messages: list[Message] = []
+    for _ in range(r.choice(rounds)):
+        messages += exact_round(r, lang) if kind < 0.83 else request(r, lang)
     return Dialogue(messages, [], thinking, keeps)

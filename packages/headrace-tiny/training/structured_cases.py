@@ -1,6 +1,7 @@
 """Questions whose answer has a form that a grammar enforces: is it complete and valid, and copied where it can be?
 
-`schemas.jsonl` has 64 questions with the JSON Schema that zod 3, zod 4 or pydantic 2 wrote for it.
+`schemas.jsonl` has 64 questions with the JSON Schema that zod 3, zod 4 or pydantic 2 wrote for it;
+`fresh_schemas.jsonl` has 34 more, which nobody looked at before the training was complete.
 """
 
 import json
@@ -14,10 +15,13 @@ from jsonschema import Draft202012Validator
 
 from answers import Answer, Case, user
 
-SCHEMAS = [
-    json.loads(line)
-    for line in Path(__file__).with_name("schemas.jsonl").read_text(encoding="utf-8").splitlines()
-]
+
+def read_schemas(name: str) -> list[dict[str, Any]]:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+SCHEMAS, FRESH_SCHEMAS = read_schemas("schemas.jsonl"), read_schemas("fresh_schemas.jsonl")
 OBJECTS = {
     "en": ["Give me the data of a lighthouse as JSON", "Nothing but JSON.", "Which fish do you like? Answer with a JSON object.", "hello there, model",
            "Extract what matters: Rahim bought 12 lamps in Tunis on 2027-01-09.", "Write a poem about my neighbour", "A recipe in JSON, please",
@@ -57,6 +61,16 @@ def conforms(schema: dict[str, Any]) -> Callable[[Any], bool]:
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid
 
 
+def names_in(schema: Any) -> set[str]:
+    """The names of all properties."""
+    if isinstance(schema, list):
+        return {name for each in schema for name in names_in(each)}
+    if not isinstance(schema, dict):
+        return set()
+    own = schema.get("properties", {})
+    return set(own) | {name for each in schema.values() for name in names_in(each)}
+
+
 def parsed(text: str) -> Any:
     try:
         return json.loads(text)
@@ -64,8 +78,8 @@ def parsed(text: str) -> Any:
         return None
 
 
-def schema_cases() -> Iterator[Case]:
-    for number, each in enumerate(SCHEMAS):
+def schema_cases(schemas: list[dict[str, Any]]) -> Iterator[Case]:
+    for number, each in enumerate(schemas):
         is_valid = conforms(each["schema"])
         right = lambda answer, is_valid=is_valid: is_valid(parsed(answer.content))  # noqa: E731
         kind = f"schema of {each['by']}"
@@ -114,6 +128,6 @@ def structured_cases(count: int, seed: int = 6) -> list[Case]:
     r = Random(seed)
     makers = (object_case, copy_case, exact_case, call_case)
     return [
-        *schema_cases(),
+        *schema_cases(SCHEMAS),
         *(maker(r, lang) for maker in makers for lang in ("en", "zh") for _ in range(count)),
     ]
