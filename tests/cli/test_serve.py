@@ -121,8 +121,20 @@ def test_a_second_signal_closes_the_streams_and_unloads_the_model():
 
 @pytest.mark.parametrize("before", ["", "nohup "])
 def test_sighup_ends_streams_first_and_is_ignored_under_nohup(before):
-    script = f"exec {before}{sys.executable} -m headrace serve --port 0"
-    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True, bufsize=1) as server:
+    default = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
+    command = [
+        sys.executable,
+        "-c",
+        default,
+        *before.split(),
+        sys.executable,
+        "-m",
+        "headrace",
+        "serve",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as server:
         url = server.stdout.readline().split()[2]
         with httpx2.Client(trust_env=False) as client:
             with client.stream("POST", f"{url}/chat/completions", json=POEM) as response:

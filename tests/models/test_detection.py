@@ -5,13 +5,20 @@ import pytest
 from answers import Answer, Call
 from families import FAMILIES
 from headrace.formats import FORMATS, State
+from headrace.formats.text import UNKNOWN
 from headrace.models.detection import detect_format, text_format
 from headrace.models.templates import find_template
 from headrace.prompts.written import ANSWER, CALLS, REASONING
 from headrace_tiny import model_path
 
+# An unknown family has no markup by which its template could be detected.
 families = pytest.mark.parametrize(
-    "family", [pytest.param(family, id=name) for name, family in FAMILIES.items() if family.calls]
+    "family",
+    [
+        pytest.param(family, id=name)
+        for name, family in FAMILIES.items()
+        if family.calls and FORMATS[family.format] not in UNKNOWN
+    ],
 )
 ALL_CALLS = tuple(Call(name, dict(arguments)) for name, arguments in CALLS.items())
 

@@ -104,7 +104,7 @@ class LogPoller:
         self._covered = {}
 
     async def _deliver(self, query: Query, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> bool:
-        """Pass on what a query finds, or its error to all; return whether somebody waited for it."""
+        """Pass on what a query finds, or its error to all; return whether any turn waited for it."""
         try:
             found = await query(new, logs)
         except StoreError as error:
