@@ -64,7 +64,8 @@ async def restarts(fire: Fire) -> None:
 
 async def deletes(fire: Fire) -> None:
     """Delete turns, some during a takeover: every reader gets the answer so far, and `stop`."""
-    turns = fire.ask(4, words=400, expected=None, reason="stop", counts_tokens=False)
+    limit = {"max_tokens": 1000}  # the default would end some answers before the DELETE
+    turns = fire.ask(4, words=400, expected=None, reason="stop", counts_tokens=False, fields=limit)
     ids = await asyncio.gather(*(turn.id() for turn in turns))
     await fire.moment()
     if fire.chance.random() < 0.7:

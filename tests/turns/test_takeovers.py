@@ -149,6 +149,20 @@ async def test_a_follower_notices_that_the_events_it_has_were_replaced():
     assert log.epochs == ((5, Takeover(2, 5, "q").epoch),)
 
 
+@pytest.mark.parametrize("known", [2, 3, 5])
+def test_events_that_are_saved_again_with_later_ones_are_read_once(known):
+    """The store lost its last writes; the producer has saved everything from the second event on in one entry."""
+    log = MemoryLog()
+    follower = Follower(None, "t1", log, settings(), lambda: None)
+    follower.apply(
+        Tail([Text(letter) for letter in "abcde"[:known]], Cursor(1, known), [Takeover(1, 0, "p")])
+    )
+    follower.apply(Tail([Text(letter) for letter in "cdefg"], Cursor(1, 7)))
+
+    assert [event.text for event in log.events] == list("abcdefg")
+    assert follower.cursor == Cursor(1, 7)
+
+
 @memory
 async def test_the_readers_of_a_fenced_producer_are_told_that_its_last_events_are_lost(open_stores):
     """The store lost a second of writes, and another process took the turn over before the producer noticed."""

@@ -61,12 +61,16 @@ class Follower:
         new = [takeover for takeover in tail.takeovers if takeover.fence > known]
         if any(takeover.position < self.cursor.position for takeover in new):
             raise GoneError(self._id, LOST)
+        # A producer saves again what the store has lost, perhaps in one entry with later events, so that the
+        # tail begins before the cursor.
+        known_events = len(tail.events) - (tail.cursor.position - self.cursor.position)
+        events = tail.events[max(known_events, 0) :]
         self.cursor = tail.cursor
         self._takeovers += new
         for takeover in new:
             self._log.begin_epoch(takeover.position, takeover.epoch)
-        if tail.events:  # otherwise readers would take it for a sign of life
-            self._log.append(tail.events)
+        if events:  # otherwise readers would take it for a sign of life
+            self._log.append(events)
             self._log.publish()
 
     async def poll(self, *, wait: float) -> bool:
