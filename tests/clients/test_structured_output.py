@@ -27,7 +27,7 @@ FORMAT = os.environ.get("HEADRACE_GGUF_FORMAT", "hermes")
 TIMEOUT = 1800 if FOREIGN else 120  # seconds
 CLIENTS = {
     # the environment, the program, and what it cannot have: openai's and ai's schemas are strict
-    "openai": ("clients", "ask_openai.py", {("output", "set")}),
+    "openai": ("clients", "ask_openai.py", set()),
     "pydantic-ai": ("client-pydantic-ai-slim", "ask_pydantic_ai.py", set()),
     "instructor": ("client-instructor", "ask_instructor.py", set()),
     "npm's ai": ("clients-npm", "ask_ai.mjs", set()),

@@ -31,6 +31,7 @@ EXACT = {
     "a map of strings' names (zod 4)": ({"type": "object", "propertyNames": S, "additionalProperties": I}, [{"a": 1}], [{"a": "x"}]),
     "a map of enumerated names (zod 4)": ({"type": "object", "propertyNames": {"type": "string", "enum": ["a", "b"]}, "additionalProperties": I, "required": ["a"]}, [{"a": 1}, {"a": 1, "b": 2}], [{"b": 1}, {"a": 1, "c": 2}]),
     "a map of names of an enum (pydantic)": ({"type": "object", "propertyNames": {"$ref": "#/$defs/U"}, "additionalProperties": I, "$defs": {"U": {"title": "U", "type": "string", "enum": ["a", "b"]}}}, [{"a": 1, "b": 2}, {}], [{"c": 1}, {"a": "x"}]),
+    "a map of names of an enum (pydantic-ai)": ({"type": "object", "properties": {}, "propertyNames": {"$ref": "#/$defs/U"}, "additionalProperties": I, "$defs": {"U": {"type": "string", "enum": ["a", "b"]}}}, [{"a": 1, "b": 2}, {}], [{"c": 1}, {"a": "x"}]),
     "a map of names with a pattern": ({"type": "object", "propertyNames": {"pattern": "^x-"}, "additionalProperties": I}, [{"x-a": 1}, {}], [{"a": 1}, {"x-a": "s"}]),
     "a map of names with a length": ({"type": "object", "propertyNames": {"minLength": 2, "maxLength": 3}, "additionalProperties": I}, [{"ab": 1, "a\nü": 2}], [{"a": 1}, {"abcd": 1}, {"ab": "x"}]),
     "a map of one name": ({"type": "object", "propertyNames": {"const": "a"}}, [{"a": [1]}, {}], [{"b": 1}]),

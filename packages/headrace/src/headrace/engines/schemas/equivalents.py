@@ -27,6 +27,8 @@ def with_other_keywords(given: dict[str, Any], references: SchemaReferences) -> 
 def _is_void(key: str, value: Any, given: Mapping[str, Any]) -> bool:
     """Whether a keyword holds for every value, or every name."""
     match key:
+        case "properties" | "patternProperties":
+            return value == {}
         case "propertyNames":
             return value in (True, {}, {"type": "string"})
         case "uniqueItems":
