@@ -4,7 +4,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
@@ -34,8 +34,10 @@ class AsyncStream(TurnView, Generic[ChunkT]):
         self._turn = turn
         self._connection = connection
         self._chunks = chunks
-        self._iterator = AsyncChunks(chunks)
-        turn.iterator = weakref.ref(self._iterator)
+        iterator = AsyncChunks(chunks)
+        turn.iterator = weakref.ref(iterator)
+        # Type checkers do not see a method in its slot.
+        self._iterator = cast("AsyncIterator[ChunkT]", iterator)
 
     @classmethod
     async def open(cls, client: AsyncHttpClient, request: Request) -> Self:

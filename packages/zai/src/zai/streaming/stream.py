@@ -5,7 +5,7 @@ import time
 import weakref
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from headrace.wire.chunk import Chunk
 from headrace.wire.completion import Completion
@@ -35,8 +35,10 @@ class Stream(TurnView, Generic[ChunkT]):
         self._turn = turn
         self._connection = connection
         self._chunks = chunks
-        self._iterator = Chunks(chunks)
-        turn.iterator = weakref.ref(self._iterator)
+        iterator = Chunks(chunks)
+        turn.iterator = weakref.ref(iterator)
+        # Type checkers do not see a method in its slot.
+        self._iterator = cast("Iterator[ChunkT]", iterator)
 
     @classmethod
     def open(cls, client: HttpClient, request: Request) -> Self:

@@ -28,7 +28,7 @@ def _is_void(key: str, value: Any, given: Mapping[str, Any]) -> bool:
     """Whether a keyword holds for every value, or every name."""
     match key:
         case "properties" | "patternProperties":
-            return value == {}
+            return bool(value == {})
         case "propertyNames":
             return value in (True, {}, {"type": "string"})
         case "uniqueItems":
