@@ -172,7 +172,7 @@ async def read_with_sdk(question: Question, request_id: str | None, proxy: Proxy
                 answer.is_done = True
             except APIStatusError as error:
                 if request_id and "send the request again" in error.message:
-                    continue  # the store has lost the whole turn, and the error says what to do
+                    continue  # the store has lost the whole turn
                 headers = dict(error.response.headers)
                 answer.reject(Rejection(error.status_code, headers, error.message))
             except APIConnectionError as error:
