@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace.errors import EngineError, HeadraceError
-from headrace.turns.log import MemoryLog
+from headrace.events import Progress
+from headrace.turns.log import Logged, MemoryLog
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import LOST, Cursor, GoneError, Liveness, StoreError, Tail, TurnStore
 from headrace.turns.takeover import MAX_SILENT_DEATHS, Takeover, silent_deaths
@@ -63,8 +64,10 @@ class Follower:
             raise GoneError(self._id, LOST)
         # A producer saves again what the store has lost, perhaps in one entry with later events, so that the
         # tail begins before the cursor.
-        known_events = len(tail.events) - (tail.cursor.position - self.cursor.position)
-        events = tail.events[max(known_events, 0) :]
+        events: Sequence[Logged] = tail.events
+        counted = [event for event in events if not isinstance(event, Progress)]
+        if len(counted) > (grown := tail.cursor.position - self.cursor.position):
+            events = counted[len(counted) - grown :]
         self.cursor = tail.cursor
         self._takeovers += new
         for takeover in new:
