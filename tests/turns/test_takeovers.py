@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from continuing_engine import ContinuingEngine
-from headrace.events import Finish, Text, TokenUsage
+from headrace.events import Finish, Progress, Text, TokenUsage
 from headrace.turns import TurnRegistry
 from headrace.turns.follower import Follower
 from headrace.turns.log import MemoryLog
@@ -155,12 +155,17 @@ def test_events_that_are_saved_again_with_later_ones_are_read_once(known):
     log = MemoryLog()
     follower = Follower(None, "t1", log, settings(), lambda: None)
     follower.apply(
-        Tail([Text(letter) for letter in "abcde"[:known]], Cursor(1, known), [Takeover(1, 0, "p")])
+        Tail(
+            [Progress(3, 3), *(Text(letter) for letter in "abcde"[:known])],
+            Cursor(1, known),
+            [Takeover(1, 0, "p")],
+        )
     )
     follower.apply(Tail([Text(letter) for letter in "cdefg"], Cursor(1, 7)))
 
     assert [event.text for event in log.events] == list("abcdefg")
     assert follower.cursor == Cursor(1, 7)
+    assert log.progress == Progress(3, 3)
 
 
 @memory
