@@ -210,9 +210,9 @@ odd_chunk = odd(id=plain, created=plain, model=plain, choices=st.lists(choice, m
 
 
 def contains(dumped, original):
-    """Return whether `dumped` equals `original` except for further fields that are None."""
+    """Return whether `dumped` equals `original` except for fields that are None in one and missing in the other."""
     if isinstance(original, dict):
-        return all(name in dumped and contains(dumped[name], item) for name, item in original.items())
+        return all(contains(dumped.get(name), item) for name, item in original.items())
     if isinstance(original, list):
         return len(dumped) == len(original) and all(map(contains, dumped, original))
     return dumped == original
