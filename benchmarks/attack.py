@@ -36,7 +36,8 @@ from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.prompts import ChatTemplate
 from headrace.server import App, Model, ModelRegistry, Settings, memory
-from headrace.server.local import listen, run
+from headrace.server.listening import listen
+from headrace.server.local import run
 
 CHAT = "/v1/chat/completions"
 ASYNC = "/v1/async/chat/completions"
@@ -278,7 +279,7 @@ def serve(pipe: Connection) -> None:
     app = App(ModelRegistry([load_model("", LlamaSettings()), steady]), Settings())
     with listen("127.0.0.1", 0) as listener:
         pipe.send(listener.getsockname()[1])
-        run(Watched(app), listener, Settings())
+        run(Watched(app), [listener], Settings())
 
 
 def watch(port: int, pipe: Connection) -> None:

@@ -17,6 +17,7 @@ the medians of the rounds' ratios to `completions`, of:
 CPU time is that of `/proc/PID/task/*/schedstat`, so that Linux is required.
 
     python benchmarks/engines.py [--rounds 5] [--tokens 200] [--model FILE] [--threads 1]
+    python benchmarks/engines.py --model BASE.gguf --chat-template FILE --only "1 streams" gap
     python benchmarks/engines.py --headrace OTHER_CHECKOUT/.venv/bin/python
 """
 
@@ -87,12 +88,13 @@ def start(command: Sequence[str], port: int, running: ExitStack) -> Server:
     sys.exit(f"cannot start: {' '.join(command)}")
 
 
-def serve_peer(port: int, model: str, threads: int) -> None:
+def serve_peer(port: int, model: str, template: str, threads: int) -> None:
     """Run llama.cpp's HTTP server."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = model
+    params.chat_template = template
     params.port = port
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT
@@ -214,10 +216,11 @@ class Bench:
         return last
 
 
-def measure(bench: Bench, rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(bench: Bench, rounds: int, only: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     """Return the figures of the rounds, by row and kind."""
     scenarios = {f"{count} streams": partial(bench.streams, count=count) for count in STREAMS}
     scenarios |= {"gap": bench.gap, "cancel": bench.cancel}
+    scenarios = {name: scenarios[name] for name in only or scenarios}
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for number in range(rounds + 1):
         for scenario, run in scenarios.items():
@@ -249,22 +252,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=200, help="of each answer")
     parser.add_argument("--model", default=str(model_path()), help="a GGUF file")
+    parser.add_argument(
+        "--chat-template", default="", help="instead of the file's own; a base model has none"
+    )
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help='such as "4 streams" or gap')
     parser.add_argument("--headrace", default=sys.executable, help="the Python that runs Headrace")
     parser.add_argument("--peer", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        serve_peer(options.peer, options.model, options.threads)
+        serve_peer(options.peer, options.model, options.chat_template, options.threads)
         return
     with ExitStack() as running:
         ours, peers = free_port(), free_port()
         model = ["--model", options.model, "--threads", str(options.threads)]
+        model += ["--chat-template", options.chat_template] if options.chat_template else []
         serve = ["serve", "--slots", str(SLOTS), "--context", str(CONTEXT), "--port", str(ours)]
         headrace = start([options.headrace, "-m", "headrace", *serve, *model], ours, running)
         peer = start([sys.executable, __file__, "--peer", str(peers), *model], peers, running)
         servers = {"headrace": headrace, "chat": peer, "completions": peer}
         load_before = os.getloadavg()[0]
-        found = measure(Bench(servers, options.tokens), options.rounds)
+        found = measure(Bench(servers, options.tokens), options.rounds, options.only)
     print(f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after; {options.rounds} rounds\n")
     print(table(found))
 

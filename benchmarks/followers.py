@@ -6,7 +6,8 @@ One process produces `turns` silent turns and one that emits 50 tokens per secon
 with one reader each. Printed for each store:
 1. Burst: seconds until all turns are followed, when all are requested at once, and how many requests failed;
    the same for 100 new turns at once.
-2. Silent: CPU of this process, as a share of a core; that of the producer; Redis commands per second.
+2. Silent: CPU of this process, as a share of a core; that of the producer; Redis commands per second, open
+   connections of both processes, and new ones per second.
 3. Busy: milliseconds from the producer's engine to the reader here, alone and beside the silent turns.
 """
 
@@ -160,15 +161,18 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def redis_figures(address: str) -> tuple[float, float]:
-    """Return the commands that Redis has processed, and its CPU seconds; zeros for another store."""
+def redis_figures(address: str) -> tuple[float, float, float, int]:
+    """Return Redis' commands, CPU seconds, connections since its start and now; zeros for another store."""
     if not address.startswith("redis"):
-        return 0, 0
+        return 0, 0, 0, 0
     from redis import Redis
 
     with Redis.from_url(address) as client:
         info = client.info()
-    return info["total_commands_processed"], info["used_cpu_user"] + info["used_cpu_sys"]
+    cpu = info["used_cpu_user"] + info["used_cpu_sys"]
+    own = 1  # connection, which this function has opened
+    connections = info["total_connections_received"] - own, info["connected_clients"] - own
+    return info["total_commands_processed"], cpu, *connections
 
 
 async def measure(name: str, address: str, turns: int, seconds: float) -> None:
@@ -183,15 +187,20 @@ async def measure(name: str, address: str, turns: int, seconds: float) -> None:
         gc.collect()
         gc.freeze()
         beside = await delays(await registry.find(ids[0], ""), seconds / 2)
-        await asyncio.sleep(8)  # until the busy turn is followed no longer
+        (await registry.find(ids[0], "")).stop()
+        await asyncio.sleep(3)  # until its end is followed no longer
         before, process, commands = cpu_of(pid), time.process_time(), redis_figures(address)
         await asyncio.sleep(seconds)
         share = (time.process_time() - process) / seconds * 100
         others = (cpu_of(pid) - before) / seconds * 100
-        rate, redis = (b - a for a, b in zip(commands, redis_figures(address), strict=True))
+        after = redis_figures(address)
+        rate, redis, new, _ = (b - a for a, b in zip(commands, after, strict=True))
         print(f"{name}: {len(followed)} silent turns: {share:.1f} % of a core; producer {others:.1f} %")
         if rate:
-            print(f"{name}: Redis {redis / seconds * 100:.1f} %, {rate / seconds:.0f} commands/s")
+            connections = f"{after[3]} connections, {(new - 1) / seconds:.1f} new ones/s"
+            print(
+                f"{name}: Redis {redis / seconds * 100:.1f} %, {rate / seconds:.0f} commands/s, {connections}"
+            )
         print(f"{name}: busy turn alone:   {summary(alone)}")
         print(f"{name}: busy turn beside:  {summary(beside)}", flush=True)
         for reader in readers:

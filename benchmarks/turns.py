@@ -91,7 +91,7 @@ async def paced(name: str, streams: int, seconds: float) -> Paced:
 
     turns = [await registry.start(plan, resumable=name != "volatile") for _ in range(streams)]
     reading = [asyncio.create_task(read(turn)) for turn in turns]
-    await asyncio.sleep(1)
+    await asyncio.sleep(min(1.0, seconds))
     gc.collect()
     gc.freeze()
     is_counting = True

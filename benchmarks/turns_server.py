@@ -19,7 +19,8 @@ from metronome import Metronome
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, Model, ModelRegistry, Settings
-from headrace.server.local import listen, run
+from headrace.server.listening import listen
+from headrace.server.local import run
 from headrace.turns import TurnSettings
 
 STREAMS = 200
@@ -142,7 +143,7 @@ def main() -> None:
     model = Model(("glm-4.6",), Metronome(RATE, pieces=10**9), FORMATS["glm-4.6"], ChatTemplate("x"))
     settings = Settings(port=arguments.port, turns=TurnSettings(store=arguments.store), shutdown_timeout=1)
     with listen(settings.host, settings.port) as listener:
-        run(App(ModelRegistry([model]), settings), listener, settings)
+        run(App(ModelRegistry([model]), settings), [listener], settings)
 
 
 if __name__ == "__main__":

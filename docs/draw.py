@@ -6,18 +6,37 @@ python docs/draw.py --check  names the pages that are out of date, and exits wit
 
 import sys
 
+import draw_check
 import draw_dialects
 import draw_formats
+import draw_http_api
+import draw_limits
+import draw_metrics
 import draw_options
 import draw_repairs
 import draw_request_fields
+import draw_scale
 import draw_stores
 
 
 def main() -> int:
     """Update the pages, or check them."""
     outdated = []
-    for module in (draw_dialects, draw_formats, draw_options, draw_repairs, draw_request_fields, draw_stores):
+    modules = (
+        draw_check,
+        draw_dialects,
+        draw_formats,
+        draw_http_api,
+        draw_limits,
+        draw_metrics,
+        draw_options,
+        draw_repairs,
+        draw_request_fields,
+        draw_scale,
+        draw_stores,
+        *draw_scale.PLOTS,
+    )
+    for module in modules:
         page = module.PAGE.read_text("utf-8")
         drawn = module.redraw(page)
         if drawn != page:

@@ -1,15 +1,15 @@
 """Draws the tables of dialects in docs/engines.md from the code."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from draw_blocks import replace_blocks
+
 from headrace.engines.protocols import DIALECTS, Dialect
 
 PAGE = Path(__file__).with_name("engines.md")
-_BLOCK = re.compile(r"(<!-- table: dialects -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _THINKING = {
     "object": "`thinking`, `reasoning_effort`",
     "template": "`chat_template_kwargs`",
@@ -74,4 +74,4 @@ def draw() -> str:
 
 def redraw(page: str) -> str:
     """Return the page with a new table."""
-    return _BLOCK.sub(lambda found: f"{found[1]}{draw()}\n{found[2]}", page)
+    return replace_blocks(page, {"dialects": [draw()]})

@@ -1,6 +1,5 @@
 """Draws the table of repairs in docs/formats.md, by parsing malformed answers of every family."""
 
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,28 +8,30 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from draw_blocks import replace_blocks
+
 from answers import Family
 from families import FAMILIES
 from mutations import is_repaired, mutants, result_of
 
 PAGE: Final = Path(__file__).with_name("formats.md")
-_TABLE: Final = re.compile(r"(<!-- repairs -->\n).*?(<!-- end of repairs -->)", re.DOTALL)
 _CHANGES: Final = ("missing", "doubled", "swapped")
 
 
 def redraw(page: str) -> str:
     """Return the page with a new table."""
-    return _TABLE.sub(lambda found: "".join([found[1], *_rows(), found[2]]), page)
+    return replace_blocks(page, {"repairs": _rows()})
 
 
 def _rows() -> Iterator[str]:
-    yield "| families | tag | missing | doubled | swapped with the next |\n|---|---|---|---|---|\n"
+    yield "| families | tag | missing | doubled | swapped with the next |"
+    yield "|---|---|---|---|---|"
     tables: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for family in FAMILIES.values():
         tables[tuple(_rows_of(family))].append(f"`{family.format}`")
     for rows, names in tables.items():
         for number, row in enumerate(rows):
-            yield f"| {'' if number else ', '.join(dict.fromkeys(names))} | {row} |\n"
+            yield f"| {'' if number else ', '.join(dict.fromkeys(names))} | {row} |"
 
 
 def _rows_of(family: Family) -> Iterator[str]:

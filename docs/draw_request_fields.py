@@ -1,27 +1,23 @@
 """Draws the table of request fields in docs/wire.md from the code."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from draw_blocks import replace_blocks
 
 from headrace.engines.protocols.dialects import SAMPLING_FIELDS
 from headrace.wire import ChatRequest
+from headrace.wire.request import INTERNAL_FIELDS
 from headrace.wire.translation import TRANSLATED
 from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
 
 PAGE = Path(__file__).with_name("wire.md")
-_BLOCK = re.compile(r"(<!-- table: request fields -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
     """Yield the fields of a row, the API that has them, and their treatment."""
-    supported = [
-        name
-        for name in ChatRequest.__struct_fields__
-        if name not in ("extra", "raw_tools", "template_variables")
-    ]
+    supported = [name for name in ChatRequest.__struct_fields__ if name not in INTERNAL_FIELDS]
     yield _names(supported), "Z.ai, OpenAI", "supported: the table above"
     for name, (api, meaning) in TRANSLATED.items():
         yield _names([name]), api, f"supported as {meaning}"
@@ -44,7 +40,5 @@ def _names(names: list[str]) -> str:
 
 def redraw(page: str) -> str:
     """Replace the table in the page."""
-    table = "\n".join(
-        f"| {' | '.join(row)} |" for row in [("field", "API", "treatment"), ("---",) * 3, *rows()]
-    )
-    return _BLOCK.sub(lambda found: f"{found[1]}{table}\n{found[2]}", page)
+    table = [("field", "API", "treatment"), ("---",) * 3, *rows()]
+    return replace_blocks(page, {"request fields": (f"| {' | '.join(row)} |" for row in table)})

@@ -32,7 +32,7 @@ WEATHER = {
 @contextmanager
 def running_server() -> Iterator[str]:
     """Start a server process on a free port and yield its URL."""
-    command = [sys.executable, "-m", "headrace", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "headrace", "serve", "--port", "0", "--log-level", "warning"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:

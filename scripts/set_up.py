@@ -20,6 +20,8 @@ PYTHON = "Python {}.{}".format(*sys.version_info)
 
 def main(name, *wanted):
     """Create the environment if necessary, and install what is missing or has changed."""
+    if name.startswith("-"):
+        sys.exit(f"{name} is not the name of an environment; --help shows the usage")
     check_python()
     venv = ROOT / name
     with Path(__file__).open() as lock:
@@ -97,6 +99,9 @@ def run(*command):
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:] or any(word in ("-h", "--help") for word in sys.argv[1:]):
+        print(__doc__.strip())
+        sys.exit(0 if sys.argv[1:] else 2)
     try:
         main(*sys.argv[1:])
     except KeyboardInterrupt:

@@ -1,6 +1,9 @@
-"""Settings of every test: Hypothesis profiles, no proxy, and an error for calls that block the event loop."""
+"""Settings of every test: Hypothesis profiles, no proxy, an error for calls that block the event loop, and the log."""
 
+import logging
 import os
+import sys
+import threading
 from inspect import iscoroutinefunction
 
 import pytest
@@ -21,10 +24,12 @@ settings.load_profile(PROFILE)
 
 
 def pytest_collection_modifyitems(items):
-    """Ten thousand examples take longer than a test may take that hangs."""
-    if PROFILE == "nightly":
-        for item in items:
+    """Skip what takes long; at night, ten thousand examples take longer than a test may take that hangs."""
+    for item in items:
+        if PROFILE == "nightly":
             item.add_marker(pytest.mark.timeout(0))
+        elif item.get_closest_marker("nightly"):
+            item.add_marker(pytest.mark.skip("part of `make nightly`"))
 
 
 @pytest.fixture(autouse=True)
@@ -33,5 +38,23 @@ def nothing_blocks_the_loop(request):
     if not iscoroutinefunction(request.function):
         yield
         return
-    with blockbuster_ctx(["headrace", "zai"]):
+    with blockbuster_ctx(["headrace", "zai"]) as blocker:
+        # A thread would cost a hundred times as much as the status of a local file, fifty times a second.
+        blocker.functions["os.stat"].can_block_in("turns/sqlite_wal.py", {"has_changed"})
         yield
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Undo what `main` has changed: it configures the log of its process, and tests share one."""
+    root, own = logging.getLogger(), logging.getLogger("headrace")
+    handlers, level = list(root.handlers), own.level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    for handler in list(root.handlers):
+        if handler not in handlers:
+            handler.flush()
+            root.removeHandler(handler)
+    own.setLevel(level)
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks

@@ -32,8 +32,9 @@ class ContinuingEngine(GeneratedEngine):
         """Each generation stops there until `go_on`."""
         self._pause_after = pieces
 
-    def go_on(self):
-        self._pause_after = None
+    def go_on(self, until=None):
+        """Continue, to the end or until that many pieces."""
+        self._pause_after = until
         self._go.set()
 
     async def generate(self, generation):
@@ -50,7 +51,8 @@ class ContinuingEngine(GeneratedEngine):
             prompt = _PROMPT_TOKENS + tokens_before
             yield [Progress(prompt, prompt, tuple(range(prompt)) if generation.needs_token_ids else ())]
             for number, piece in enumerate(pieces[:limit]):
-                if self._pause_after == number:
+                while self._pause_after is not None and number >= self._pause_after:
+                    self._go.clear()
                     await self._go.wait()
                 await asyncio.sleep(self._delay)
                 yield [Text(piece)]

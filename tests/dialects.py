@@ -11,12 +11,13 @@ from headrace.engines.protocols import DIALECTS, Chat, Completions
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
-from headrace.sse import SseDecoder
+from headrace.sse import DONE, SseDecoder
 from headrace.turns import Interpreter
 from headrace.wire import decode_request
 from headrace.wire.decode import is_complete_json
 
 TRACES = Path(__file__).parent / "traces" / "wire"
+CASES = sorted(path.parent for path in TRACES.glob("*/*/answer.json"))
 UPSTREAM = Upstream("the server", "SERVER_KEY")
 
 
@@ -73,3 +74,21 @@ def chunks_of(kind, events, generation):
     chunks = ChunkEncoder("turn", 1, "m")
     encoded = [chunks.encode(event) for event in merge(interpreter.feed(events))]
     return [json.loads(msgspec.json.encode(chunk)) for chunk in encoded if chunk is not None]
+
+
+def upstream(case):
+    return next(case.glob("upstream.*"))
+
+
+def streams(case):
+    return upstream(case).suffix == ".sse"
+
+
+def events_of(case, cut, **fields):
+    """The events of a case whose bytes arrive in parts."""
+    generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
+    data = upstream(case).read_bytes()
+    if not streams(case):
+        reader = protocol(case.parent.name).reader(generation)
+        return reader.feed(data) + reader.feed(DONE)
+    return read(case.parent.name, cut(data), generation)

@@ -7,12 +7,14 @@ import re
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from headrace.server import Settings
 from headrace.server.connections import Connections
 from headrace.server.http_protocol import HttpProtocol, Limits
 
-__all__ = ["HEAD", "IDLE", "REQUEST", "Server", "cut", "feed"]
+__all__ = ["HEAD", "IDLE", "MAX_FIELDS", "MAX_HEAD", "REQUEST", "Server", "cut", "feed"]
 
 IDLE, REQUEST = 75.0, 60.0
+MAX_HEAD, MAX_FIELDS = Settings().max_head_size, Settings().max_header_fields
 HEAD = b"POST /x HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -32,6 +34,9 @@ class Transport(asyncio.Transport):
 
     def write(self, data):
         self.written += data
+
+    def can_write_eof(self):
+        return True
 
     def write_eof(self):
         self.has_ended = True
@@ -66,18 +71,20 @@ class Server:
     """Connections to an application that keeps the requests that it gets.
 
     `early`: it answers before the body. `receives`: while it answers, it waits for the disconnect as ASGI has it.
+    `app`: another application.
     """
 
-    def __init__(self, most=100, most_per_address=100, *, early=False, receives=False):
+    def __init__(self, most=100, most_per_address=100, *, early=False, receives=False, app=None):
         self.requests = []
         self.disconnects = 0
         self._early = early
         self._receives = receives
         self.is_answering = asyncio.Event()
         self.is_answering.set()
-        self._limits = Limits(Connections(most, most_per_address), REQUEST)
+        connections = Connections(most, most_per_address)
+        self._limits = Limits(connections, REQUEST, MAX_HEAD, MAX_FIELDS, lambda *_: None)
         self._config = Config(
-            self._app,
+            app or self._app,
             interface="asgi3",
             lifespan="off",
             ws="none",

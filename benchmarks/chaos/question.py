@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["END", "Question", "numbers", "word"]
+__all__ = ["END", "Question", "generations", "numbers", "word"]
 
 END: Final = "»"
 """The end of a prompt; after it comes the answer so far."""
 
-_WORD: Final = re.compile(r"(\d+)[a-z]水 ")
+_WORD: Final = re.compile(r"(\d+)([a-z])水 ")
 
 
 def word(number: int, generation: int) -> str:
@@ -24,7 +24,12 @@ def word(number: int, generation: int) -> str:
 
 def numbers(text: str) -> list[int]:
     """Return the numbers of the complete words of a text."""
-    return [int(number) for number in _WORD.findall(text)]
+    return [int(number) for number, _ in _WORD.findall(text)]
+
+
+def generations(text: str) -> set[str]:
+    """Return the letters of the generations that have written a text."""
+    return {letter for _, letter in _WORD.findall(text)}
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Clients: one of raw sockets that follows docs/resume.md, and the SDK."""
+"""Clients: three of raw sockets that follow docs/resume.md, one of each API, and the SDK."""
 
 import asyncio
 import json
@@ -13,9 +13,12 @@ from question import Question, numbers
 
 from zai import APIConnectionError, APIStatusError, AsyncZaiClient, ZaiError
 
-__all__ = ["Answer", "RawReader", "Rejection", "read_with_sdk", "request"]
+__all__ = ["Answer", "MessageReader", "RawReader", "Rejection", "ResponseReader", "read_with_sdk", "request"]
 
 _CHAT: Final = "/api/paas/v4/chat/completions"
+_MESSAGES: Final = "/v1/messages"
+_RESPONSES: Final = "/v1/responses"
+_STOP_REASONS: Final = {"end_turn": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 _FAILURES: Final = (OSError, asyncio.IncompleteReadError, ValueError)
 
 
@@ -56,11 +59,46 @@ class Answer:
         functions = [call["function"] for call in delta.get("tool_calls") or ()]
         parts = [delta.get("reasoning_content"), delta.get("content")]
         parts += [function.get(name) for function in functions for name in ("name", "arguments")]
-        self.text += "".join(part or "" for part in parts)
-        question.longest = max(question.longest, len(numbers(self.text)))
+        self.add_text("".join(part or "" for part in parts), question)
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
         if usage := chunk.get("usage"):
             self.usage = usage["prompt_tokens"], usage["completion_tokens"]
+
+    def add_text(self, text: str, question: Question) -> None:
+        """Add a part of the text."""
+        self.text += text
+        question.longest = max(question.longest, len(numbers(self.text)))
+
+    def add_message_event(self, event: dict[str, Any], question: Question) -> None:
+        """Add an event of the Messages API."""
+        match event:
+            case {"type": "content_block_start", "content_block": {"name": name}}:
+                self.add_text(name, question)
+            case {"delta": {"text": text} | {"thinking": text} | {"partial_json": text}}:
+                self.add_text(text, question)
+            case {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage}:
+                self.finish_reason = _STOP_REASONS.get(reason, reason)
+                prompt = usage["input_tokens"] + usage["cache_read_input_tokens"]
+                self.usage = prompt, usage["output_tokens"]
+            case {"type": "message_stop"}:
+                self.is_done = True
+            case {"type": "error"}:
+                self.note, self.finish_reason, self.is_done = str(event), "network_error", True
+
+    def add_response_event(self, event: dict[str, Any], question: Question) -> None:
+        """Add an event of the Responses API."""
+        match event:
+            case {"type": "response.output_item.added", "item": {"name": name}}:
+                self.add_text(name, question)
+            case {"delta": text}:
+                self.add_text(text, question)
+            case {"type": "response.failed", "response": {"error": error}}:
+                self.note, self.finish_reason, self.is_done = str(error), "network_error", True
+            case {"response": {"status": status, "usage": dict(usage), "output": output}}:
+                calls = any(item["type"] == "function_call" for item in output)
+                self.finish_reason = "length" if status == "incomplete" else "tool_calls" if calls else "stop"
+                self.usage = usage["input_tokens"], usage["output_tokens"]
+                self.is_done = True
 
 
 class RawReader:
@@ -76,6 +114,9 @@ class RawReader:
         pause: seconds between two connections, at most.
     """
 
+    path = _CHAT
+    name = "raw"
+
     def __init__(
         self,
         question: Question,
@@ -87,7 +128,7 @@ class RawReader:
         stay: int | None = None,
         pause: float = 0.2,
     ) -> None:
-        self.answer = Answer("raw reader" if id else "raw asker")
+        self.answer = Answer(f"{self.name} {'reader' if id else 'asker'}")
         self._question = question
         self._request_id = request_id
         self._proxy = proxy
@@ -125,7 +166,7 @@ class RawReader:
             return _frames(
                 self._proxy.port, "POST", _CHAT, headers, {**self._question.body, **fields}, on_id=self._on_id
             )
-        path = f"{_CHAT}/{self._id}"
+        path = f"{self.path}/{self._id}"
         if self._last_id and self._chance.random() < 0.5:
             path += f"?after={self._last_id}"
         elif self._last_id:
@@ -155,6 +196,75 @@ class RawReader:
         self.answer.reject(rejection)
         if rejection.status in (404, 410):  # read the answer from its beginning, by the request
             self._id = self._last_id = ""
+
+
+class MessageReader(RawReader):
+    """Reads a turn as Anthropic's Messages. If the turn is lost, the request is one for chat completions.
+
+    Several SSE events can have one id, which the last of them has: the others wait for it.
+    """
+
+    path = _MESSAGES
+    name = "message"
+    _is_asking = False
+
+    async def _read_once(self) -> None:
+        self._is_asking = not self._id
+        self._waiting: list[dict[str, Any]] = []
+        await super()._read_once()
+
+    def _add(self, frame: bytes) -> None:
+        if self._is_asking:  # the id is all that it needs
+            msg = "read as Messages"
+            raise ConnectionError(msg)
+        lines = [line for line in frame.decode().split("\n") if not line.startswith(":")]
+        fields = dict(line.partition(": ")[::2] for line in lines)
+        if "data" not in fields:
+            return
+        self._waiting.append(json.loads(fields["data"]))
+        if "id" in fields:
+            self._last_id = fields["id"]
+            for event in self._waiting:
+                self.answer.add_message_event(event, self._question)
+            self._waiting.clear()
+
+
+class ResponseReader(RawReader):
+    """Reads a turn as OpenAI's Responses, after the last number. If the turn is lost, it asks as above."""
+
+    path = _RESPONSES
+    name = "response"
+    _number = -1
+
+    def _open(self) -> AsyncGenerator[bytes | Rejection, None]:
+        if not self._id:
+            return super()._open()
+        if self._number < 0:
+            self.answer.text = ""
+        headers = {"X-Headrace-Resumable": "1"}
+        if self._last_id:  # shows the server whether its store has lost events
+            headers["Last-Event-ID"] = self._last_id
+        path = f"{self.path}/{self._id}?stream=true"
+        path += f"&starting_after={self._number}" if self._number >= 0 else ""
+        return _frames(self._proxy.port, "GET", path, headers, None, on_id=self._on_id)
+
+    def _add(self, frame: bytes) -> None:
+        fields = dict(line.partition(": ")[::2] for line in frame.decode().split("\n"))
+        if "data" not in fields:
+            return
+        event = json.loads(fields["data"])
+        if "sequence_number" not in event:  # it has asked, and the id is all that it needs
+            msg = "read as Responses"
+            raise ConnectionError(msg)
+        self._last_id = fields.get("id", self._last_id)
+        if event["sequence_number"] > self._number:
+            self._number = event["sequence_number"]
+            self.answer.add_response_event(event, self._question)
+
+    def _reject(self, rejection: Rejection) -> None:
+        super()._reject(rejection)
+        if not self._id:
+            self._number = -1
 
 
 async def read_with_sdk(question: Question, request_id: str | None, proxy: Proxy) -> Answer:
@@ -215,6 +325,9 @@ async def _frames(
         head = (await reader.readuntil(b"\r\n\r\n")).decode().rstrip().split("\r\n")
         status = int(head[0].split()[1])
         received = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
+        if status == 204:  # the client has received the complete answer, but not the end of the stream
+            yield b"data: [DONE]"
+            return
         if "chunked" not in received.get("transfer-encoding", ""):
             whole = await reader.readexactly(int(received["content-length"]))
             yield whole if status == 200 else Rejection(status, received, whole.decode())

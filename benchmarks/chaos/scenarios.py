@@ -1,15 +1,15 @@
 """The scenarios; each is one round."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
 from deployment import DEFAULT_MAX_TOKENS
-from fire import LEASE, LINGER, Fire
+from fire import LEASE, LINGER, Fire, Turn
 from greedy_questions import steady_questions
 from proxy import CUTS
 
-__all__ = ["SCENARIOS"]
+__all__ = ["NEED_SHARDS", "NEED_WHOLE_SERVERS", "SCENARIOS"]
 
 Scenario = Callable[[Fire], Awaitable[None]]
 
@@ -54,11 +54,7 @@ async def restarts(fire: Fire) -> None:
     fire.may_be_unavailable = len(fire.servers) == 1
     turns = fire.ask(3, delay=fire.chance.choice([0.0, 2.0]))
     for server in fire.servers:
-        restarting = asyncio.create_task(fire.restart(server))
-        for _ in range(5):
-            turns += fire.ask(1, readers=2, words=20)
-            await asyncio.sleep(0.4)
-        await restarting
+        turns += await _ask_during(fire, fire.restart(server), 5)
     await fire.settle(turns)
 
 
@@ -170,6 +166,26 @@ async def outages(fire: Fire) -> None:
     await fire.settle(turns)
 
 
+async def shards(fire: Fire) -> None:
+    """One shard is down for a while, as new requests come: all others continue, and its turns after it."""
+    turns = fire.ask(6)
+    await fire.moment()
+    turns += await _ask_during(fire, fire.stop_shard(fire.chance.uniform(0.5, 6.0)), 4)
+    await fire.settle(turns)
+
+
+async def failovers(fire: Fire) -> None:
+    """A shard fails over to a replica without the last writes; the producers may be dead as well."""
+    turns = fire.ask(6)
+    await fire.moment()
+    failing_over = asyncio.create_task(fire.fail_over(fire.chance.uniform(0.2, 1.0)))
+    if fire.chance.random() < 0.5:
+        await fire.moment()
+        fire.kill(fire.any_server())
+    await failing_over
+    await fire.settle(turns)
+
+
 async def asynchronous(fire: Fire) -> None:
     """The server of an asynchronous turn dies; another one continues the turn before anybody polls."""
     turns = [fire.new_turn(pace=0.05) for _ in range(3)]
@@ -185,6 +201,17 @@ async def asynchronous(fire: Fire) -> None:
         fire.tally.fault("lost", f"{turn.question.name}: {result}", turn.question.words - found)
         fire.tally.count("readers")
     await fire.settle(turns)
+
+
+async def _ask_during(fire: Fire, harm: Coroutine[None, None, None], count: int) -> list[Turn]:
+    """Start turns one after the other, while something is harmed; return them."""
+    harming = asyncio.create_task(harm)
+    turns = []
+    for _ in range(count):
+        turns += fire.ask(1, readers=2, words=20)
+        await asyncio.sleep(0.4)
+    await harming
+    return turns
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
@@ -203,6 +230,14 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         lost_writes,
         outages,
         asynchronous,
+        shards,
+        failovers,
     )
 }
 """By name."""
+
+NEED_SHARDS: Final = {"shards", "failovers"}
+"""Those that harm one of several stores."""
+
+NEED_WHOLE_SERVERS: Final = {"poison", "greedy", "lost-writes"}
+"""Those that kill a certain process, or need all processes to be dead."""

@@ -1,10 +1,11 @@
-// Opens streams, reads them, checks that every delta arrives in order and [DONE] after the last.
+// Opens streams, reads them, checks that every delta arrives in order and END, such as [DONE], after the last.
 //
-//     load -p PORT [-c STREAMS] [-r REQUESTS] [-n EVENTS] [-w SKIP] [-i MICROSECONDS] [-t SECONDS] < REQUEST
+//     load -p PORT [-c STREAMS] [-r REQUESTS] [-n EVENTS] [-w SKIP] [-i MICROSECONDS] [-t SECONDS] [-e END] [-R] < REQUEST
 //
 //     -c  streams at once                   -w  first deltas of a stream whose latency does not count
 //     -r  requests of each, in turn         -i  time between two streams' first requests
 //     -n  deltas that each answer has       -t  limit for everything
+//     -R  an API that repeats deltas later, in longer texts
 //
 // REQUEST is a complete HTTP request; each is sent on a new connection. Prints one line of JSON. Latency is the
 // time from the stamp that upstream.c wrote into a delta until its arrival here. One thread, epoll.
@@ -29,17 +30,16 @@ enum {
     READ_SIZE = 65536,
     HEAD_SIZE = 4096,
     TAIL_SIZE = STAMP_LENGTH,  // what a read may have cut is shorter
-    DONE_LENGTH = 6,
 };
-
-static const char DONE[DONE_LENGTH + 1] = "[DONE]";
 
 // --- options and results --------------------------------------------------------------------------------
 
 static int port, streams = 1, requests = 1, events = 1000, skipped = 0;
 static double interval_us = 0, limit = 60;
 static char request[READ_SIZE];
-static size_t request_length;
+static size_t request_length, done_length;
+static const char *done = "[DONE]";
+static bool may_repeat = false;
 
 typedef struct {
     float *values;
@@ -157,7 +157,10 @@ static bool count_deltas(Stream *s, const char *text, size_t length, uint64_t no
         at = mark + 1;
         if (!is_stamp(mark))
             continue;
-        if (read_digits(mark + NUMBER_AT, NUMBER_DIGITS) != (uint64_t)s->next)
+        uint64_t number = read_digits(mark + NUMBER_AT, NUMBER_DIGITS);
+        if (may_repeat && number < (uint64_t)s->next)
+            continue;
+        if (number != (uint64_t)s->next)
             return false;
         uint64_t sent = read_digits(mark + TIME_AT, TIME_DIGITS);
         if (s->next++ >= skipped)
@@ -165,11 +168,11 @@ static bool count_deltas(Stream *s, const char *text, size_t length, uint64_t no
         arrived++;
         at = mark + STAMP_LENGTH;
     }
-    if (s->next == events && memmem(text, length, DONE, DONE_LENGTH))
+    if (s->next == events && memmem(text, length, done, done_length))
         s->is_done = true;
-    // What may be the beginning of a stamp, or of [DONE], is read again with what follows.
+    // What may be the beginning of a stamp, or of END, is read again with what follows.
     size_t left = end - at;
-    const char *kept = mark ? mark : end - (left < DONE_LENGTH ? left : DONE_LENGTH - 1);
+    const char *kept = mark ? mark : end - (left < done_length ? left : done_length - 1);
     s->tail_length = end - kept;
     memcpy(s->tail, kept, s->tail_length);
     return true;
@@ -258,8 +261,10 @@ static void receive(Stream *s)
         completed++;
         close_stream(s);
     } else if (s->state == BODY_END) {
-        const char *lacks = s->next == events ? ", without [DONE]" : "";
-        fail(s, "ended after %d of %d deltas%s", s->next, events, lacks);
+        if (s->next == events)
+            fail(s, "ended after %d of %d deltas, without %s", s->next, events, done);
+        else
+            fail(s, "ended after %d of %d deltas", s->next, events);
     }
 }
 
@@ -268,7 +273,7 @@ static void receive(Stream *s)
 static void read_options(int count, char **arguments)
 {
     int option;
-    while ((option = getopt(count, arguments, "p:c:r:n:w:i:t:")) > 0)
+    while ((option = getopt(count, arguments, "p:c:r:n:w:i:t:e:R")) > 0)
         switch (option) {
         case 'p': port = atoi(optarg); break;
         case 'c': streams = atoi(optarg); break;
@@ -277,8 +282,11 @@ static void read_options(int count, char **arguments)
         case 'w': skipped = atoi(optarg); break;
         case 'i': interval_us = atof(optarg); break;
         case 't': limit = atof(optarg); break;
+        case 'e': done = optarg; break;
+        case 'R': may_repeat = true; break;
         default: exit(2);
         }
+    done_length = strlen(done);
     request_length = fread(request, 1, sizeof request, stdin);
 }
 

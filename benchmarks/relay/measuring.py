@@ -35,7 +35,7 @@ class Bench:
         """Run the load generator."""
         core = target.place.core
         before, busy, began = target.cpu(), busy_seconds(core), time.monotonic()
-        load = run_load(target.port, traffic, core=self.core)
+        load = run_load(target.port, traffic, core=self.core, api=target.api)
         if load.first_error:
             self.notes.append(f"{target.name}: {load.first_error}")
         if load.unfinished:
@@ -66,7 +66,7 @@ class Bench:
         events = 50
         for _ in range(4):
             self.upstream.set_script(pace, events)
-            load = run_load(target.port, Traffic(events, streams), core=self.core)
+            load = run_load(target.port, Traffic(events, streams), core=self.core, api=target.api)
             took = max(load.seconds, 0.001)
             if took > 0.2 * wanted:
                 break

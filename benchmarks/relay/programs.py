@@ -58,6 +58,11 @@ class Program:
             )
 
     @property
+    def id(self) -> int:
+        """The process id; `taskset` replaces itself by the program."""
+        return self._process.pid
+
+    @property
     def has_ended(self) -> bool:
         """Whether the program has exited."""
         return self._process.poll() is not None

@@ -10,7 +10,7 @@ from typing import Final
 
 from measuring import Bench, Measurement
 from targets import Target
-from tools import REQUEST, Traffic
+from tools import CHAT, Traffic
 
 __all__ = ["SCENARIOS", "Metric", "Scenario"]
 
@@ -168,7 +168,7 @@ def _connect(target: Target, receive_buffer: int = 0) -> socket.socket:
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.connect(("127.0.0.1", target.port))
-    connection.sendall(REQUEST)
+    connection.sendall(CHAT.request)
     return connection
 
 

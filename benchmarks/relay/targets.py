@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from programs import CpuTime, Program, free_port
-from tools import API_KEY, BUILD, Traffic, Upstream, run_load
+from tools import API_KEY, BUILD, CHAT, MESSAGES, RESPONSES, Api, Traffic, Upstream, run_load
 
 __all__ = ["TARGETS", "Place", "Target", "UnavailableError", "create_targets"]
 
@@ -36,6 +36,15 @@ chat_template = '''
 '''
 """
 _WARM_UP_EVENTS: Final = 300
+_KEYS: Final = {"HEADRACE_API_KEYS": API_KEY}
+_LIMITS: Final = {  # none of which is reached
+    "HEADRACE_MAX_IN_FLIGHT": "10000",
+    "HEADRACE_MAX_IN_FLIGHT_PER_MODEL": "10000",
+    "HEADRACE_MAX_IN_FLIGHT_PER_KEY": "10000",
+    "HEADRACE_REQUESTS_PER_MINUTE": "1000000",
+    "HEADRACE_TOKENS_PER_5H": "1000000000000",
+    "HEADRACE_CORS_ORIGIN": "https://example.com",
+}
 
 
 class UnavailableError(Exception):
@@ -79,6 +88,7 @@ class Target:
         port: where it listens.
         command: what starts it; nothing starts the upstream itself.
         environment: its variables.
+        api: in which clients read the streams.
         max_streams: scenarios with more streams are left out.
         keeps_turns: answers continue without their client, so that nothing is aborted.
     """
@@ -88,6 +98,7 @@ class Target:
     port: int = field(default_factory=free_port)
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    api: Api = CHAT
     max_streams: int = 5000
     keeps_turns: bool = False
     program: Program | None = None
@@ -107,14 +118,15 @@ class Target:
         place.upstream.set_script("blocks", _WARM_UP_EVENTS)
         deadline = time.monotonic() + seconds
         one = Traffic(_WARM_UP_EVENTS)
-        while run_load(self.port, one, core=place.tools_core, seconds=10).completed != 1:
+        while run_load(self.port, one, core=place.tools_core, api=self.api, seconds=10).completed != 1:
             if self.program.has_ended or time.monotonic() > deadline:
                 output = self.program.output
                 self.stop()
                 msg = f"{self.name} does not serve: {output}"
                 raise UnavailableError(msg)
             time.sleep(0.2)
-        run_load(self.port, Traffic(_WARM_UP_EVENTS, streams=10, requests=2), core=place.tools_core)
+        warm_up = Traffic(_WARM_UP_EVENTS, streams=10, requests=2)
+        run_load(self.port, warm_up, core=place.tools_core, api=self.api)
 
     def cpu(self) -> CpuTime | None:
         """Return the CPU time so far; None for the upstream itself."""
@@ -189,9 +201,12 @@ def _install_litellm() -> Path:
 
 _HEADRACE: Final = {
     "chat": _headrace("chat"),
+    "messages": _headrace("chat", api=MESSAGES),
+    "responses": _headrace("chat", api=RESPONSES),
     "completions": _headrace("completions"),
     "resume": _headrace("chat", {"HEADRACE_RESUME": "always"}, keeps_turns=True),
-    "key": _headrace("chat", {"HEADRACE_API_KEYS": API_KEY}),
+    "key": _headrace("chat", _KEYS),
+    "limits": _headrace("chat", _KEYS | _LIMITS),
 }
 TARGETS: Final = {"direct": _direct, "nginx": _nginx, **_HEADRACE, "litellm": _litellm}
 """By the names that options give them."""

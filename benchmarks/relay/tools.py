@@ -12,7 +12,20 @@ from typing import Any, Final, NamedTuple
 
 from programs import Program, free_port, pinned
 
-__all__ = ["API_KEY", "BUILD", "REQUEST", "Load", "Stats", "Traffic", "Upstream", "build", "run_load"]
+__all__ = [
+    "API_KEY",
+    "BUILD",
+    "CHAT",
+    "MESSAGES",
+    "RESPONSES",
+    "Api",
+    "Load",
+    "Stats",
+    "Traffic",
+    "Upstream",
+    "build",
+    "run_load",
+]
 
 BUILD: Final = Path(__file__).parents[2] / "build" / "relay"
 API_KEY: Final = f"sk-relay.{secrets.token_hex(32)}"
@@ -31,22 +44,56 @@ _TOOL: Final = {
         },
     },
 }
-_BODY: Final = json.dumps(
-    {
-        "model": "glm-4.6",
-        "messages": [{"role": "user", "content": "Write a long text about the weather in Berlin."}],
-        "tools": [_TOOL],
-        "stream": True,
-        "tool_stream": True,
-        "stream_options": {"include_usage": True},
-    }
+_MESSAGES: Final = [{"role": "user", "content": "Write a long text about the weather in Berlin."}]
+_COMMON: Final = {"model": "glm-4.6", "messages": _MESSAGES, "stream": True}
+
+
+class Api(NamedTuple):
+    """How clients request a stream, and recognise its end.
+
+    Args:
+        request: as it is sent.
+        end: what follows the last delta.
+        repeats: whether deltas are repeated later, in longer texts.
+    """
+
+    request: bytes
+    end: str
+    repeats: bool = False
+
+
+def _request(path: str, **fields: Any) -> bytes:
+    body = json.dumps({**_COMMON, **fields})
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Accept: text/event-stream\r\nAuthorization: Bearer {API_KEY}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+CHAT: Final = Api(
+    _request("/v1/chat/completions", tools=[_TOOL], tool_stream=True, stream_options={"include_usage": True}),
+    "[DONE]",
 )
-REQUEST: Final = (
-    "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    f"Accept: text/event-stream\r\nAuthorization: Bearer {API_KEY}\r\n"
-    f"Content-Length: {len(_BODY)}\r\n\r\n{_BODY}"
-).encode()
-"""The one request of all scenarios, as it is sent."""
+MESSAGES: Final = Api(
+    _request(
+        "/v1/messages",
+        max_tokens=1_000_000,
+        thinking={"type": "adaptive"},
+        tools=[{"name": "get_weather", "input_schema": _TOOL["function"]["parameters"]}],
+    ),
+    "message_stop",
+)
+RESPONSES: Final = Api(
+    _request(
+        "/v1/responses",
+        input=_MESSAGES,
+        store=False,
+        tools=[{"type": "function", **_TOOL["function"]}],
+    ),
+    "response.completed",
+    repeats=True,
+)
 
 
 class Stats(NamedTuple):
@@ -137,12 +184,15 @@ class Load(NamedTuple):
     first_error: str = ""
 
 
-def run_load(port: int, traffic: Traffic, *, core: int, seconds: float = 120) -> Load:
-    """Read streams from the port and check them; `seconds` is the limit."""
+def run_load(port: int, traffic: Traffic, *, core: int, api: Api = CHAT, seconds: float = 120) -> Load:
+    """Read streams of an API from the port and check them; `seconds` is the limit."""
     numbers = zip("ncrwi", traffic, strict=True)
     options = [text for letter, number in numbers for text in (f"-{letter}", str(number))]
-    command = pinned([str(BUILD / "load"), "-p", str(port), "-t", str(seconds), *options], core)
-    done = subprocess.run(command, input=REQUEST, capture_output=True, check=False, timeout=seconds + 20)
+    repeats = ["-R"] if api.repeats else []
+    command = pinned(
+        [str(BUILD / "load"), "-p", str(port), "-t", str(seconds), "-e", api.end, *repeats, *options], core
+    )
+    done = subprocess.run(command, input=api.request, capture_output=True, check=False, timeout=seconds + 20)
     if done.returncode:
         return Load(errors=traffic.streams * traffic.requests, first_error=done.stderr.decode().strip())
     return Load(**json.loads(done.stdout))

@@ -9,6 +9,7 @@ import pytest
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "engines.py"
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_every_scenario_is_measured():
     command = [sys.executable, BENCHMARK, "--rounds", "1", "--tokens", "20"]

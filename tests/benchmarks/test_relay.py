@@ -33,10 +33,10 @@ def load(tmp_path_factory):
     program = tmp_path_factory.mktemp("load") / "load"
     subprocess.run(["gcc", "-o", program, RELAY / "load.c"], check=True)
 
-    def run(frames):
+    def run(frames, *options):
         with ScriptedServer(Reply(frames)) as server:
             port = server.url.rpartition(":")[2].partition("/")[0]
-            command = [program, "-p", port, "-n", "3", "-t", "10"]
+            command = [program, "-p", port, "-n", "3", "-t", "10", *options]
             done = subprocess.run(command, input=REQUEST, capture_output=True, check=True)
         return json.loads(done.stdout)
 
@@ -49,6 +49,14 @@ def test_a_complete_stream_is_found_complete_under_every_cut(load):
     for cut in (frames, [b"".join(frames)], byte_by_byte(b"".join(frames))):
         found = load(cut)
         assert (found["completed"], found["errors"], found["events"]) == (1, 0, 3)
+
+
+def test_deltas_may_be_repeated_where_an_api_does_so(load):
+    frames = [delta(0), delta(1), delta(0) + delta(1), delta(2), delta(2), DONE]
+
+    found = load(frames, "-R")
+    assert (found["completed"], found["errors"], found["events"]) == (1, 0, 3)
+    assert load([delta(0), delta(0), delta(2), DONE], "-R")["first_error"] == "another delta than number 1"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_streams_arrive_complete_without_a_relay_and_through_headrace(tmp_path):
     file = tmp_path / "results.json"
     options = [
         "--targets",
-        "direct,chat,completions",
+        "direct,chat,messages,responses,completions",
         "--scenarios",
         "paced50",
         "--rounds",
@@ -85,6 +93,12 @@ def test_streams_arrive_complete_without_a_relay_and_through_headrace(tmp_path):
 
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [result["target"] for result in results] == ["direct", "chat", "completions"]
-    assert [result["figures"]["errors"] for result in results] == [0, 0, 0]
-    assert "| streams with errors | 0 | 0 | 0 |" in done.stdout
+    assert [result["target"] for result in results] == [
+        "direct",
+        "chat",
+        "messages",
+        "responses",
+        "completions",
+    ]
+    assert [result["figures"]["errors"] for result in results] == [0, 0, 0, 0, 0]
+    assert "| streams with errors | 0 | 0 | 0 | 0 | 0 |" in done.stdout

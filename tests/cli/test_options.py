@@ -9,31 +9,36 @@ import httpx2
 import pytest
 
 from headrace.cli.main import COMMANDS, main
+from headrace.configuration.groups import OPTION_GROUPS
 from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
-from headrace.server.options import OPTION_GROUPS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
+ACTIONS = {"keys": ["create", "list", "show", "revoke"]}
 OTHER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.fixture
 def help_of(capsys, monkeypatch):
-    """The output of `--help`, without line breaks in descriptions."""
+    """The output of `--help`, of a program's actions if it has some, without line breaks in descriptions."""
     monkeypatch.setenv("COLUMNS", "2000")
 
     def help_of(program):
-        with pytest.raises(SystemExit, match="0"):
-            main([program, "--help"])
-        return capsys.readouterr().out
+        parts = []
+        for action in [[name] for name in ACTIONS.get(program, [])] or [[]]:
+            with pytest.raises(SystemExit, match="0"):
+                main([program, *action, "--help"])
+            parts.append(capsys.readouterr().out.partition("\n\n"))
+        usages, _, described = zip(*parts, strict=True)
+        return "\n".join(usages) + "\n\n" + "\n".join(described)
 
     return help_of
 
 
 def flags(text):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text))
 
 
 def test_help_shows_each_option_with_its_value_and_default(help_of):
@@ -48,8 +53,8 @@ def test_help_shows_each_option_with_its_value_and_default(help_of):
 @pytest.mark.parametrize("program", [name for name in COMMANDS if name != "serve"])
 def test_an_option_is_required_or_has_a_default(help_of, program):
     usage, _, described = help_of(program).partition("\n\n")
-    for flag, text in re.findall(r"^  (--[a-z-]+)(?: [A-Z]+)?\s+(.*)$", described, re.MULTILINE):
-        assert ("(default: " in text) == (f"[{flag}" in usage)
+    for flag, text in re.findall(r"^  (--[a-z0-9-]+)(?: [A-Z]+)?\s+(.*)$", described, re.MULTILINE):
+        assert ("(default: " in text) == any(f"{mark}{flag}" in usage for mark in ("[", "| "))
 
 
 @pytest.mark.parametrize("program", COMMANDS)
@@ -66,7 +71,7 @@ def test_help_does_not_need_docstrings(program):
 @pytest.mark.parametrize("program", COMMANDS)
 def test_the_page_has_the_flags_of_a_program_and_no_others(help_of, program):
     (table,) = re.findall(rf"<!-- options: {program} -->\n(.*?)<!-- end", PAGE, re.DOTALL)
-    rows = "\n".join(re.findall(r"`(--[a-z-]+)[^|`]*` \|", table))
+    rows = "\n".join(re.findall(r"`(--[a-z0-9-]+)[^|`]*` \|", table))
 
     assert flags(rows) == flags(help_of(program).partition("\n\n")[0])
 
@@ -95,7 +100,15 @@ def test_health_needs_no_key():
 
 # --- errors of the command line --------------------------------------------------------------------
 
-NEEDED = {"serve": [], "record": ["--output-dir", "x", "http://x/v1"], "parse": ["--format", "glm-4.6"]}
+NEEDED = {
+    "bench": ["http://127.0.0.1:9"],
+    "check": ["http://127.0.0.1:9"],
+    "serve": [],
+    "chat": [],
+    "keys": ["show", "x"],
+    "record": ["--output-dir", "x", "http://x/v1"],
+    "parse": ["--format", "glm-4.6"],
+}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +120,8 @@ NEEDED = {"serve": [], "record": ["--output-dir", "x", "http://x/v1"], "parse": 
         ("record", "--hos", "--host"),
         ("parse", "--no-thinkin", "--no-thinking"),
         ("parse", "--chunk-sise", "--chunk-size"),
+        ("keys", "--stor", "--store"),
+        ("chat", "--no-thinkin", "--no-thinking"),
     ],
 )
 def test_an_unknown_option_shows_the_usage_of_its_program_and_the_closest_option(
@@ -126,3 +141,20 @@ def test_an_unexpected_argument_is_named(capsys, program):
         main([program, *NEEDED[program], "superfluous"])
 
     assert capsys.readouterr().err.endswith("unknown argument superfluous\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [
+        ("serve", "--store"),
+        ("serve", "--port"),
+        ("keys", "--store"),
+        ("check", "--model"),
+        ("bench", "--prompts"),
+    ],
+)
+def test_an_option_that_is_set_twice_is_an_error(program, option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([program, *NEEDED[program], option, "1", f"{option}=1"])
+
+    assert f"{option} is set twice" in capsys.readouterr().err

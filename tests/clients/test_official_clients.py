@@ -4,18 +4,24 @@ They are in a separate environment (zai-sdk is imported by the same name as our 
 with `make clients`. Without it these tests are skipped.
 """
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from headrace.engines import ScriptedEngine
+from headrace.events import Finish, Progress, Text, TokenUsage
 from headrace.formats import FORMATS
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
+from headrace.turns import TurnSettings
+from issued_keys import MASTER, issue
+from listening import GeneratedEngine
 
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -64,16 +70,39 @@ CALLS = (
 )
 
 
+STREAM = """
+from {module} import {client}
+stream = {client}().chat.completions.create(
+    model="queued", messages=[{{"role": "user", "content": "Hello"}}], stream=True
+)
+print("".join(chunk.choices[0].delta.content or "" for chunk in stream))
+"""
+
+
+class Queued(GeneratedEngine):
+    """Waits in a queue, and reads the prompt slowly."""
+
+    async def generate(self, generation):
+        progress = [Progress(0, 0, queued=2), Progress(0, 0, queued=1), Progress(512, 2048)]
+        for event in progress:
+            yield [event]
+            await asyncio.sleep(0.15)
+        yield [Text("Hi"), Finish("stop", TokenUsage(2048, 1))]
+
+
 @pytest.fixture(scope="module")
-def run():
-    settings = Settings(api_keys=(KEY,))
+def run(tmp_path_factory):
+    """Runs a program: zai-sdk has an issued key, openai one of HEADRACE_API_KEYS."""
+    turns = TurnSettings(store=f"sqlite:{tmp_path_factory.mktemp('keys')}/turns.db")
+    settings = Settings(api_keys=(KEY,), master_key=MASTER, turns=turns, keep_alive_interval=0.05)
     scripted = Model(("calls",), ScriptedEngine(CALLS, piece=3), FORMATS["glm-4.6"], ChatTemplate("Hi"))
-    models = ModelRegistry([load_model("", LlamaSettings()), scripted])
+    queued = Model(("queued",), Queued(), FORMATS["glm-4.6"], ChatTemplate("Hi"))
+    models = ModelRegistry([load_model("", LlamaSettings()), scripted, queued])
     with LocalServer(App(models, settings)) as server:
         environment = {
             "PATH": os.environ["PATH"],
             "ZAI_BASE_URL": f"{server.url}/api/paas/v4",
-            "ZAI_API_KEY": KEY,
+            "ZAI_API_KEY": issue(turns, "issued"),
             "OPENAI_BASE_URL": f"{server.url}/v1",
             "OPENAI_API_KEY": KEY,
         }
@@ -86,6 +115,7 @@ def run():
             assert done.returncode == 0, done.stderr
             return done.stdout
 
+        run.url = server.url
         yield run
 
 
@@ -121,3 +151,14 @@ def test_openai_runs_a_tool_loop_on_streams(run):
     assert len(answers) == 4
     assert len(set(answers)) == 1
     assert "北京" in answers[0]
+
+
+@pytest.mark.parametrize(("module", "client"), [("zai", "ZaiClient"), ("openai", "OpenAI")])
+def test_comments_with_the_position_and_the_progress_are_ignored(run, module, client, monkeypatch):
+    for name in ("FIRST_BYTES", "PROGRESS_INTERVAL"):
+        monkeypatch.setattr(f"headrace.server.stream.{name}", 0.02)
+    body = {"model": "queued", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+    raw = httpx2.post(f"{run.url}/v1/chat/completions", json=body, headers={"x-api-key": KEY})
+
+    assert all(comment in raw.content for comment in (b": queued 1\n", b": prefill 512/2048\n"))
+    assert run("-c", STREAM.format(module=module, client=client)) == "Hi\n"

@@ -3,12 +3,13 @@
 `make clients` installs every client into an environment of its own; without it these tests are skipped.
 """
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from client_programs import NODE, environment_of, run
+from client_programs import MATRIX, NODE, environment_of, of_ai_6, run
 from headrace.engines import ScriptedEngine
 from headrace.engines.protocols.dialects import SAMPLING_FIELDS
 from headrace.errors import EngineError
@@ -35,6 +36,7 @@ RECIPES = dict(
 CLIENTS = {
     # the section of docs/clients.md: the environment, the checks
     "openai": ("clients", "check_openai.py"),
+    "anthropic": ("client-anthropic", "check_anthropic.py"),
     "zai-sdk": ("clients", "check_zai_sdk.py"),
     "AG2": ("client-ag2", "check_ag2.py"),
     "langchain-openai": ("client-langchain-openai", "check_langchain_openai.py"),
@@ -45,6 +47,7 @@ CLIENTS = {
     "llama-index": ("client-llama-index-llms-openai-like", "check_llama_index.py"),
     "npm's openai": ("clients-npm", "check_openai.mjs"),
     "npm's ai, with @ai-sdk/openai-compatible": ("clients-npm", "check_ai.mjs"),
+    "npm's ai, with @ai-sdk/anthropic": ("clients-npm", "check_ai_anthropic.mjs"),
 }
 
 
@@ -65,16 +68,49 @@ def test_every_recipe_is_run():
     assert list(RECIPES) == list(CLIENTS)
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+def test_the_clients_in_the_documentation_are_those_that_are_installed():
+    installed = dict(re.findall(r"([\w-]+)(?:\[.*?\])?==([\d.]+)", (HERE / "requirements.txt").read_text()))
+    installed |= dict(re.findall(r"([\w-]+)==([\d.]+)", (ROOT / "Makefile").read_text()))
+    of_npm = json.loads((HERE / "package.json").read_text())["dependencies"]
+    installed |= {name: version for name, version in of_npm.items() if name != "openai"}
+    pairs = {pair for row in MATRIX for pair in re.findall(r"`(.+?)` ([\d.]+)", row)}
+
+    assert len(MATRIX) == 10
+    assert pairs - installed.items() == {
+        (name.removesuffix("-6"), version.rpartition("@")[2])
+        for name, version in of_npm.items()
+        if name.endswith("-6")
+    }
+
+
+OF_MESSAGES = {
+    # as in docs/apis.md: the recipe
+    "`anthropic` 2.14.0": "anthropic",
+    "`@ai-sdk/anthropic` 4.0.105, `ai` 7.0.173": "npm's ai, with @ai-sdk/anthropic",
+    "`@ai-sdk/anthropic` 3.0.140, `ai` 6.0.326": "npm's ai, with @ai-sdk/anthropic",
+}
+
+
+@pytest.mark.parametrize("client", [client for client in CLIENTS if client not in OF_MESSAGES.values()])
 def test_a_recipe_works(client, url):
+    run_recipe(client, url)
+
+
+@pytest.mark.parametrize("client", OF_MESSAGES)
+def test_a_client_of_messages_checks_what_the_documentation_says(client, url):
+    checked = run_recipe(OF_MESSAGES[client], url, of_ai_6 if "`ai` 6" in client else None)
+    assert set(checked.splitlines()) == MATRIX[client]
+
+
+def run_recipe(client, url, change=None):
     name, checks = CLIENTS[client]
     place = environment_of(name)
     recipe = RECIPES[client].replace("http://127.0.0.1:8000", url).replace('"any"', f'"{KEY}"')
     program = f"{recipe}\n{(CHECKS / checks).read_text()}"
+    program = change(program) if change else program
     if checks.endswith(".mjs"):
-        run([NODE, "--input-type=module"], input=program, cwd=place)
-    else:
-        run([place / "bin/python", "-"], input=program)
+        return run([NODE, "--input-type=module"], input=program, cwd=place)
+    return run([place / "bin/python", "-"], input=program)
 
 
 OPENAI_FIELDS = """
@@ -107,3 +143,22 @@ def test_a_provider_check_finds_no_failure(url):
     statuses = {check: status for status, check in re.findall(r"^\d +(\w+) +([\w.-]+)", report, re.MULTILINE)}
     assert statuses["stream.done"] == statuses["tools.round-trip"] == "PASS"
     assert {check for check, status in statuses.items() if status == "FAIL"} <= {"chat.pong"}
+
+
+def test_the_recipe_of_headrace_js_for_the_ai_sdk_works(url):
+    readme = (ROOT / "packages/headrace-js/README.md").read_text()
+    recipe = re.search(r"^## Vercel's AI SDK\n.*?^```js\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)[1]
+    program = recipe.replace("http://127.0.0.1:8000", url).replace('"any"', f'"{KEY}"')
+
+    assert run([NODE, "--input-type=module"], input=program, cwd=environment_of("clients-npm")).strip()
+
+
+def test_the_types_of_headrace_js_are_those_that_a_program_needs(tmp_path):
+    compiler = environment_of("clients-npm") / "node_modules/typescript/bin/tsc"
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/headrace").symlink_to(ROOT / "packages/headrace-js")
+    (tmp_path / "reader.ts").write_text((CHECKS / "reader.ts").read_text())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    options = ["--strict", "--noEmit", "--target", "es2024", "--module", "nodenext", "--lib", "es2024,dom"]
+
+    run([NODE, compiler, *options, "reader.ts"], cwd=tmp_path)

@@ -17,9 +17,7 @@ from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
 
 # What a sampled model writes differs from run to run, so that one run proves little and many take long.
-pytestmark = pytest.mark.skipif(
-    os.environ.get("HYPOTHESIS_PROFILE") != "nightly", reason="part of `make nightly`"
-)
+pytestmark = pytest.mark.nightly
 
 PROGRAMS = Path(__file__).parent / "structured"
 FOREIGN = os.environ.get("HEADRACE_GGUF")

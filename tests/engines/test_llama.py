@@ -69,6 +69,14 @@ async def test_the_same_seed_gives_the_same_text_and_a_known_prompt_is_cached(en
     assert again[-1].usage.cached > 0
 
 
+async def test_tokens_are_counted_as_in_the_usage_even_beyond_the_context(engine):
+    generation = ask(engine)
+    *_, finish = await events_of(engine, generation)
+
+    assert await engine.count_tokens(generation) == finish.usage.prompt
+    assert await engine.count_tokens(ask(engine, "spring " * 5000)) > 5000
+
+
 async def test_max_tokens_is_the_length(engine):
     events = await events_of(engine, ask(engine, max_tokens=7))
 

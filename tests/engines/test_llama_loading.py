@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.engines.base import Generation
 from headrace.engines.llama import LlamaEngine
-from headrace.engines.llama_loading import BATCHES, choose_batch, load
+from headrace.engines.llama_loading import BATCHES, bracket_tokens, choose_batch, load
 from headrace.events import Progress
 from headrace.wire import decode_request
 from headrace_tiny import model_path
@@ -145,3 +145,16 @@ def test_threads_of_openmp_spin_briefly_unless_the_environment_says_otherwise(
     done = subprocess.run(command, env=inherited | set_by_user, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == str(expected)
+
+
+def test_llguidance_learns_the_vocabulary_while_the_file_is_loaded():
+    """It takes seconds for a large one, in which no other generation gets a token."""
+    grammars = []
+
+    class Server:
+        def handle_completions(self, body, callback):
+            grammars.append(msgspec.json.decode(body)["grammar"])
+            callback(b'{"choices": [{"text": "<"}], "__verbose": {"tokens": [7]}}')
+
+    assert bracket_tokens(Server()) == {"<": 7}
+    assert all(grammar.startswith("%llguidance") for grammar in grammars)

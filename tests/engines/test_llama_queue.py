@@ -95,3 +95,17 @@ async def test_a_client_that_leaves_while_its_prompt_is_tokenised_frees_its_slot
     await engine.close()
 
     assert ended == ["alice", "bob"]
+
+
+@pytest.fixture
+def engine_without_queue():
+    return LlamaEngine(model_path(), slots=1, max_waiting=0)
+
+
+async def test_a_request_for_a_free_slot_does_not_wait(engine_without_queue):
+    ended = []
+    start(engine_without_queue, ended, "alice")
+    with pytest.raises(LimitError):
+        start(engine_without_queue, ended, "bob")
+    await until(lambda: ended == ["alice"])
+    await engine_without_queue.close()

@@ -131,6 +131,17 @@ async def test_a_request_error_is_not_retried():
     assert [server.requests for server in servers] == [1, 0]
 
 
+async def test_a_defect_of_the_next_server_ends_the_answer():
+    class Defective(Server):
+        def start(self, generation, listener):
+            raise ZeroDivisionError
+
+    balancer = LoadBalancer([Server("a", down=UNREACHABLE), Defective("b")])
+    with pytest.raises(EngineError, match="internal server error"):
+        await text_of(balancer)
+    await balancer.close()
+
+
 async def test_there_is_no_retry_after_the_first_event():
     servers = [ScriptedEngine(["a", UNREACHABLE]), ScriptedEngine("b")]
     balancer = LoadBalancer(servers)

@@ -11,7 +11,7 @@ from headrace.engines.http import HttpTransport
 from headrace.engines.protocols import DIALECTS
 from headrace.engines.protocols.dialects import AbortEndpoint
 from headrace.engines.upstream import UpstreamEngine
-from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError, RequestError
+from headrace.errors import DecodeError, EngineError, HeadraceError, IncompleteError, LimitError, RequestError
 from headrace.events import Content, Finish
 from listening import listen
 from scripted_server import Reply, chunk, sse, stream
@@ -119,8 +119,8 @@ async def test_two_concurrent_requests_have_two_connections(behind):
         (Reply([sse({"message": "too late"}, event="error")]), (EngineError, "1234", 500), "too late"),
         (Reply([b'{"error":{"message":"no prefix"}}\n']), (EngineError, "1234", 500), "no prefix"),
         (Reply([sse("not JSON")]), (DecodeError, "1234", 500), "not JSON"),
-        (Reply([sse("[DONE]")]), (EngineError, "1234", 500), "without a finish reason"),
-        (Reply([b""]), (EngineError, "1234", 500), "without a finish reason"),
+        (Reply([sse("[DONE]")]), (IncompleteError, "1234", 500), "without a finish reason"),
+        (Reply([b""]), (IncompleteError, "1234", 500), "without a finish reason"),
         (Reply([sse({"error": {"type": "invalid_request_error", "code": "tool_use_failed", "status_code": 400, "message": "no such tool"}}, event="error")]), (RequestError, "1214", 400), "no such tool"),
         (Reply([sse({"error": {"type": "rate_limit_exceeded", "message": "too fast"}})]), (LimitError, "1305", 429), "too fast"),
         (Reply([sse({"error": {"code": "Rate_Limited", "message": "too fast"}})]), (LimitError, "1305", 429), "too fast"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import httpx2
 import pytest
 
 from gguf_files import gguf
@@ -10,10 +11,11 @@ from headrace.engines.gguf import read_metadata
 from headrace.formats import FORMATS, TEXT
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
-from headrace.models.templates import PLAIN
 from headrace.options import OptionError
+from headrace.server import App, LocalServer, ModelRegistry, Settings
 from headrace.wire import decode_request
 from headrace_tiny import model_path
+from wire_client import CHAT
 
 USER = {"role": "user", "content": "Hi"}
 DIALOGUE = [
@@ -93,10 +95,19 @@ def test_a_file_without_a_tokenizer_is_rejected_and_the_option_is_named(tmp_path
         assert caught.value.option == "path"
 
 
-def test_tools_are_not_in_the_dialogue():
-    template = PLAIN.compile(writes_bos=False)
+def test_tools_are_described_in_the_dialogue_and_a_call_can_be_forced(load):
+    weather = {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"enum": ["Rome"]}}},
+    }
+    tools = [{"type": "function", "function": weather}]
+    fields = {"tools": tools, "tool_choice": "required", "parallel_tool_calls": False}
+    request = {"model": "base", "messages": [USER], "do_sample": False, **fields}
+    model = load()
+    with LocalServer(App(ModelRegistry([model]), Settings())) as server:
+        answer = httpx2.post(f"{server.url}{CHAT}", json=request, trust_env=False, timeout=60).json()
+    (call,) = answer["choices"][0]["message"]["tool_calls"]
 
-    assert template.findings.drops_results
-    assert set(template.findings.left_out) == {
-        "tools", "tool calls", "arguments of tool calls", "tool results", "reasoning of tool calls"
-    }  # fmt: skip
+    assert json.dumps(weather) in generation(model, USER, tools=tools).prompt
+    assert call["function"]["name"] == "weather"
+    assert answer["choices"][0]["finish_reason"] == "tool_calls"

@@ -13,6 +13,7 @@ from headrace.models.names import ZAI_NAMES
 from headrace.models.registry import ModelRegistry
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings, RecordedSettings
 from headrace.options import OptionError
+from headrace_tiny import model_path
 
 URL = ("http://127.0.0.1:9/v1",)
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
@@ -177,6 +178,17 @@ def test_what_a_model_uses_is_told_and_a_context_that_llama_cpp_would_reduce_as_
 
     assert model.resources == resources
     assert model.context == int(resources.split()[3])
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"), [({}, 1), ({"path": model_path()}, 3), ({"path": model_path(), "threads": 2}, 2)]
+)
+def test_a_file_gets_a_thread_for_each_physical_core(monkeypatch, options, threads):
+    monkeypatch.setattr("headrace.engines.llama_loading.physical_cores", lambda: 3)
+    model = load_model("", LlamaSettings(slots=1, context=256, **options))
+    asyncio.run(model.engine.close())
+
+    assert model.resources == f"1 slots of 256 tokens, threads: {threads}"
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,14 @@ def test_the_operator_can_map_disabled_thinking_to_the_lowest_effort(field, fiel
     assert model.generation(request(**fields)).prompt == "Reasoning Effort: low<|assistant|><think>"
 
 
+def test_a_request_itself_can_choose_the_lowest_effort_where_thinking_cannot_be_disabled():
+    """As those of the Messages API without `thinking` do."""
+    either = request(thinking={"type": "disabled"}, reasoning_effort="low")
+
+    assert model_of(ALWAYS_THINKS).generation(either).prompt == "Reasoning Effort: low<|assistant|><think>"
+    assert not either.wants_thinking  # of any other model
+
+
 REJECTS_OFF = (
     "{% if enable_thinking is false %}{{ raise_exception('It always thinks.') }}{% endif %}"
     "{{ reasoning_effort | default('max') }}<|assistant|>"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.parsing.keyword_arguments import KeywordArguments
+from reading import collect, parse
 from strategies import json_values, splits
 
 KEYS = ("first", "second")
@@ -84,3 +85,11 @@ def test_arguments_that_are_cut_off_stay_open(text):
 
     with pytest.raises(ValueError, match=".*"):
         json.loads(output)
+
+
+@pytest.mark.parametrize("end", [", s", ", se", ", search", "\ns", ",\n  search"])
+def test_a_name_that_is_cut_off_is_never_text_even_if_a_tool_begins_like_it(end):
+    """It is that of an argument, or of the next call, after a missing parenthesis."""
+    output = "Sure.<function_calls>\nwrite(text='a'" + end
+
+    assert collect(parse("olmo-3", [output])).content == "Sure."

@@ -1,19 +1,51 @@
-"""Headrace in front of a real vLLM or SGLang, and llama.cpp on the same weights. `make peers` runs these tests."""
+"""Headrace in front of a real vLLM or SGLang, and llama.cpp on the same weights. `make peers` runs these tests.
 
+At the end, a table shows what held; docs/engines.md has it.
+"""
+
+from collections import defaultdict
 from contextlib import contextmanager
 
 import httpx2
 import pytest
 
+from headrace.configuration import ModelOptions
+from headrace.configuration.discovery import discover_models
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
-from headrace.server.configuration import ModelOptions
-from headrace.server.discovery import discover_models
 from peer_servers import PEERS, SglangServer, VllmServer
 
 collect_ignore_glob = [] if PEERS.name else ["test_*.py"]
 KINDS = [VllmServer, *([SglangServer] if (PEERS / "sglang" / "complete").exists() else [])]
+OUTCOMES = defaultdict(lambda: defaultdict(list))  # by test, then by column
+
+
+def pytest_runtest_logreport(report):
+    name, _, parameters = report.nodeid.partition("[")
+    file, _, test = name.rpartition("::")
+    if "/peers/" in f"/{file}" and (report.when == "call" or report.failed):
+        values = parameters.rstrip("]").split("-")
+        engine = "chat" if "chat" in values else "completions"
+        for kind in KINDS:
+            if kind.__name__ in values:
+                OUTCOMES[test][f"{kind.__doc__.partition(',')[0].rstrip('.')}, `{engine}`"].append(
+                    report.outcome
+                )
+
+
+def pytest_terminal_summary(terminalreporter):
+    columns = sorted({column for row in OUTCOMES.values() for column in row}, reverse=True)
+    if columns:
+        terminalreporter.write_line(f"| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for test, row in OUTCOMES.items():
+        cells = " | ".join(held(row[column]) for column in columns)
+        terminalreporter.write_line(f"| {test.removeprefix('test_').replace('_', ' ')} | {cells} |")
+
+
+def held(outcomes):
+    ran = [outcome for outcome in outcomes if outcome != "skipped"]
+    return f"{ran.count('passed')} of {len(ran)}" if ran else "–"
 
 
 @pytest.fixture(scope="session", params=KINDS, ids=lambda kind: kind.__name__)

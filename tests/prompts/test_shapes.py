@@ -136,3 +136,38 @@ def test_a_variable_that_the_template_lacks_or_another_field_sets_is_rejected(na
 
     with pytest.raises(RequestError, match=f"^chat_template_kwargs.{name}: .*{message}"):
         render(template, ASK, chat_template_kwargs={name: "x"})
+
+
+# --- system messages ------------------------------------------------------------------------------
+
+SYSTEM = [{"role": "system", "content": text} for text in ("one", "two", "three", "four")]
+HERE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+FIRST = (
+    "{% for m in messages %}{% if m.role == 'system' and not loop.first %}{{ raise_exception('no') }}{% endif %}"
+    "{% if loop.previtem is defined and m.role == loop.previtem.role %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+DROPPED = (
+    "{% if messages[0].role == 'system' %}<system>{{ messages[0].content }}{% endif %}"
+    "{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+NONE = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}{{ m.content }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (HERE, "<system>one<system>two<user>Rome?<system>three<assistant>Hi<system>four<user>Rome?"),
+        (FIRST, "<system>one\n\ntwo<user>Rome?\n\nthree<assistant>Hi<user>four\n\nRome?"),
+        (DROPPED, "<system>one\n\ntwo<user>Rome?\n\nthree<assistant>Hi<user>four\n\nRome?"),
+    ],
+)
+def test_later_system_messages_are_in_every_prompt(source, expected):
+    answer = {"role": "assistant", "content": "Hi"}
+    messages = [*SYSTEM[:2], ASK, SYSTEM[2], answer, SYSTEM[3], ASK]
+    assert render(ChatTemplate(source), *messages) == expected
+
+
+def test_a_template_without_system_messages_rejects_them():
+    with pytest.raises(RequestError, match=r"messages\[0\]"):
+        render(ChatTemplate(NONE), SYSTEM[0], ASK)

@@ -50,6 +50,8 @@ def test_every_documented_argument_exists(path):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_name_in_all_exists(name):
+    if name == "headrace.scale.ray":
+        pytest.importorskip("ray", reason="`make ray` installs Ray in an environment of its own")
     module = importlib.import_module(name)
 
     assert [word for word in getattr(module, "__all__", []) if not hasattr(module, word)] == []

@@ -1,5 +1,6 @@
-"""The metadata, READMEs and extras of the three distributions."""
+"""The metadata, READMEs and extras of the three distributions for Python, and of the one for npm."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -10,7 +11,8 @@ import headrace
 import zai
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = sorted(ROOT.glob("packages/*"))
+PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+NPM = ROOT / "packages/headrace-js"
 PROJECTS = {path.name: tomllib.loads((path / "pyproject.toml").read_text())["project"] for path in PACKAGES}
 EXTRAS = PROJECTS["headrace"]["optional-dependencies"]
 each_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
@@ -22,6 +24,21 @@ def test_each_carries_the_licence(package):
 
     assert (package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+
+
+def test_the_npm_package_has_its_version_licence_and_files():
+    package = json.loads((NPM / "package.json").read_text())
+    names = {"LICENSE", "README.md", "package.json", "headrace.js", "headrace.d.ts", "headrace", "tests"}
+
+    assert (package["version"], package["license"]) == (headrace.__version__, "Apache-2.0")
+    assert (NPM / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert {name.strip("/") for name in package["files"]} == names - {
+        "LICENSE",
+        "README.md",
+        "package.json",
+        "tests",
+    }
+    assert {path.name for path in NPM.iterdir()} - {"node_modules"} == names
 
 
 @each_package
@@ -38,7 +55,9 @@ def test_each_has_metadata(package):
 def test_all_have_one_version():
     assert {project["version"] for project in PROJECTS.values()} == {headrace.__version__, zai.__version__}
     pins = re.findall(r"'(headrace[-\w]*)==([\d.]+)'", str(PROJECTS))
-    assert sorted(pins) == [("headrace", headrace.__version__), ("headrace-tiny", headrace.__version__)]
+    assert sorted(pins) == [
+        (name, headrace.__version__) for name in ("headrace", "headrace-tiny", "headrace-zai")
+    ]
 
 
 @each_package
@@ -57,7 +76,7 @@ def test_every_extra_in_a_message_exists():
     sources = "".join(path.read_text() for path in ROOT.glob("packages/headrace/src/**/*.py"))
     named = re.findall(r'(?:needs_extra\(|_Command\(".*", )"([\w,]+)"', sources)
 
-    assert {extra for names in named for extra in names.split(",")} == set(EXTRAS) - {"all", "prompts"}
+    assert {extra for names in named for extra in names.split(",")} == set(EXTRAS) - {"all", "prompts", "ray"}
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("docs/*.md"), ROOT / "README.md"], ids=lambda path: path.name)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from headrace.models.loading import load_model
@@ -28,6 +29,19 @@ def test_the_curl_command_prints_numbered_events_and_the_second_time_the_same_tu
     assert [int(event.id) for event in first[:-1]] == sorted({int(event.id) for event in first[:-1]})
     assert {json.loads(event.data)["id"] for event in first[:-1]} == {json.loads(again[0].data)["id"]}
     assert first[-2] == again[-2]  # ending and usage
+
+
+def test_the_signed_url_reads_its_turn():
+    variables = {}
+    exec(re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)[1], variables)
+    models = ModelRegistry([load_model("", LlamaSettings())])
+    body = {"model": "glm-4.6", "messages": [{"role": "user", "content": "Hello"}], "request_id": "poem-1"}
+    with LocalServer(App(models, Settings(api_keys=("id.secret",)))) as server:
+        url = f"{server.url}/api/paas/v4/chat/completions"
+        httpx2.post(url, json=body, headers={"Authorization": "Bearer id.secret"}).raise_for_status()
+        response = httpx2.get(server.url + variables["url"])
+
+    assert SseDecoder().feed(response.content)[-1].data == DONE
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))

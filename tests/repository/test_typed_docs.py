@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/sdk.md", "packages/zai/README.md"]
+PAGES = ["README.md", "docs/quickstart.md", "docs/sdk.md", "packages/zai/README.md"]
 PYRIGHT = ["-m", "basedpyright", "--level", "error", "--pythonpath", sys.executable]
 
 
@@ -17,11 +17,13 @@ PYRIGHT = ["-m", "basedpyright", "--level", "error", "--pythonpath", sys.executa
 )
 def test_the_programs_in_the_documentation_type_check(checker, tmp_path):
     files = []
-    for number, page in enumerate(PAGES):
+    for page in PAGES:
         programs = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
         assert programs, page
-        files.append(tmp_path / f"page{number}.py")
-        files[-1].write_text("\n".join(programs), "utf-8")
+        # Those of the quickstart are separate programs; elsewhere, one continues the other.
+        for program in programs if page == "docs/quickstart.md" else ["\n".join(programs)]:
+            files.append(tmp_path / f"page{len(files)}.py")
+            files[-1].write_text(program, "utf-8")
 
     command = [sys.executable, *checker, *map(str, files)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

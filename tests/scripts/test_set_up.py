@@ -91,6 +91,26 @@ def test_an_installation_error_is_shown_and_retried_the_next_time(tmp_path):
         assert "nowhere" in failed.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"), [((), 2), (("--help",), 0), (("-h",), 0), (("venv", "--help"), 0)]
+)
+def test_without_a_name_or_with_help_it_prints_the_usage_only(set_up, arguments, status):
+    before = set(set_up.ROOT.iterdir())
+    printed = run(*arguments)
+
+    assert printed.returncode == status
+    assert "python scripts/set_up.py VENV REQUIREMENT" in printed.stdout
+    assert set(set_up.ROOT.iterdir()) == before
+
+
+def test_an_option_in_place_of_the_name_is_rejected(set_up):
+    rejected = run("--upgrade", NOTHING_NEW)
+
+    assert rejected.returncode == 1
+    assert "--upgrade is not the name of an environment" in rejected.stderr
+    assert not (set_up.ROOT / "--upgrade").exists()
+
+
 def test_an_old_python_is_rejected_before_anything_is_created(tmp_path):
     rejected = run(tmp_path / "venv", NOTHING_NEW, before="sys.version_info = (3, 9, 2)")
 

@@ -10,7 +10,9 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
+from headrace.server.apis import ChatApi
 from headrace.server.connection import HttpConnection
+from headrace.server.reconnects import Reconnects
 from headrace.server.response_writer import ResponseWriter
 from headrace.sse import DONE
 from headrace.turns import Turn
@@ -71,11 +73,11 @@ def test_delete_at_another_replica_stops_the_engine(replica):
 
 @memory
 def test_other_methods_are_405(replica):
-    response = replica(ScriptedEngine("Hi")).post(f"{CHAT}/1", json={})
+    response = replica(ScriptedEngine("Hi")).put(f"{CHAT}/1", json={})
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
-    assert "GET or DELETE" in response.json()["error"]["message"]
-    assert response.headers["allow"] == "GET, DELETE"
+    assert "GET or POST or DELETE" in response.json()["error"]["message"]
+    assert response.headers["allow"] == "GET, POST, DELETE"
 
 
 @pytest.mark.parametrize("ends", ["before", "after"])
@@ -88,10 +90,17 @@ async def test_delete_returns_stop_if_the_turn_fails_meanwhile(ends):
     turn.reader()
     while ends == "before" and not turn.log.is_finished:
         await asyncio.sleep(0.005)
-    connection = HttpConnection({"method": "DELETE", "path": "/", "headers": []}, asyncio.Event().wait, None)
-    writer = ResponseWriter(15.0, openai=False)
-    completion = await writer.wait_for_completion(connection, turn, was_cancelled=True)
+    sent = []
 
-    assert completion.choices[0].message.content == "Hi"
-    assert completion.choices[0].finish_reason == ("network_error" if ends == "before" else "stop")
+    async def send(message):
+        sent.append(message)
+
+    connection = HttpConnection({"method": "DELETE", "path": "/", "headers": []}, asyncio.Event().wait, send)
+    assert await ResponseWriter(15.0, ChatApi(), Reconnects()).send_whole(
+        connection, turn, was_cancelled=True
+    )
+
+    choice = json.loads(sent[-1]["body"])["choices"][0]
+    assert choice["message"]["content"] == "Hi"
+    assert choice["finish_reason"] == ("network_error" if ends == "before" else "stop")
     assert turn.log.last.error == "cannot continue"

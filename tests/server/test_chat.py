@@ -6,7 +6,7 @@ import pytest
 from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.events import Finish, TokenUsage
-from headrace.server.app import PREFIXES
+from headrace.server.turn_endpoints import PREFIXES
 from wire_client import (
     CALL,
     CHAT,

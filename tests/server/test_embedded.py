@@ -5,6 +5,7 @@ import json
 import httpx2
 import pytest
 
+import response_client as responses
 from headrace.models.loading import load_model
 from headrace.models.settings import LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
@@ -111,3 +112,37 @@ def test_the_error_for_a_prompt_of_two_megabytes_has_its_length(client):
 
     assert (response.status_code, response.json()["error"]["code"]) == (400, "1261")
     assert "4096" in response.json()["error"]["message"]
+
+
+def test_a_response_calls_the_tool_and_one_with_a_schema_conforms(client):
+    tool = {"type": "function", **SEED_TOOL["function"]}
+    called = responses.stream(client, input="北京天气怎么样", temperature=0, tools=[tool]).response
+    schema = {
+        "type": "object",
+        "properties": {"season": {"enum": ["spring", "autumn"]}},
+        "required": ["season"],
+        "additionalProperties": False,
+    }
+    format = {"type": "json_schema", "name": "answer", "schema": schema}
+    answer = responses.stream(
+        client, input="Which season is it?", reasoning={"effort": "none"}, text={"format": format}
+    )
+
+    assert [item["type"] for item in called["output"]] == ["reasoning", "function_call"]
+    assert json.loads(called["output"][1]["arguments"])["location"] == "北京"
+    assert json.loads(responses.text_of(answer.response))["season"] in ("spring", "autumn")
+
+
+def test_a_stop_string_is_reported_to_clients_of_the_messages_api(client):
+    body = {
+        "model": "glm-4.6",
+        "max_tokens": 100,
+        "temperature": 0,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    text = client.post("/v1/messages", json=body).json()["content"][0]["text"]
+    stop = text[len(text) // 2 :][:2]
+    stopped = client.post("/v1/messages", json={**body, "stop_sequences": [stop, "none"]}).json()
+
+    assert (stopped["stop_reason"], stopped["stop_sequence"]) == ("stop_sequence", stop)
+    assert stopped["content"][0]["text"] == text.partition(stop)[0]

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.chunks import ChunkEncoder
-from headrace.events import Finish, Progress, Text
+from headrace.errors import LimitError
+from headrace.events import Finish, Text
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
 from headrace.server.frames import FrameEncoder
-from headrace.sse import DONE
+from headrace.sse import DONE, encode_event
 from headrace.turns import Interpreter
 from headrace.turns.takeover import Takeover
 from wire_client import CALL, WEATHER, chunks_of, deltas, events_of
@@ -19,9 +20,9 @@ TOOLS = {"get_weather": WEATHER["function"]["parameters"]}
 EVENTS = [*(Text(CALL[at : at + 5]) for at in range(0, len(CALL), 5)), Finish("stop")]
 
 
-def encoder(**how):
+def encoder(*, error_event=None, **how):
     interpreter = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
-    return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6"), **how)
+    return FrameEncoder(interpreter, ChunkEncoder("1", 1, "glm-4.6", error_event=error_event), **how)
 
 
 def publish(log, events):
@@ -129,12 +130,6 @@ def test_the_ids_of_a_later_epoch_are_greater_and_known_apart():
     assert frames.is_lost(other + 3)
 
 
-def test_progress_is_not_an_event():
-    frames = encoder(numbered=True)
-
-    assert (frames.encode([Progress(1, 2)]), frames.ordinal) == (b"", 0)
-
-
 @pytest.mark.parametrize("name", ["error", ""])
 def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(name):
     body = encoder(error_event=name).encode([Text("a"), Finish("network_error", error="lost")])
@@ -142,6 +137,16 @@ def test_the_reason_of_a_failure_precedes_the_last_chunk_if_requested(name):
 
     assert error.event == name
     assert json.loads(error.data) == {"error": {"code": "1234", "message": "lost", "type": "server_error"}}
+    assert json.loads(finish.data)["choices"][0]["finish_reason"] == "network_error"
+    assert done.data == DONE
+
+
+def test_a_failure_before_the_first_event_keeps_its_code():
+    body = encoder(error_event="").fail(LimitError("60 s in the queue", code="1303"))
+    error, finish, done = events_of(b"data: {}\n\n" + body)[1:]
+
+    reason = {"code": "1303", "message": "60 s in the queue", "type": "rate_limit_error"}
+    assert json.loads(error.data) == {"error": reason}
     assert json.loads(finish.data)["choices"][0]["finish_reason"] == "network_error"
     assert done.data == DONE
 
@@ -168,3 +173,40 @@ def test_without_tool_stream_a_call_is_one_frame():
     assert call["id"].startswith("call_")
     assert call["function"]["name"] == "get_weather"
     assert json.loads(call["function"]["arguments"])
+
+
+# --- encoders with a state ------------------------------------------------------------------------
+
+
+class Numbering:
+    """An encoder of two SSE events for each event: how many there were, and the text."""
+
+    merges, end, error = False, b"", None
+
+    def __init__(self):
+        self.count = 0
+
+    def skip(self, events):
+        self.count += len(events)
+
+    def encode_frame(self, event, *, is_first=False):
+        self.count += 1
+        before = encode_event(b"%d" % self.count)
+        self.last_event_at = len(before)
+        return before + encode_event(repr(event).encode())
+
+
+@given(st.lists(st.integers(0, len(EVENTS))), st.integers(0, 60))
+def test_an_encoder_receives_every_event_and_only_its_last_sse_event_has_the_id(cuts, after):
+    def encode(after, cuts=()):
+        interpreter = Interpreter(lambda: OutputParser(FORMATS["glm-4.6"], TOOLS, tool_stream=True))
+        frames = FrameEncoder(interpreter, Numbering(), numbered=True, after=after)
+        places = [0, *sorted(cuts), len(EVENTS)]
+        return events_of(b"".join(frames.encode(EVENTS[start:end]) for start, end in pairwise(places)))
+
+    complete = encode(0)
+    assert [event.data for event in complete[::2]] == [b"%d" % n for n in range(1, len(complete) // 2 + 1)]
+    numbers = [int(event.id or 0) for event in complete]
+    assert numbers == [n for n in range(len(complete) // 2) for n in (n, n + 1)]  # a client keeps its last id
+    rest = encode(after, cuts)
+    assert [event.data for event in rest] == [event.data for event in complete[2 * after :]]

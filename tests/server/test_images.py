@@ -67,3 +67,28 @@ def test_a_model_without_images_rejects_the_first_one(client, upstream, model, i
         'messages[0].content[1].type is "image_url"; this model accepts only text parts'
     )
     assert len(upstream.asked) == before
+
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+LINK = {"type": "image", "source": {"type": "url", "url": "https://example.com/b.png"}}
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_blocks_of_the_messages_api_arrive_as_parts(client, upstream, is_stream):
+    content = [PARTS[0], IMAGE, LINK]
+    body = {"model": "sees", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+    answer = client.post("/v1/messages", json={**body, "stream": is_stream})
+
+    assert (answer.status_code, "cat" in answer.text) == (200, True)
+    linked = {"type": "image_url", "image_url": {"url": "https://example.com/b.png"}}
+    assert upstream.asked[-1].body["messages"][0]["content"] == [*SENT[:2], linked]
+    refused = client.post("/v1/messages", json={**body, "model": "reads"})
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("Could not process image")
+
+
+def test_max_tokens_of_the_messages_api_is_reduced_to_the_context(client, upstream):
+    """Claude Code asks for 32,000 to 128,000, whatever the model is."""
+    body = {"model": "sees", "max_tokens": 128_000, "messages": [{"role": "user", "content": "Hi"}]}
+    assert client.post("/v1/messages", json=body).status_code == 200
+    assert upstream.asked[-1].body["max_tokens"] == 4096

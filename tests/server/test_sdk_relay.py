@@ -110,7 +110,8 @@ def test_a_timeout_before_the_first_event_leaves_nothing_running_and_retries_joi
 
 
 def test_a_limit_that_passes_after_the_head_stops_the_generation(engine, headrace, monkeypatch):
-    monkeypatch.setattr("headrace.server.stream.FIRST_BYTES", 0.05)
+    for name in ("FIRST_BYTES", "PROGRESS_INTERVAL"):
+        monkeypatch.setattr(f"headrace.server.stream.{name}", 0.05)
     engine.pause_after(0)
     with zai.ZaiClient(api_key="a.b", base_url=f"{headrace.url}/api/paas/v4") as client:
         limits = zai.StreamTimeout(first_chunk=0.5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 
@@ -9,12 +10,16 @@ from headrace.chunks import ChunkEncoder
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import CANCELLED, Finish, Progress, Text, TokenUsage
 from headrace.formats import FORMATS
+from headrace.message_events import MessageEncoder
 from headrace.parsing import OutputParser
 from headrace.server.connection import HttpConnection
 from headrace.server.frames import FrameEncoder
 from headrace.server.stream import MAX_BACKLOG, EventStream, PositionError
 from headrace.turns import Interpreter, MemoryLog
+from virtual_time import virtual_time
 from wire_client import chunks_of, deltas, events_of
+
+__all__ = ["virtual_time"]
 
 KEEP_ALIVE = b": keep-alive\n"
 
@@ -51,6 +56,7 @@ class Client:
         self.reads = asyncio.Event()
         self.reads.set()
         self.disconnected = asyncio.Event()
+        self.on_body = lambda _: None
 
     @property
     def bodies(self):
@@ -58,6 +64,7 @@ class Client:
 
     async def send(self, message):
         self.messages.append(message)
+        self.on_body(message.get("body", b""))
         if message["type"] == "http.response.body":
             await self.reads.wait()
 
@@ -72,11 +79,10 @@ def encoder(**options):
     )
 
 
-def stream(turn, client, *, keep_alive=60.0, **options):
+def stream(turn, client, *, keep_alive=60.0, frames=None, **options):
     scope = {"method": "POST", "path": "/", "headers": []}
-    return EventStream(
-        HttpConnection(scope, client.receive, client.send), turn, encoder(**options), keep_alive
-    )
+    connection = HttpConnection(scope, client.receive, client.send)
+    return EventStream(connection, turn, frames or encoder(**options), keep_alive)
 
 
 async def until(condition):
@@ -161,7 +167,7 @@ async def test_a_disconnect_ends_it_and_detaches_the_reader(after_events):
     assert all(message.get("more_body", True) for message in client.messages)
 
 
-async def test_events_during_backpressure_are_sent_in_one_write():
+async def test_events_during_backpressure_are_sent_merged_in_a_few_pieces_while_there_is_room():
     turn, client = FakeTurn(), Client()
     sending = asyncio.create_task(stream(turn, client).send([]))
     client.reads.clear()
@@ -175,8 +181,25 @@ async def test_events_during_backpressure_are_sent_in_one_write():
     client.reads.set()
     await sending
 
-    assert [len(events_of(body)) for body in client.bodies] == [1, 3]
+    assert [len(events_of(body)) for body in client.bodies] == [1, 1, 1, 1, 3]  # 256 words each
     assert "".join(deltas(chunks_of(b"".join(client.bodies)), "content")) == "A" + "".join(words)
+
+
+async def test_a_long_past_is_encoded_no_faster_than_the_client_reads_it():
+    turn, client = FakeTurn(), Client()
+    words = [f" word{number}" for number in range(10_000)]
+    for word in words:
+        turn.emit(Text(word))
+    turn.emit(Finish("stop"))
+    client.reads.clear()
+    event_stream = stream(turn, client)
+    sending = asyncio.create_task(event_stream.send([]))
+    await until(lambda: client.bodies)
+    assert event_stream._reader.position < 1000
+    client.reads.set()
+    await sending
+
+    assert "".join(deltas(chunks_of(b"".join(client.bodies)), "content")) == "".join(words)
 
 
 async def test_a_reader_that_falls_far_behind_pauses_the_engine_until_it_has_caught_up():
@@ -231,6 +254,65 @@ async def test_silence_and_events_without_frames_are_filled_with_comments(event)
     assert client.bodies[0] != KEEP_ALIVE
 
 
+async def comments(turn, client, seconds, step):
+    """The comments that a silent stream has after `step(0)`, `step(1)`, …, one every 0.1 s; and when."""
+    loop = asyncio.get_running_loop()
+    start, seen = loop.time(), []
+    client.on_body = lambda body: seen.append((round(loop.time() - start), body))
+    turn.emit(step(0))
+    sending = asyncio.create_task(stream(turn, client, keep_alive=8.0).send([]))
+    for number in range(1, 10 * seconds):
+        await asyncio.sleep(0.1)
+        turn.emit(step(number))
+    turn.emit(Finish("stop"))
+    await sending
+    return [(at, body.decode()[2:-1]) for at, body in seen if body.startswith(b":")]
+
+
+async def test_a_comment_has_the_progress_of_the_prompt_whenever_it_changes_but_once_a_second(virtual_time):
+    seen = await comments(FakeTurn(), Client(), 15, lambda number: Progress(min(number // 10, 5), 9))
+    assert [at for at, _ in seen] == [3, 4, 5, 6, 14]
+    assert [text for _, text in seen[3:]] == ["prefill 5/9"] * 2
+
+
+async def test_a_comment_has_the_position_in_the_queue_whenever_it_changes_but_once_a_second(virtual_time):
+    seen = await comments(FakeTurn(), Client(), 6, lambda number: Progress(0, 0, queued=99 - number))
+    assert [at for at, _ in seen] == [3, 4, 5]
+    assert [int(text.removeprefix("queued ")) for _, text in seen] == pytest.approx([69, 59, 49], abs=1)
+
+
+async def test_an_unchanged_position_is_repeated_like_any_comment(virtual_time):
+    seen = await comments(FakeTurn(), Client(), 24, lambda _: Progress(0, 0, queued=3))
+    assert seen == [(at, "queued 3") for at in (3, 11, 19)]
+
+
+async def test_after_the_queue_comments_are_those_of_any_stream(virtual_time):
+    seen = await comments(FakeTurn(), Client(), 16, lambda number: Progress(0, 0, queued=int(number < 35)))
+    assert seen == [(3, "queued 1"), (11, "keep-alive")]
+
+
+async def test_a_long_silence_of_messages_has_deltas_because_pings_keep_clients_waiting_for_600_s(
+    virtual_time,
+):
+    turn, client = FakeTurn(), Client()
+    loop = asyncio.get_running_loop()
+    began, seen = loop.time(), []
+    client.on_body = lambda body: seen.extend((loop.time() - began, event.event) for event in events_of(body))
+    frames = FrameEncoder(Interpreter(lambda: OutputParser(FORMATS["glm-4.6"])), MessageEncoder("1", "m"))
+    sending = asyncio.create_task(stream(turn, client, keep_alive=15.0, frames=frames).send([]))
+    for _ in range(2):
+        await asyncio.sleep(900)
+        turn.emit(Text("<think>a"))
+    turn.emit(Finish("stop"))
+    await sending
+
+    assert seen[0] == (pytest.approx(2, abs=0.1), "message_start")
+    assert max(after - before for (before, _), (after, _) in pairwise(seen)) < 16
+    real = [at for at, event in seen if event != "ping"]
+    assert max(after - before for before, after in pairwise(real)) < 280
+    assert seen[-1][1] == "message_stop"
+
+
 async def test_a_defect_while_encoding_ends_the_connection_and_not_the_engine(caplog):
     turn, client = FakeTurn(), Client()
     sent = stream(turn, client)
@@ -241,5 +323,5 @@ async def test_a_defect_while_encoding_ends_the_connection_and_not_the_engine(ca
     turn.emit(Text("B"))
     await sending
 
-    assert "cannot encode its events" in caplog.text
+    assert "cannot encode the events" in caplog.text
     assert client.messages[-1].get("more_body")

@@ -8,11 +8,11 @@ import sys
 import httpx2
 import pytest
 
+from headrace.configuration import ModelOptions
+from headrace.configuration.discovery import discover_models
 from headrace.models.loading import load_model
 from headrace.models.settings import ChatSettings, CompletionsSettings, LlamaSettings
 from headrace.server import App, LocalServer, ModelRegistry, Settings
-from headrace.server.configuration import ModelOptions
-from headrace.server.discovery import discover_models
 from headrace_tiny import model_path
 from llama_cpp_server import LlamaCppServer
 from wire_client import CHAT, WEATHER, chunks_of, deltas
@@ -208,3 +208,14 @@ def test_an_upstream_that_is_killed_ends_the_stream_and_one_that_comes_back_answ
     assert chunks[-1]["choices"][0]["finish_reason"] == "network_error"
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "1221")
     assert chunks_of(answered.content)[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("tools", [[], [{"name": "f", "input_schema": SEED_TOOL["function"]["parameters"]}]])
+@pytest.mark.parametrize("name", ["embedded", "completions", "chat"])
+def test_the_tokens_of_a_prompt_are_counted_as_they_are_used(clients, name, tools):
+    message = {"role": "user", "content": POEM}
+    body = {"model": "glm-4.6", "max_tokens": 20, "messages": [message], "tools": tools}
+    counted = clients[name].post("/v1/messages/count_tokens", json=body).json()["input_tokens"]
+    used = clients[name].post("/v1/messages", json=body).json()["usage"]
+
+    assert counted == used["input_tokens"] + used["cache_read_input_tokens"] > 0

@@ -4,7 +4,7 @@ import pytest
 from continuing_engine import ASSISTANT, ContinuingEngine
 from headrace.engines import Generation
 from headrace.errors import EngineError
-from headrace.events import Content, Finish, Text, TokenUsage
+from headrace.events import Content, Finish, Progress, Text, TokenUsage
 from headrace.turns.continuation import derive_seed, start_continuation
 from headrace.wire import decode_request
 from listening import Listening
@@ -19,9 +19,11 @@ def generation(**fields):
 
 async def continued(engine, generation, logged, prompt_tokens=7):
     listening = Listening()
-    start_continuation(engine, generation, logged, prompt_tokens, listening)
+    prompt = Progress(prompt_tokens, prompt_tokens)
+    start_continuation(engine, generation, logged, prompt, listening)
     assert await listening.ended is None
-    return listening.events
+    assert [event for event in listening.events if isinstance(event, Progress)] in ([], [prompt])
+    return [event for event in listening.events if event != prompt]
 
 
 def fragments(text):
@@ -130,3 +132,16 @@ def test_a_seed_depends_on_the_turn_and_the_position():
     assert derive_seed("a", 3) == derive_seed("a", 3)
     assert len({derive_seed("a", 3), derive_seed("a", 4), derive_seed("b", 3)}) == 3
     assert all(0 <= derive_seed(str(number), 0) < 2**31 for number in range(100))
+
+
+async def test_a_continuation_that_waits_shows_its_position_and_keeps_the_size_of_the_prompt():
+    class Queued(ContinuingEngine):
+        async def generate(self, generation):
+            yield [Progress(0, 0, queued=2)]
+            async for events in super().generate(generation):
+                yield events
+
+    listening, prompt = Listening(), Progress(7, 7, (1, 2, 3))
+    start_continuation(Queued(SCRIPT), generation(), fragments(SCRIPT)[:4], prompt, listening)
+    assert await listening.ended is None
+    assert listening.events[:2] == [Progress(7, 7, (1, 2, 3), queued=2), prompt]

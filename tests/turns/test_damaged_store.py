@@ -11,6 +11,7 @@ from continuing_engine import ContinuingEngine
 from headrace.errors import RequestError
 from headrace.events import Finish, Text, TokenUsage
 from headrace.turns import TurnRegistry, open_store
+from headrace.turns.log import encode_events
 from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import DAMAGED, Cursor, GoneError, StoreError
 from plans import planner
@@ -160,7 +161,7 @@ async def test_a_turn_that_is_damaged_is_gone_and_its_request_id_is_free(
     is_owner_known = column != "header"
     assert lost.value.status == (410 if is_owner_known else 404)
     assert (DAMAGED if is_owner_known else "there is no turn") in lost.value.message
-    assert caplog.text.count(f"damaged turn {turn.id}") == 1
+    assert [record.turn for record in caplog.records if "damaged a turn" in record.message] == [turn.id]
     again = await start(registry, NAMED)
     assert again.id != turn.id
     assert await read(again) == WHOLE
@@ -244,7 +245,7 @@ async def test_a_log_in_redis_that_is_replaced_by_another_type_is_gone_and_the_o
     for call in (store.follow("bad", Cursor(1, 0), 0), store.take_over("bad", 2)):
         with pytest.raises(GoneError, match=DAMAGED):
             await call
-    reports = [record.message for record in caplog.records if "damaged turn bad" in record.message]
+    reports = [record.message for record in caplog.records if getattr(record, "turn", "") == "bad"]
     assert len(reports) == len(set(reports))  # each only once
 
 
@@ -282,6 +283,36 @@ async def test_a_log_in_redis_that_lost_entries_is_gone_and_the_others_are_writt
 
     assert isinstance(bad, GoneError)
     assert good is None
+
+
+@needs_redis
+async def test_events_that_are_missing_between_two_entries_are_damage_and_no_gap(redis, redis_server):
+    """For those who read the turn from now on, and for those who follow it."""
+    _, client = redis
+    chosen = settings(store=redis_server.url, lease=0.5, store_retry_timeout=0.3)
+    engine = ContinuingEngine(SCRIPT, delay=0.002)  # each event is an entry
+    engine.pause_after(5)
+    here, there, third = (TurnRegistry(open_store(chosen), planner(engine), chosen) for _ in range(3))
+    try:
+        turn = await start(here)
+        await until(lambda: turn.log.published == 5)
+        away = await there.find(turn.id, "me")
+        reading = asyncio.create_task(read(away))
+        log = f"headrace:log:{turn.id}"
+        async with client.pipeline(transaction=True) as transaction:
+            for number in (6, 7):
+                transaction.xadd(log, {"events": encode_events([Text("x")])}, id=f"1-{number}")
+            transaction.xdel(log, "1-6")
+            await transaction.execute()
+        text, ending = await reading
+
+        assert (text, ending.reason) == (SCRIPT[:10], "network_error")
+        assert DAMAGED in ending.error
+        with pytest.raises(GoneError, match=DAMAGED):
+            await third.find(turn.id, "me")
+    finally:
+        for registry in (here, there, third):
+            await registry.close()
 
 
 @needs_redis

@@ -9,7 +9,7 @@ from continuing_engine import ContinuingEngine
 from headrace.turns.linger import OrphanTimer
 from headrace.turns.store import GoneError, StoreError
 from processes import SCRIPT, open_registry, start, until
-from turn_stores import settings, shared
+from turn_stores import header, settings, shared
 from virtual_time import virtual_time
 
 __all__ = ["open_registry", "virtual_time"]
@@ -35,8 +35,8 @@ async def lingering(virtual_time):
     """A timer of six seconds that has just been started, its store, and when it ended the turn."""
     loop = asyncio.get_running_loop()
     store, ended, start = Readers(), [], loop.time()
-    timer = OrphanTimer(store, "t1", settings(linger=6.0, lease=2.0))
-    timer.start(lambda: ended.append(loop.time() - start))
+    timer = OrphanTimer(store, header(), settings(linger=6.0, lease=2.0))
+    timer.start(lambda _: ended.append(loop.time() - start))
     return timer, store, ended
 
 
@@ -94,7 +94,7 @@ async def test_a_producer_learns_of_a_reader_in_another_process_before_that_one_
     here, there = open_registry(engine, lease=30), open_registry(ContinuingEngine(SCRIPT), lease=30)
     turn = await start(here)
     await until(lambda: turn.log.published == 2)
-    assert await here._store.reader_age(turn.id) == math.inf
+    assert await turn.store.reader_age(turn.id) == math.inf
     await there.find(turn.id, "me")
 
-    assert await here._store.reader_age(turn.id) < 20
+    assert await turn.store.reader_age(turn.id) < 20

@@ -80,21 +80,13 @@ async def test_unpublished_events_can_be_dropped():
     assert await AwaitableReader(log).read() == [Text("a"), Text("c")]
 
 
-async def test_progress_is_received_but_not_kept():
-    log = MemoryLog()
-    early = AwaitableReader(log)
+async def test_progress_is_kept_beside_the_events_and_readers_are_not_called():
+    log, calls = MemoryLog(), []
+    log.reader(lambda: calls.append("news"))
     publish(log, Progress(1, 4))
+    publish(log, Progress(4, 4))
 
-    assert await early.read() == [Progress(1, 4)]
-    assert log.events == []
-
-
-async def test_progress_is_received_before_the_events_after_it_are_published():
-    log = MemoryLog()
-    reader = AwaitableReader(log)
-    log.append([Progress(1, 4), Text("a")])
-
-    assert await reader.read() == [Progress(1, 4)]
+    assert (log.events, log.progress, calls) == ([], Progress(4, 4), [])
 
 
 @pytest.mark.parametrize(

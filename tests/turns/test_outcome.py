@@ -1,15 +1,27 @@
 """How a turn ended is reported once, by the process that produced the ending."""
 
 import asyncio
-import logging
+from types import SimpleNamespace
 
 import pytest
 
 from continuing_engine import ContinuingEngine
 from headrace.engines import ScriptedEngine
-from headrace.errors import EngineError, RequestError
+from headrace.errors import (
+    AccessError,
+    DecodeError,
+    EngineError,
+    HeadraceError,
+    IncompleteError,
+    LimitError,
+    RequestError,
+    ShutdownError,
+    UnreachableError,
+)
 from headrace.events import Content, Finish, TokenUsage
-from headrace.turns import CancelledBy, OutcomeLogger, TurnRegistry
+from headrace.turns import OutcomeKind, TurnRegistry
+from headrace.turns.observers import Observers
+from headrace.turns.store import GoneError, StoreError
 from plans import planner
 from processes import SCRIPT, die, open_registry, read, start, until
 from turn_stores import memory, settings, shared
@@ -49,7 +61,7 @@ async def test_a_finished_turn(open_registry, resumable):
     outcome = await outcome_of(open_registry, ContinuingEngine(SCRIPT, delay=0.005), resumable=resumable)
 
     assert (outcome.finish_reason, outcome.usage, outcome.error) == ("stop", TokenUsage(7, 27), "")
-    assert (outcome.cancelled_by, outcome.stop_seconds) == (None, None)
+    assert (outcome.kind, outcome.stop_seconds) == (OutcomeKind.STOP, None)
     assert 0.005 <= outcome.first_token_seconds < outcome.seconds
     assert outcome.seconds >= 26 * 0.005
 
@@ -95,7 +107,8 @@ async def test_a_failure_before_the_first_event(open_registry, resumable):
 async def test_a_failure_in_mid_stream(open_registry):
     outcome = await outcome_of(open_registry, ScriptedEngine(["ab", EngineError("no GPU")]))
 
-    assert (outcome.finish_reason, outcome.error, outcome.cancelled_by) == ("network_error", "no GPU", None)
+    assert (outcome.finish_reason, outcome.error) == ("network_error", "no GPU")
+    assert (outcome.kind, outcome.code) == (OutcomeKind.ENGINE_ERROR, "1234")
 
 
 class SlowToStop(ContinuingEngine):
@@ -122,14 +135,14 @@ async def cancelled(open_registry, cancel, *, resumable=True, **limits):
     (outcome,) = outcomes
     assert outcome.usage.completion == 3
     assert outcome.stop_seconds >= 0.05
-    return outcome.finish_reason, outcome.cancelled_by, outcome.error
+    return outcome.finish_reason, outcome.kind, outcome.error
 
 
 async def test_a_turn_cancelled_by_delete(open_registry):
     async def delete(registry, turn, reader):
         turn.stop()
 
-    assert await cancelled(open_registry, delete) == ("stop", CancelledBy.DELETE, "")
+    assert await cancelled(open_registry, delete) == ("stop", OutcomeKind.CANCELLED, "")
 
 
 async def disconnect(registry, turn, reader):
@@ -138,13 +151,13 @@ async def disconnect(registry, turn, reader):
 
 @memory
 async def test_a_turn_cancelled_by_a_disconnect(open_registry):
-    ending = ("network_error", CancelledBy.DISCONNECT, "the client disconnected")
+    ending = ("network_error", OutcomeKind.CLIENT_DISCONNECT, "the client disconnected")
 
     assert await cancelled(open_registry, disconnect, resumable=False) == ending
 
 
 async def test_an_orphaned_turn(open_registry):
-    ending = ("network_error", CancelledBy.ORPHANED, "no reader for 0.1 s")
+    ending = ("network_error", OutcomeKind.ORPHANED, "no reader for 0.1 s")
 
     assert await cancelled(open_registry, disconnect, linger=0.1) == ending
 
@@ -154,7 +167,7 @@ async def test_a_turn_lost_at_shutdown(open_registry):
     async def shut_down(registry, turn, reader):
         await registry.close()
 
-    ending = ("network_error", CancelledBy.SHUTDOWN, "the server is shutting down")
+    ending = ("network_error", OutcomeKind.SHUTDOWN, "the server is shutting down")
 
     assert await cancelled(open_registry, shut_down) == ending
 
@@ -200,7 +213,7 @@ async def test_a_turn_that_was_taken_over_has_one_outcome_by_the_process_that_to
 
     assert outcomes == []
     assert (outcome.finish_reason, outcome.usage) == ("stop", TokenUsage(7, 27))
-    assert (outcome.first_token_seconds, outcome.cancelled_by) == (None, None)
+    assert (outcome.first_token_seconds, outcome.was_taken_over) == (None, True)
     assert taking_over.asked[0].prompt_ids == tuple(range(7))  # as the first process read
 
 
@@ -218,7 +231,7 @@ async def test_a_turn_cancelled_in_another_process_has_one_outcome_there(open_re
     (outcome,) = there
 
     assert here == []
-    assert (outcome.finish_reason, outcome.cancelled_by) == ("stop", CancelledBy.DELETE)
+    assert (outcome.finish_reason, outcome.kind) == ("stop", OutcomeKind.CANCELLED)
     assert (outcome.model, outcome.stop_seconds) == ("glm", None)
 
 
@@ -236,23 +249,6 @@ async def test_an_error_in_an_observer_affects_neither_the_turn_nor_other_observ
     assert "ZeroDivisionError" in caplog.text
 
 
-@memory
-async def test_the_log_has_a_line_for_each_turn_at_level_info(open_registry, caplog):
-    caplog.set_level(logging.INFO, "headrace.turns")
-
-    async def delete(registry, turn, reader):
-        turn.stop()
-
-    observers = [OutcomeLogger()]
-    turn = await start(open_registry(ContinuingEngine(SCRIPT), observers))
-    await read(turn)
-    await until(lambda: caplog.messages)
-    line = f"turn {turn.id}: glm, stop, 7 prompt tokens, 27 completion tokens, "
-
-    assert caplog.messages[0].startswith(line)
-    assert caplog.messages[0].endswith(" s")
-
-
 async def test_the_outcome_has_the_ending_that_a_reader_has_interpreted(open_registry):
     outcomes = Outcomes()
     turn = await start(open_registry(ScriptedEngine(CALL), [outcomes]))
@@ -260,3 +256,91 @@ async def test_the_outcome_has_the_ending_that_a_reader_has_interpreted(open_reg
     await until(lambda: outcomes)
     reader.close()
     assert (outcomes[0].finish_reason, outcomes[0].usage) == (RECEIVED.reason, RECEIVED.usage)
+
+
+@memory
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        *((Finish(kind.value), kind) for kind in OutcomeKind if kind.is_success),
+        (Finish("a reason of a server"), OutcomeKind.OTHER),
+        (Finish("network_error", error="it gave up"), OutcomeKind.ENGINE_ERROR),
+        (EngineError("no GPU"), OutcomeKind.ENGINE_ERROR),
+        (EngineError("silence", status=504), OutcomeKind.ENGINE_TIMEOUT),
+        (EngineError("a defect", code="1230"), OutcomeKind.INTERNAL_ERROR),
+        (HeadraceError("a defect"), OutcomeKind.INTERNAL_ERROR),
+        (UnreachableError("no route"), OutcomeKind.ENGINE_UNREACHABLE),
+        (IncompleteError("EOF"), OutcomeKind.ENGINE_INCOMPLETE),
+        (DecodeError("not JSON"), OutcomeKind.ENGINE_ERROR),
+        (LimitError("busy"), OutcomeKind.LIMIT),
+        (ShutdownError("leaving"), OutcomeKind.SHUTDOWN),
+        (RequestError("too long", code="1261"), OutcomeKind.REJECTED),
+        (AccessError("no permission"), OutcomeKind.REJECTED),
+        (StoreError("no disk"), OutcomeKind.STORE_ERROR),
+        (GoneError("t1", "evicted"), OutcomeKind.STORE_ERROR),
+    ],
+)
+@pytest.mark.parametrize("began", [True, False])
+async def test_each_ending_has_its_kind_of_outcome(open_registry, ending, kind, began):
+    class Ending(ScriptedEngine):
+        async def _play(self, generation):
+            if began:
+                yield [Content("Hi")]
+            if isinstance(ending, HeadraceError):
+                raise ending
+            yield [ending]
+
+    outcome = await outcome_of(open_registry, Ending(""), resumable=False)
+
+    assert outcome.kind is kind
+    assert outcome.code == (ending.code if isinstance(ending, HeadraceError) else "")
+
+
+async def test_the_intervals_between_deltas(open_registry):
+    engine = ContinuingEngine(SCRIPT, delay=0.002)
+    outcome = await outcome_of(open_registry, engine)
+
+    intervals = outcome.intervals
+
+    assert sum(intervals.counts) == 26  # between 26 tokens and the ending
+    assert intervals.counts[0] <= 1  # all but the last one are longer than a millisecond
+    assert 25 * 0.002 <= intervals.total < outcome.seconds
+
+
+@memory
+async def test_a_pause_for_a_slow_client_is_no_stall(open_registry):
+    engine, outcomes = ContinuingEngine(SCRIPT), Outcomes()
+    engine.pause_after(3)
+    turn = await start(open_registry(engine, [outcomes]), resumable=False)
+    reading = asyncio.create_task(read(turn))
+    await until(lambda: turn.log.published == 3)
+    turn.pause()
+    await asyncio.sleep(0.05)
+    turn.resume()
+    engine.go_on()
+    await reading
+    await until(lambda: outcomes)
+
+    assert outcomes[0].intervals.total < outcomes[0].seconds - 0.05
+
+
+@pytest.mark.parametrize("method", ["started", "left", "finished"])
+def test_an_error_in_an_observer_does_not_concern_the_others(method, caplog):
+    received = []
+
+    class Observer:
+        def __getattr__(self, name):
+            return lambda *what: received.append((name, what))
+
+    class Failing:
+        def started(self, *_):
+            raise ZeroDivisionError
+
+        left = finished = started
+
+    turn = SimpleNamespace(id="t")
+    what = (turn, 1, 0) if method == "started" else (turn,)
+    getattr(Observers(of_producer=[Failing(), Observer()]), method)(*what)
+
+    assert received == [(method, what)]
+    assert [record.turn for record in caplog.records] == ["t"]

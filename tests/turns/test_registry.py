@@ -13,7 +13,7 @@ from headrace.turns import TurnRegistry
 from headrace.turns.store import GoneError
 from log_readers import AwaitableReader
 from plans import planner
-from processes import BODY, SCRIPT, die, open_registry, read, start, until
+from processes import BODY, SCRIPT, die, open_registry, read, start, stop_heartbeats, until
 from turn_stores import settings, shared
 
 __all__ = ["open_registry"]
@@ -113,7 +113,7 @@ async def test_a_process_that_resumes_after_its_lease_is_fenced_and_its_readers_
     turn = await start(here)
     reading = asyncio.create_task(read(turn))
     await until(lambda: turn.log.published == 4)
-    here._heartbeat.cancel()  # no heartbeat, but the turn still runs
+    stop_heartbeats(here)  # but the turn still runs
     away = await there.find(turn.id, "me")
 
     assert (await read(away))[0] == SCRIPT

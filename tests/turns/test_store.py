@@ -273,6 +273,20 @@ async def test_a_log_is_evicted_after_its_retention_time_and_leaves_a_tombstone(
         await store.follow("t1", Cursor(1, 0), 5)
 
 
+async def test_a_log_that_was_deleted_is_gone_for_every_process(open_stores):
+    store, other = open_stores(), open_stores()
+    for id in ("t1", "t2"):
+        await store.create(header(id), b"body")
+        await append(store, id, (1, 0), [Text("a"), Finish("stop")])
+    for _ in range(2):
+        await other.delete("t1")
+    stored = await store.load("t1")
+
+    assert (stored.header.owner, stored.body, stored.tail.events) == ("me", b"", [])
+    assert "it was deleted" in stored.evicted
+    assert await texts(store, "t2") == ["a"]
+
+
 async def test_a_turn_is_known_as_long_as_its_log_is_kept(open_stores):
     store = open_stores(tombstone_ttl=0)
     await store.create(header(request_id="r"), b"")
@@ -335,3 +349,18 @@ async def test_only_the_exact_id_names_a_turn(open_stores, id):
     with pytest.raises(GoneError):
         await store.follow(id, Cursor(1, 0), 0)
     assert (await store.load("t1")).tail == ([], Cursor(1, 0), [Takeover(1, 0, store.process)])
+
+
+async def test_the_unfinished_turns_of_an_owner_are_listed_in_every_process(open_stores):
+    here, there = open_stores(), open_stores()
+    for number, owner in enumerate(["a", "a", "b", "a", ""]):
+        await here.create(header(f"t{number}", owner=owner, request_id=f"r{number}"), b"body")
+    await append(here, "t0", (1, 0), [Text("a"), Finish("stop")])
+    await append(here, "t1", (1, 0), [Text("a")])
+    await there.take_over("t3", 2)
+    await append(there, "t3", (2, 0), [Text("a"), Finish("stop")])
+
+    for store in (here, there):
+        listed = {owner: [turn.id for turn in await store.running(owner)] for owner in ("a", "b", "", "c")}
+        assert listed == {"a": ["t1"], "b": ["t2"], "": ["t4"], "c": []}
+        assert [turn.request_id for turn in await store.running("b")] == ["r2"]

@@ -5,9 +5,12 @@ import threading
 
 import pytest
 
-from headrace.errors import HeadraceError
+from headrace.cli.main import main
+from headrace.errors import HeadraceError, RequestError
 from headrace.turns import STORES, check_store, open_store
+from headrace.turns.store import UnusableStoreError
 from headrace.turns.stores import STORE_ADDRESSES
+from proxies import free_port
 from redis_server import RedisServer
 from store_backends import BACKENDS
 from turn_stores import needs_redis, settings
@@ -31,8 +34,6 @@ def test_a_malformed_address_is_an_error_with_the_reason():
 
 @pytest.mark.parametrize("kind", STORES)
 def test_every_store_is_described_in_the_help_of_store(kind, capsys):
-    from headrace.cli.main import main
-
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     help = capsys.readouterr().out
@@ -116,3 +117,50 @@ def test_the_check_reports_a_redis_database_that_does_not_exist(tmp_path):
         assert "out of range" in check(server.url.removesuffix("/0") + "/99")
     finally:
         server.stop()
+
+
+@needs_redis
+def test_a_cluster_is_refused_and_what_to_use_instead_is_said(tmp_path, capsys):
+    from redis import Redis
+
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    server.start()
+    try:
+        with Redis.from_url(server.url) as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        with pytest.raises(
+            UnusableStoreError, match="is part of a Redis or Valkey cluster.* list several servers"
+        ) as raised:
+            check(server.url)
+        for action in ("list", "show x", "revoke x"):
+            assert main(["keys", *action.split(), "--store", server.url]) == 1
+            assert capsys.readouterr().err == f"headrace: {raised.value.message}\n"
+    finally:
+        server.stop()
+
+
+@needs_redis
+def test_two_names_of_the_same_database_are_not_two_shards(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        other = server.url.replace("127.0.0.1", "localhost").removesuffix("/0")
+        with pytest.raises(RequestError, match=f'^store: ".*" and "{other}/0" are the same database'):
+            check(f"{server.url}, {other}")
+        assert check(f"{server.url}, {other}/1") == ""
+    finally:
+        server.stop()
+
+
+@needs_redis
+def test_the_check_names_each_shard_that_is_unavailable(tmp_path, listener):
+    server = RedisServer(tmp_path)
+    server.start()
+    down = redis_at(listener)
+    listener.close()
+    try:
+        failure = check(f"{server.url},{down}")
+    finally:
+        server.stop()
+
+    assert failure == f"the turn store {down.replace('user:sesame@', '')} is unavailable: connection refused"

@@ -25,9 +25,10 @@ async def test_an_asynchronous_turn_whose_process_died_goes_on_without_being_pol
     await until(lambda: not there._turns)
 
     assert await read(await there.find(turn.id, "me")) == WHOLE
-    await until(lambda: not there._ended)
+    (shard,) = there._shards
+    await until(lambda: not shard.ended)
     await asyncio.sleep(0)
-    assert list(await there._store.stranded()) == []
+    assert list(await shard.store.stranded()) == []
     assert len(living.asked) == 1
 
 

@@ -124,6 +124,17 @@ async def test_a_defect_is_logged_and_ends_the_turn(caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_defect_at_the_start_is_logged_and_ends_the_turn(caplog):
+    class Broken(ScriptedEngine):
+        def start(self, generation, listener):
+            raise ZeroDivisionError
+
+    (failure,) = await ended(begin(Broken("")))
+
+    assert (failure.code, failure.message) == ("1230", "internal server error; see the server log")
+    assert "ZeroDivisionError" in caplog.text
+
+
 @pytest.mark.parametrize("moment", range(4))
 async def test_cancelling_at_any_moment_leaves_nothing_running(moment):
     engine = ScriptedEngine("abcdefgh" * 9)

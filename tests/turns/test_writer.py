@@ -18,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("virtual_time")
 class PendingStore:
     """A store that completes an append when the test calls `complete`."""
 
+    outlives_process = True
+
     def __init__(self):
         self.appends = []
 
@@ -112,6 +114,37 @@ async def test_events_that_the_store_lost_are_saved_again(parts):
     assert log.published == 3
     store.complete()
     assert (log.published, writer.cursor) == (4, Cursor(1, 4))
+
+
+async def test_an_end_that_the_store_has_lost_in_a_restart_is_saved_again(parts):
+    writer, store, log, calls = parts
+    writer.write([Text("a"), Finish("stop")])
+    store.complete()
+    writer.check_end()
+    await asyncio.sleep(3.1)
+    store.complete(StoreError("down"))
+    await asyncio.sleep(0.02)
+    store.complete(Behind(1))
+    append = store.appends[0]
+    store.complete()
+    await asyncio.sleep(60)
+
+    assert (append.after, append.events) == (Cursor(1, 1), [Finish("stop")])
+    assert (store.appends, calls, log.published) == ([], [], 2)
+
+
+@pytest.mark.parametrize("result", [Fenced(), GoneError("t1", "evicted"), None])
+async def test_a_check_of_the_end_is_the_last_one(parts, result):
+    writer, store, _log, calls = parts
+    writer.write([Text("a"), Finish("stop")])
+    store.complete()
+    writer.check_end()
+    await asyncio.sleep(3.1)
+    assert [append.events for append in store.appends] == [[]]
+    store.complete(result)
+    await asyncio.sleep(60)
+
+    assert (store.appends, calls) == ([], [])
 
 
 async def test_a_fenced_writer_calls_on_fenced(parts):

@@ -7,6 +7,7 @@ import pytest
 from headrace.errors import RequestError
 from headrace.wire import ChatRequest, decode_request
 from headrace.wire.json_value import MAX_DEPTH
+from headrace.wire.request import INTERNAL_FIELDS
 from headrace.wire.translation import ABSENT, TRANSLATED
 from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
 
@@ -34,7 +35,7 @@ def test_every_field_of_a_request_has_a_row_in_the_docs():
     table = page.partition("## 1. Request")[2].partition("### 1.1")[0]
     rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
 
-    assert rows == set(ChatRequest.__struct_fields__) - {"extra", "raw_tools", "template_variables"}
+    assert rows == set(ChatRequest.__struct_fields__) - INTERNAL_FIELDS
 
 
 @pytest.mark.parametrize("name", [*ChatRequest.__struct_fields__, *TRANSLATED, *REJECTED, *WITHOUT_EFFECT])
@@ -62,6 +63,27 @@ def test_clear_thinking_alone_is_legal():
 @pytest.mark.parametrize("effort", ["none", "minimal"])
 def test_no_effort_means_no_thinking(effort):
     assert not decode(reasoning_effort=effort).wants_thinking
+
+
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "max_completion_tokens", "seed", "random_seed", "min_tokens", "top_k"]
+)
+def test_an_integer_may_be_written_with_a_fraction_of_zero(name):
+    assert decode(**{name: 5.0}) == decode(**{name: 5})
+
+
+def test_the_id_of_a_bias_may_be_written_with_a_fraction_of_zero():
+    assert decode(logit_bias=[[7.0, 1]]) == decode(logit_bias=[[7, 1]])
+
+
+def test_arguments_are_objects_or_text_in_messages_of_every_role():
+    messages = [
+        {"role": role, "content": "c", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}
+        for role in ("system", "user", "assistant", "tool")
+    ]
+
+    for message in decode(messages=messages).messages:
+        assert message.tool_calls[0].function.arguments == '{"a":1}'
 
 
 def test_unknown_fields_are_ignored():
@@ -130,6 +152,13 @@ WRONG = [
     ({"response_format": {"type": "xml"}}, "1214", ["response_format.type", '"xml"', '"json_object"']),
     ({"request_id": "r" * 65}, "1214", ["request_id", "65", "1 to 64"]),
     ({"user_id": "u" * 129}, "1214", ["user_id", "129", "1 to 128"]),
+    ({"user_id": True}, "1214", ["user_id is true", "a string"]),
+    ({"n": True}, "1212", ["n is true"]),
+    (
+        {"tools": [{"type": "retrieval", "retrieval": {"enable": False}}] * 129},
+        "1214",
+        ["tools", "129", "128"],
+    ),
     ({"max_completion_tokens": 0}, "1214", ["max_completion_tokens", "0", "between 1"]),
     ({"max_completion_tokens": "x"}, "1214", ["max_completion_tokens", '"x"', "an integer"]),
     ({"max_tokens": "x", "max_completion_tokens": 5}, "1214", ["max_tokens", '"x"', "an integer"]),

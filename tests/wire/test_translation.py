@@ -168,3 +168,13 @@ MESSAGES = st.dictionaries(
 def test_any_other_value_is_an_error_that_says_what_to_do(fields, messages):
     with suppress(RequestError):
         decode(*messages, **fields)
+
+
+@pytest.mark.parametrize("kind", ["xml", "", 0, 5, False, True, {}, {"a": 1}, []])
+def test_a_schema_beside_the_type_does_not_make_a_wrong_type_right(kind):
+    with pytest.raises(RequestError, match=r"response_format\.type is "):
+        decode(response_format={"type": kind, "schema": {}})
+
+
+def test_a_schema_beside_the_type_text_is_not_enforced():
+    assert decode(response_format={"type": "text", "schema": {}}).response_format.type == "text"

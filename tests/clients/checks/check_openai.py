@@ -51,5 +51,5 @@ lost = error_of(openai.APIError, lambda: list(ask(model="failing", stream=True))
 assert (lost.code, lost.type, lost.message) == ("1234", "server_error", "the GPU is gone"), lost
 assert client.models.retrieve("glm-5.1").id == "glm-5.1"
 assert "/v1/chat/completions" in str(
-    error_of(openai.BadRequestError, client.responses.create, model="x", input="x")
+    error_of(openai.BadRequestError, client.completions.create, model="x", prompt="x")
 )

@@ -4,7 +4,9 @@ import asyncio
 from base64 import b64encode
 
 import pytest
+import uvloop
 
+from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError
 from headrace.http1 import MAX_HEAD
 from raw_server import OK, Server, forever, replying, transports
@@ -256,3 +258,38 @@ async def test_a_flood_of_what_is_not_body_is_an_error_and_the_next_request_is_f
         with pytest.raises(EngineError, match=error):
             await transport.get("models")
         assert await transport.get("models") == b"ok"
+
+
+SIZE = 30_000_000
+
+
+class Turns(Listener):
+    """Counts the turns of the loop, and notes in which ones a part of the body came."""
+
+    def __init__(self):
+        super().__init__()
+        self.turn = 0
+        self.of_parts = []
+
+    def on_body(self, data):
+        self.of_parts.append(self.turn)
+
+
+def test_other_connections_have_their_turn_between_two_reads_of_a_flood():
+    async def read():
+        async with Server(
+            replying(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (SIZE, bytes(SIZE)))
+        ) as server:
+            transport, listener = HttpTransport(f"http://127.0.0.1:{server.port}"), Turns()
+            transport.post("x", b"", listener)
+            while not listener.ended.done():
+                listener.turn += 1
+                await asyncio.sleep(0)
+            await transport.close()
+            return listener.of_parts
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        turns = runner.run(read())
+
+    assert len(turns) > SIZE / 256_000
+    assert len(set(turns)) == len(turns)

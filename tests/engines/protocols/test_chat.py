@@ -53,7 +53,7 @@ def test_a_reason_that_is_null_as_text_is_none(reason):
     reader = protocol("chat").reader(ask())
     reader.feed(chunk(reason, content="Hi"))
 
-    assert not reader.is_ending
+    assert not reader.ending.is_last
     assert reader.feed(DONE)[-1].reason == "stop"
 
 
@@ -86,3 +86,19 @@ def test_an_error_is_one_in_any_form(body, error, message):
 @pytest.mark.parametrize("body", [{"type": "ping"}, {"choices": None, "prompt_filter_results": []}, {}])
 def test_a_chunk_without_choices_may_mean_nothing(body):
     assert protocol("chat").reader(ask()).feed(json.dumps(body).encode()) == []
+
+
+@pytest.mark.parametrize("name", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(
+    "rest",
+    [{"delta": {}}, {"delta": {}, "index": "0"}, {"message": {"content": "Hi"}}],
+    ids=["usual chunk", "variant", "complete answer"],
+)
+@pytest.mark.parametrize(("sent", "stop"), [("END", "END"), (151336, ""), (None, "")])
+def test_the_stop_string_is_known_whatever_form_a_chunk_has(name, rest, sent, stop):
+    choice = {"index": 0, "finish_reason": "stop", name: sent, **rest}
+    reader = protocol("chat").reader(ask())
+    reader.feed(chunk(content="Hi"))
+    reader.feed(json.dumps({"choices": [choice]}).encode())
+
+    assert reader.feed(DONE)[-1].stop == stop

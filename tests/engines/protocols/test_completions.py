@@ -3,6 +3,7 @@ import json
 import msgspec
 import pytest
 
+from dialects import ask, read
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
 from headrace.engines.protocols.completions import CompletionReader
@@ -128,6 +129,18 @@ def test_token_ids_come_with_their_text_and_are_omitted_if_one_is_missing(counte
     assert events == [Text("a", 1, (10,)), Text("b", 2, (11, 12)), Text("\U0001f99c", 3), Text("c", 1, (14,))]
 
 
+def test_the_stop_string_is_reported_as_each_server_has_it():
+    for where in ("choices", "verbose"):
+        reader = CompletionReader(Upstream("test"), None)
+        choice = {"index": 0, "text": "", "finish_reason": "stop"}
+        if where == "choices":
+            ended = {"choices": [{**choice, "stop_reason": "END"}]}
+        else:
+            ended = {"choices": [choice], "__verbose": {"stopping_word": "END"}}
+        reader.feed(json.dumps(ended).encode())
+        assert reader.finish()[0].stop == "END"
+
+
 def test_the_tokens_of_a_chunk_are_counted_by_the_servers_usage_if_it_has_nothing_else():
     reader = CompletionReader(Upstream("test"), None)
     chunks = [("ab", 2), ("cd", 4), ("e", None), ("fg", 7)]
@@ -198,3 +211,20 @@ def test_the_limit_of_an_answer_is_the_clients_the_operators_or_the_contexts():
     assert limit("vllm", 100, max_tokens=7) == 7
     assert limit("openai") == 4096
     assert limit("openai", context=9000) == 9000 - len("P") - 1
+
+
+# --- the stop string ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["completions", "chat"])
+@pytest.mark.parametrize("name", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(
+    ("reported", "reason", "expected"),
+    [("END", "stop", "END"), (151336, "stop", ""), (None, "stop", ""), ("END", "length", "")],
+)
+def test_the_stop_string_that_a_server_reports_is_in_the_finish(kind, name, reported, reason, expected):
+    fields = {"text": "a"} if kind == "completions" else {"delta": {"content": "a"}}
+    choice = {"index": 0, **fields, "finish_reason": reason, name: reported}
+    events = read(kind, [b"data: %b\n\ndata: [DONE]\n\n" % json.dumps({"choices": [choice]}).encode()], ask())
+
+    assert events[-1].stop == expected

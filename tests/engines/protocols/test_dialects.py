@@ -5,33 +5,14 @@ import json
 import pytest
 
 from contract import Contract
-from dialects import TOOLS, TRACES, ask, chunks_of, parser, protocol, read
+from dialects import CASES, TOOLS, TRACES, ask, chunks_of, events_of, parser, protocol, streams, upstream
 from headrace.chunks import merge
 from headrace.errors import DecodeError
-from headrace.sse import DONE
 from headrace.turns import Interpreter
 from headrace.wire import fold
 from headrace.wire.decode import decode_chunk
 
-CASES = sorted(path.parent for path in TRACES.glob("*/*/answer.json"))
 every_case = pytest.mark.parametrize("case", CASES, ids=[f"{case.parent.name}/{case.name}" for case in CASES])
-
-
-def upstream(case):
-    return next(case.glob("upstream.*"))
-
-
-def streams(case):
-    return upstream(case).suffix == ".sse"
-
-
-def events_of(case, cut, **fields):
-    generation = ask(tools=TOOLS, **{"tool_stream": True, **fields})
-    data = upstream(case).read_bytes()
-    if not streams(case):
-        reader = protocol(case.parent.name).reader(generation)
-        return reader.feed(data) + reader.feed(DONE)
-    return read(case.parent.name, cut(data), generation)
 
 
 def whole(data):

@@ -95,7 +95,9 @@ def read(name, text, prompt="x", schemas=TOOLS):
 
 
 def excluded(name, calls):
-    """Whether a text of a call has a tag of the family, which no structure has in its texts."""
+    """Whether a text of a call is ambiguous: it has a tag of the family, or is null where null is allowed."""
+    if any(str(value).strip() == "null" for call in calls for value in call.arguments.values()):
+        return True
     texts = "\0".join(text_of(list(call.arguments.values())) for call in calls)
     return any(delimiter in texts for delimiter in delimiters_of(name) if delimiter.startswith(("<", "[")))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_a_token_of_any_vocabulary_may_be_named(validator):
 
 def test_a_grammar_that_needs_too_much_memory_is_an_error_and_the_next_one_is_not(validator):
     assert "memory" in validator.error(grammar('%json {"type": "array", "items": {}, "maxItems": 100000000}'))
+    assert validator.error(grammar('"a"')) == ""
+
+
+def test_a_grammar_that_needs_too_much_cpu_time_is_an_error_and_the_next_one_is_not(validator):
+    assert validator.error(grammar('"a"')) == ""
+    os.kill(validator._process.pid, signal.SIGSTOP)  # time in which the process does not run does not count
+    threading.Timer(1.2, os.kill, (validator._process.pid, signal.SIGCONT)).start()
+    assert validator.error(grammar('"b"')) == ""
+    assert "too long" in validator.error(grammar(" ".join(['("a" | "b")?'] * 12_000)))
     assert validator.error(grammar('"a"')) == ""
 
 

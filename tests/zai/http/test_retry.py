@@ -7,7 +7,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
-from zai.http.retry import Retries, backoff, retry_after
+from zai.http.retry import Retries, backoff, full_jitter, retry_after
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ANSWER = b'{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Hi","role":"assistant"}}]}'
@@ -29,6 +29,22 @@ def test_the_backoff_is_zai_sdks(monkeypatch):
     for retry, full in enumerate([1, 2, 4, 8, 8, 8], 1):
         waits = [backoff(retry) for _ in range(200)]
         assert full * 0.75 <= min(waits) < max(waits) <= full
+
+
+def test_clients_that_are_lost_at_once_come_back_at_any_time_within_a_bound_that_doubles(monkeypatch):
+    monkeypatch.setattr("zai.http.retry._INITIAL_DELAY", 0.5)
+    for reconnect, bound in {**dict(enumerate([1, 2, 4, 8, 16, 30, 30], 1)), 9999: 30}.items():
+        waits = sorted(full_jitter(reconnect) for _ in range(1000))
+        assert 0 <= waits[0] < 0.05 * bound
+        assert 0.95 * bound < waits[-1] <= bound
+        most = max(sum(start <= wait < start + bound / 10 for wait in waits) for start in waits)
+        assert most < 200  # in a tenth of that time
+
+
+def test_retry_after_is_exceeded_by_up_to_a_quarter():
+    waits = [Retries(1).next_delay(refusal(429, retry_after="4")) for _ in range(200)]
+    assert 4 <= min(waits) < 4.5
+    assert 4.5 < max(waits) <= 5
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 599])
@@ -64,8 +80,7 @@ def test_an_invalid_response_is_not_retried():
         Retries(1).next_delay(zai.APIResponseValidationError(Response(200), None))
 
 
-def test_retry_after_is_honored():
-    assert Retries(1).next_delay(refusal(429, retry_after="7")) == 7
+def test_a_retry_after_of_zero_is_honored():
     assert Retries(1).next_delay(refusal(429, retry_after="0")) == 0
 
 

@@ -59,7 +59,7 @@ def test_a_reconnect_without_a_response_can_be_cancelled(client_of):
         cancel_after(answer, server, 2)
         assert texts_of(answer) == ["a"]
         assert time.monotonic() - start < 30
-    assert [asked.method for asked in server.asked] == ["POST", "GET", "DELETE"]
+    assert [asked.method for asked in server.asked] == ["POST", "POST", "DELETE"]
 
 
 async def test_a_reconnect_without_a_response_can_be_cancelled_in_asyncio(async_client_of):

@@ -4,8 +4,8 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, headrace, sse, stream
+from zai.http import retry
 from zai.http.interruptible import InterruptibleConnection
-from zai.streaming.reconnect import MAX_RECONNECTS
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 
@@ -37,7 +37,7 @@ def test_a_disconnected_stream_resumes_after_the_last_event(client_of, end):
         assert [each.choices[0].delta.content for each in answer] == ["a", "b", "c", "d", ""]
         assert answer.snapshot.choices[0].message.content == "abcd"
     first, second = server.asked
-    assert (second.method, second.path) == ("GET", "/api/paas/v4/chat/completions/turn-1")
+    assert (second.method, second.path) == ("POST", "/api/paas/v4/chat/completions/turn-1")
     assert (second.headers["last-event-id"], second.body) == ("1", None)
     assert second.headers["x-mine"] == "1"
     assert second.headers["authorization"] == first.headers["authorization"]
@@ -71,16 +71,42 @@ def test_the_reconnects_are_unlimited_while_events_come(client_of):
     assert len(server.asked) == 11
 
 
-def test_the_fifth_reconnect_without_an_event_is_the_last(client_of):
+@pytest.fixture
+def waits(monkeypatch):
+    """The seconds before each reconnect, the longest possible ones. They pass at once."""
+    waits = []
+    monkeypatch.setattr(InterruptibleConnection, "sleep", lambda line, seconds: waits.append(seconds))
+    monkeypatch.setattr(retry, "_INITIAL_DELAY", 0.5)
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    return waits
+
+
+def test_reconnects_without_an_event_end_after_a_minute_of_waiting(client_of, waits):
     with ScriptedServer(lost("ab"), headrace([], end="cut")) as server:
         answer = client_of(server).chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
             list(answer)
-    methods = [asked.method for asked in server.asked]
-    assert methods == ["POST", *["GET"] * MAX_RECONNECTS, "DELETE"]
-    assert MAX_RECONNECTS == 5
+    assert waits == [1, 2, 4, 8, 16, 30]
+    assert [asked.method for asked in server.asked] == ["POST", *["POST"] * 6, "DELETE"]
     assert caught.value.partial.choices[0].message.content == "ab"
     assert caught.value.last_event_id == "1"
+
+
+def test_clients_of_a_server_that_is_away_for_five_minutes_come_ever_more_rarely_and_come_back(
+    client_of, waits
+):
+    away = [Reply(b"", status=503)] * 14
+    with ScriptedServer(lost("a"), *away, headrace([*numbered("b", 1), *FINISH])) as server:
+        client = client_of(server, reconnect_timeout=600)
+        assert "".join(client.chat.completions.create(**ASK).text_deltas()) == "ab"
+    assert waits == [1, 2, 4, 8, 16, *[30] * 10]
+    assert sum(waits) > 300
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "60"])
+def test_a_reconnect_timeout_is_a_number_of_seconds(seconds):
+    with pytest.raises(zai.ZaiError, match="reconnect_timeout must be a number of seconds"):
+        zai.ZaiClient(api_key="id.secret", reconnect_timeout=seconds)
 
 
 def test_a_stream_resumes_after_a_server_restart(client_of):
@@ -101,19 +127,20 @@ def test_an_unknown_turn_is_not_requested_again(client_of):
         pytest.raises(zai.APIStreamDisconnectedError, match="too old") as caught,
     ):
         client_of(server).chat.completions.create(**ASK).collect()
-    assert [asked.method for asked in server.asked] == ["POST", "GET", "DELETE"]
+    assert [asked.method for asked in server.asked] == ["POST", "POST", "DELETE"]
     assert caught.value.__cause__.status_code == 410
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("1500", 1.5), ("999999999", 60)])
-def test_the_servers_retry_field_sets_the_delay_up_to_a_minute(client_of, monkeypatch, asked, seconds):
+def test_the_servers_retry_field_sets_the_least_delay_up_to_a_minute(client_of, monkeypatch, asked, seconds):
     waits = []
     monkeypatch.setattr(InterruptibleConnection, "sleep", lambda line, seconds: waits.append(seconds))
     first = [f"retry: {asked}\n\n".encode(), *numbered("a")]
     replies = [headrace(first, end="cut"), headrace([*numbered("b", 1), *FINISH])]
     with ScriptedServer(*replies) as server:
         client_of(server).chat.completions.create(**ASK).collect()
-    assert waits == [seconds]
+    assert len(waits) == 1
+    assert seconds <= waits[0] <= seconds + 1
 
 
 def test_without_resume_a_turn_is_neither_resumed_nor_stopped(client_of):
@@ -193,12 +220,15 @@ async def test_asyncio_resumes_too(async_client_of):
     assert server.asked[1].headers["last-event-id"] == "1"
 
 
-async def test_the_fifth_reconnect_without_an_event_is_the_last_in_asyncio(async_client_of):
+async def test_reconnects_without_an_event_end_in_asyncio_too(async_client_of):
     with ScriptedServer(lost("ab"), headrace([], end="cut")) as server:
-        answer = await async_client_of(server).chat.completions.create(**ASK)
+        client = async_client_of(server, reconnect_timeout=0.1)
+        answer = await client.chat.completions.create(**ASK)
         with pytest.raises(zai.APIStreamDisconnectedError) as caught:
             await answer.collect()
-    assert [asked.method for asked in server.asked] == ["POST", *["GET"] * MAX_RECONNECTS, "DELETE"]
+    *reconnects, last = [asked.method for asked in server.asked]
+    assert len(reconnects) > 2
+    assert (set(reconnects), last) == ({"POST"}, "DELETE")
     assert caught.value.last_event_id == "1"
 
 

@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Final, assert_never
 
 import msgspec
 
+from headrace.errors import EngineError, HeadraceError, encode_error
 from headrace.events import (
     Content,
     Event,
@@ -18,15 +20,14 @@ from headrace.events import (
     ToolCallEnd,
     ToolCallStart,
 )
+from headrace.sse import DONE, encode_comment, encode_event, escape_line_ends
 from headrace.wire.chunk import Chunk, ChunkChoice, Delta, FunctionDelta, ToolCallDelta, usage_of
 
-__all__ = ["ChunkEncoder", "encode_chunk", "merge", "merge_counted"]
+__all__ = ["ChunkEncoder", "call_id", "encode_chunk", "merge", "merge_counted"]
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _TextEvent = Content | Reasoning | ToolCallArguments
 _TEXTS: Final = (Content, Reasoning, ToolCallArguments)  # faster than their union
-# The official SDK splits lines at these characters and crashes. JSON allows to escape them.
-_LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 class ChunkEncoder:
@@ -39,15 +40,44 @@ class ChunkEncoder:
         model: the model's name in the request.
         repeats_role: whether every text delta has a `role`, as Z.ai's do. Otherwise only the answer's first
             delta has one, as with OpenAI, whose Python client concatenates the strings of all deltas.
+        error_event: name of the event with the reason of a failure, before the last chunk; "" for an event
+            without a name, None for no such event.
     """
 
-    def __init__(self, id: str, created: int, model: str, *, repeats_role: bool = True) -> None:
+    merges: Final = True
+    missing: Final = ""
+    end: Final = encode_event(DONE)
+
+    def __init__(
+        self,
+        id: str,
+        created: int,
+        model: str,
+        *,
+        repeats_role: bool = True,
+        error_event: str | None = None,
+    ) -> None:
+        self.error: HeadraceError | None = None
+        self.is_cancelled = False
+        self.last_event_at = 0
         self._id = id
         self._created = created
         self._model = model
         self._repeats_role = repeats_role
-        self._around_delta: tuple[bytes, bytes] | None = None  # the JSON before and after it
+        self._error_event = error_event
+        self._around_delta: tuple[bytes, bytes] | None = None  # the frame before and after it
         self._around_text: dict[object, tuple[bytes, bytes]] = {}  # the same, by the kind of text
+
+    def begin(self) -> bytes:
+        """Return nothing: the first chunk is the first event's."""
+        return b""
+
+    def skip(self, events: Sequence[Event]) -> None:
+        """Do nothing: a chunk does not depend on those before it."""
+
+    def keep_alive(self, text: str, silence: float) -> bytes:  # noqa: ARG002
+        """Return a comment."""
+        return encode_comment(text)
 
     def encode(self, event: Event, *, is_first: bool = False) -> Chunk | None:
         """Return the chunk of an event; None for an event that clients do not receive.
@@ -61,43 +91,59 @@ class ChunkEncoder:
             chunk.choices[0].delta.role = "assistant" if is_first else None
         return chunk
 
-    def encode_json(self, event: Event, *, is_first: bool = False) -> bytes | None:
-        """Return the JSON of the chunk that `encode` returns; a text delta is encoded without building it."""
-        if (is_first and not self._repeats_role) or not isinstance(event, _TEXTS):
-            chunk = self.encode(event, is_first=is_first)
-            return None if chunk is None else encode_chunk(chunk)
-        kind = (type(event), event.index) if isinstance(event, ToolCallArguments) else type(event)
-        try:
-            before, after = self._around_text[kind]
-        except KeyError:
-            before, after = self._around_text[kind] = self._surroundings(event)
-        text = _ENCODE(event.text)
-        return b"%b%b%b" % (before, text if text.isascii() else _with_escaped_line_ends(text), after)
+    def encode_frame(self, event: Event, *, is_first: bool = False) -> bytes | None:
+        """Return the chunk that `encode` returns, as an event of SSE.
 
-    def _surroundings(self, event: _TextEvent) -> tuple[bytes, bytes]:
-        """Return the JSON before and after the text of an event's chunk."""
+        Of a text delta, only the text is encoded: the bytes before and after it are always the same.
+        """
+        key: object = type(event)  # `isinstance` takes long to deny that a struct is of a type
+        if type(event) is ToolCallArguments:
+            key = event.index
+        elif not (type(event) is Content or type(event) is Reasoning):
+            return self._encode_frame(event, is_first=is_first)
+        if is_first and not self._repeats_role:
+            return self._encode_frame(event, is_first=True)
+        before, after = self._around_text.get(key) or self._add_surroundings(key, event)
+        text = _ENCODE(event.text)
+        return before + (text if text.isascii() else escape_line_ends(text)) + after
+
+    def _encode_frame(self, event: Event, *, is_first: bool) -> bytes | None:
+        chunk = self.encode(event, is_first=is_first)
+        if chunk is None:
+            return None
+        frame = encode_event(encode_chunk(chunk))
+        if type(event) is Finish and event.error and self._error_event is not None:
+            error = encode_error(self.error or EngineError(event.error))
+            before = encode_event(error, event=self._error_event)
+            self.last_event_at = len(before)
+            return before + frame
+        return frame
+
+    def _add_surroundings(self, key: object, event: _TextEvent) -> tuple[bytes, bytes]:
+        """Return the bytes before and after the text of an event's frame."""
         if self._around_delta is None:
-            before, _, after = encode_chunk(self._chunk(Delta())).rpartition(b"{}")
+            before, _, after = encode_event(encode_chunk(self._chunk(Delta()))).rpartition(b"{}")
             self._around_delta = before, after
         before, after = self._around_delta
         empty = msgspec.structs.replace(event, text="")
         delta_before, delta_after = _around_text(empty, "assistant" if self._repeats_role else None)
-        return before + delta_before, delta_after + after
+        around = self._around_text[key] = before + delta_before, delta_after + after
+        return around
 
     def _encode(self, event: Event) -> Chunk | None:
-        match event:
-            case Content() | Reasoning() | ToolCallArguments():
-                return self._chunk(_text_delta(event, "assistant"))
-            case ToolCallStart(index, name, call_id, arguments):
+        match event:  # the texts last: their frames need no chunk
+            case ToolCallStart(index, name, model_id, arguments):
                 function = FunctionDelta(name=name, arguments=arguments)
-                id = call_id or self._call_id(index)
+                id = model_id or call_id(self._id, index)
                 return self._call(ToolCallDelta(id=id, index=index, type="function", function=function))
             case Finish(reason, usage):
                 chunk = self._chunk(Delta(role="assistant", content=""), reason)
                 chunk.usage = usage_of(usage)
                 return chunk
-            case Text() | Progress() | ToolCallEnd():
+            case ToolCallEnd() | Text() | Progress():
                 return None
+            case Content() | Reasoning() | ToolCallArguments():
+                return self._chunk(_text_delta(event, "assistant"))
             case _:
                 assert_never(event)
 
@@ -113,9 +159,11 @@ class ChunkEncoder:
     def _call(self, call: ToolCallDelta) -> Chunk:
         return self._chunk(Delta(tool_calls=[call]))
 
-    def _call_id(self, index: int) -> str:
-        digest = hashlib.blake2b(f"{self._id}:{index}".encode(), digest_size=12)
-        return f"call_{digest.hexdigest()}"
+
+def call_id(turn: str, index: int) -> str:
+    """Return an id for a call, the same in a replay."""
+    digest = hashlib.blake2b(f"{turn}:{index}".encode(), digest_size=12)
+    return f"call_{digest.hexdigest()}"
 
 
 def _text_delta(event: _TextEvent, role: str | None) -> Delta:
@@ -138,14 +186,7 @@ def _around_text(empty: _TextEvent, role: str | None) -> tuple[bytes, bytes]:
 
 def encode_chunk(chunk: Chunk) -> bytes:
     """Encode as JSON without line ends of any kind, U+0085, U+2028 and U+2029 included."""
-    return _with_escaped_line_ends(_ENCODE(chunk))
-
-
-def _with_escaped_line_ends(data: bytes) -> bytes:
-    for raw, escaped in _LINE_ENDS:
-        if raw in data:
-            data = data.replace(raw, escaped)
-    return data
+    return escape_line_ends(_ENCODE(chunk))
 
 
 def merge(events: Iterable[Event]) -> list[Event]:
@@ -157,23 +198,19 @@ def merge_counted(events: Sequence[Event]) -> list[tuple[Event, int]]:
     """Merge, and return with each event the number of events it replaces."""
     if len(events) == 1:
         return [(events[0], 1)]
-    runs: list[list[Event]] = []
-    for event in events:
-        if runs and _continues(runs[-1][0], event):
-            runs[-1].append(event)
-        else:
-            runs.append([event])
-    return [(_joined(run), len(run)) for run in runs]
+    return [_joined(list(run)) for _, run in groupby(events, _kind)]
 
 
-def _joined(run: list[Event]) -> Event:
+def _joined(run: list[Event]) -> tuple[Event, int]:
     if len(run) == 1:
-        return run[0]
+        return run[0], 1
     text = "".join([event.text for event in run if isinstance(event, _TEXTS)])
-    return msgspec.structs.replace(run[0], text=text)
+    return msgspec.structs.replace(run[0], text=text), len(run)
 
 
-def _continues(first: Event, event: Event) -> bool:
-    if isinstance(first, ToolCallArguments) and isinstance(event, ToolCallArguments):
-        return first.index == event.index
-    return type(first) is type(event) and isinstance(first, _TEXTS)
+def _kind(event: Event) -> object:
+    """Return what is equal for adjacent events that can be joined."""
+    kind = type(event)
+    if kind is Content or kind is Reasoning:
+        return kind
+    return event.index if type(event) is ToolCallArguments else object()

@@ -2,10 +2,14 @@
 
     HeadraceError
     ├── RequestError     the caller: an invalid or unsupported request
+    │   ├── ImageError          an image that the model does not accept
+    │   └── DisconnectError     it disconnected before its request was complete
     ├── AccessError      the caller: no key, a wrong key, no permission
     ├── LimitError       a limit was reached; a later attempt may succeed
+    │   └── ShutdownError       this server is shutting down
     ├── EngineError      the model, or the server or library that runs it
-    │   └── UnreachableError    that server cannot be connected to
+    │   ├── UnreachableError    that server cannot be connected to
+    │   └── IncompleteError     it ended its response early
     └── DecodeError      the peer: bytes that cannot be decoded
 
 Codes and statuses are those of Z.ai's documentation (docs/wire.md, "Errors").
@@ -19,10 +23,14 @@ __all__ = [
     "STATUS_OF_CODE",
     "AccessError",
     "DecodeError",
+    "DisconnectError",
     "EngineError",
     "HeadraceError",
+    "ImageError",
+    "IncompleteError",
     "LimitError",
     "RequestError",
+    "ShutdownError",
     "UnreachableError",
     "encode_error",
 ]
@@ -84,6 +92,18 @@ class RequestError(HeadraceError):
     default_code = "1214"
 
 
+class ImageError(RequestError):
+    """An image that the model does not accept."""
+
+    default_code = "1210"
+
+
+class DisconnectError(RequestError):
+    """The client has disconnected before its request was complete."""
+
+    default_code = "1210"
+
+
 class AccessError(HeadraceError):
     """A missing or wrong key, or a lack of permission."""
 
@@ -106,6 +126,12 @@ class LimitError(HeadraceError):
         self.retry_after = retry_after
 
 
+class ShutdownError(LimitError):
+    """This server is shutting down; another one, or this one after its restart, can serve the request."""
+
+    default_code = "1234"
+
+
 class EngineError(HeadraceError):
     """A failure of the model, or of the server or library that runs it."""
 
@@ -116,6 +142,10 @@ class UnreachableError(EngineError):
     """The model's server cannot be connected to."""
 
     default_code = "1221"
+
+
+class IncompleteError(EngineError):
+    """The model's server ended its response early."""
 
 
 class DecodeError(HeadraceError):

@@ -49,11 +49,13 @@ class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
     """Prompt processing: `processed` of `total` prompt tokens are done. Not part of the answer.
 
     `ids` holds the token ids of the prompt if a continuation needs them; see `Generation.prompt_ids`.
+    `queued` is the position in a queue, counted from 1, while the generation waits for its turn; 0 otherwise.
     """
 
     processed: int
     total: int
     ids: tuple[int, ...] = ()
+    queued: int = 0
 
 
 class Reasoning(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):
@@ -103,11 +105,15 @@ class TokenUsage(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Finish(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="f"):
-    """The last event. `reason` is a `finish_reason` of the API or `CANCELLED`; `error` explains a failure."""
+    """The last event. `reason` is a `finish_reason` of the API or `CANCELLED`; `error` explains a failure.
+
+    `stop` is the stop string that has ended the answer, "" if there is none or the engine does not report it.
+    """
 
     reason: str
     usage: TokenUsage = TokenUsage()
     error: str = ""
+    stop: str = ""
 
 
 CallEvent = ToolCallStart | ToolCallArguments | ToolCallEnd

@@ -19,6 +19,7 @@ request only if nothing follows the response: unrequested bytes are never the ne
 import re
 from collections.abc import Iterable
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from headrace.errors import DecodeError
@@ -76,6 +77,9 @@ class _Framing(Enum):
     UNTIL_CLOSE = auto()
 
 
+_NO_BODY, _COUNTED, _UNTIL_CLOSE = _Framing  # Python 3.11 takes long to find a member
+
+
 class _Expect(Enum):
     """What comes next in a chunked body; nothing before it, after it, and in any other body."""
 
@@ -84,6 +88,9 @@ class _Expect(Enum):
     DATA = auto()
     DATA_END = auto()  # the CRLF after a chunk's data
     TRAILER = auto()
+
+
+_NOTHING, _SIZE, _DATA, _DATA_END, _TRAILER = _Expect
 
 
 def encode_request(method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -119,6 +126,7 @@ class ResponseReader:
 
     def __init__(self, method: str, *, max_head: int = MAX_HEAD) -> None:
         self.status = 0
+        self.version = ""
         self.headers: Headers = []
         self._values: dict[bytes, bytes] = {}  # by lower-case name
         self.is_done = False
@@ -128,10 +136,10 @@ class ResponseReader:
         self._head_bytes = 0  # of heads that are complete
         self._held = b""  # bytes that are not read yet: a part of a head or of a line
         self._searched = 0  # how much of them holds no end
-        self._framing = _Framing.NO_BODY
+        self._framing = _NO_BODY
         self._is_persistent = False
         self._left = 0  # bytes of the body, or of the chunk
-        self._expect = _Expect.NOTHING
+        self._expect = _NOTHING
         self._trailer_bytes = 0
 
     @property
@@ -178,15 +186,16 @@ class ResponseReader:
         Raises:
             ProtocolError: the framing is invalid, or exceeds a limit.
         """
-        if self._expect is _Expect.SIZE and not self._held and (chunk := _PLAIN_SIZE.match(data)):
-            begin, end = chunk.end(), chunk.end() + int(chunk[1], 16)
-            if begin < end == len(data) - 2 and data.endswith(b"\r\n"):
-                return data[begin:end]  # one whole chunk, as an event of a stream usually arrives
+        if self._expect is _SIZE and not self._held:
+            line = _size_line_within(len(data))
+            body = data.removeprefix(line).removesuffix(b"\r\n")
+            if len(data) == len(line) + len(body) + 2:
+                return body  # of one whole chunk, as an event of a stream usually arrives
         if self._held:
             data, self._held = self._held + data, b""
-        if self._expect is not _Expect.NOTHING:
+        if self._expect is not _NOTHING:
             return self._read_chunks(data)
-        if self._framing is _Framing.UNTIL_CLOSE:
+        if self._framing is _UNTIL_CLOSE:
             return data
         body = data[: self._left]
         self._left -= len(body)
@@ -200,7 +209,7 @@ class ResponseReader:
         Raises:
             ProtocolError: the response is incomplete.
         """
-        if self._framing is _Framing.UNTIL_CLOSE:
+        if self._framing is _UNTIL_CLOSE:
             self.is_done = True
         elif not self.is_done:
             msg = "the server closed the connection before the end of its response"
@@ -218,16 +227,18 @@ class ResponseReader:
             head = _FOLD.sub(b" ", head)
         first, *lines = head.split(b"\n")
         status_line = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
-        fields = [_FIELD.fullmatch(line.removesuffix(b"\r")) for line in lines]
-        if status_line is None or None in fields:
-            msg = f"the server's response is not HTTP/1.1: {head[:80]!r}"
-            raise ProtocolError(msg)
-        self.status = int(status_line[2])
-        self.headers = [(field[1], field[2].rstrip(b" \t")) for field in fields if field]
-        self._values.clear()
-        for name, value in self.headers:
+        if status_line is None:
+            raise _not_http(head)
+        self.headers, self._values = [], {}
+        for line in lines:
+            field = _FIELD.fullmatch(line.removesuffix(b"\r"))
+            if field is None:
+                raise _not_http(head)
+            name, value = field[1], field[2].rstrip(b" \t")
+            self.headers.append((name, value))
             key = name.lower()
             self._values[key] = b"%b, %b" % (self._values[key], value) if key in self._values else value
+        self.version, self.status = f"HTTP/1.{status_line[1].decode()}", int(status_line[2])
         if self.status == 101:
             msg = "the server switched protocols, which was not requested"
             raise ProtocolError(msg)
@@ -247,7 +258,7 @@ class ResponseReader:
             if coding.lower() != b"chunked":
                 msg = f"the server's response has the transfer coding {coding[:80]!r} and not chunked"
                 raise ProtocolError(msg)
-            self._expect = _Expect.SIZE
+            self._expect = _SIZE
             self._refuse_surplus(len(length))  # both is a sign of smuggling
         elif length:
             sizes = set(_words(length))
@@ -255,10 +266,10 @@ class ResponseReader:
             if len(sizes) > 1 or not size.isdigit() or len(size) > 18:
                 msg = f"the server's response has the Content-Length {length[:80]!r}"
                 raise ProtocolError(msg)
-            self._framing, self._left = _Framing.COUNTED, int(size)
+            self._framing, self._left = _COUNTED, int(size)
             self.is_done = not self._left
         else:
-            self._framing, self._is_persistent = _Framing.UNTIL_CLOSE, False
+            self._framing, self._is_persistent = _UNTIL_CLOSE, False
 
     # --- chunks ---------------------------------------------------------------------------------------
 
@@ -267,20 +278,18 @@ class ResponseReader:
         body: list[bytes] = []
         at, size = 0, len(data)
         while at < size and not self.is_done:
-            if self._expect is _Expect.DATA:
+            if self._expect is _SIZE:
+                at = _read_whole_chunks(data, at, body)
+            elif self._expect is _DATA:
                 end = min(at + self._left, size)
                 body.append(data[at:end])
                 self._left -= end - at
                 at = end
                 if not self._left:
-                    self._expect = _Expect.DATA_END
+                    self._expect = _DATA_END
                 continue
-            if self._expect is _Expect.SIZE and (chunk := _PLAIN_SIZE.match(data, at)):
-                begin, end = chunk.end(), chunk.end() + int(chunk[1], 16)
-                if end > begin and data[end : end + 2] == b"\r\n":
-                    body.append(data[begin:end])
-                    at = end + 2
-                    continue
+            if at == size:
+                break
             end = data.find(b"\r\n", max(at, self._searched))
             self._searched = 0
             if end < 0:
@@ -293,28 +302,27 @@ class ResponseReader:
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _hold_line(self, line: bytes) -> None:
-        if self._expect is _Expect.DATA_END and line != b"\r":
+        if self._expect is _DATA_END and line != b"\r":
             raise _malformed(line, "the end of a chunk")
         self._check_limits(line)
         self._held = line
         self._searched = len(line) - 1
 
     def _read_line(self, line: bytes) -> None:
-        match self._expect:
-            case _Expect.SIZE:
-                self._left = self._size(line)
-                self._expect = _Expect.DATA if self._left else _Expect.TRAILER
-            case _Expect.DATA_END:
-                if line:
-                    raise _malformed(line, "the end of a chunk")
-                self._expect = _Expect.SIZE
-            case _:
-                self._check_limits(line)
-                self._trailer_bytes += len(line) + 2
-                if line and not _FIELD.fullmatch(line):
-                    raise _malformed(line, "a trailer")
-                if not line:
-                    self.is_done, self._expect = True, _Expect.NOTHING
+        if self._expect is _SIZE:
+            self._left = self._size(line)
+            self._expect = _DATA if self._left else _TRAILER
+        elif self._expect is _DATA_END:
+            if line:
+                raise _malformed(line, "the end of a chunk")
+            self._expect = _SIZE
+        else:
+            self._check_limits(line)
+            self._trailer_bytes += len(line) + 2
+            if line and not _FIELD.fullmatch(line):
+                raise _malformed(line, "a trailer")
+            if not line:
+                self.is_done, self._expect = True, _NOTHING
 
     def _size(self, line: bytes) -> int:
         self._check_limits(line)
@@ -327,12 +335,38 @@ class ResponseReader:
         return int(found[1], 16)
 
     def _check_limits(self, line: bytes) -> None:
-        limit = _MAX_TRAILERS - self._trailer_bytes if self._expect is _Expect.TRAILER else _MAX_LINE
+        limit = _MAX_TRAILERS - self._trailer_bytes if self._expect is _TRAILER else _MAX_LINE
         if len(line) > limit:
-            what = "trailers" if self._expect is _Expect.TRAILER else "a chunk size line"
-            bound = _MAX_TRAILERS if self._expect is _Expect.TRAILER else _MAX_LINE
+            what = "trailers" if self._expect is _TRAILER else "a chunk size line"
+            bound = _MAX_TRAILERS if self._expect is _TRAILER else _MAX_LINE
             msg = f"the server's response has {what} of more than {bound} bytes"
             raise ProtocolError(msg)
+
+
+def _not_http(head: bytes) -> ProtocolError:
+    return ProtocolError(f"the server's response is not HTTP/1.1: {head[:80]!r}")
+
+
+def _read_whole_chunks(data: bytes, at: int, body: list[bytes]) -> int:
+    """Read chunks that are whole and have no extension, as usual; return where something else begins."""
+    while chunk := _PLAIN_SIZE.match(data, at):
+        begin = chunk.end()
+        end = begin + int(chunk[1], 16)
+        if end == begin or data[end : end + 2] != b"\r\n":
+            break
+        body.append(data[begin:end])
+        at = end + 2
+    return at
+
+
+@lru_cache(maxsize=1024)
+def _size_line_within(size: int) -> bytes:
+    """Return the usual size line of a chunk that has `size` bytes, line ends included."""
+    for digits in range(1, _MAX_SIZE_DIGITS):
+        line = b"%x\r\n" % max(size - digits - 4, 0)
+        if len(line) == digits + 2 and line != b"0\r\n":
+            return line
+    return bytes(size + 1)  # no chunk has this size; what is longer is no prefix
 
 
 def _words(value: bytes) -> list[bytes]:

@@ -31,7 +31,13 @@ _SOURCES: Final[tuple[_Source, ...]] = ("flag", "variable", "file")
 
 
 def describe(
-    text: str, metavar: str = "", *, default: str = "", sources: tuple[_Source, ...] = _SOURCES
+    text: str,
+    metavar: str = "",
+    *,
+    default: str = "",
+    sources: tuple[_Source, ...] = _SOURCES,
+    at_limit: str = "",
+    reloads: bool = False,
 ) -> msgspec.Meta:
     """Describe the option of a field.
 
@@ -40,8 +46,18 @@ def describe(
         metavar: placeholder of the value, if the type implies none.
         default: what happens without the option, if the field's default does not show it.
         sources: where the option can be set.
+        at_limit: what happens at the limit, if it is one, as `status: code`; each place where this happens
+            calls `report_limit`.
+        reloads: whether a running server uses a new value after SIGHUP.
     """
-    return msgspec.Meta(description=text, extra={"metavar": metavar, "default": default, "sources": sources})
+    extra = {
+        "metavar": metavar,
+        "default": default,
+        "sources": sources,
+        "at_limit": at_limit,
+        "reloads": reloads,
+    }
+    return msgspec.Meta(description=text, extra=extra)
 
 
 def unit(metavar: str, *, least: float, most: float | None = None) -> msgspec.Meta:
@@ -62,6 +78,8 @@ class Option(NamedTuple):
         description: what it sets.
         default: a value or a description; "" if the option is required.
         sources: where it can be set.
+        at_limit: what happens at the limit; "" if it is none.
+        reloads: whether a running server uses a new value after SIGHUP.
     """
 
     name: str
@@ -69,6 +87,8 @@ class Option(NamedTuple):
     description: str
     default: str
     sources: tuple[_Source, ...]
+    at_limit: str = ""
+    reloads: bool = False
 
     @property
     def flag(self) -> str:
@@ -128,10 +148,14 @@ def _option(field: msgspec.structs.FieldInfo) -> Option:
         description=description,
         default=extra.get("default") or _shown(field.default),
         sources=extra.get("sources", ()),
+        at_limit=extra.get("at_limit", ""),
+        reloads=extra.get("reloads", False),
     )
 
 
 def _shown(default: Any) -> str:
     if isinstance(default, float):
         return f"{default:g}"
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if default in (msgspec.NODEFAULT, None, ()) else str(default)

@@ -11,8 +11,20 @@ from headrace import __version__
 from headrace.cli import streams
 from headrace.errors import HeadraceError
 from headrace.foreign_errors import needs_extra
+from headrace.visible import make_visible
 
 __all__ = ["COMMANDS", "CommandParser", "main"]
+
+
+class _Store(argparse.Action):
+    """Sets an option, at most once."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: str | None = None
+    ) -> None:
+        if option_string and getattr(namespace, self.dest) is not self.default:
+            parser.error(f"{option_string} is set twice")
+        setattr(namespace, self.dest, values)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -20,6 +32,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+        self.register("action", None, _Store)
+        self.register("action", "store", _Store)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -41,7 +55,11 @@ class _Command(NamedTuple):
 
 COMMANDS: Final = {
     "serve": _Command("serve the API", "server"),
+    "chat": _Command("chat with a model in the terminal", "chat"),
     "record": _Command("record the responses of a server", "server,upstream"),
+    "keys": _Command("manage API keys", "server"),
+    "check": _Command("check the streams of an endpoint", ""),
+    "bench": _Command("measure the speed of an endpoint", ""),
     "parse": _Command("parse the raw output of a model", ""),
 }
 """The commands by name, each a module of this package."""
@@ -70,6 +88,6 @@ def _run(words: Sequence[str]) -> int:
         chosen = parser.parse_args(words)
         status: int = chosen.run(chosen)
     except HeadraceError as error:
-        print(f"headrace: {error.message}", file=sys.stderr)
+        print(f"headrace: {make_visible(error.message, lines=True)}", file=sys.stderr)
         return 1
     return status

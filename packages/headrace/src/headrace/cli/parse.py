@@ -14,6 +14,7 @@ from headrace.events import Event
 from headrace.foreign_errors import reading
 from headrace.formats import FORMATS
 from headrace.parsing import OutputParser
+from headrace.visible import make_visible
 from headrace.wire.request import Tool
 
 __all__ = ["add_parser", "describe"]
@@ -70,7 +71,8 @@ def _parse(arguments: argparse.Namespace) -> int:
     size = arguments.chunk_size or max(len(text), 1)
     events = _events(parser, (text[start : start + size] for start in range(0, len(text), size)))
     for event in events if arguments.chunk_size else merge(events):
-        sys.stdout.buffer.write(msgspec.json.encode(describe(event)) + b"\n")  # JSON is UTF-8 in every locale
+        line = make_visible(msgspec.json.encode(describe(event)).decode()) + "\n"
+        sys.stdout.buffer.write(line.encode())  # JSON is UTF-8 in every locale
     return 0
 
 

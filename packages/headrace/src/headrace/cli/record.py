@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.cli.streams import announce
+from headrace.configuration.settings import Settings, is_loopback
 from headrace.engines.http import HttpTransport
 from headrace.errors import RequestError
 from headrace.models.loading import read_key
 from headrace.options import OptionError
-from headrace.server.app import PREFIXES
-from headrace.server.local import listen, raise_file_limit, run, url_of
+from headrace.server.listening import listen, url_of
+from headrace.server.local import raise_file_limit, run
 from headrace.server.recorder import Recorder
-from headrace.server.settings import Settings, is_loopback
-from headrace.turns.settings import without_secrets
+from headrace.server.signals import end_by
+from headrace.server.turn_endpoints import PREFIXES
+from headrace.turns.addresses import without_secrets
 
 __all__ = ["add_parser"]
 
@@ -84,8 +86,9 @@ def _record(arguments: argparse.Namespace) -> int:
             f"  endpoints   {', '.join(url + prefix for prefix in PREFIXES)}\n"
             f"  recordings  {arguments.output_dir}"
         )
-        run(Recorder(transport, arguments.output_dir, arguments.max_body_size), listener, Settings())
-    return 0
+        recorder = Recorder(transport, arguments.output_dir, arguments.max_body_size)
+        ended_by = run(recorder, [listener], Settings())
+    return end_by(ended_by)
 
 
 def _key(variable: str) -> str:

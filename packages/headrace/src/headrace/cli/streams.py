@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from headrace.visible import make_visible
+
 __all__ = ["announce", "run"]
 
 
@@ -25,7 +27,7 @@ def run(program: Callable[[], int]) -> int:
         return 0
     except OSError as error:
         _discard_output()
-        print(f"headrace: {error}", file=sys.stderr)
+        print(f"headrace: {make_visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -34,7 +36,7 @@ def run(program: Callable[[], int]) -> int:
 def announce(text: str) -> None:
     """Print optional information; continue if that fails."""
     try:
-        print(text, flush=True)
+        print(make_visible(text, lines=True), flush=True)
     except BrokenPipeError:
         _discard_output()
     except OSError as error:

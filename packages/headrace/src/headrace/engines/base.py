@@ -6,12 +6,12 @@
     run.stop()                       no more events; on_end(None) once the engine has stopped
     run.pause(), run.resume()        backpressure: no more events than a buffer holds
 
-An engine emits `Progress` while it reads the prompt (or nothing), then `Text` or parsed events, and finally
-exactly one `Finish`. An empty list is a heartbeat: output arrived that completes no event yet. `on_end(None)`
-follows the `Finish`; `on_end(error)` reports a failure: before the first event it becomes the response's
-status, after it the stream's ending. Every wrapper (timeouts, load balancer) is a listener below and an
-engine above. Everything happens in one event loop: no call waits, and a listener is never called from within
-`start` or `stop`.
+An engine emits `Progress` while it waits or reads the prompt (or nothing), then `Text` or parsed events, and
+finally exactly one `Finish`. An empty list is a heartbeat: output arrived that completes no event yet.
+`on_end(None)` follows the `Finish`; `on_end(error)` reports a failure: before the first event it becomes the
+response's status, after it the stream's ending. Every wrapper (timeouts, load balancer, limits) is a listener
+below and an engine above. Everything happens in one event loop: no call waits, and a listener is never called
+from within `start` or `stop`.
 """
 
 from typing import Protocol
@@ -20,6 +20,7 @@ import msgspec
 
 from headrace.errors import HeadraceError
 from headrace.events import Event, Text
+from headrace.trace_context import TraceContext
 from headrace.wire.request import ChatRequest
 
 __all__ = ["Engine", "Generation", "Listener", "Run"]
@@ -36,6 +37,8 @@ class Generation(msgspec.Struct, frozen=True):
             text alone may be tokenised differently within a word.
         owner: id of the caller's API key; a queue serves owners in turn.
         prompt_ids: the token ids of the prompt of an answer to be continued; () if unknown.
+        turn: the id of the turn whose answer is generated.
+        trace: the span that it belongs to, for another server; None if there is none.
     """
 
     prompt: str
@@ -44,6 +47,8 @@ class Generation(msgspec.Struct, frozen=True):
     needs_token_ids: bool = False
     owner: str = ""
     prompt_ids: tuple[int, ...] = ()
+    turn: str = ""
+    trace: TraceContext | None = None
 
 
 class Listener(Protocol):
@@ -84,6 +89,15 @@ class Engine(Protocol):
 
     def token_limit(self, generation: Generation) -> int | None:
         """Return the limit of an answer's tokens, the client's or a default; None for all that fits."""
+        ...
+
+    async def count_tokens(self, generation: Generation) -> int:
+        """Return the number of tokens of the prompt.
+
+        Raises:
+            RequestError: 1212, status 404, the model's server does not count tokens.
+            EngineError: it cannot be reached, or fails.
+        """
         ...
 
     def start(self, generation: Generation, listener: Listener) -> Run:

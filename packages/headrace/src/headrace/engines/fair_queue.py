@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from headrace.errors import LimitError
+from headrace.reached_limits import report_limit
 
 __all__ = ["FairQueue"]
 
@@ -41,9 +42,11 @@ class FairQueue(Generic[T]):
         entries = self._by_owner.get(owner, ())
         if owner and len(entries) >= self._limit_per_owner:
             msg = f"{len(entries)} requests of this key are waiting for the model; wait for their answers"
+            report_limit("max_waiting_per_key", msg)
             raise LimitError(msg, code="1302")
         if self._size >= self._limit:
             msg = f"{self._size} requests are waiting for the model; try again later"
+            report_limit("max_waiting", msg)
             raise LimitError(msg, code="1305")
         self._by_owner.setdefault(owner, deque()).append(entry)
         self._size += 1

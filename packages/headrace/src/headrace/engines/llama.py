@@ -12,6 +12,7 @@ private directory.
 """
 
 import asyncio
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -90,6 +91,7 @@ class LlamaEngine:
         """The runs that occupy a slot."""
         self._waiting: FairQueue[_LlamaRun] = FairQueue(max_waiting, max_waiting_per_key)
         self._is_waking = False
+        self._counting = asyncio.Lock()
         self._socket_directory = tempfile.TemporaryDirectory(prefix="headrace-")
         self._socket = Path(self._socket_directory.name, "llama.sock")
         trained = self._trained_context()
@@ -135,6 +137,13 @@ class LlamaEngine:
     def token_limit(self, generation: Generation) -> int | None:
         return self._protocol.token_limit(generation)
 
+    async def count_tokens(self, generation: Generation) -> int:
+        """Tokenise the prompt, which may be longer than the context; one at a time, on one core."""
+        prompt = self._protocol.prompt(generation)
+        async with self._counting:
+            self._loaded()
+            return len(await asyncio.to_thread(tokenize, self._socket, prompt, sys.maxsize, _never))
+
     def _trained_context(self) -> int:
         architecture = self.metadata.get("general.architecture", "")
         return int(self.metadata.get(f"{architecture}.context_length", _DEFAULT_CONTEXT))
@@ -148,8 +157,10 @@ class LlamaEngine:
         """
         self._loaded()
         run = _LlamaRun(self, generation, self._protocol.reader(generation), listener)
-        self._waiting.put(generation.owner, run)
-        self._fill_slots()
+        if len(self.runs) < self._slots:  # then no other run waits
+            self._begin(run)
+        else:
+            self._waiting.put(generation.owner, run)
         return run
 
     def complete(self, run: "_LlamaRun") -> None:
@@ -169,11 +180,13 @@ class LlamaEngine:
             return {}
         return {"grammar": answer_grammar(generation, self._format, self._validator, self.special_tokens)}
 
+    def _begin(self, run: "_LlamaRun") -> None:
+        self.runs.add(run)
+        run.begin(self._pool)
+
     def _fill_slots(self) -> None:
         while self._waiting and len(self.runs) < self._slots:
-            run = self._waiting.take()
-            self.runs.add(run)
-            run.begin(self._pool)
+            self._begin(self._waiting.take())
 
     def release(self, run: "_LlamaRun") -> None:
         """Take back a run's slot, or its place in the queue."""
@@ -316,6 +329,10 @@ def _start_pool(threads: int) -> ThreadPoolExecutor:
     all_started = threading.Barrier(threads)
     list(pool.map(lambda _: all_started.wait(), range(threads)))
     return pool
+
+
+def _never() -> bool:
+    return False
 
 
 def _length(array: Sequence[Any] | int) -> int:

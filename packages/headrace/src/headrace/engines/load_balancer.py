@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from headrace.engines.base import Engine, Generation, Listener, Run
+from headrace.engines.defects import ReportingErrors
 from headrace.errors import DecodeError, EngineError, HeadraceError, LimitError
-from headrace.events import Event
+from headrace.events import Event, Progress
 
 __all__ = ["LoadBalancer"]
 
@@ -48,6 +49,9 @@ class LoadBalancer:
 
     def token_limit(self, generation: Generation) -> int | None:
         return self.members[0].engine.token_limit(generation)
+
+    async def count_tokens(self, generation: Generation) -> int:
+        return await self.choose(self.members).engine.count_tokens(generation)
 
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. An error is that of the last engine that was tried."""
@@ -125,9 +129,10 @@ class _BalancedRun:
         self._start()
 
     def _on_first_events(self, events: list[Event]) -> None:
-        self._has_output = True
-        self.on_events = self._listener.on_events
-        self.on_events(events)
+        if not (events and type(events[-1]) is Progress):
+            self._has_output = True
+            self.on_events = self._listener.on_events
+        self._listener.on_events(events)
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._member.running -= 1
@@ -135,12 +140,9 @@ class _BalancedRun:
         if isinstance(error, _RETRYABLE):
             self._balancer.cool_down(self._member, error)
             if not self._has_output and self._untried and not self._is_stopped:
-                try:
+                with ReportingErrors(self._listener.on_end):
                     self._start()
-                except HeadraceError as another:
-                    error = another
-                else:
-                    return
+                return
         self._listener.on_end(error)
 
     def stop(self) -> None:

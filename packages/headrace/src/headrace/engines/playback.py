@@ -1,17 +1,16 @@
 """Runs that play an asynchronous iterator: a script or a recording."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from headrace.errors import EngineError, HeadraceError
+from headrace.engines.defects import log_defect
+from headrace.errors import HeadraceError
 
 __all__ = ["Playback"]
 
 _Item = TypeVar("_Item")
-_LOGGER: Final = logging.getLogger("headrace.engines")
 
 
 class Playback(Generic[_Item]):
@@ -60,5 +59,4 @@ class Playback(Generic[_Item]):
         if error is None or isinstance(error, HeadraceError):
             self._on_end(error)
         else:
-            _LOGGER.error("an engine failed", exc_info=error)
-            self._on_end(EngineError("internal server error; see the server log", code="1230"))
+            self._on_end(log_defect(error))

@@ -4,13 +4,12 @@ engine = UpstreamEngine(ReplayTransport([read_recording(path)], speed=10), proto
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from itertools import count
 from typing import Literal
 
 import msgspec
 
-from headrace.engines.base import Run
 from headrace.engines.playback import Playback
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.transport import ResponseHead, ResponseListener
@@ -35,6 +34,11 @@ class Fault(msgspec.Struct, frozen=True):
     after: int = 0
 
 
+class _Response(Playback[ResponseHead | bytes]):
+    def measure(self, report: Callable[[float], None]) -> None:
+        """Report nothing: there is no socket."""
+
+
 class ReplayTransport:
     """A transport whose responses are recordings, in turn.
 
@@ -53,7 +57,13 @@ class ReplayTransport:
         self._fault = fault
         self._requests = count()
 
-    def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:  # noqa: ARG002
+    def post(
+        self,
+        path: str,  # noqa: ARG002
+        body: bytes,  # noqa: ARG002
+        listener: ResponseListener,
+        headers: Sequence[tuple[bytes, bytes]] = (),  # noqa: ARG002
+    ) -> "_Response":
         """Send the next recording, whatever the request."""
         recording = self._recordings[next(self._requests) % len(self._recordings)]
         is_error = self._fault == Fault("error")
@@ -69,7 +79,7 @@ class ReplayTransport:
             else:
                 listener.on_body(item)
 
-        return Playback(self._play(recording, head), emit, listener.on_end)
+        return _Response(self._play(recording, head), emit, listener.on_end)
 
     async def check(self) -> None:
         """Do nothing: a recording is always available."""

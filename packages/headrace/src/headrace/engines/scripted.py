@@ -49,6 +49,10 @@ class ScriptedEngine:
     def token_limit(self, generation: Generation) -> int | None:
         """None, since the script is the answer."""
 
+    async def count_tokens(self, generation: Generation) -> int:
+        """Return the number of words, as in the usage."""
+        return len(generation.prompt.split())
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """Emit the script, counted as one token a piece."""
 

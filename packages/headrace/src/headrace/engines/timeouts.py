@@ -10,6 +10,7 @@ leave their streams open while they shut down.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from headrace.engines.base import Engine, Generation, Listener, Run
 from headrace.errors import EngineError, HeadraceError, UnreachableError
 from headrace.events import Event, Progress
+from headrace.reached_limits import report_limit
 
 __all__ = ["TimeoutEngine", "Timeouts"]
 
@@ -60,6 +62,9 @@ class TimeoutEngine:
     def token_limit(self, generation: Generation) -> int | None:
         return self._engine.token_limit(generation)
 
+    async def count_tokens(self, generation: Generation) -> int:
+        return await self._engine.count_tokens(generation)
+
     def start(self, generation: Generation, listener: Listener) -> Run:
         """See `Engine`. The listener gets no heartbeats; `on_end` gets an EngineError after a timeout."""
         run = _TimedRun(self._engine, self._timeouts, self._shortest, listener)
@@ -73,6 +78,10 @@ class TimeoutEngine:
         await self._engine.close()
 
 
+def _ignore(_: list[Event]) -> None:
+    pass
+
+
 class _TimedRun:
     """A listener below, a run above; its timer belongs to neither."""
 
@@ -81,6 +90,7 @@ class _TimedRun:
         self._timeouts = timeouts
         self._shortest = shortest
         self._listener = listener
+        self.on_events: Callable[[list[Event]], None] = self._on_first_events
         self._loop = asyncio.get_running_loop()
         self._started = self._last_seen = self._loop.time()
         self._has_output = False
@@ -92,21 +102,26 @@ class _TimedRun:
 
     def begin(self, run: Run) -> None:
         self._run = run
-        self._check()
+        if self._shortest:
+            self._timer = self._loop.call_later(self._shortest, self._check)
 
-    def on_events(self, events: list[Event]) -> None:
-        if self._expired:
-            return
-        if self._has_output:
+    def _on_first_events(self, events: list[Event]) -> None:
+        if not (events and isinstance(events[-1], Progress)):
             self._last_seen = self._loop.time()
-        elif not (events and isinstance(events[-1], Progress)):
-            self._has_output = bool(events)
-            self._last_seen = self._loop.time()
+            if events:
+                self._has_output = True
+                self.on_events = self._on_more_events
+        if events:
+            self._listener.on_events(events)
+
+    def _on_more_events(self, events: list[Event]) -> None:
+        self._last_seen = self._loop.time()
         if events:
             self._listener.on_events(events)
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._run = None  # it refers to this listener
+        self.on_events = _ignore
         if self._timer is not None:
             self._timer.cancel()
         if self._probe is not None:
@@ -137,9 +152,12 @@ class _TimedRun:
         if not self._is_paused:
             silence = limits.idle if self._has_output else limits.first_token
         if silence and now - self._last_seen >= silence:
-            self._expire(f"the model sent nothing for {silence:g} s")
+            self._expire(
+                f"the model sent nothing for {silence:g} s",
+                "idle_timeout" if self._has_output else "first_token_timeout",
+            )
         elif limits.total and now - self._started >= limits.total:
-            self._expire(f"the model did not finish within {limits.total:g} s")
+            self._expire(f"the model did not finish within {limits.total:g} s", "total_timeout")
         elif self._shortest:
             # Output, a pause or its end change the next deadline: none comes before the shortest timeout.
             due = now + self._shortest
@@ -169,7 +187,10 @@ class _TimedRun:
         except HeadraceError:
             pass  # it responds
 
-    def _expire(self, reason: str) -> None:
+    def _expire(self, reason: str, option: str = "") -> None:
+        if option:
+            report_limit(option, reason)
         self._expired = reason
+        self.on_events = _ignore
         self.stop()
         self._listener.on_end(EngineError(reason, status=504))

@@ -1,5 +1,6 @@
 """The interface of transports: send a request to a server, and push its response to a listener."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -8,7 +9,7 @@ from headrace.engines.base import Run
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.errors import HeadraceError
 
-__all__ = ["ResponseHead", "ResponseListener", "Transport"]
+__all__ = ["PostedRequest", "ResponseHead", "ResponseListener", "Transport"]
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
@@ -41,13 +42,23 @@ class ResponseListener(Protocol):
         ...
 
 
+class PostedRequest(Run, Protocol):
+    """A request and its response."""
+
+    def measure(self, report: Callable[[float], None]) -> None:
+        """Report the seconds that the listener takes for the next part of the response, if one arrives."""
+        ...
+
+
 class Transport(Protocol):
     """A connection to one server, or a substitute for it, such as a recording."""
 
     upstream: Upstream
 
-    def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:
-        """Send a request."""
+    def post(
+        self, path: str, body: bytes, listener: ResponseListener, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> PostedRequest:
+        """Send a request, with headers besides those that every request has."""
         ...
 
     async def check(self) -> None:

@@ -41,7 +41,7 @@ _KNOWN: Final = Transition(State.BEFORE_NAME, _KNOWN_CALL)
 _ANY: Final = Transition(State.BEFORE_NAME, _ANY_CALL)
 _ANY_ON_NEXT_LINE: Final = replace(_ANY, otherwise=Transition(State.CALLS))
 # Not within a string: it may contain what looks like a call.
-_NEXT_CALL: Final = Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING, *_KNOWN_CALL[0]),))
+_NEXT_CALL: Final = Transition(State.CALLS, ((Lookahead.OUTSIDE_STRING, *_KNOWN_CALL[0]),), partial=False)
 
 _CALLS: Final[Transitions] = {
     (State.NAME, "("): Transition(State.KEYWORDS),

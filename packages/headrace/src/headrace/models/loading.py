@@ -1,7 +1,7 @@
 """Settings → models: an engine, a format and a template each."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -98,7 +98,7 @@ def _llama(name: str, settings: LlamaSettings) -> Model:
             source = msgspec.structs.replace(source, tokens=vocabulary_tokens(path))
         template = source.compile(writes_bos=False, variables=settings.chat_template_kwargs)
     format = TEXT if is_base and not settings.format else _format(settings, template, path.stem)
-    if format in UNKNOWN and not is_base:
+    if format in UNKNOWN:
         template.describe_tools()
     threads = settings.threads or (physical_cores() if settings.path else _EMBEDDED_THREADS)
     engine = LlamaEngine(
@@ -151,9 +151,16 @@ def _completions(name: str, settings: CompletionsSettings, environment: Mapping[
             format=format,
         )
 
-    balancer = _upstream_engine(settings, protocol, environment)
-    fallback = settings.thinking_fallback
-    return Model(_names(name, settings), balancer, format, template, settings.context, fallback)
+    upstreams = _upstreams(settings, protocol, environment)
+    return Model(
+        _names(name, settings),
+        _balanced(upstreams, settings),
+        format,
+        template,
+        settings.context,
+        settings.thinking_fallback,
+        upstreams=upstreams,
+    )
 
 
 def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> Model:
@@ -165,11 +172,19 @@ def _chat(name: str, settings: ChatSettings, environment: Mapping[str, str]) -> 
         limits = TokenLimits(dialect, context=settings.context)
         return Chat(dialect, upstream, model=model, format=format, limits=limits)
 
-    balancer = _upstream_engine(settings, protocol, environment)
+    upstreams = _upstreams(settings, protocol, environment)
     images = settings.images
     if images is None:
         images = has_vision(settings.upstream_model or name)
-    return Model(_names(name, settings), balancer, format, None, settings.context, accepts_images=images)
+    return Model(
+        _names(name, settings),
+        _balanced(upstreams, settings),
+        format,
+        None,
+        settings.context,
+        accepts_images=images,
+        upstreams=upstreams,
+    )
 
 
 def _recorded(name: str, settings: RecordedSettings) -> Model:
@@ -196,23 +211,31 @@ def _recording_paths(place: Path) -> list[Path]:
     return paths
 
 
-def _upstream_engine(
+def _upstreams(
     settings: UpstreamSettings,
     protocol: Callable[[Upstream], Protocol],
     environment: Mapping[str, str],
-) -> Engine:
-    """Return an engine for each URL with its own timeouts, so that another can replace one that hangs."""
+) -> tuple[UpstreamEngine, ...]:
+    """Return an engine for each URL."""
     with needs_extra("upstream"):
         from headrace.engines.http import HttpTransport, tls_context
     key = read_key(settings.upstream_key_env, environment)
     with errors_of("upstream_ca"):
         tls = tls_context(settings.upstream_ca)
-    engines: list[Engine] = []
+    upstreams: list[UpstreamEngine] = []
     for url in settings.url:
         with errors_of("url"):
             transport = HttpTransport(url, key=key, key_variable=settings.upstream_key_env, tls=tls)
-        engine = UpstreamEngine(transport, protocol(transport.upstream))
-        engines.append(TimeoutEngine(engine, _timeouts(settings)))
+        engine = UpstreamEngine(
+            transport, protocol(transport.upstream), forwards_mesh=settings.forward_mesh_headers
+        )
+        upstreams.append(engine)
+    return tuple(upstreams)
+
+
+def _balanced(upstreams: Sequence[UpstreamEngine], settings: UpstreamSettings) -> Engine:
+    """Return an engine over all; each has its own timeouts, so that another can replace one that hangs."""
+    engines = [TimeoutEngine(upstream, _timeouts(settings)) for upstream in upstreams]
     return engines[0] if len(engines) == 1 else LoadBalancer(engines)
 
 

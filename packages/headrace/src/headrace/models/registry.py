@@ -7,7 +7,8 @@ import msgspec
 
 from headrace.engines import Engine, Generation
 from headrace.engines.protocols.structure import Structure, is_structured
-from headrace.errors import RequestError
+from headrace.engines.upstream import UpstreamEngine
+from headrace.errors import ImageError, RequestError
 from headrace.formats import Format, State
 from headrace.models.names import ANY_NAME
 from headrace.models.size_limits import check_request
@@ -35,6 +36,7 @@ class Model(msgspec.Struct, frozen=True):
         special_tokens: names of special tokens that the engine would recognize in the texts of users.
         resources: what the engine uses in this process, for the operator; "" for nothing.
         default_stops: stop strings of a request that has none, for a base model, which has no chat template.
+        upstreams: the servers that the engine uses.
     """
 
     names: Sequence[str]
@@ -48,6 +50,7 @@ class Model(msgspec.Struct, frozen=True):
     special_tokens: frozenset[str] = frozenset()
     resources: str = ""
     default_stops: tuple[str, ...] = ()
+    upstreams: tuple[UpstreamEngine, ...] = ()
 
     def generation(self, request: ChatRequest, owner: str = "") -> Generation:
         """Render a request for the engine.
@@ -73,7 +76,7 @@ class Model(msgspec.Struct, frozen=True):
         must_think = self.template.has_efforts and (opens or self.template.must_think)
         if request.wants_thinking or not must_think:
             return Generation(prompt, request, owner=owner)
-        if self.thinking_fallback == "reject":
+        if self.thinking_fallback == "reject" and request.reasoning_effort != "low":
             field = "reasoning_effort" if request.thinking.type == "enabled" else "thinking.type"
             msg = f'{field}: model {request.model} always thinks; use reasoning_effort "low" instead'
             raise RequestError(msg, code="1212")
@@ -107,7 +110,7 @@ def _check_texts(request: ChatRequest) -> None:
     for index, message in enumerate(request.messages):
         for at in message.images:
             msg = f'messages[{index}].content[{at}].type is "image_url"; this model accepts only text parts'
-            raise RequestError(msg, code="1210")
+            raise ImageError(msg)
 
 
 class ModelRegistry:

@@ -1,6 +1,6 @@
 """The options of models: `[models.NAME]`, a class for each engine.
 
-`server/configuration.py` fills them from flags, environment variables and headrace.toml.
+`configuration/` fills them from flags, environment variables and headrace.toml.
 """
 
 import re
@@ -51,11 +51,23 @@ class ModelSettings(
     ] = ""
     first_token_timeout: Annotated[
         Seconds,
-        describe("timeout for the first token, including queueing and prompt processing; 0 means no timeout"),
+        describe(
+            "timeout for the first token, including queueing and prompt processing; 0 means no timeout",
+            at_limit="504: 1234",
+        ),
     ] = 300.0
-    idle_timeout: Annotated[Seconds, describe("timeout between two tokens; 0 means no timeout")] = 120.0
+    idle_timeout: Annotated[
+        Seconds,
+        describe(
+            "timeout between two tokens; 0 means no timeout", at_limit="the answer ends with `network_error`"
+        ),
+    ] = 120.0
     total_timeout: Annotated[
-        Seconds, describe("timeout for the complete answer, including queueing; 0 means no timeout")
+        Seconds,
+        describe(
+            "timeout for the complete answer, including queueing; 0 means no timeout",
+            at_limit="504: 1234; after the first token, the answer ends with `network_error`",
+        ),
     ] = 0.0
 
 
@@ -137,14 +149,18 @@ class LlamaSettings(ModelSettings, frozen=True, tag="llama"):
     max_waiting: Annotated[
         int,
         unit("N", least=0),
-        describe("number of requests that can wait for a slot; further ones get status 429 (1305)"),
+        describe(
+            "number of requests that can wait for a slot; further ones get status 429 (1305)",
+            at_limit="429: 1305",
+        ),
     ] = 512
     max_waiting_per_key: Annotated[
         int,
         unit("N", least=0),
         describe(
             "number of requests of one API key that can wait for a slot; further ones get status 429 (1302)."
-            " Keys are served round-robin. Without API keys, only --max-waiting applies"
+            " Keys are served round-robin. Without API keys, only --max-waiting applies",
+            at_limit="429: 1302",
         ),
     ] = 128
 
@@ -192,6 +208,16 @@ class UpstreamSettings(ModelSettings, frozen=True):
             default="openai; detected with --upstream",
         ),
     ] = "openai"
+
+    forward_mesh_headers: Annotated[
+        bool,
+        describe(
+            "whether the server gets the x-request-id and x-gateway-inference-* headers of clients, in a"
+            " service mesh around both: clients choose their priority there. Otherwise x-request-id is the"
+            " turn's id; traceparent and tracestate are sent always",
+            "{true,false}",
+        ),
+    ] = False
 
     images: Annotated[
         bool | None,

@@ -25,16 +25,15 @@ class CallBuffer:
         """Return the events, each call as one `ToolCallStart` with all of its arguments."""
         ready: list[Event] = []
         for event in events:
-            match event:
-                case ToolCallStart():
-                    ready += self._release()
-                    self._start = event
-                case ToolCallArguments(_, text) if self._start:
-                    self._arguments.append(text)
-                case ToolCallEnd() if self._start:
-                    ready += [*self._release(), event]
-                case _:
-                    ready.append(event)
+            if type(event) is ToolCallStart:  # `isinstance` takes long to deny that a struct is of a type
+                ready += self._release()
+                self._start = event
+            elif type(event) is ToolCallArguments and self._start:
+                self._arguments.append(event.text)
+            elif type(event) is ToolCallEnd and self._start:
+                ready += [*self._release(), event]
+            else:
+                ready.append(event)
         return ready
 
     def _release(self) -> list[Event]:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -45,6 +47,7 @@ class _Wrapper(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
 
 
+_NO_SOURCE: Final = JsonText(ends=True)  # never fed
 _decode_wrapper: Final = msgspec.json.Decoder(_Wrapper).decode
 
 
@@ -76,30 +79,16 @@ class Calls:
         self._id = ""
         self._is_open = False
         self._has_arguments = False
-        self._arguments = ArgumentsWriter(ParametersSchema(None))
-        self._json: JsonText | KeywordArguments = JsonText(ends=True)
-        self._elements = ElementsWriter(ParametersSchema(None))
-        self._call_object = CallObject()
+        self._json: JsonText | KeywordArguments  # these three begin with their states
+        self._elements: ElementsWriter
+        self._call_object: CallObject
         self._unnamed: list[str] = []  # the text of a call object before its name
         self._unparsed: list[str] = []  # text where the arguments belong, before any argument
-        self._source: ArgumentsWriter | JsonText | KeywordArguments | CallObject = (
-            self._arguments
-        )  # of the current arguments
-        self._leave: dict[State, Callable[[State], None]] = {
-            State.NAME: self._leave_name,
-            State.CALL_ID: self._leave_id,
-            State.KEY: self._leave_key,
-            State.VALUE: self._leave_value,
-            State.ELEMENT: self._leave_element,
-            State.ELEMENT_END: self._leave_element_end,
-        }
-        self._enter: dict[State, Callable[[Transition], None]] = {
-            State.VALUE: self._enter_value,
-            State.ELEMENT: self._enter_element,
-            State.BODY: self._enter_body,
-            State.KEYWORDS: self._enter_keywords,
-            State.CALL_OBJECT: self._enter_call_object,
-        }
+        self._source: ArgumentsWriter | JsonText | KeywordArguments | CallObject = _NO_SOURCE
+        """Of the current arguments."""
+
+    # Until a call begins: a value before its call would otherwise be an internal error.
+    _arguments = cached_property(lambda _: ArgumentsWriter(ParametersSchema(None)))
 
     @property
     def is_open(self) -> bool:
@@ -161,12 +150,12 @@ class Calls:
     def go(self, left: State, transition: Transition) -> None:
         """Process a transition from the state `left`."""
         to = transition.to
-        if left in self._leave:
-            self._leave[left](to)
+        if left in _LEAVE:
+            _LEAVE[left](self)(to)
         if self._name and to not in _BEFORE_ARGUMENTS:
             self._begin(self._name, self._id)
-        if to in self._enter:
-            self._enter[to](transition)
+        if to in _ENTER:
+            _ENTER[to](self)(transition)
         elif to not in _IN_ARGUMENTS:
             self._end()
 
@@ -211,7 +200,9 @@ class Calls:
             self._emit(self._elements.open(name))
 
     def _leave_element_end(self, _: State) -> None:
-        self._emit(self._elements.close(self._take_word().strip()))
+        name = self._take_word().strip()
+        if isinstance(self._source, ElementsWriter):
+            self._emit(self._source.close(name))
 
     def _enter_value(self, transition: Transition) -> None:
         if self._unparsed:
@@ -220,7 +211,7 @@ class Calls:
         self._emit(self._arguments.begin(self._key, transition.encoding))
 
     def _enter_element(self, _: Transition) -> None:
-        if self._source is not self._elements:
+        if not isinstance(self._source, ElementsWriter):
             self._source = self._elements = ElementsWriter(self._arguments.schema)
 
     def _enter_body(self, _: Transition) -> None:
@@ -281,3 +272,21 @@ class Calls:
         if text:
             self._has_arguments = True
             self._events.append(ToolCallArguments(self.count - 1, text))
+
+
+_LEAVE: Final[Mapping[State, Callable[[Calls], Callable[[State], None]]]] = {
+    State.NAME: attrgetter("_leave_name"),
+    State.CALL_ID: attrgetter("_leave_id"),
+    State.KEY: attrgetter("_leave_key"),
+    State.VALUE: attrgetter("_leave_value"),
+    State.ELEMENT: attrgetter("_leave_element"),
+    State.ELEMENT_END: attrgetter("_leave_element_end"),
+}
+_ENTER: Final[Mapping[State, Callable[[Calls], Callable[[Transition], None]]]] = {
+    State.VALUE: attrgetter("_enter_value"),
+    State.ELEMENT: attrgetter("_enter_element"),
+    State.BODY: attrgetter("_enter_body"),
+    State.KEYWORDS: attrgetter("_enter_keywords"),
+    State.CALL_OBJECT: attrgetter("_enter_call_object"),
+}
+"""The methods that process a transition, by the state that is left, and by the one that is entered."""

@@ -5,7 +5,7 @@ its lookahead) and the current call. `headrace.formats.format` describes the sta
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from headrace.events import Content, Event, Reasoning
@@ -47,6 +47,8 @@ class OutputParser:
         thinking: bool = True,
         tool_stream: bool = True,
     ) -> None:
+        self.is_reasoning = False
+        """Whether the model is thinking."""
         self._tools = tools or {}
         self._leading_text = format.leading_text
         self._stop_token = format.stop_tokens[0] if format.stop_tokens else ""
@@ -54,22 +56,6 @@ class OutputParser:
         self._events: list[Event] = []
         self._calls = Calls(self._tools, format.name_pattern, self._events)
         self._call_buffer = None if tool_stream else CallBuffer()
-        # How each state processes text; the other states drop it.
-        self._writers: dict[State, Callable[[str], int]] = {
-            **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), self._buffer_space),
-            State.CONTENT: self._write_content,
-            **dict.fromkeys(
-                (State.NAME, State.CALL_ID, State.KEY, State.ELEMENT, State.ELEMENT_END),
-                self._calls.write_word,
-            ),
-            State.REASONING: self._write_reasoning,
-            State.UNPARSED: self._calls.write_unparsed,
-            State.VALUE: self._calls.write_value,
-            State.ELEMENT_TEXT: self._calls.write_element,
-            State.BODY: partial(self._write_json, self._calls.write_body),
-            State.KEYWORDS: partial(self._write_json, self._calls.write_body),
-            State.CALL_OBJECT: partial(self._write_json, self._calls.write_call_object),
-        }
         self._write: Callable[[str], int]
         self._held = ""  # a possible delimiter and the text after it
         self._space = ""  # buffered white space
@@ -77,11 +63,6 @@ class OutputParser:
         start = initial_state(format, prompt, thinking=thinking)
         # A model may think although the prompt has closed the thinking: the first tag of an output counts.
         self._enter(State.START if start is State.OPEN else start)
-
-    @property
-    def is_reasoning(self) -> bool:
-        """Whether the model is thinking."""
-        return self._state in _REASONING
 
     @property
     def called_tools(self) -> bool:
@@ -174,7 +155,11 @@ class OutputParser:
 
     def _enter(self, state: State) -> None:
         self._state, self._table = state, self._tables[state]
-        self._write = self._writers.get(state, len)
+        self.is_reasoning = state in _REASONING
+        self._write = self._writer(state)
+
+    def _writer(self, state: State) -> Callable[[str], int]:
+        return _WRITERS[state](self) if state in _WRITERS else len
 
     # The writers process text and return the number of characters used: fewer than all if the text has
     # caused a transition.
@@ -191,7 +176,7 @@ class OutputParser:
         while self._leading and rest.startswith(self._leading[0]):
             rest, self._leading = rest[1:], self._leading[1:]
         if rest:
-            self._write = self._writers[self._state]
+            self._write = self._writer(self._state)
             self._write(rest)
         return len(text)
 
@@ -203,8 +188,31 @@ class OutputParser:
         self._events.append(Reasoning(text))
         return len(text)
 
-    def _write_json(self, write: Callable[[str], tuple[int, bool]], text: str) -> int:
-        used, is_complete = write(text)
+    def _write_body(self, text: str) -> int:
+        return self._end_json(*self._calls.write_body(text))
+
+    def _write_call_object(self, text: str) -> int:
+        return self._end_json(*self._calls.write_call_object(text))
+
+    def _end_json(self, used: int, is_complete: bool) -> int:  # noqa: FBT001 - what the calls return
         if is_complete:
             self._go(_JSON_ENDS)
         return used
+
+
+_WRITERS: Final[Mapping[State, Callable[[OutputParser], Callable[[str], int]]]] = {
+    **dict.fromkeys((State.START, State.THINKING, State.OPEN, State.CALLS), attrgetter("_buffer_space")),
+    State.CONTENT: attrgetter("_write_content"),
+    State.REASONING: attrgetter("_write_reasoning"),
+    **dict.fromkeys(
+        (State.NAME, State.CALL_ID, State.KEY, State.ELEMENT, State.ELEMENT_END),
+        attrgetter("_calls.write_word"),
+    ),
+    State.UNPARSED: attrgetter("_calls.write_unparsed"),
+    State.VALUE: attrgetter("_calls.write_value"),
+    State.ELEMENT_TEXT: attrgetter("_calls.write_element"),
+    State.BODY: attrgetter("_write_body"),
+    State.KEYWORDS: attrgetter("_write_body"),
+    State.CALL_OBJECT: attrgetter("_write_call_object"),
+}
+"""The method that processes text, by state; the other states drop it."""

@@ -3,9 +3,10 @@
 The budget belongs to the context (`contextvars`) that compiles or renders.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import chain
 from typing import Any, Final
 
 from jinja2.exceptions import SecurityError
@@ -77,20 +78,26 @@ def charge_deep(value: Any) -> int:
 
 
 def _read(value: Any, left: list[int]) -> None:
-    left[0] -= _VISIT + len(value) if isinstance(value, str) else _VISIT
+    units = _VISIT + len(value) if isinstance(value, str) else _VISIT
+    for item in () if isinstance(value, _SCALARS) else _items_of(value):
+        if type(item) is str:
+            units += _VISIT + len(item)
+        else:
+            _read(item, left)
+    left[0] -= units
     if left[0] < 0:
         raise _exhausted()
-    if isinstance(value, _SCALARS):
-        return
+
+
+def _items_of(value: Any) -> Iterable[Any]:
+    """Return what a value contains; the usual types first, since those of `collections.abc` take long."""
     if isinstance(value, Namespace):
         value = getattr(value, "_Namespace__attrs")  # noqa: B009 - mangled
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _read(key, left)
-            _read(item, left)
-    elif isinstance(value, Collection):
-        for item in value:
-            _read(item, left)
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101
+        return chain(value, value.values())
+    return value if isinstance(value, Collection) else ()
 
 
 def _exhausted() -> SecurityError:

@@ -27,6 +27,12 @@ class Efforts(msgspec.Struct, frozen=True):
     levels: Mapping[str, str] = {}
     off: str | None = None
 
+    @property
+    def distinct(self) -> tuple[str, ...]:
+        """The levels of a request that do not become another one."""
+        off = () if self.off is None else (self.off,)
+        return (*off, *(level for level in _LEVELS if level not in self.levels))
+
     def choose(self, effort: str | None, *, thinking: bool) -> str | None:
         """Return the variable's value for a request; None if it is not set."""
         if not thinking:

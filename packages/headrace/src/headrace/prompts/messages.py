@@ -6,9 +6,9 @@ from typing import Any, Final, Literal
 import msgspec
 
 from headrace.prompts.described_tools import describe_tools
-from headrace.wire.request import RequestMessage, RequestToolCall
+from headrace.wire.request import ImagePart, RequestMessage, RequestToolCall, TextPart
 
-__all__ = ["Shape", "template_input", "template_messages"]
+__all__ = ["Shape", "template_input", "template_messages", "with_system_first"]
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class Shape(msgspec.Struct, frozen=True):
             the arguments as its content, as for GLM-4.
         tools_in_message: the tools are a field of a system message before all others, as for GLM-4-9B.
         one_text: a message with calls has content or reasoning, not both.
+        system_first: there is one system message at most, before all others.
         complete_tools: every tool has a description, and parameters with properties.
         described_tools: role of the message that describes the tools, if the template has no place for tools,
             calls and results; "" if it has.
@@ -39,6 +40,7 @@ class Shape(msgspec.Struct, frozen=True):
     calls: Literal["tool_calls", "metadata"] = "tool_calls"
     tools_in_message: bool = False
     one_text: bool = False
+    system_first: bool = False
     complete_tools: bool = False
     described_tools: Literal["", "system", "user"] = ""
 
@@ -72,6 +74,8 @@ def template_messages(
         escape: for what users and tools have written.
         tools: for a shape that has them in a message.
     """
+    if shape.system_first:
+        messages = with_system_first(messages)
     if shape.described_tools:
         messages = describe_tools(messages, tools, shape.described_tools)
     converted: list[dict[str, Any]] = []
@@ -85,6 +89,29 @@ def template_messages(
             message = msgspec.structs.replace(message, name=name)  # noqa: PLW2901
         converted += _converted(message, shape, escape)
     return converted
+
+
+def with_system_first(messages: Iterable[RequestMessage]) -> list[RequestMessage]:
+    """Join the first system messages. Later ones become the user's, joined with those beside them."""
+    moved: list[RequestMessage] = []
+    was_system = has_begun = False
+    for message in messages:
+        is_system = message.role == "system"
+        has_begun |= not is_system
+        sent = msgspec.structs.replace(message, role="user") if is_system and has_begun else message
+        if moved and moved[-1].role == sent.role and (is_system or was_system):
+            moved[-1] = _joined(moved[-1], sent)
+        else:
+            moved.append(sent)
+        was_system = is_system
+    return moved
+
+
+def _joined(first: RequestMessage, second: RequestMessage) -> RequestMessage:
+    text = "\n\n".join(filter(None, (first.text, second.text)))
+    contents = (message.content for message in (first, second) if isinstance(message.content, list))
+    images = [part for content in contents for part in content if isinstance(part, ImagePart)]
+    return msgspec.structs.replace(first, content=[TextPart(text), *images] if images else text)
 
 
 def _complete(tool: dict[str, Any]) -> dict[str, Any]:

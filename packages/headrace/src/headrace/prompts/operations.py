@@ -127,11 +127,14 @@ def _to_json(
             msg = f"tojson indents by {_MAX_INDENT} at most, and its separators have as many characters"
             raise SecurityError(msg)
     encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
-    pieces = []
-    for piece in encoder.iterencode(value):
-        spend(len(piece))
-        pieces.append(piece)
-    encoded = "".join(pieces)
+    if indent is None:
+        encoded = encoder.encode(value)  # its length is bounded by what the caller has spent for the value
+    else:
+        pieces = []
+        for piece in encoder.iterencode(value):
+            spend(len(piece))
+            pieces.append(piece)
+        encoded = "".join(pieces)
     # An escaped `<` must stay one character, which is found in the prompt.
     return _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], encoded) if ensure_ascii else encoded
 

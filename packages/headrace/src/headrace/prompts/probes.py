@@ -36,6 +36,14 @@ _PARAMETERS: Final = {"type": "object", "properties": {"probed": {"type": "strin
 
 _ONE: Final = (_USER,)
 _TURNS: Final = (_USER, _ANSWER, _USER)
+_REMINDED: Final = (
+    RequestMessage("system", "probe-first"),
+    RequestMessage("system", "probe-first"),
+    _USER,
+    RequestMessage("system", "probe-later"),
+    _ANSWER,
+    _USER,
+)
 _LOOP: Final = (_USER, _CALLING, _RESULT)
 
 _PROBES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[str], bool]]]] = {
@@ -112,6 +120,7 @@ def probe(render: Render) -> Findings:
     shape = msgspec.structs.replace(
         shape,
         one_text=_rejects_two_texts(render, shape),
+        system_first=_needs_system_first(render, shape),
         complete_tools=_rejects_incomplete_tools(render, shape),
     )
     return _findings(render, shape, found)
@@ -169,6 +178,16 @@ def _rejects_two_texts(render: Render, shape: Shape) -> bool:
     both = msgspec.structs.replace(_CALLING, content="probe-answer")
     one = _prompt(render, _LOOP, shape)
     return one is not None and _prompt(render, (_USER, both, _RESULT), shape) is None
+
+
+def _needs_system_first(render: Render, shape: Shape) -> bool:
+    """Return whether later system messages are rejected or left out, unlike those of `system_first`."""
+
+    def is_shown(shape: Shape) -> bool:
+        prompt = render(template_messages(_REMINDED, shape), [])
+        return prompt is not None and all(text in prompt for text in ("probe-first", "probe-later"))
+
+    return not is_shown(shape) and is_shown(msgspec.structs.replace(shape, system_first=True))
 
 
 def _rejects_incomplete_tools(render: Render, shape: Shape) -> bool:

@@ -66,8 +66,11 @@ class ChatTemplate:
         """How it expects messages, and what it leaves out of the prompt in any case."""
         self.efforts: Final = self._efforts() if self.has_efforts else Efforts()
         one = one_message(self.findings.shape)
-        self.must_think: Final = self._probe(one) is not None and self._probe(one, thinking=False) is None
+        thinking, not_thinking = self._probe(one), self._probe(one, thinking=False)
+        self.must_think: Final = thinking is not None and not_thinking is None
         """Whether it rejects requests that disable thinking."""
+        self.switches_thinking: Final = not self.must_think and thinking != not_thinking
+        """Whether the prompt of a request that disables thinking is another one."""
 
     def _known(
         self,

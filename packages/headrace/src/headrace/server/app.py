@@ -1,47 +1,59 @@
 """The ASGI application. Starlette routes only the endpoints that do not concern turns."""
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
+from headrace.configuration.settings import Settings
+from headrace.documents import open_documents
 from headrace.engines import Generation
-from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
+from headrace.errors import HeadraceError, RequestError
+from headrace.foreign_errors import needs_extra
+from headrace.keys import ApiKeys, IssuedKeys, KeyRecords, MasterKey, Throttle, quota
+from headrace.limits import Admission, KeyLimits, LimitedEngine, LimitSettings, open_limiter
 from headrace.models import Model, ModelRegistry
-from headrace.server.chat import ChatEndpoint
-from headrace.server.connection import HttpConnection, Receive, Send
-from headrace.server.keys import ApiKeys, Throttle
-from headrace.server.metrics import Metrics
+from headrace.models.description import describe, describe_all
+from headrace.server.admin import Activity, AdminEndpoint
+from headrace.server.connection import (
+    ERROR,
+    OWNER,
+    HttpConnection,
+    Receive,
+    Send,
+    encode_error_response,
+    request_id_of,
+)
+from headrace.server.cors import CorsPolicy, is_preflight
+from headrace.server.health import Health
+from headrace.server.metrics import Metrics, slot_of
+from headrace.server.metrics.table import OTHER
+from headrace.server.openapi import describe_api
 from headrace.server.origins import check_origin
+from headrace.server.request_log import LoggedRequest, RequestLog, log_unread
 from headrace.server.request_reader import RequestReader, Workers, default_body_size
-from headrace.server.response_writer import ResponseWriter
-from headrace.server.results import AsyncEndpoint, ResultEndpoint
-from headrace.server.resume import ResumeEndpoint
-from headrace.server.settings import Settings
-from headrace.turns import Interpreter, OutcomeLogger, Plan, TurnRegistry, open_store
+from headrace.server.turn_endpoints import ANTHROPIC, MESSAGES, MODELS, OPENAI, PREFIXES, TurnEndpoints
+from headrace.server.web import WEB_FILES
+from headrace.telemetry.settings import TelemetrySettings
+from headrace.turns import Interpreter, Plan, ProducerObserver, TurnRegistry, TurnSettings, open_shards
+from headrace.turns.handover import shutting_down
 from headrace.wire import ChatRequest
 
-__all__ = ["PREFIXES", "App"]
+if TYPE_CHECKING:
+    from headrace.telemetry.tracing import Tracing
 
-_OPENAI_PREFIX: Final = "/v1"
-PREFIXES: Final = ("/api/paas/v4", "/api/coding/paas/v4", _OPENAI_PREFIX)
-"""Z.ai's two prefixes, and OpenAI's."""
+__all__ = ["App"]
 
-_ANTHROPIC: Final = ("/v1/messages", "/api/anthropic/v1/messages")
-_SHUTDOWN: Final = "the server is shutting down; send the request again"
-_OTHER_APIS: Final = ("/v1/completions", "/v1/responses", *_ANTHROPIC)
-"""Paths of OpenAI's other APIs for text, and of Anthropic's."""
-
-Endpoint = Callable[[HttpConnection], Awaitable[None]]
+_QUOTA: Final = "/api/monitor/usage/quota/limit"
 
 
 class App:
@@ -53,53 +65,86 @@ class App:
     """
 
     def __init__(self, models: ModelRegistry, settings: Settings) -> None:
-        self._models = models
-        self._keys = ApiKeys(settings.api_keys)
-        self._is_open = not settings.api_keys
-        self._allowed_hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._settings = settings
+        self._issued_keys = _open_issued_keys(settings)
+        limiter = open_limiter(self._current_limits, settings.turns)
+        self._admission = Admission(limiter, self._current_limits, self._limits_of)
+        self._models = ModelRegistry(self._limited(model) for model in models.models)
+        self._default_body_size = default_body_size(models)
         self._wrong_keys = Throttle()
-        self._metrics = Metrics(model.names[0] for model in models.models)
-        observers = (self._metrics, OutcomeLogger())
-        self._turns = TurnRegistry(open_store(settings.turns), self._plan, settings.turns, observers)
-        self.endpoints: dict[str, Endpoint] = {}
-        """The endpoints that start a turn, by path."""
-        self._endpoints_by_id: dict[str, Endpoint] = {}
-        self._workers = Workers()
-        max_body_size = settings.max_body_size or default_body_size(models)
-        reader = RequestReader(self._keys, max_body_size, self._plan, self._workers)
-        always_resumable = settings.turns.resume == "always"
-        for prefix in PREFIXES:
-            writer = ResponseWriter(settings.keep_alive_interval, openai=prefix == _OPENAI_PREFIX)
-            chat = f"{prefix}/chat/completions"
-            self.endpoints[chat] = ChatEndpoint(
-                self._turns, writer, reader, always_resumable=always_resumable
-            )
-            self._endpoints_by_id[chat] = ResumeEndpoint(self._turns, writer, self._keys)
-            self.endpoints[f"{prefix}/async/chat/completions"] = AsyncEndpoint(self._turns, reader)
-            result = ResultEndpoint(self._turns, writer, self._keys)
-            self._endpoints_by_id[f"{prefix}/async-result"] = result
-        lists = [Route(f"{prefix}/models", self._list_models) for prefix in PREFIXES]
-        single = [Route(f"{prefix}/models/{{name:path}}", self._read_model) for prefix in PREFIXES]
+        slot = slot_of()
+        self._metrics = Metrics(models.models, self._admission, slot)
+        self._activity = Activity(self._admission, slot)
+        self._workers = Workers(settings.max_waiting_bodies)
+        self._requests = RequestLog(contents=settings.telemetry.log_contents)
+        self._tracing = _open_tracing(settings.telemetry)
+        self._needs_store = settings.turns.on_store_error == "fail"
+        self._turns = self._open_turns(settings.turns)
+        self._metrics.store_errors = self._store_errors
+        self._api = b""
+        self.reload(settings)
+        self._health = Health(models, self._store_error, self._store_errors)
+        self.routes = [
+            *(Route(path, self._list_models) for path in MODELS),
+            *(Route(f"{path}/{{name:path}}", self._read_model) for path in MODELS),
+            Route(_QUOTA, self._read_quota),
+            Route("/health", _read_health),
+            Route("/metrics", self._read_metrics),
+            Route("/openapi.json", self._read_api),
+            *self._health.routes,
+            *AdminEndpoint(self._activity, self._check_admin).routes,
+        ]
+        """The endpoints that do not concern turns."""
         self._starlette = Starlette(
-            routes=[*lists, *single, Route("/health", self._health), Route("/metrics", self._read_metrics)],
+            routes=self.routes,
             exception_handlers={
                 HeadraceError: self._error,
-                HTTPException: _http_error,
-                Exception: _internal_error,
+                HTTPException: self._http_error,
+                Exception: self._internal_error,
             },
         )
         self._starlette.router.redirect_slashes = False  # a redirect would lead to the Host of the request
+
+    def reload(self, settings: Settings) -> None:
+        """Use new settings for requests from now on. The store, and what is set by a master key, remain."""
+        self._settings = settings
+        self._keys = ApiKeys(settings.api_keys, self._issued_keys, settings.limits)
+        self._allowed_hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._cors = CorsPolicy(settings.cors_origin, is_open=not settings.needs_keys)
+        max_body_size = settings.max_body_size or self._default_body_size
+        reader = RequestReader(self._keys, max_body_size, self._plan, self._workers)
+        self.endpoints = TurnEndpoints(
+            self._turns, reader, self._keys, self._models, settings, on_resumed=self._metrics.resumed
+        )
+        """The endpoints that concern turns."""
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        scope["path"] = _normalized(scope["path"])
-        connection = HttpConnection(scope, receive, send)
-        endpoint = self._find(connection.path)
+        path = scope["path"] = _normalized(scope["path"])
+        connection = HttpConnection(scope, receive, send, self.endpoints.error_encoder(path))
+        request = LoggedRequest(connection)
         try:
-            if self._is_open:
-                check_origin(connection, self._allowed_hosts)
+            await self._answer(connection, scope, receive)
+        finally:
+            route = self._route(scope)
+            self._metrics.responded(route, connection.method, connection.status)
+            self._requests.end(request, route)
+
+    async def _answer(
+        self, connection: HttpConnection, scope: MutableMapping[str, Any], receive: Receive
+    ) -> None:
+        endpoint = self.endpoints.find(connection.path) or WEB_FILES.get(connection.path)
+        if is_preflight(connection):
+            endpoint = self._cors.answer_preflight
+        try:
+            if "origin" in connection.headers:
+                connection.add_headers(self._cors.headers(connection))
+            if not self._keys.are_required:
+                is_file = connection.path in WEB_FILES
+                is_allowed = self._cors.allows(connection)
+                check_origin(connection, self._allowed_hosts, is_allowed=is_allowed, is_public=is_file)
             if endpoint is not None:
                 await endpoint(connection)
         except HeadraceError as error:
@@ -107,80 +152,184 @@ class App:
             await connection.send_error(error)
         except asyncio.CancelledError:  # the shutdown timeout has passed
             with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
-                await connection.send_error(LimitError(_SHUTDOWN, code="1234", status=503))
+                await connection.send_error(shutting_down())
         except Exception as error:
             with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
                 await connection.send_error(_defect(error, connection.request_id))
             raise  # uvicorn logs it
         else:
             if endpoint is None:
-                await self._starlette(scope, receive, send)
+                await self._starlette(scope, receive, connection.send_noting_status)
+
+    def _limited(self, model: Model) -> Model:
+        engine = LimitedEngine(model.engine, model.names[0], self._admission)
+        return msgspec.structs.replace(model, engine=engine)
+
+    def _open_turns(self, settings: TurnSettings) -> TurnRegistry:
+        """Open the turn store; limits, metrics, the log and traces observe its turns."""
+        shards = open_shards(settings)
+        for number, shard in enumerate(shards, 1):
+            shard.store.time_writes(self._metrics.saved(str(number)))
+        observers = (self._admission, self._metrics, self._activity, self._workers)
+        of_producer: list[ProducerObserver] = [*self._tracing, self._requests]
+        return TurnRegistry(shards, self._plan, settings, observers, of_producer)
+
+    @property
+    def turns(self) -> int:
+        """The number of turns that run or wait in this process."""
+        return len(self._admission.running) + len(self._admission.waiting)
+
+    def refused_unread(self, error: HeadraceError, client: str, request_id: str) -> None:
+        """Count and log a response without a request."""
+        self._metrics.responded(OTHER, OTHER, error.status)
+        log_unread(error, client, request_id)
+
+    def leave(self) -> None:
+        """Report from now on that the server is shutting down."""
+        self._health.is_leaving = True
+
+    async def drain(self, *, hand_over: bool) -> None:
+        """Start no more turns; hand over those that other processes can continue, or keep all."""
+        self.endpoints.refuse()
+        if hand_over:
+            await self._turns.hand_over()
+        else:
+            self._turns.keep()
+
+    def _limits_of(self, key: str) -> KeyLimits:
+        return self._keys.limits_of(key)
+
+    def _current_limits(self) -> LimitSettings:
+        return self._settings.limits
+
+    def _store_error(self) -> str:
+        return self._turns.store_error if self._needs_store else ""
+
+    def _store_errors(self) -> Sequence[str]:
+        return self._turns.store_errors
 
     def _plan(self, request: ChatRequest, owner: str) -> Plan:
         model = self._models.find(request.model)
+        self._keys.check_model(owner, request.model, model.names)
         unenforced = model.unenforced(request)
         generation = model.generation(request, owner)
         interpreter = partial(_new_interpreter, model, generation)
         return Plan(model.names[0], model.engine, generation, interpreter, unenforced)
 
-    def _find(self, path: str) -> Endpoint | None:
-        """Return the endpoint of a path that concerns turns, or that belongs to another API."""
-        if path in _OTHER_APIS:
-            return _reject_other_api
-        return self.endpoints.get(path) or self._endpoints_by_id.get(path.rpartition("/")[0])
+    def _route(self, scope: MutableMapping[str, Any]) -> str:
+        """Return the template of the route that a request has; `OTHER` if it has none."""
+        path: str = scope["path"]
+        if template := self.endpoints.template(path) or (path if path in WEB_FILES else None):
+            return template
+        matching = (route.path for route in self.routes if route.matches(scope)[0] is not Match.NONE)
+        return next(matching, OTHER).replace(":path", "")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._keys.open()
         self._turns.open()
+        self._metrics.open()
+        self._activity.open()
         await send({"type": "lifespan.startup.complete"})
         with suppress(asyncio.CancelledError):  # uvicorn sends no shutdown event after a second signal
             await receive()
         self._workers.close()
         await self._turns.close()
+        await self._admission.close()
         await self._models.close()
+        for tracing in self._tracing:
+            await tracing.close()
+        await self._keys.close()
+        await self._activity.close()
+        await self._metrics.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _slow_down(self, error: HeadraceError) -> None:
         if error.code == "1002":
             await self._wrong_keys.wait()
 
-    async def _error(self, _: Request, error: Exception) -> Response:
+    async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HeadraceError)
         await self._slow_down(error)
-        return _response(error)
+        return self._response(request, error)
+
+    async def _internal_error(self, request: Request, error: Exception) -> Response:
+        return self._response(request, _defect(error, request_id_of(request.scope)))
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
+        if error.status_code == 404:
+            msg += f"; the APIs are at {OPENAI}, {PREFIXES[0]} and {ANTHROPIC}"
+        response = self._response(request, RequestError(msg, code="1222", status=error.status_code))
+        response.headers.update(error.headers or {})  # a 405's `Allow`
+        return response
+
+    def _response(self, request: Request, error: HeadraceError) -> Response:
+        request.scope[ERROR] = error
+        encode = self.endpoints.error_encoder(request.scope["path"]) or encode_error_response
+        encoded = encode(error, request_id_of(request.scope))
+        response = Response(encoded.body, encoded.status)
+        response.raw_headers = list(encoded.headers)
+        return response
+
+    async def _authenticate(self, request: Request) -> str:
+        """Return the id of the caller's API key. Raises `HeadraceError` if it has none."""
+        request.scope[OWNER] = owner = await self._keys.check(request.headers)
+        return owner
 
     async def _list_models(self, request: Request) -> Response:
-        self._keys.check(request.headers)
-        data = [_model_object(name) for name in self._models.names]
-        return JSONResponse({"object": "list", "data": data})
+        owner = await self._authenticate(request)
+        models = {name: self._models.find(name) for name in self._models.names}
+        permitted = (name for name in models if self._keys.may_use(owner, [name, *models[name].names]))
+        return _json(describe_all([describe(models[name], name) for name in permitted]))
 
     async def _read_model(self, request: Request) -> Response:
-        self._keys.check(request.headers)
+        owner = await self._authenticate(request)
         name = request.path_params["name"]
         try:
-            self._models.find(name)
+            model = self._models.find(name)
         except RequestError as error:
             raise RequestError(error.message, code=error.code, status=404) from None
-        return JSONResponse(_model_object(name))
+        self._keys.check_model(owner, name, model.names)
+        return _json(describe(model, name))
 
     async def _read_metrics(self, request: Request) -> Response:
-        self._keys.check(request.headers)
-        return Response(self._metrics.encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        await self._check_admin(request)
+        return Response(await self._metrics.encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _health(self, _: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+    async def _check_admin(self, request: Request) -> None:
+        self._keys.check_admin(await self._authenticate(request))
+
+    async def _read_quota(self, request: Request) -> Response:
+        owner = await self._authenticate(request)
+        usage = await self._admission.usage(owner)
+        return JSONResponse(quota(self._keys.limits_of(owner), usage, time.time()))
+
+    async def _read_api(self, _: Request) -> Response:
+        if not self._api:
+            self._api = msgspec.json.encode(describe_api(PREFIXES, MESSAGES))
+        return Response(self._api, media_type="application/json")
 
 
-async def _reject_other_api(connection: HttpConnection) -> None:
-    """Answer with status 400: Claude Code and Codex hide or retry a 404."""
-    msg = (
-        f"{connection.path} is not served here; use /v1/chat/completions, or a gateway that translates to it"
-    )
-    error = RequestError(msg, code="1222", status=400)
-    if connection.path not in _ANTHROPIC:
-        raise error
-    body = {"type": "error", "error": {"type": "invalid_request_error", "message": error.message}}
-    await connection.send_json(msgspec.json.encode(body), status=error.status)
+async def _read_health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _open_issued_keys(settings: Settings) -> IssuedKeys | None:
+    if not settings.master_key:
+        return None
+    records = KeyRecords(open_documents(settings.turns, "keys"))
+    return IssuedKeys(MasterKey(settings.master_key), records)
+
+
+def _open_tracing(settings: TelemetrySettings) -> list["Tracing"]:
+    """Return the traces, which need a package of their own; [] without them."""
+    if settings.traces == "off":
+        return []
+    with needs_extra("otel", " or set --traces off"):
+        from headrace.telemetry.tracing import Tracing
+    return [Tracing(contents=settings.trace_contents)]
 
 
 def _new_interpreter(model: Model, generation: Generation) -> Interpreter:
@@ -198,32 +347,11 @@ def _normalized(path: str) -> str:
     return "/" + "/".join(filter(None, path.split("/")))
 
 
-def _model_object(name: str) -> dict[str, Any]:
-    """Return a model object as OpenAI documents it."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": "headrace"}
-
-
-def _response(error: HeadraceError, request_id: str = "") -> Response:
-    headers = {"x-request-id": request_id or secrets.token_hex(8)}
-    return Response(encode_error(error), error.status, headers, "application/json")
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
 
 
 def _defect(error: Exception, request_id: str) -> HeadraceError:
     """Return what the client learns of a defect: an id that is in the server log as well."""
     error.add_note(f"request id {request_id}")
     return HeadraceError(f"internal server error; see the server log, request id {request_id}")
-
-
-async def _internal_error(_: Request, error: Exception) -> Response:
-    request_id = secrets.token_hex(8)
-    return _response(_defect(error, request_id), request_id)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
-    if error.status_code == 404:
-        msg += f"; the API is at {_OPENAI_PREFIX} and {PREFIXES[0]}"
-    response = _response(RequestError(msg, code="1222", status=error.status_code))
-    response.headers.update(error.headers or {})  # a 405's `Allow`
-    return response

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from headrace.http1 import encode_chunk
 from headrace.server.connection import Header, HttpConnection
 from headrace.server.http_protocol import HttpProtocol, encode_head
 
@@ -19,7 +20,6 @@ Callback = Callable[[], object]
 
 _CHUNKED: Final = (b"transfer-encoding", b"chunked")
 _CLOSE: Final = (b"connection", b"close")
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 _NO_MESSAGES: Final = asyncio.Event()  # for requests that are complete; one of their own would take 800 bytes
 
 
@@ -43,6 +43,10 @@ class Channel(Protocol):
 
     def abort(self) -> None:
         """Cut the connection: the client must not take the response for complete."""
+        ...
+
+    def cut(self, data: bytes) -> None:
+        """Send a last part of the body, and then cut the connection, so that the client reconnects."""
         ...
 
     def close(self) -> None:
@@ -94,22 +98,30 @@ class _TransportChannel:
         self._head = encode_head(200, [*cycle.default_headers, *headers, *framing])
 
     def write(self, data: bytes) -> bool:
-        head, self._head = self._head, b""
-        self._transport.write(head + (b"%x\r\n%b\r\n" % (len(data), data) if data else b""))
+        chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        if self._head:
+            chunk, self._head = self._head + chunk, b""
+        self._transport.write(chunk)
         return self._flow.write_paused
 
     async def finish(self, data: bytes) -> None:
         cycle = self._cycle
         if cycle.disconnected:
             return
-        self._transport.write(b"%b%x\r\n%b\r\n%b" % (self._head, len(data), data, _LAST_CHUNK))
+        last = encode_chunk(data) if data else b""
+        self._transport.write(self._head + last + encode_chunk(b""))
         cycle.response_complete = True
         if not cycle.keep_alive:
             self._transport.close()
         cycle.on_response()
 
     def abort(self) -> None:
+        self._cycle.disconnected = True  # so that uvicorn does not report an incomplete response
         self._transport.abort()
+
+    def cut(self, data: bytes) -> None:
+        self.write(data)
+        self._transport.close()  # when the client has read it; then `on_disconnect` is called
 
     def close(self) -> None:
         self._protocol.unwatch()
@@ -148,6 +160,10 @@ class _SendChannel:
 
     def abort(self) -> None:
         self.close()
+
+    def cut(self, _: bytes) -> None:
+        self.close()
+        self._on_disconnect()
 
     def close(self) -> None:
         self._receiving.cancel()

@@ -2,14 +2,40 @@
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import cached_property
-from typing import Any
+from math import ceil
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from headrace.errors import HeadraceError, LimitError, RequestError, encode_error
+from headrace.errors import DisconnectError, HeadraceError, LimitError, RequestError, encode_error
+from headrace.reached_limits import report_limit
+from headrace.trace_context import TraceContext
 
-__all__ = ["Header", "HttpConnection", "Receive", "Send", "error_headers"]
+__all__ = [
+    "ERROR",
+    "OWNER",
+    "REQUEST_ID",
+    "Endpoint",
+    "ErrorResponse",
+    "Header",
+    "HttpConnection",
+    "Receive",
+    "Send",
+    "encode_error_response",
+    "error_headers",
+    "request_id_of",
+    "retry_headers",
+]
+
+OWNER: Final = "headrace.owner"
+"""The key of a scope with the id of the caller's API key."""
+
+ERROR: Final = "headrace.error"
+"""The key of a scope with the error that was the response."""
+
+REQUEST_ID: Final = "headrace.request_id"
+"""The key of a scope with the id in the header `X-Request-Id`."""
 
 _LOGGER = logging.getLogger("headrace.server")
 
@@ -28,30 +54,85 @@ class _MethodError(RequestError):
         self.allowed = ", ".join(allowed)
 
 
-class HttpConnection:
-    """A request, and methods that send its response."""
+class ErrorResponse(NamedTuple):
+    """The complete response for an error."""
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class HttpConnection:
+    """A request, and methods that send its response.
+
+    Args:
+        scope: of ASGI.
+        receive: of ASGI.
+        send: of ASGI.
+        encode_error: encodes an error, with the id of the request, as the API of the path has it.
+    """
+
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        encode_error: Callable[[HeadraceError, str], ErrorResponse] | None = None,
+    ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.client: str = (scope.get("client") or ("",))[0]
         self.send = send
+        self.status = 0
+        """Of the response; 0 before it, or if the client has disconnected before."""
+        self.turn = ""
+        """The id of the turn whose answer is sent."""
+        self.started_turn = ""
+        """The same, if this request has started it."""
+        self.headers: dict[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        """The request headers by lower-case name."""
         self._scope = scope
         self._receive = receive
+        self._encode_error = encode_error or encode_error_response
 
-    @cached_property
+    @property
     def request_id(self) -> str:
         """The id in the header `X-Request-Id` of an error; a turn's own id once there is one."""
-        return secrets.token_hex(8)
+        return request_id_of(self._scope)
+
+    @request_id.setter
+    def request_id(self, id: str) -> None:
+        self._scope[REQUEST_ID] = id
+
+    @property
+    def owner(self) -> str:
+        """The id of the caller's API key; "" if it has none, or it was not accepted."""
+        return str(self._scope.get(OWNER, ""))
+
+    @owner.setter
+    def owner(self, owner: str) -> None:
+        self._scope[OWNER] = owner
+
+    def note_error(self, error: HeadraceError) -> None:
+        """Note the error that is to be the response, unless there was one before."""
+        self._scope.setdefault(ERROR, error)
+
+    def take_error(self) -> HeadraceError | None:
+        """Return and forget the noted error, whose traceback refers to this connection."""
+        error: HeadraceError | None = self._scope.pop(ERROR, None)
+        return error
 
     @property
     def is_disconnected(self) -> bool:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
 
-    @cached_property
-    def headers(self) -> dict[str, str]:
-        """The request headers by lower-case name."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._scope["headers"]}
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span of the client that the request belongs to, and what a service mesh knows it by."""
+        return TraceContext.of_headers(self._scope["headers"])
 
     @cached_property
     def query(self) -> dict[str, str]:
@@ -60,8 +141,15 @@ class HttpConnection:
 
     def drop_headers(self) -> None:
         """Forget the request's headers: with many open streams, they take two kilobytes each."""
-        self._scope["headers"] = []
-        self.__dict__.pop("headers", None)
+        self._scope["headers"], self.headers = [], {}
+
+    def add_headers(self, headers: Sequence[Header]) -> None:
+        """Add headers to the response, also to a stream and to an error."""
+        cycle: Any = getattr(self.send, "__self__", None)
+        if hasattr(cycle, "default_headers"):  # uvicorn's, which a stream's channel and protocol send as well
+            cycle.default_headers = [*cycle.default_headers, *headers]
+        else:
+            self.send = _with_headers(self.send, headers)
 
     def check_method(self, *allowed: str) -> None:
         """Reject methods that the path does not support.
@@ -92,7 +180,7 @@ class HttpConnection:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 msg = "the client disconnected before the request was complete"
-                raise RequestError(msg, code="1210")
+                raise DisconnectError(msg)
             part = message.get("body", b"")
             body += part
             size = max(size, len(body))
@@ -101,6 +189,7 @@ class HttpConnection:
             if not message.get("more_body"):
                 return body
         msg = f"the body is larger than {limit} bytes; send less, or increase --max-body-size"
+        report_limit("max_body_size", msg)
         raise RequestError(msg, code="1210")
 
     async def until_disconnect(self) -> None:
@@ -110,28 +199,71 @@ class HttpConnection:
 
     async def send_json(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
         """Send a complete response."""
-        await self._send_all(status, [*_json_headers(body), *headers], body)
+        await self.send_all(status, [*_json_headers(body), *headers], body)
 
     async def send_error(self, error: HeadraceError) -> None:
         """Send an error as the complete response; nothing may have been sent before."""
         if error.public != error.message:
-            _LOGGER.warning("%s", error.message)
-        body = encode_error(error)
-        await self._send_all(error.status, error_headers(error, body, self.request_id), body)
+            _LOGGER.warning("%s", error.message, extra={"turn": self.turn} if self.turn else None)
+        self.note_error(error)
+        await self.send_all(*self._encode_error(error, self.request_id))
 
-    async def _send_all(self, status: int, headers: list[Header], body: bytes) -> None:
+    async def send_all(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Send a complete response with these headers."""
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        self.note_status(status)
         await self.send({"type": "http.response.body", "body": body})
 
+    async def send_noting_status(self, message: MutableMapping[str, Any]) -> None:
+        """Send what another application responds."""
+        await self.send(message)
+        if message["type"] == "http.response.start":
+            self.note_status(message["status"])
 
-def error_headers(error: HeadraceError, body: bytes, request_id: str = "") -> list[Header]:
-    """Return the headers of an error response with this body; without a request id, it gets one."""
-    headers = [*_json_headers(body), (b"x-request-id", (request_id or secrets.token_hex(8)).encode())]
-    if isinstance(error, LimitError):
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
+    def note_status(self, status: int) -> None:
+        """Note that a response has begun, as the log and the metrics have it."""
+        if not self.is_disconnected:
+            self.status = status
+
+
+Endpoint = Callable[[HttpConnection], Awaitable[None]]
+
+
+def encode_error_response(error: HeadraceError, request_id: str) -> ErrorResponse:
+    """Encode an error as Z.ai and OpenAI do."""
+    body = encode_error(error)
+    return ErrorResponse(error.status, error_headers(error, body, request_id), body)
+
+
+def _with_headers(send: Send, headers: Sequence[Header]) -> Send:
+    async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        await send(message)
+
+    return send_with_headers
+
+
+def request_id_of(scope: MutableMapping[str, Any]) -> str:
+    """Return the id of a request; it gets one if it has none."""
+    id: str = scope.setdefault(REQUEST_ID, secrets.token_hex(8))
+    return id
+
+
+def error_headers(error: HeadraceError, body: bytes, request_id: str) -> list[Header]:
+    """Return the headers of an error response with this body."""
+    headers = [*_json_headers(body), (b"x-request-id", request_id.encode())]
+    headers += retry_headers(error)
     if isinstance(error, _MethodError):
         headers.append((b"allow", error.allowed.encode()))
     return headers
+
+
+def retry_headers(error: HeadraceError) -> list[Header]:
+    """Return `Retry-After` for an error after which another attempt may succeed; otherwise nothing."""
+    if not isinstance(error, LimitError):
+        return []
+    return [(b"retry-after", b"%d" % max(1, ceil(error.retry_after)))]
 
 
 def _json_headers(body: bytes) -> list[Header]:

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from headrace.chunks import ChunkEncoder, merge_counted
-from headrace.errors import EngineError, encode_error
-from headrace.events import Event, Finish, Progress
-from headrace.sse import DONE, encode_event
+from headrace.answer_encoder import AnswerEncoder
+from headrace.chunks import merge_counted
+from headrace.errors import HeadraceError
+from headrace.events import CANCELLED, Event, Finish
 from headrace.turns import Interpreter, ordinal_of
 
 __all__ = ["FrameEncoder"]
 
-_DONE: Final = encode_event(DONE)
 _NO_ID: Final = b"id:\n\n"  # no event: it only sets the last event id of the client
 
 
@@ -20,31 +19,28 @@ class FrameEncoder:
 
     Args:
         interpreter: a new one.
-        chunks: encodes the events of this turn as chunks.
+        encoder: encodes the events of this turn for the client's API.
         numbered: whether frames have an `id:`: the epoch plus the ordinal of the last event.
         after: the id of the last event to skip; 0 for none.
-        error_event: name of the event with the reason of a failure, before the last chunk; "" for an event
-            without a name, None for no such event.
     """
 
     def __init__(
         self,
         interpreter: Interpreter,
-        chunks: ChunkEncoder,
+        encoder: AnswerEncoder,
         *,
         numbered: bool = False,
         after: int = 0,
-        error_event: str | None = None,
     ) -> None:
         self.finished: Finish | None = None
         """The last event, as the client receives it; None until it is encoded."""
         self.ordinal = 0
         """The position of the last event, counted from 1, before adjacent events are merged."""
         self._interpreter = interpreter
-        self._chunks = chunks
+        self._encoder = encoder
+        self._merge = merge_counted if encoder.merges else _count
         self._numbered = numbered
         self._after = ordinal_of(after)
-        self._error_event = error_event
         self._epoch = 0
         self._ends: dict[int, int] = {}  # the last ordinals of earlier epochs
         self._has_id = False  # the last frame
@@ -55,8 +51,12 @@ class FrameEncoder:
         self._epoch = epoch
 
     def is_ahead(self, id: int) -> bool:
-        """Return whether an id is that of a later event than those encoded so far."""
-        return id > self._epoch + self.ordinal
+        """Return whether a client that has this id has received more than was encoded so far."""
+        return id > self._epoch + self.ordinal or bool(self._encoder.missing)
+
+    def is_end(self, id: int) -> bool:
+        """Return whether an id is that of the last event of an answer that has ended."""
+        return self.finished is not None and id == self._epoch + self.ordinal
 
     def is_lost(self, id: int) -> bool:
         """Return whether an id is that of an event in whose place another process has produced others."""
@@ -64,35 +64,58 @@ class FrameEncoder:
         epoch = id - ordinal
         return epoch != self._epoch and ordinal > self._ends.get(epoch, -1)
 
+    def begin(self) -> bytes:
+        """Encode what precedes the first event; b"" unless the response starts before it."""
+        return self._encoder.begin()
+
+    def keep_alive(self, text: str, silence: float) -> bytes:
+        """Encode what is sent after `silence` seconds without an event."""
+        return self._encoder.keep_alive(text, silence)
+
+    def fail(self, error: HeadraceError, *, is_saved: bool = True) -> bytes:
+        """Encode the ending of an answer that failed before its first event."""
+        self._encoder.error = error
+        return self.encode([Finish("network_error", error=error.public)], is_saved=is_saved)
+
     def encode(self, events: Sequence[Event], *, is_saved: bool = True) -> bytes:
         """Encode the next events of the log; b"" for events that have no frame.
 
         Args:
-            events: in the order of the log, from its beginning; or a single `Progress`.
+            events: in the order of the log, from its beginning.
             is_saved: whether they are in the store; only then frames have an `id:`. The last id of the client
                 is deleted when frames without one follow: to resume after it would send them twice.
         """
-        if events and isinstance(events[0], Progress):
-            return b""
+        if events and type(last := events[-1]) is Finish:
+            self._encoder.is_cancelled = last.reason == CANCELLED
         interpreted = self._interpreter.feed(events)
         unsent = interpreted
         if self.ordinal < self._after:
             unsent = interpreted[self._after - self.ordinal :]
+            self._encoder.skip(interpreted[: self._after - self.ordinal])
             self.ordinal += len(interpreted) - len(unsent)
         frames = []
-        for event, count in merge_counted(unsent):
-            data = self._chunks.encode_json(event, is_first=self.ordinal == 0)
+        for event, count in self._merge(unsent):
+            frame = self._encoder.encode_frame(event, is_first=self.ordinal == 0)
             self.ordinal += count
-            if self._error_event is not None and isinstance(event, Finish) and event.error:
-                error = encode_error(EngineError(event.error))
-                frames.append(encode_event(error, event=self._error_event))
-            if data is not None:
-                has_id = self._numbered and is_saved
-                if self._has_id and not has_id:
-                    frames.append(_NO_ID)
-                frames.append(encode_event(data, id=self._epoch + self.ordinal if has_id else None))
-                self._has_id = has_id
-        if interpreted and isinstance(finish := interpreted[-1], Finish):
-            frames.append(_DONE)
+            if frame is not None:
+                frames.append(self._identified(frame, is_saved=is_saved) if self._numbered else frame)
+        if interpreted and type(finish := interpreted[-1]) is Finish:
             self.finished = finish
+            frames.append(self._encoder.end)
         return b"".join(frames)
+
+    def _identified(self, frame: bytes, *, is_saved: bool) -> bytes:
+        at = self._encoder.last_event_at
+        if is_saved and at >= 0:
+            if at:
+                frame = b"%bid: %d\n%b" % (frame[:at], self._epoch + self.ordinal, frame[at:])
+            else:
+                frame = b"id: %d\n%b" % (self._epoch + self.ordinal, frame)
+        elif self._has_id:
+            frame = _NO_ID + frame
+        self._has_id = is_saved and at >= 0
+        return frame
+
+
+def _count(events: Sequence[Event]) -> list[tuple[Event, int]]:
+    return [(event, 1) for event in events]

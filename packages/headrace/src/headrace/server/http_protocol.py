@@ -15,6 +15,7 @@ the headers are parsed a second time without the offer, and the body after them.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, MutableMapping
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
@@ -23,16 +24,17 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from headrace.errors import HeadraceError, LimitError, encode_error
-from headrace.server.connection import Header, Send, error_headers
+from headrace.reached_limits import count_limit, report_limit
+from headrace.server.connection import ERROR, Header, Send, error_headers, request_id_of
 from headrace.server.connections import Connections
 from headrace.server.request_head import (
-    MAX_HEAD,
     MAX_TARGET,
     check_head,
     check_size,
     head_error,
     origin_form,
     replace_host,
+    too_large,
 )
 
 __all__ = ["HttpProtocol", "Limits", "encode_head"]
@@ -52,6 +54,11 @@ class Limits(NamedTuple):
     connections: Connections
     request_timeout: float
     """Seconds for a head, and for each 64 KiB of a body."""
+    max_head_size: int
+    """Bytes of a head; also of what follows a chunked body."""
+    max_header_fields: int
+    on_unread: Callable[[HeadraceError, str, str], object]
+    """Called with the response to what is no request, the client's address, and the response's id."""
 
 
 class _Reading(Enum):
@@ -121,6 +128,11 @@ class HttpProtocol(HttpToolsProtocol):
         """Call back no more."""
         self._on_disconnect = self._on_writable = _nothing
 
+    def close_after_response(self) -> None:
+        """Announce with the last response that has not begun, if any, that the connection will be closed."""
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
     def evict(self) -> None:
         """Close the connection, which has no complete request."""
         self.transport.abort()
@@ -169,12 +181,15 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """The timer has expired."""
         if self._reading is _IDLE or self._error is not None:
+            if self._error is None:
+                count_limit("connection_idle_timeout")
             self.transport.close()
         elif self.flow.read_paused:  # the client may not send
             self._start_timer(self._limits.request_timeout)
         else:
             seconds = f"{self._limits.request_timeout:g} s"
             msg = f"the request took more than {seconds} for its head, or for 64 KiB of its body"
+            report_limit("request_timeout", msg)
             self._fail(head_error(msg, status=408))
 
     # --- the parser's callbacks -------------------------------------------------------------------------
@@ -188,9 +203,9 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request."""
         version = self.parser.get_http_version()
-        if self._unparsed > MAX_HEAD:  # with what follows the head
-            check_size(self.url, self.headers)
-        check_head(version, self.url, self.headers)
+        if self._unparsed > self._limits.max_head_size:  # with what follows the head
+            check_size(self.url, self.headers, self._limits.max_head_size)
+        check_head(version, self.url, self.headers, self._limits.max_header_fields)
         if not self.url.startswith(b"/"):
             self.url, authority = origin_form(self.parser.get_method(), self.url)
             replace_host(self.headers, authority)
@@ -200,6 +215,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unparsed = self._body_size = 0
         if self._is_offer():
             return
+        if not self._limits.connections.are_kept:
+            self.cycle.keep_alive = False
         self.headers = []  # for trailers, which must not become headers (RFC 9110, 6.5.1)
         if not self.pipeline:
             self._answered = self.cycle
@@ -266,8 +283,8 @@ class HttpProtocol(HttpToolsProtocol):
             data = self._feed(data)
         if self._error is not None:
             return
-        if self._unparsed > MAX_HEAD + MAX_TARGET:
-            self._fail(head_error(f"the head is larger than {MAX_HEAD} bytes", status=431))
+        if self._unparsed > self._limits.max_head_size + MAX_TARGET:
+            self._fail(too_large(self._limits.max_head_size))
         elif self._is_late:
             self._is_late = False
             self._start_timer(self._limits.request_timeout)
@@ -317,13 +334,21 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             _disconnect(self.cycle)
         self.transport.write(self._response(error))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS cannot
+            self.transport.write_eof()
         self.flow.resume_reading()
         self._start_timer(_LINGER)
 
     def _response(self, error: HeadraceError) -> bytes:
         body = encode_error(error)
-        headers = [*self.server_state.default_headers, *error_headers(error, body), (b"connection", b"close")]
+        if self._reading is _BODY:
+            scope: Any = self.cycle.scope
+            default, request_id = self.cycle.default_headers, request_id_of(scope)
+            scope[ERROR] = error
+        else:
+            default, request_id = self.server_state.default_headers, secrets.token_hex(8)
+            self._limits.on_unread(error, self._address, request_id)
+        headers = [*default, *error_headers(error, body, request_id), (b"connection", b"close")]
         return encode_head(error.status, headers) + body
 
 

@@ -6,31 +6,31 @@
         client = zai.ZaiClient(api_key="-", base_url=f"{server.url}/api/paas/v4")
 """
 
-import errno
 import resource
 import signal
 import socket
 import threading
 import time
-from functools import partial
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import uvicorn
 
+from headrace.configuration.settings import Settings
 from headrace.errors import RequestError
 from headrace.server import memory
 from headrace.server.connections import Connections
-from headrace.server.http_protocol import HttpProtocol, Limits
-from headrace.server.settings import Settings
+from headrace.server.drain import Operated, Server
+from headrace.server.listening import listen, url_of
+from headrace.server.signals import on_hangup
 
-__all__ = ["LocalServer", "listen", "raise_file_limit", "run", "url_of"]
+__all__ = ["LocalServer", "most_connections", "new_server", "raise_file_limit", "run"]
 
-_BACKLOG: Final = 2048  # as uvicorn's
 _FILES_PER_CONNECTION: Final = 2  # the client's socket, and one to an upstream
 _OTHER_FILES: Final = 64
 _MOST_FILES: Final = 1024 * 1024  # Linux and macOS allow no more by default, though the limit can be infinite
-_DEFAULTS: Final = Settings()
+_DEFAULTS: Final = Settings(shutdown_timeout=1.0)
 
 
 def raise_file_limit() -> None:
@@ -48,64 +48,35 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
 
 
-def listen(host: str, port: int, *, port_options: str = "--port") -> socket.socket:
-    """Open a listening socket. The kernel queues connections until the server accepts them.
+def run(
+    app: Any,
+    listeners: Sequence[socket.socket],
+    settings: Settings,
+    reload: Callable[[], Settings] | None = None,
+) -> int:
+    """Serve until SIGINT or SIGTERM, and until the drain is over; return the first signal.
 
     Args:
-        host: an address or a name of this machine.
-        port: 0 to 65535; 0 picks a free port.
-        port_options: the options that set the port, for messages.
-
-    Raises:
-        RequestError: the machine does not have the address, or the port cannot be used.
+        app: the application.
+        listeners: the sockets.
+        settings: limits of connections, and the timeouts of the shutdown.
+        reload: called at SIGHUP; returns the settings to use from then on.
     """
-    if host.startswith("["):
-        msg = f"--host: write {host.strip('[]')} without brackets"
-        raise RequestError(msg)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except (OSError, OverflowError, UnicodeError) as error:
-        listener.close()
-        msg = f"cannot listen on port {port} of {host}: {_reason(error, host, port_options)}"
-        raise RequestError(msg) from None
-    return listener
-
-
-def _reason(error: OSError | OverflowError | UnicodeError, host: str, port_options: str) -> str:
-    """Describe what is wrong with the address or the port, and what to do."""
-    if isinstance(error, OverflowError):
-        return f"a port is a number from 0 to 65535; correct {port_options}"
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return f"{host} cannot be resolved; correct --host, or use an address such as 127.0.0.1"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"the port is in use; choose another one with {port_options}, where 0 picks a free port"
-        case errno.EADDRNOTAVAIL:
-            return "this machine does not have this address; --host 0.0.0.0 or :: listens on all addresses"
-        case errno.EACCES:
-            return f"permission denied; choose a port above 1023 with {port_options}"
-        case _:
-            return f"{error.strerror}; correct --host or {port_options}"
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the base URL of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def run(app: Any, listener: socket.socket, settings: Settings) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP, then wait up to `shutdown_timeout` seconds for open streams."""
     memory.tune()
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
-        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    server = new_server(Server, app, settings, listeners, most_connections(settings))
+    if reload is not None:
+        on_hangup(
+            lambda: server.call_soon(lambda: server.reload(reload())),
+            lambda: server.shut_down(hurry=False),
+        )
+    server.run()
+    return server.ended_by
+
+
+def most_connections(settings: Settings) -> int:
+    """Return how many connections may be open: the limit, or less if too few files may be."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    most = min(settings.max_connections, (files - _OTHER_FILES) // _FILES_PER_CONNECTION)
-    _uvicorn(app, settings, most, settings.shutdown_timeout).run(sockets=[listener])
+    return min(settings.max_connections, (files - _OTHER_FILES) // _FILES_PER_CONNECTION)
 
 
 class LocalServer:
@@ -113,16 +84,14 @@ class LocalServer:
 
     Args:
         app: the application.
-        settings: limits of connections.
+        settings: limits of connections, and the timeouts of the shutdown.
     """
 
     def __init__(self, app: Any, settings: Settings = _DEFAULTS) -> None:
         self._listener = listen("127.0.0.1", 0)
-        self._server = _uvicorn(app, settings, settings.max_connections, shutdown_timeout=1)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
-        )
-        self.url = url_of(self._listener)
+        self._server = new_server(Server, app, settings, [self._listener], settings.max_connections)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.url = url_of(self._listener, settings.scheme)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -130,29 +99,35 @@ class LocalServer:
             time.sleep(0.002)
         return self
 
+    def signal(self) -> None:
+        """Begin to shut down; called again, end: as the process does at SIGTERM."""
+        self._server.handle_exit(signal.SIGTERM, None)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
+        self._server.shut_down(hurry=False)
         self._thread.join()
         self._listener.close()
 
 
-def _uvicorn(app: Any, settings: Settings, most: int, shutdown_timeout: int) -> uvicorn.Server:
-    most_per_address = settings.max_connections_per_address or max(1, most // 2)
-    limits = Limits(Connections(most, most_per_address), settings.request_timeout)
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=partial(HttpProtocol, limits),  # type: ignore[arg-type]
-            ws="none",
-            proxy_headers=False,
-            lifespan="on",
-            log_level="warning",
-            use_colors=False,  # otherwise uvicorn calls sys.stdout.isatty(), but stdout may be closed
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=settings.connection_idle_timeout,  # type: ignore[arg-type]
-            timeout_graceful_shutdown=shutdown_timeout,
-        )
+S = TypeVar("S", bound=Server)
+
+
+def new_server(
+    kind: type[S], app: Any, settings: Settings, listeners: Sequence[socket.socket], most: int
+) -> S:
+    """Return a server for an application, with at most so many connections."""
+    connections = Connections(most, settings.max_connections_per_address or max(1, most // 2))
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        proxy_headers=False,
+        lifespan="on",
+        log_level="warning",
+        log_config=None,  # its loggers are configured as all others are
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,  # only to close connections: all requests have ended
     )
+    return kind(config, app if isinstance(app, Operated) else None, connections, settings, listeners)

@@ -14,6 +14,10 @@ _ARENAS: Final = 2
 _LARGE_BLOCK: Final = 256 * 1024  # bytes
 
 
+_LIBC: Final = ctypes.CDLL(None)
+"""The C library; opened once, because each `CDLL` leaves cycles that only a full collection frees."""
+
+
 def limit_arenas() -> None:
     """Let all threads share two arenas of glibc. Call it before the process has other threads.
 
@@ -21,7 +25,7 @@ def limit_arenas() -> None:
     megabytes for each thread that has ever read a large request.
     """
     with suppress(AttributeError, OSError, TypeError):  # not glibc
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+        _LIBC.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def tune() -> None:
@@ -36,10 +40,10 @@ def tune() -> None:
     sys.setswitchinterval(0.001)
     # glibc keeps freed blocks of up to 32 MB; with a fixed threshold, it returns larger ones at once.
     with suppress(AttributeError, OSError, TypeError):  # not glibc
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+        _LIBC.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def trim() -> None:
     """Return what large requests have left free between smaller blocks. Takes milliseconds, no GIL."""
     with suppress(AttributeError, OSError, TypeError):  # not glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        _LIBC.malloc_trim(0)

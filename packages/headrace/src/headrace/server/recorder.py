@@ -20,9 +20,9 @@ from headrace.engines.transport import ResponseHead
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.http1 import encode_chunk
 from headrace.recording import RecordedRead, RecordingHead, RecordingWriter
-from headrace.server.app import PREFIXES
 from headrace.server.connection import HttpConnection, Receive, Send
 from headrace.server.origins import check_origin
+from headrace.server.turn_endpoints import PREFIXES
 
 __all__ = ["Recorder"]
 

@@ -4,23 +4,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from headrace.errors import RequestError
+from headrace.reached_limits import report_limit
 
 __all__ = [
-    "MAX_FIELDS",
-    "MAX_HEAD",
     "MAX_TARGET",
     "check_head",
     "check_size",
     "head_error",
     "origin_form",
     "replace_host",
+    "too_large",
 ]
 
-MAX_HEAD: Final = 64 * 1024
-"""Bytes of a head; also of what follows a chunked body."""
-
-MAX_FIELDS: Final = 100
 MAX_TARGET: Final = 8 * 1024
+"""Bytes of a URL. The longest one of the API has a signed token in its query, of some hundred bytes."""
 
 _SINGLE: Final = frozenset(
     {
@@ -45,17 +42,24 @@ def head_error(reason: str, status: int = 400) -> RequestError:
     return RequestError(reason, code="1210", status=status)
 
 
-def check_size(target: bytes, fields: Sequence[Field]) -> None:
-    """Check the size of a complete head.
+def too_large(limit: int) -> RequestError:
+    """Report a head of more bytes than the limit; return the error."""
+    error = head_error(f"the head is larger than {limit} bytes", status=431)
+    report_limit("max_head_size", error.message)
+    return error
+
+
+def check_size(target: bytes, fields: Sequence[Field], limit: int) -> None:
+    """Check the bytes of a complete head.
 
     Raises:
         RequestError: 1210, it is too large.
     """
-    if len(target) + sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
-        raise head_error(f"the head is larger than {MAX_HEAD} bytes", status=431)
+    if len(target) + sum(len(name) + len(value) + 4 for name, value in fields) > limit:
+        raise too_large(limit)
 
 
-def check_head(version: str, target: bytes, fields: Sequence[Field]) -> None:
+def check_head(version: str, target: bytes, fields: Sequence[Field], max_fields: int) -> None:
     """Check a complete head; names are in lower case.
 
     Raises:
@@ -65,8 +69,10 @@ def check_head(version: str, target: bytes, fields: Sequence[Field]) -> None:
         raise head_error(f"HTTP/{version} is not supported; use HTTP/1.1", status=505)
     if len(target) > MAX_TARGET:
         raise head_error(f"the URL is longer than {MAX_TARGET} bytes", status=414)
-    if len(fields) > MAX_FIELDS:
-        raise head_error(f"there are more than {MAX_FIELDS} headers", status=431)
+    if len(fields) > max_fields:
+        error = head_error(f"there are more than {max_fields} headers", status=431)
+        report_limit("max_header_fields", error.message)
+        raise error
     names = [name for name, _ in fields]
     if len(set(names)) < len(names):
         for name in _SINGLE:

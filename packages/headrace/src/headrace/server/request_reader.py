@@ -6,29 +6,33 @@ to wait, so that happens in a thread of a small pool.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from headrace.errors import LimitError
+import msgspec
+
+from headrace.errors import HeadraceError, LimitError
+from headrace.keys import ApiKeys
 from headrace.models import ModelRegistry
 from headrace.models.size_limits import BODY_BYTES, BYTES_PER_TOKEN
+from headrace.reached_limits import report_limit
 from headrace.server.connection import HttpConnection
-from headrace.server.keys import ApiKeys
 from headrace.server.memory import trim
-from headrace.turns import Plan, Planner
-from headrace.wire import decode_request
+from headrace.turns import Plan, Planner, TurnOutcome
+from headrace.wire.sources import Decoded
 
 __all__ = ["RequestReader", "Workers", "default_body_size"]
 
 T = TypeVar("T")
+Decode = Callable[[bytearray], Decoded]
+Prepare = Callable[[bytearray, str], Awaitable[bool]]
 
 _LOGGER: Final = logging.getLogger("headrace.server")
 
 _SMALL: Final = 4096  # bytes; decoding and rendering one takes less than 5 ms, whatever it contains
 _THREADS: Final = 2  # they share the GIL with the event loop
-_MAX_QUEUED: Final = 64  # bodies that may wait for a thread
 _TRIM_DELAY: Final = 0.5  # seconds; a trim is for all calls that end meanwhile
 _ZAI_USER_ID: Final = 6  # characters, at least
 _LARGE_BODY_BYTES: Final = 32 * 1024 * 1024
@@ -44,9 +48,14 @@ def default_body_size(models: ModelRegistry) -> int:
 
 
 class Workers:
-    """A bounded pool of threads, for what would block the event loop."""
+    """A bounded pool of threads, for what would block the event loop; an observer of turns.
 
-    def __init__(self) -> None:
+    Args:
+        max_waiting: calls that may wait for a thread.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
         self._pool = ThreadPoolExecutor(_THREADS, "worker")
         self._queued = 0
         self._is_trim_due = False
@@ -57,8 +66,9 @@ class Workers:
         Raises:
             LimitError: 1305, too many calls are waiting.
         """
-        if self._queued >= _THREADS + _MAX_QUEUED:
-            msg = f"{_MAX_QUEUED} large requests are waiting to be read; try again later"
+        if self._queued >= _THREADS + self._max_waiting:
+            msg = f"{self._max_waiting} large requests are waiting to be read; try again later"
+            report_limit("max_waiting_bodies", msg)
             raise LimitError(msg, code="1305")
         self._queued += 1
         loop = asyncio.get_running_loop()
@@ -66,9 +76,18 @@ class Workers:
             return await loop.run_in_executor(self._pool, function, *arguments)
         finally:
             self._queued -= 1
-            if not self._is_trim_due:
-                self._is_trim_due = True
-                loop.call_later(_TRIM_DELAY, self._trim)
+            self.trim_soon()
+
+    def finished(self, outcome: TurnOutcome) -> None:
+        """Observe a turn. One whose client left may have had much in its log that was never read."""
+        if outcome.kind.is_cancellation:
+            self.trim_soon()
+
+    def trim_soon(self) -> None:
+        """Return memory that has been freed."""
+        if not self._is_trim_due:
+            self._is_trim_due = True
+            asyncio.get_running_loop().call_later(_TRIM_DELAY, self._trim)
 
     def _trim(self) -> None:
         self._is_trim_due = False
@@ -94,11 +113,16 @@ class RequestReader:
         self._keys = keys
         self._max_body_size = max_body_size
         self._planner = planner
-        self._workers = workers
+        self.workers = workers
         self._has_warned = False
 
-    async def read(self, connection: HttpConnection) -> Plan:
+    async def read(self, connection: HttpConnection, decode: Decode, prepare: Prepare | None = None) -> Plan:
         """Check, read and plan the request of a connection.
+
+        Args:
+            connection: from the client.
+            decode: decodes the body of its API.
+            prepare: finds what the body refers to, before it is decoded; returns whether that is anything.
 
         Raises:
             RequestError: the method is not POST, the body exceeds a limit, or a field is invalid.
@@ -106,18 +130,31 @@ class RequestReader:
             LimitError: too many large bodies are being read.
         """
         connection.check_method("POST")
-        owner = self._keys.check(connection.headers)
+        connection.owner = owner = await self._keys.check(connection.headers)
         body = await connection.body(self._max_body_size)
-        if len(body) <= _SMALL:
-            return self._plan(body, owner)
-        return await self._workers.run(self._plan, body, owner)
+        refers = prepare is not None and await prepare(body, owner)  # to a conversation of any size
+        if len(body) <= _SMALL and not refers:
+            plan = self._plan(body, owner, decode)
+        else:
+            plan = await self.workers.run(self._plan, body, owner, decode)
+        if (trace := connection.trace) is None:
+            return plan
+        generation = msgspec.structs.replace(plan.generation, trace=trace)
+        return msgspec.structs.replace(plan, generation=generation)
 
-    def _plan(self, body: bytearray, owner: str) -> Plan:
-        request = decode_request(body)
+    def _plan(self, body: bytearray, owner: str, decode: Decode) -> Plan:
+        request, sources = decode(body)
         if request.user_id and len(request.user_id) < _ZAI_USER_ID and not self._has_warned:
             self._has_warned = True
             _LOGGER.warning(
                 "a user_id has %d characters: Z.ai's service accepts 6 to 128 (reported once)",
                 len(request.user_id),
             )
-        return self._planner(request, owner)
+        try:
+            plan = self._planner(request, owner)
+        except HeadraceError as error:
+            sources.rename(error)
+            raise
+        if not plan.unenforced:
+            return plan
+        return msgspec.structs.replace(plan, unenforced=tuple(map(sources.place, plan.unenforced)))

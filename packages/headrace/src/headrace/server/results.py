@@ -1,12 +1,14 @@
 """Asynchronous completions: `POST …/async/chat/completions` starts, `GET …/async-result/{id}` polls."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from headrace.errors import HeadraceError
-from headrace.server.connection import HttpConnection
-from headrace.server.keys import ApiKeys
+from headrace.keys import ApiKeys
+from headrace.server.apis import Api
+from headrace.server.connection import Header, HttpConnection, retry_headers
 from headrace.server.request_reader import RequestReader
 from headrace.server.response_writer import ResponseWriter, headers_of
 from headrace.turns import Turn, TurnRegistry
@@ -20,15 +22,19 @@ class AsyncEndpoint:
 
     Args:
         turns: starts the turn.
-        reader: reads the request.
+        api: decodes the request.
+        reader: reads it.
     """
 
-    def __init__(self, turns: TurnRegistry, reader: RequestReader) -> None:
+    def __init__(self, turns: TurnRegistry, api: Api, reader: RequestReader) -> None:
         self._turns = turns
+        self._api = api
         self._reader = reader
 
     async def __call__(self, connection: HttpConnection) -> None:
-        turn = await self._turns.start(await self._reader.read(connection), detached=True)
+        plan = await self._reader.read(connection, self._api.decode_request)
+        turn = await self._turns.start(plan, detached=True)
+        connection.started_turn = turn.id
         await _send(connection, turn, {"task_status": "PROCESSING"})
 
 
@@ -48,7 +54,7 @@ class ResultEndpoint:
 
     async def __call__(self, connection: HttpConnection) -> None:
         connection.check_method("GET")
-        owner = self._keys.check(connection.headers)
+        connection.owner = owner = await self._keys.check(connection.headers)
         turn = await self._turns.find(connection.path.rpartition("/")[2], owner)
         if not turn.log.is_finished:
             await _send(connection, turn, {"task_status": "PROCESSING"})
@@ -57,19 +63,22 @@ class ResultEndpoint:
             msg = f"turn {turn.id} has ended, but its end is not in the turn store yet; try again"
             raise StoreError(msg)
         try:
-            completion = msgspec.to_builtins(self._writer.completion(turn))
+            completion = msgspec.to_builtins(self._writer.answer(turn))
         except HeadraceError as error:
             reason = {"code": error.code, "message": error.public}
-            await _send(connection, turn, {"task_status": "FAIL", "error": reason})
+            await _send(connection, turn, {"task_status": "FAIL", "error": reason}, retry_headers(error))
         else:
             await _send(connection, turn, {**completion, "task_status": "SUCCESS"})
 
 
-async def _send(connection: HttpConnection, turn: Turn, state: dict[str, Any]) -> None:
+async def _send(
+    connection: HttpConnection, turn: Turn, state: dict[str, Any], headers: Iterable[Header] = ()
+) -> None:
+    connection.turn = turn.id
     task = {
         "id": turn.id,
         "request_id": turn.header.request_id or turn.id,
         "model": turn.request.model,
     }
-    headers = headers_of(turn, resumable=False)
+    headers = [*headers_of(turn, resumable=False), *headers]
     await connection.send_json(msgspec.json.encode({**task, **state}), headers=headers)

@@ -2,23 +2,25 @@
 
 from headrace.turns.interpreter import Interpreter
 from headrace.turns.log import LogReader, MemoryLog
-from headrace.turns.outcome import CancelledBy, OutcomeLogger, TurnObserver, TurnOutcome
+from headrace.turns.observers import ProducedTurn, ProducerObserver
+from headrace.turns.outcome import OutcomeKind, TurnObserver, TurnOutcome
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.registry import TurnRegistry, new_turn_id
 from headrace.turns.settings import TurnSettings
-from headrace.turns.stores import STORES, check_store, open_store
+from headrace.turns.stores import STORES, check_store, open_shards, open_store
 from headrace.turns.takeover import ordinal_of
 from headrace.turns.turn import Turn
 
 __all__ = [
     "STORES",
-    "CancelledBy",
     "Interpreter",
     "LogReader",
     "MemoryLog",
-    "OutcomeLogger",
+    "OutcomeKind",
     "Plan",
     "Planner",
+    "ProducedTurn",
+    "ProducerObserver",
     "Turn",
     "TurnObserver",
     "TurnOutcome",
@@ -26,6 +28,7 @@ __all__ = [
     "TurnSettings",
     "check_store",
     "new_turn_id",
+    "open_shards",
     "open_store",
     "ordinal_of",
 ]

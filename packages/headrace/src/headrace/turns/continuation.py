@@ -10,9 +10,8 @@ from headrace.engines.playback import Playback
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event, Finish, Progress, Text, TokenUsage
 from headrace.turns.log import Logged, MemoryLog
-from headrace.turns.plan import Plan
 
-__all__ = ["derive_seed", "start_continuation", "start_durably"]
+__all__ = ["check_continuable", "derive_seed", "start_continuation", "start_durably"]
 
 
 def derive_seed(id: str, position: int) -> int:
@@ -26,7 +25,7 @@ def derive_seed(id: str, position: int) -> int:
 
 
 def start_durably(
-    plan: Plan, turn_id: str, log: MemoryLog, listener: Listener, *, needs_token_ids: bool
+    engine: Engine, generation: Generation, log: MemoryLog, listener: Listener, *, needs_token_ids: bool
 ) -> Run:
     """Start a turn that can be continued, or continue it after what its log has.
 
@@ -35,20 +34,36 @@ def start_durably(
     Raises:
         HeadraceError: the engine cannot start, or this answer cannot be continued.
     """
-    generation, position = plan.generation, log.count
-    request = generation.request
+    request, position = generation.request, log.count
     if request.seed is None or position:
-        request = msgspec.structs.replace(request, seed=derive_seed(turn_id, position))
+        request = msgspec.structs.replace(request, seed=derive_seed(generation.turn, position))
     generation = msgspec.structs.replace(generation, request=request, needs_token_ids=needs_token_ids)
     if not position:
-        return plan.engine.start(generation, listener)
+        return engine.start(generation, listener)
     prompt = log.progress or Progress(0, 0)
     generation = msgspec.structs.replace(generation, prompt_ids=prompt.ids)
-    return start_continuation(plan.engine, generation, log.events, prompt.total, listener)
+    return start_continuation(engine, generation, log.events, prompt, listener)
+
+
+def check_continuable(engine: Engine, generation: Generation, logged: Sequence[Logged]) -> None:
+    """Check whether an answer can be continued after what is logged.
+
+    Raises:
+        EngineError: it cannot.
+    """
+    request = generation.request
+    if not logged:
+        return
+    if not engine.continues or not all(isinstance(event, Text) for event in logged):
+        msg = "the server that generated this answer is down, and its engine cannot continue a partial answer"
+        raise EngineError(msg)
+    if request.response_format.type != "text" or request.tool_choice not in ("auto", "none"):
+        msg = "the server that generated this answer is down, and structured output cannot be continued"
+        raise EngineError(msg)
 
 
 def start_continuation(
-    engine: Engine, generation: Generation, logged: Sequence[Logged], prompt_tokens: int, listener: Listener
+    engine: Engine, generation: Generation, logged: Sequence[Logged], prompt: Progress, listener: Listener
 ) -> Run:
     """Generate the rest of an answer; the usage of its `Finish` covers the complete answer.
 
@@ -56,31 +71,26 @@ def start_continuation(
         engine: generates the rest.
         generation: as at the start of the answer.
         logged: the log so far, without an ending.
-        prompt_tokens: of the prompt without the answer so far; 0 if unknown.
+        prompt: without the answer so far; its total is 0 if unknown.
         listener: of the rest.
 
     Raises:
         EngineError: this answer cannot be continued.
     """
+    check_continuable(engine, generation, logged)
     texts = [event for event in logged if isinstance(event, Text)]
     request = generation.request
-    if not engine.continues or len(texts) < len(logged):
-        msg = "the server that generated this answer is down, and its engine cannot continue a partial answer"
-        raise EngineError(msg)
-    if request.response_format.type != "text" or request.tool_choice not in ("auto", "none"):
-        msg = "the server that generated this answer is down, and structured output cannot be continued"
-        raise EngineError(msg)
     tokens = sum(text.tokens for text in texts)
     limit = engine.token_limit(generation)
     if limit is not None and tokens >= limit:
-        finish = Finish("length", TokenUsage(prompt_tokens, tokens))
+        finish = Finish("length", TokenUsage(prompt.total, tokens))
         return Playback(_one([finish]), listener.on_events, listener.on_end)
     extra = dict(request.extra)
     if "min_tokens" in extra:
         extra["min_tokens"] = max(extra["min_tokens"] - tokens, 0)
     rest = msgspec.structs.replace(request, max_tokens=None if limit is None else limit - tokens, extra=extra)
     continued = msgspec.structs.replace(generation, request=rest, prefix=(*texts,))
-    continuation = _Continuation(listener, texts, request.stops, prompt_tokens)
+    continuation = _Continuation(listener, texts, request.stops, prompt)
     continuation.run = engine.start(continued, continuation)
     return continuation.run
 
@@ -94,11 +104,11 @@ class _Continuation:
     run: Run
 
     def __init__(
-        self, listener: Listener, texts: Sequence[Text], stops: Sequence[str], prompt_tokens: int
+        self, listener: Listener, texts: Sequence[Text], stops: Sequence[str], prompt: Progress
     ) -> None:
         self._listener = listener
         self._tokens = sum(text.tokens for text in texts)
-        self._prompt_tokens = prompt_tokens
+        self._prompt = prompt
         self._stops = stops
         self._reach = max(map(len, stops), default=1) - 1
         self._tail = _last("".join(text.text for text in texts), self._reach)
@@ -106,17 +116,20 @@ class _Continuation:
         self._generated = 0  # tokens, as long as there are any
 
     def on_events(self, events: list[Event]) -> None:
-        # Progress would count the answer so far as prompt tokens.
-        events = [event for event in events if not isinstance(event, Progress)]
+        # Its own `Progress` would count the answer so far as prompt tokens.
+        events = [self._progress(event) if isinstance(event, Progress) else event for event in events]
         if self._from_prefix > 0:
             events = self._until_stop(events)
         if events:
             if isinstance(finish := events[-1], Finish):
-                events[-1] = _with_total_usage(finish, self._tokens, self._prompt_tokens)
+                events[-1] = _with_total_usage(finish, self._tokens, self._prompt.total)
             self._listener.on_events(events)
 
     def on_end(self, error: HeadraceError | None) -> None:
         self._listener.on_end(error)
+
+    def _progress(self, event: Progress) -> Progress:
+        return msgspec.structs.replace(self._prompt, queued=event.queued)
 
     def _until_stop(self, events: list[Event]) -> list[Event]:
         """Replace what follows a stop string that began in the answer so far by a `Finish`."""
@@ -125,10 +138,11 @@ class _Continuation:
                 continue
             self._generated += event.tokens
             text = self._tail + event.text
-            if any(0 <= text.find(stop) < self._from_prefix for stop in self._stops):
+            found = (stop for stop in self._stops if 0 <= text.find(stop) < self._from_prefix)
+            if stop := next(found, ""):
                 self.run.stop()
-                usage = TokenUsage(self._prompt_tokens + self._tokens, self._generated)
-                return [*events[:at], Finish("stop", usage)]
+                usage = TokenUsage(self._prompt.total + self._tokens, self._generated)
+                return [*events[:at], Finish("stop", usage, stop=stop)]
             self._tail = _last(text, self._reach)
             self._from_prefix -= len(text) - len(self._tail)
         return events
@@ -147,4 +161,4 @@ def _with_total_usage(finish: Finish, tokens: int, prompt_tokens: int) -> Finish
     usage = finish.usage
     prompt = prompt_tokens or max(usage.prompt - tokens, 0)
     total = TokenUsage(prompt, usage.completion + tokens, min(usage.cached, prompt), usage.reasoning)
-    return Finish(finish.reason, total, finish.error)
+    return msgspec.structs.replace(finish, usage=total)

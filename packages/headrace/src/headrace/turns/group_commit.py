@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 
 from headrace.turns.store import Append, AppendResult, StoreError
 
@@ -25,6 +26,8 @@ class GroupCommit:
     def __init__(
         self, write: Callable[[Sequence[Append]], Awaitable[Sequence[AppendResult]]], retry_timeout: float
     ) -> None:
+        self.on_write: Callable[[float], object] = lambda _: None
+        """Called with the seconds that a batch has taken, with its retries."""
         self._write = write
         self._retry_timeout = retry_timeout
         self._waiting: list[Append] = []
@@ -46,7 +49,9 @@ class GroupCommit:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
+                began = monotonic()
                 results = await self._write_with_retries(batch)
+                self.on_write(monotonic() - began)
                 for append, result in zip(batch, results, strict=True):
                     append.done(result)
         finally:

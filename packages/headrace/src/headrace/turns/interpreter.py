@@ -1,7 +1,7 @@
 """Interpretation of logged events. Pure: streams, complete answers and replays are read by the same code."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, assert_never
+from typing import Final
 
 import msgspec
 
@@ -10,7 +10,6 @@ from headrace.events import (
     Content,
     Event,
     Finish,
-    Progress,
     Reasoning,
     Text,
     ToolCallArguments,
@@ -56,34 +55,25 @@ class Interpreter:
         """Interpret the next events of the log."""
         events: list[Event] = []
         for event in logged:
-            match event:
-                case Text():
-                    parser = self._get_parser()
-                    was_reasoning = parser.is_reasoning
-                    events += parser.feed(event.text)
-                    if was_reasoning or parser.is_reasoning:
-                        self._reasoning_tokens += event.tokens
-                case (
-                    Content()
-                    | Reasoning()
-                    | ToolCallArguments()
-                    | ToolCallStart()
-                    | ToolCallEnd()
-                    | Progress()
-                ):
-                    events.append(event)
-                case Finish():
-                    stopped = event.reason == "stop" and self._closes_calls
-                    if self._parser is not None:
-                        events += self._parser.finish(stopped=stopped)
-                    events.append(self._complete(event))
-                case _:
-                    assert_never(event)
+            if type(event) is Text:  # `isinstance` takes long to deny that a struct is of a type
+                parser = self._parser or self._get_parser()
+                was_reasoning = parser.is_reasoning
+                events += parser.feed(event.text)
+                if was_reasoning or parser.is_reasoning:
+                    self._reasoning_tokens += event.tokens
+            elif type(event) is Finish:
+                stopped = event.reason == "stop" and self._closes_calls
+                if self._parser is not None:
+                    events += self._parser.finish(stopped=stopped)
+                events.append(self._complete(event))
+            else:
+                events.append(event)
         return events if self._parallel_calls else [event for event in events if not _is_further_call(event)]
 
     def _get_parser(self) -> OutputParser:
         if self._parser is None:
             self._parser = self._new_parser()
+            del self._new_parser  # it keeps 300 bytes
         return self._parser
 
     def _complete(self, finish: Finish) -> Finish:
@@ -95,6 +85,7 @@ class Interpreter:
             "tool_calls" if called else reason,
             msgspec.structs.replace(finish.usage, reasoning=reasoning),
             finish.error,
+            finish.stop,
         )
 
 

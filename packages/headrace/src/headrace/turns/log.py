@@ -31,6 +31,7 @@ from headrace.turns.takeover import DEADLY
 __all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog", "decode_events", "encode_events"]
 
 _BLOCK: Final = 512  # events that are packed together
+_PACK_AT: Final = 2 * _BLOCK  # events that are not packed
 _EVENT_BYTES: Final = 120  # of an event, besides its text
 
 
@@ -128,6 +129,11 @@ class MemoryLog:
         """Whether the log has no readers."""
         return not self._readers
 
+    @property
+    def readers(self) -> "tuple[LogReader, ...]":
+        """The attached readers."""
+        return self._readers
+
     def slice(self, start: int, stop: int) -> list[Logged]:
         """Return the events from ordinal `start`, counted from 0, up to `stop`."""
         offset = self._offset
@@ -141,34 +147,38 @@ class MemoryLog:
         return events[start - begin : stop - begin]
 
     def append(self, events: Iterable[Logged]) -> None:
-        """Add events, not yet readable. A `Progress` is never kept: readers receive the latest at once."""
-        size = 0
+        """Add events, not yet readable. A `Progress` is none: only the latest is kept, beside them."""
+        size, kept = self.size, self._events
         for event in events:
-            if isinstance(event, _FRAGMENTS):
-                size += len(event.text)
-            elif type(event) in ENDINGS:
-                self.has_ending = True
-            elif isinstance(event, Progress):
+            kind = type(event)  # `isinstance` takes long to deny that a struct is of a type
+            if kind in _FRAGMENTS:
+                size += len(event.text) + _EVENT_BYTES  # type: ignore[union-attr]  # a fragment has one
+            elif type(event) is Progress:
                 self.progress = event
-                for reader in self._readers:
-                    reader.on_news()
                 continue
-            self._events.append(event)
-            size += _EVENT_BYTES
-        self.size += size
-        self.count = self._offset + len(self._events)
+            else:
+                size += _EVENT_BYTES
+                self.has_ending = kind in ENDINGS
+            kept.append(event)
+        self.size, self.count = size, self._offset + len(kept)
+
+    def write(self, events: Iterable[Logged]) -> None:
+        """Append and publish events that no store has to save."""
+        self.append(events)
+        self.publish()
 
     def publish(self, count: int | None = None) -> None:
         """Make the first `count` events readable, all if None, and call the readers."""
         if count is None:
             count = self.count
-        has_grown = count > self.published
+        if count == self.published:
+            return
         self.published = count
         for reader in self._readers:
             reader.on_news()
-        if self.count - self._offset >= 2 * _BLOCK:
+        if len(self._events) >= _PACK_AT:
             self._pack()
-        if self.has_ending and has_grown and count == self.count:
+        if self.has_ending and count == self.count:
             on_end = self._on_end
             self.unwatch()
             on_end()
@@ -238,11 +248,12 @@ class LogReader:
 
     def __init__(self, log: MemoryLog, on_news: Callable[[], object]) -> None:
         self.on_news = on_news
+        self.on_handover: Callable[[], object] | None = None
+        """Called when another process continues the turn; None if the reader cannot change to that one."""
         self.position = 0
         """How many events have been read."""
         self._log = log
         self._size = 0  # of the log, when it was read last
-        self._progress: Progress | None = None
 
     @property
     def has_events(self) -> bool:
@@ -254,26 +265,25 @@ class LogReader:
         """Bytes that are not read yet, as the log counts them."""
         return self._log.size - self._size
 
-    def take(self) -> Sequence[Event]:
-        """Return all events since the previous read; a `Progress`, alone, if there are none but that.
+    def take(self, most: int | None = None) -> Sequence[Event]:
+        """Return the events since the previous read: all, or the first ones.
 
         Raises:
             HeadraceError: the turn failed before its first event.
         """
         log = self._log
+        if most is not None and log.published - self.position > most:
+            events = log.slice(self.position, self.position + most)
+            self.position += most
+            return events  # type: ignore[return-value]  # a failure is the only entry
         events = log.slice(self.position, log.published)
-        self.position += len(events)
+        self.position = log.published
         self._size = log.size
-        if not events:
-            if log.progress is None or log.progress is self._progress:
-                return []
-            self._progress = log.progress
-            return [log.progress]
-        if isinstance(events[-1], Failure):
-            raise events[-1].to_error()
+        if events and type(last := events[-1]) is Failure:
+            raise last.to_error()
         return events  # type: ignore[return-value]  # a failure is the only entry, and has been raised
 
     def close(self) -> None:
         """Detach from the log."""
         self._log.detach(self)
-        self.on_news = _nothing
+        self.on_news, self.on_handover = _nothing, None

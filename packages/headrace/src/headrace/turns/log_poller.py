@@ -11,7 +11,8 @@ __all__ = ["BlockingPoller", "Found", "LogPoller"]
 _IDLE_INTERVAL: Final = 0.02  # seconds between two queries
 _BUSY_INTERVAL: Final = 0.003
 _BUSY: Final = 1.0  # seconds since the last events
-_ROUND: Final = 256  # queries until every log has been read again: a takeover or an eviction is no growth
+_ROUND: Final = 5.0  # seconds until every log has been read again: a takeover or an eviction is no growth
+_LONGEST_SKIP: Final = 0.1  # seconds without a query, because nothing seems to have changed
 _SILENT: Final = 1.0  # seconds without events until a log is part of the long query
 
 
@@ -35,10 +36,13 @@ class LogPoller:
 
     Args:
         query: see `Query`; of all followed logs.
+        has_changed: returns whether anything may have been written since its previous call, for less than
+            a query costs.
     """
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, has_changed: Callable[[], bool] = lambda: True) -> None:
         self._query = query
+        self._has_changed = has_changed
         self._cursors: dict[str, Cursor] = {}  # of all logs that are waited for
         self._futures: dict[str, asyncio.Future[Tail | None]] = {}  # for the same
         self._new: dict[str, Cursor] = {}  # those that are not covered yet
@@ -66,6 +70,11 @@ class LogPoller:
             if self._futures.get(id) is future:
                 del self._cursors[id], self._futures[id]
 
+    def wake(self, id: str) -> None:
+        """Let `next` return now."""
+        if (future := self._futures.get(id)) is not None:
+            _expire(future)
+
     async def close(self) -> None:
         """Stop polling."""
         tasks = [*self._tasks.values()]
@@ -89,18 +98,23 @@ class LogPoller:
 
     async def _poll(self) -> None:
         loop = asyncio.get_running_loop()
-        busy_until = 0.0
+        busy_until, last_query = 0.0, loop.time()
         rest: list[str] = []
         while self._cursors:
+            interval = _BUSY_INTERVAL if loop.time() < busy_until else _IDLE_INTERVAL
+            if not (self._has_changed() or self._new) and loop.time() - last_query < _LONGEST_SKIP:
+                await asyncio.sleep(interval)
+                continue
+            elapsed, last_query = loop.time() - last_query, loop.time()
             new, self._new = self._new, {}
             self._covered = dict(self._cursors)
             rest = rest or [*self._covered]
-            for _ in range(min(len(self._covered) // _ROUND + 1, len(rest))):
+            for _ in range(min(int(len(self._covered) * elapsed / _ROUND) + 1, len(rest))):
                 if (id := rest.pop()) in self._covered:
                     new[id] = self._covered[id]
             if await self._deliver(self._query, new, self._covered):
-                busy_until = loop.time() + _BUSY
-            await asyncio.sleep(_BUSY_INTERVAL if loop.time() < busy_until else _IDLE_INTERVAL)
+                busy_until, interval = loop.time() + _BUSY, _BUSY_INTERVAL
+            await asyncio.sleep(interval)
         self._covered = {}
 
     async def _deliver(self, query: Query, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> bool:

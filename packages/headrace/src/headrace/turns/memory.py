@@ -5,13 +5,14 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from sys import getsizeof
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from headrace.turns.log import ENDINGS, Logged
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import (
+    DELETED,
     NO_ROOM,
     RETENTION_OVER,
     UNKNOWN,
@@ -19,6 +20,7 @@ from headrace.turns.store import (
     Behind,
     Cursor,
     Fenced,
+    Followed,
     GoneError,
     Liveness,
     StoredTurn,
@@ -26,6 +28,7 @@ from headrace.turns.store import (
     TurnHeader,
 )
 from headrace.turns.takeover import Takeover
+from headrace.turns.watch import Watch
 
 __all__ = ["MemoryStore"]
 
@@ -58,6 +61,10 @@ class MemoryStore:
         self._shared: _SharedState = beside._shared if beside else _SharedState()  # noqa: SLF001
         self._shared.heartbeats[self.process] = time.monotonic()
         self._last_eviction = 0.0
+        self._watch = Watch(self.liveness, self.touch_reader, settings.lease)
+
+    def time_writes(self, report: Callable[[float], object]) -> None:
+        """Report nothing: this store writes at once."""
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         shared = self._shared
@@ -114,12 +121,31 @@ class MemoryStore:
             record = self._find(id)
         return record.after(after)
 
+    def wake(self, id: str) -> None:
+        if record := self._shared.turns.shard(id).get(id):
+            record.notify()
+
+    def watch(self, turn: Followed) -> None:
+        self._watch.add(turn)
+
+    def unwatch(self, turn: Followed) -> None:
+        self._watch.remove(turn)
+
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
+        return self._take_over(id, fence, self.process, has_died=has_died)
+
+    async def release(self, id: str, fence: int) -> None:
+        self._take_over(id, fence, "", has_died=False)
+
+    async def delete(self, id: str) -> None:
+        self._shared.delete(id)
+
+    def _take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
         record = self._find(id)
         if record.cursor.fence + 1 != fence:
-            return record.cursor.fence == fence and record.producer == self.process
+            return record.cursor.fence == fence and record.producer == process
         record.cursor = Cursor(fence, record.cursor.position)
-        record.takeovers.append(Takeover(fence, record.cursor.position, self.process, has_died))
+        record.takeovers.append(Takeover(fence, record.cursor.position, process, has_died))
         record.notify()
         return True
 
@@ -143,6 +169,10 @@ class MemoryStore:
             )
             await asyncio.sleep(0)  # other tasks run
 
+    async def running(self, owner: str) -> Sequence[TurnHeader]:
+        unfinished = [record.header for record in self._shared.unfinished.values()]
+        return [header for header in unfinished if header.owner == owner]
+
     async def stranded(self) -> Sequence[TurnHeader]:
         unfinished = [record for record in self._shared.unfinished.values() if record.header.detached]
         return [
@@ -158,6 +188,7 @@ class MemoryStore:
         return Liveness.ALIVE if time.monotonic() - heartbeat < self._settings.lease else Liveness.EXPIRED
 
     async def close(self) -> None:
+        await self._watch.close()
         self._shared.heartbeats.pop(self.process, None)
 
     def _find(self, id: str) -> "_Record":
@@ -312,6 +343,14 @@ class _SharedState:
                 return self.tombstones.forget(oldest_tombstone)
             self._evict_ended(RETENTION_OVER)
         return True
+
+    def delete(self, id: str) -> None:
+        """Evict a finished turn."""
+        record = self.turns.shard(id).get(id)
+        if record is not None and id not in self.unfinished:
+            self._ended.remove(record)
+            self._size -= record.size
+            self._evict(record, DELETED)
 
     def gone(self, id: str) -> GoneError:
         tombstone = self.tombstones.find(id)

@@ -6,61 +6,126 @@ two processes may each end the turn, and each reports its own ending.
 """
 
 import enum
-import logging
-import time
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol, Self
 
 import msgspec
 
-from headrace.events import CANCELLED, Finish, TokenUsage
-from headrace.turns.interpreter import interpret_finish
-from headrace.turns.log import Failure, MemoryLog
-from headrace.turns.plan import Plan
-from headrace.turns.store import TurnHeader
-from headrace.turns.takeover import DEADLY
+from headrace.errors import (
+    AccessError,
+    DisconnectError,
+    HeadraceError,
+    IncompleteError,
+    LimitError,
+    RequestError,
+    ShutdownError,
+    UnreachableError,
+)
+from headrace.events import TokenUsage
+from headrace.turns.intervals import Intervals
+from headrace.turns.store import GoneError, StoreError
 
 __all__ = [
-    "DELETED",
-    "DISCONNECTED",
-    "KILLED_ITS_SERVERS",
-    "OVERSIZED",
-    "SHUTDOWN",
-    "CancelledBy",
-    "OutcomeLogger",
-    "RequestedEnd",
+    "OutcomeKind",
+    "Result",
     "TurnObserver",
     "TurnOutcome",
-    "TurnRecord",
-    "received_finish",
+    "kind_of",
+    "kind_of_reason",
 ]
 
-_LOGGER = logging.getLogger("headrace.turns")
+
+class Result(enum.StrEnum):
+    """What an outcome means for the operator."""
+
+    SUCCESS = "success"
+    """The model has ended the answer."""
+    CANCELLATION = "cancellation"
+    """The answer was ended, although nothing had failed."""
+    FAILURE = "failure"
 
 
-class CancelledBy(enum.Enum):
-    """The cause of a cancellation."""
+class OutcomeKind(enum.StrEnum):
+    """How a turn ended, in one word, which metrics, log lines and spans share.
 
-    DISCONNECT = "client_disconnect"
-    DELETE = "delete"
-    ORPHANED = "orphaned"
-    """No reader for `linger` seconds."""
-    SHUTDOWN = "shutdown"
-    """The server has shut down, and no other process can continue the turn."""
+    A refused request that started no turn has one as well: see `kind_of`.
+    """
+
+    result: Result
+    meaning: str
+
+    def __new__(cls, word: str, result: Result, meaning: str) -> Self:
+        """Create a member: its word, what it is, and when a turn ends so."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.result = result
+        member.meaning = meaning
+        return member
+
+    STOP = "stop", Result.SUCCESS, "The model ended its answer."
+    TOOL_CALLS = "tool_calls", Result.SUCCESS, "The model called tools."
+    LENGTH = "length", Result.SUCCESS, "`max_tokens` was reached."
+    CONTEXT_WINDOW = "model_context_window_exceeded", Result.SUCCESS, "The context was full."
+    SENSITIVE = "sensitive", Result.SUCCESS, "The model's server withheld the rest of the answer."
+    OTHER = "other", Result.SUCCESS, "The model's server gave a reason that the API does not have."
+    CANCELLED = "cancelled", Result.CANCELLATION, "The client sent `DELETE`."
+    CLIENT_DISCONNECT = "client_disconnect", Result.CANCELLATION, "The client disconnected."
+    ORPHANED = "orphaned", Result.CANCELLATION, "A resumable turn had no reader for `--linger` seconds."
+    SHUTDOWN = (
+        "shutdown",
+        Result.CANCELLATION,
+        "The server was shut down, and no other one could continue the turn.",
+    )
+    REJECTED = "rejected", Result.FAILURE, "The request, or its API key, is not valid."
+    LIMIT = "limit", Result.FAILURE, "A limit was reached, or the model's server is busy."
+    ENGINE_UNREACHABLE = "engine_unreachable", Result.FAILURE, "The model's server cannot be connected to."
+    ENGINE_INCOMPLETE = "engine_incomplete", Result.FAILURE, "The model's server ended its response early."
+    ENGINE_TIMEOUT = "engine_timeout", Result.FAILURE, "The model was silent, or took too long."
+    ENGINE_ERROR = "engine_error", Result.FAILURE, "The model, its server or its library failed otherwise."
+    STORE_ERROR = "store_error", Result.FAILURE, "The turn store failed, or lost the turn."
+    INTERNAL_ERROR = "internal_error", Result.FAILURE, "A defect of this server; its log has the details."
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the model ended the answer."""
+        return self.result is Result.SUCCESS
+
+    @property
+    def is_cancellation(self) -> bool:
+        """Whether the answer was ended although nothing had failed."""
+        return self.result is Result.CANCELLATION
 
 
-class RequestedEnd(NamedTuple):
-    """An ending that is not the engine's."""
+_KIND_OF_CLASS: Final[tuple[tuple[type[HeadraceError], OutcomeKind], ...]] = (  # the first that matches
+    (StoreError, OutcomeKind.STORE_ERROR),
+    (GoneError, OutcomeKind.STORE_ERROR),
+    (UnreachableError, OutcomeKind.ENGINE_UNREACHABLE),
+    (IncompleteError, OutcomeKind.ENGINE_INCOMPLETE),
+    (ShutdownError, OutcomeKind.SHUTDOWN),
+    (LimitError, OutcomeKind.LIMIT),
+    (DisconnectError, OutcomeKind.CLIENT_DISCONNECT),
+    (RequestError, OutcomeKind.REJECTED),
+    (AccessError, OutcomeKind.REJECTED),
+)
+_KIND_OF_REASON: Final = {
+    **{str(kind): kind for kind in OutcomeKind if kind.is_success},
+    "network_error": OutcomeKind.ENGINE_ERROR,
+}
+_DEFECTS: Final = frozenset({"500", "1230"})  # error codes
 
-    reason: str
-    error: str = ""
-    by: CancelledBy | None = None
+
+def kind_of_reason(finish_reason: str) -> OutcomeKind:
+    """Return how an answer has ended whose model's server reports this reason."""
+    return _KIND_OF_REASON.get(finish_reason, OutcomeKind.OTHER)
 
 
-KILLED_ITS_SERVERS: Final = RequestedEnd("network_error", DEADLY)
-DELETED: Final = RequestedEnd(CANCELLED, by=CancelledBy.DELETE)
-DISCONNECTED: Final = RequestedEnd("network_error", "the client disconnected", CancelledBy.DISCONNECT)
-OVERSIZED: Final = RequestedEnd("network_error", "the answer is larger than this server's max_answer_size")
-SHUTDOWN: Final = RequestedEnd("network_error", "the server is shutting down", CancelledBy.SHUTDOWN)
+def kind_of(error: HeadraceError) -> OutcomeKind:
+    """Return how a turn has ended that has failed, or a request that has not become one."""
+    if error.code in _DEFECTS:
+        return OutcomeKind.INTERNAL_ERROR
+    if error.status == 504:
+        return OutcomeKind.ENGINE_TIMEOUT
+    kinds = (kind for type_, kind in _KIND_OF_CLASS if isinstance(error, type_))
+    return next(kinds, OutcomeKind.ENGINE_ERROR)
 
 
 class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,14 +134,19 @@ class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         id: of the turn.
         owner: id of the caller's API key; "" if the server has no keys.
-        model: the model's canonical name.
+        model: the model's canonical name; "" if this process does not serve the model.
+        kind: how it ended, in one word.
         finish_reason: as the client receives it; `error` if the response was an error instead of an answer.
         usage: tokens, including reasoning tokens.
         error: why the turn failed; "" if it did not.
+        code: its error code, one of `STATUS_OF_CODE`; "" if there is none.
         seconds: from the creation of the turn until its ending was readable.
         first_token_seconds: until the first event of the answer; None if there is none, or if another process
             produced it.
-        cancelled_by: who cancelled the turn; None if it ended by itself.
+        queue_seconds: of these, how long the turn waited in a queue before its engine started.
+        intervals: between the deltas that this process has generated, without pauses for a slow client. What
+            an engine emits together is one delta.
+        was_taken_over: whether this process has continued the answer of another one.
         stop_seconds: how long the engine took to stop after the cancellation; None if no engine was stopped
             here.
     """
@@ -84,13 +154,17 @@ class TurnOutcome(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     owner: str
     model: str
+    kind: OutcomeKind
     finish_reason: str
     usage: TokenUsage
-    error: str
+    error: str = ""
+    code: str = ""
     seconds: float
-    first_token_seconds: float | None
-    cancelled_by: CancelledBy | None
-    stop_seconds: float | None
+    first_token_seconds: float | None = None
+    queue_seconds: float = 0.0
+    intervals: Intervals = msgspec.field(default_factory=Intervals)
+    was_taken_over: bool = False
+    stop_seconds: float | None = None
 
 
 class TurnObserver(Protocol):
@@ -99,71 +173,3 @@ class TurnObserver(Protocol):
     def finished(self, outcome: TurnOutcome) -> None:
         """Handle the outcome of a turn. Called in the event loop, so it must not block."""
         ...
-
-
-class OutcomeLogger:
-    """An observer that logs a line per turn, at level INFO."""
-
-    def finished(self, outcome: TurnOutcome) -> None:
-        cause = f", cancelled by {outcome.cancelled_by.value}" if outcome.cancelled_by else ""
-        cause += f", {outcome.error}" if outcome.error else ""
-        tokens = (outcome.usage.prompt, outcome.usage.completion)
-        values = (outcome.id, outcome.model, outcome.finish_reason, *tokens, outcome.seconds, cause)
-        _LOGGER.info("turn %s: %s, %s, %d prompt tokens, %d completion tokens, %.3f s%s", *values)
-
-
-class TurnRecord:
-    """What the outcome of a running turn needs besides its log: times, and who cancelled it."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.cancelled_by: CancelledBy | None = None
-        self.first_token_seconds: float | None = None
-        self._stop_requested = 0.0
-        self._stop_seconds: float | None = None
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the engine was requested to stop."""
-        return bool(self._stop_requested)
-
-    def first_token(self) -> None:
-        self.first_token_seconds = time.monotonic() - self.began
-
-    def stop_requested(self) -> None:
-        self._stop_requested = self._stop_requested or time.monotonic()
-
-    def engine_started(self) -> None:
-        self._stop_requested = 0.0
-
-    def engine_stopped(self) -> None:
-        if self._stop_requested:
-            self._stop_seconds = time.monotonic() - self._stop_requested
-
-    def outcome(self, header: TurnHeader, model: str, finish: Finish) -> TurnOutcome:
-        return TurnOutcome(
-            id=header.id,
-            owner=header.owner,
-            model=model,
-            finish_reason=finish.reason,
-            usage=finish.usage,
-            error=finish.error,
-            seconds=time.monotonic() - self.began,
-            first_token_seconds=self.first_token_seconds,
-            cancelled_by=self.cancelled_by,
-            stop_seconds=self._stop_seconds if self.cancelled_by else None,
-        )
-
-
-def received_finish(log: MemoryLog, plan: Plan | None) -> Finish:
-    """Return the `Finish` that clients receive from a complete log; without a plan, by its ending only."""
-    ending = log.last
-    if isinstance(ending, Failure):
-        return Finish("error", error=ending.message)
-    assert isinstance(ending, Finish)
-    if log.received is not None:
-        return log.received
-    if plan is None:
-        return Finish("stop", ending.usage) if ending.reason == CANCELLED else ending
-    events = [event for event in log.events if not isinstance(event, Failure)]
-    return interpret_finish(events, plan.new_interpreter)

@@ -7,6 +7,7 @@ id below the last one, so that a producer without the fence cannot write, whatev
     headrace:log:{id}                   1-0 {producer, body}, 1-3 {events}, 2-3 {producer, died}, …
     headrace:request:{owner}:{request_id}   the id of the turn
     headrace:reader:{id}                its age is that of the last reader at a following process
+    headrace:running:{owner}            the ids of the owner's unfinished turns
     headrace:detached                   the producers of the unfinished detached turns, by turn
     headrace:process:{process}          `left`, or what its time to live is at the end of its lease
 
@@ -17,29 +18,25 @@ All turns that are ready are written by one script call with one reply: with a c
 the replies would dominate the cost (docs/measurements.md).
 """
 
-import asyncio
 import math
-import os
 import secrets
-from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from headrace.turns.group_commit import GroupCommit
 from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import BlockingPoller, Found
 from headrace.turns.probes import Probes
-from headrace.turns.redis_queue import CommandQueue
-from headrace.turns.redis_scripts import APPEND, CREATE, STRANDED, TAKE_OVER, TOUCH
-from headrace.turns.settings import TurnSettings, without_secrets
+from headrace.turns.redis_client import RedisClient, WrongTypeError
+from headrace.turns.redis_scripts import APPEND, CREATE, RUNNING, STRANDED, TAKE_OVER, TOUCH
+from headrace.turns.settings import TurnSettings
 from headrace.turns.store import (
+    DELETED,
     NO_ROOM,
     RETENTION_OVER,
     UNKNOWN,
@@ -48,6 +45,7 @@ from headrace.turns.store import (
     Behind,
     Cursor,
     Fenced,
+    Followed,
     GoneError,
     Liveness,
     StoredTurn,
@@ -60,21 +58,16 @@ from headrace.turns.store import (
     decoding,
 )
 from headrace.turns.takeover import Takeover
+from headrace.turns.watch import Watch
 
 __all__ = ["RedisStore"]
 
 Entries = Sequence[tuple[bytes, Mapping[bytes, bytes]]]
 
 _DETACHED: Final = "headrace:detached"
-_TIMEOUT: Final = 2.0  # seconds per command
 _SHORT: Final = 25  # milliseconds; a newly followed turn waits up to this long for its first query
 _LONG: Final = 1000  # milliseconds
-_WRONG_TYPE: Final = "WRONGTYPE"  # in the message of an error
-_EVICTED: Final = f"{RETENTION_OVER}, or {NO_ROOM}"
-
-
-class _WrongTypeError(StoreError, ValueError):
-    """Another program has replaced a key: an error of the store and, for `decoding`, damage of a turn."""
+_EVICTED: Final = f"{RETENTION_OVER}, {NO_ROOM}, or {DELETED}"
 
 
 class RedisStore:
@@ -96,40 +89,36 @@ class RedisStore:
             (settings.retention + settings.tombstone_ttl) * 1000
         )  # from the creation on
         self._lease = int(settings.lease * 1000)
-        self._reader_ttl = 2 * self._retention + int((settings.linger + 2 * settings.lease) * 1000)
+        linger = max(settings.linger, settings.max_linger)
+        self._reader_ttl = 2 * self._retention + int((linger + 2 * settings.lease) * 1000)
         self._process_ttl = self._retention + self._tombstone_ttl
-        self._redis = Redis.from_url(
-            settings.store,
-            protocol=2,
-            driver_info=None,  # CLIENT SETINFO would read a file for every connection
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
-            retry=Retry(NoBackoff(), 1),  # an idle connection may be dead; every command is idempotent
-        )
-        self._address = without_secrets(settings.store)
+        self._client = RedisClient(settings.store)
+        self._redis = self._client.redis
         self._append = self._redis.register_script(APPEND)
-        self._queue = CommandQueue(self._redis)
-        self._commands: set[asyncio.Future[Any]] = set()
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
         self._poller = BlockingPoller(partial(self._poll, _SHORT), partial(self._poll, _LONG))
         self._probes = Probes(self._liveness, self._touch_readers, settings.lease)
+        self._watch = Watch(self.liveness, self.touch_reader, settings.lease)
+
+    def time_writes(self, report: Callable[[float], object]) -> None:
+        self._commit.on_write = report
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
-        keys = [_turn(header.id), _log(header.id), _DETACHED]
+        keys = [_turn(header.id), _log(header.id), _DETACHED, _running(header.owner)]
         if header.request_id:
             keys.append(_request(header.owner, header.request_id))
         encoded = msgspec.json.encode(header)
         ttls = [2 * self._retention, self._tombstone_ttl]
         values = [header.id, encoded, body, self.process, *ttls, replaces, int(header.detached)]
-        return str((await self._script(CREATE, keys, values)).decode())
+        return str((await self._client.script(CREATE, keys, values)).decode())
 
     async def find(self, owner: str, request_id: str) -> str | None:
-        id = await self._run(self._redis.get(_request(owner, request_id)))
+        id = await self._client.run(self._redis.get(_request(owner, request_id)))
         return None if id is None else id.decode()
 
     async def load(self, id: str) -> StoredTurn | None:
         commands = (("GET", _turn(id)), ("XRANGE", _log(id), "-", "+"))
-        header, entries = await self._request(*commands, returns_wrong_types=True)
+        header, entries = await self._client.request(*commands, returns_wrong_types=True)
         if header is None:
             return None
         evicted = "" if entries else _EVICTED
@@ -144,68 +133,89 @@ class RedisStore:
             return await self._poller.next(id, after, wait) or Tail([], after)
         commands = (("EXISTS", _log(id)), ("XRANGE", _log(id), f"({_encode(after)}", "+"))
         with decoding(id):
-            exists, entries = await self._request(*commands)
+            exists, entries = await self._client.request(*commands)
         if not exists:
             raise GoneError(id, _EVICTED)
         return _tail(id, entries) if entries else Tail([], after)
 
+    def wake(self, id: str) -> None:
+        self._poller.wake(id)
+
+    def watch(self, turn: Followed) -> None:
+        self._watch.add(turn)
+
+    def unwatch(self, turn: Followed) -> None:
+        self._watch.remove(turn)
+
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
-        values = [fence, self.process, 2 * self._retention, id, int(has_died)]
+        return await self._take_over(id, fence, self.process, has_died=has_died)
+
+    async def release(self, id: str, fence: int) -> None:
+        await self._take_over(id, fence, "", has_died=False)
+
+    async def _take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
+        values = [fence, process, 2 * self._retention, id, int(has_died)]
         with decoding(id):
-            reply = await self._script(TAKE_OVER, [_log(id), _DETACHED], values)
+            reply = await self._client.script(TAKE_OVER, [_log(id), _DETACHED], values)
         if reply == b"gone":
             raise GoneError(id, _EVICTED)
         return bool(reply == b"taken")
+
+    async def delete(self, id: str) -> None:
+        await self._client.request(("DEL", _log(id)))
 
     async def touch_reader(self, id: str) -> None:
         await self._probes.touch(id)
 
     async def reader_age(self, id: str) -> float:
-        (left,) = await self._request(("PTTL", _reader(id)))
+        (left,) = await self._client.request(("PTTL", _reader(id)))
         return (self._reader_ttl - left) / 1000 if left > 0 else math.inf
 
     async def heartbeat(self, ended: Collection[str] = ()) -> None:
+        await self._client.check_mode()
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(_process(self.process), self._process_ttl - self._lease, px=self._process_ttl)
         if ended:
             pipeline.hdel(_DETACHED, *ended)
-        await self._run(pipeline.execute())
+        await self._client.run(pipeline.execute())
+
+    async def running(self, owner: str) -> Sequence[TurnHeader]:
+        return _decode_headers(await self._client.script(RUNNING, [_running(owner)], [_log(""), _turn("")]))
 
     async def stranded(self) -> Sequence[TurnHeader]:
-        headers = await self._script(STRANDED, [_DETACHED], [_log(""), _process(""), _turn("")])
-        decoded = []
-        for header in headers:
-            with suppress(ValueError):
-                decoded.append(decode_header(header))
-        return decoded
+        keys = [_log(""), _process(""), _turn("")]
+        return _decode_headers(await self._client.script(STRANDED, [_DETACHED], keys))
 
     async def liveness(self, process: str) -> Liveness:
         return await self._probes.liveness(process)
 
     async def close(self) -> None:
+        await self._watch.close()
         await self._poller.close()
         await self._probes.close()
         await self._commit.drain()
         with suppress(StoreError):
-            await self._run(self._redis.set(_process(self.process), "left", px=self._process_ttl))
-        await self._redis.aclose()
+            await self._client.run(self._redis.set(_process(self.process), "left", px=self._process_ttl))
+        await self._client.close()
 
     async def _write(self, batch: Sequence[Append]) -> Sequence[AppendResult]:
         values: list[Any] = []
         for append in batch:
             has_ended = any(type(event) in ENDINGS for event in append.events[-1:])
             ttl = self._retention if has_ended else 2 * self._retention
-            values += (_encode(append.after), _encode(append.end), encode_events(append.events), ttl)
-        last = await self._run(self._append([_log(append.id) for append in batch], values))
+            cursors = _encode(append.after), _encode(append.end)
+            values += (*cursors, encode_events(append.events), ttl, int(has_ended))
+        logs = [_log(append.id) for append in batch]
+        last = await self._client.run(self._append(logs, [*values, self.process]))
         return [_outcome(append, id) for append, id in zip(batch, last, strict=True)]
 
     async def _poll(self, block: int, logs: Mapping[str, Cursor], _: Mapping[str, Cursor]) -> Sequence[Found]:
         streams: Any = {_log(id): _encode(after) for id, after in logs.items()}
         try:
-            found = await self._run(self._redis.xread(streams, block=block))
-        except _WrongTypeError:
+            found = await self._client.run(self._redis.xread(streams, block=block))
+        except WrongTypeError:
             return await self._lost(logs)
-        if not found and await self._run(self._redis.exists(*streams)) < len(streams):
+        if not found and await self._client.run(self._redis.exists(*streams)) < len(streams):
             return await self._lost(logs)
         ids = [(log.decode().removeprefix(_log("")), entries) for log, entries in found or ()]
         return [Found(id, logs[id], _tail_or_error(id, entries)) for id, entries in ids]
@@ -215,7 +225,7 @@ class RedisStore:
         pipeline = self._redis.pipeline(transaction=False)
         for id in logs:
             pipeline.type(_log(id))
-        types = await self._run(pipeline.execute())
+        types = await self._client.run(pipeline.execute())
         return [
             Found(id, after, GoneError(id, _EVICTED) if type == b"none" else damaged(id, repr(type)))
             for (id, after), type in zip(logs.items(), types, strict=True)
@@ -223,63 +233,17 @@ class RedisStore:
         ]
 
     async def _liveness(self, process: str) -> Liveness:
+        if not process:
+            return Liveness.LEFT
         key = _process(process)
-        lease_end, ttl = await self._request(("GET", key), ("PTTL", key))
+        lease_end, ttl = await self._client.request(("GET", key), ("PTTL", key))
         if lease_end == b"left":
             return Liveness.LEFT
         is_alive = lease_end is not None and lease_end.isdigit() and ttl > int(lease_end)
         return Liveness.ALIVE if is_alive else Liveness.EXPIRED
 
     async def _touch_readers(self, ids: Collection[str]) -> None:
-        await self._script(TOUCH, [*map(_reader, ids)], [self.process, self._reader_ttl])
-
-    async def _script(self, text: str, keys: Sequence[str], values: Sequence[Any]) -> Any:
-        (reply,) = await self._request(("EVAL", text, len(keys), *keys, *values))
-        return reply
-
-    async def _request(self, *commands: Sequence[Any], returns_wrong_types: bool = False) -> list[Any]:
-        """Run commands, which share a connection with all others: so any number may wait at once.
-
-        Args:
-            commands: not a transaction.
-            returns_wrong_types: that a key has another type is returned as a reply instead of raised.
-        """
-        with self._translated_errors():
-            replies = await self._queue.run(*commands)
-            for reply in replies:
-                if isinstance(reply, Exception) and not (returns_wrong_types and _WRONG_TYPE in str(reply)):
-                    raise reply
-            return replies
-
-    async def _run(self, command: Awaitable[Any]) -> Any:
-        """Run a command in a task that is never cancelled: redis-py 8.1 can swallow a cancellation."""
-        running = asyncio.ensure_future(command)
-        self._commands.add(running)
-        running.add_done_callback(self._forget)
-        with self._translated_errors():
-            return await asyncio.shield(running)
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # redis-py raises more than its own errors when a connection is lost
-            kind = _WrongTypeError if _WRONG_TYPE in str(error) else StoreError
-            msg = f"the turn store {self._address} is unavailable: {_reason(error)}"
-            raise kind(msg, public="the turn store is unavailable; try again later") from error
-
-    def _forget(self, command: asyncio.Future[Any]) -> None:
-        self._commands.discard(command)
-        if not command.cancelled():
-            command.exception()  # mark as retrieved, even if the caller was cancelled
-
-
-def _reason(error: Exception) -> str:
-    """Return the system's error message, which redis-py embeds in one of its own."""
-    cause = error.__context__
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-        return os.strerror(cause.errno).lower()
-    return str(error)
+        await self._client.script(TOUCH, [*map(_reader, ids)], [self.process, self._reader_ttl])
 
 
 def _turn(id: str) -> str:
@@ -288,6 +252,10 @@ def _turn(id: str) -> str:
 
 def _request(owner: str, request_id: str) -> str:
     return f"headrace:request:{quote(owner, safe='')}:{request_id}"
+
+
+def _running(owner: str) -> str:
+    return f"headrace:running:{owner}"
 
 
 def _log(id: str) -> str:
@@ -300,6 +268,14 @@ def _reader(id: str) -> str:
 
 def _process(process: str) -> str:
     return f"headrace:process:{process}"
+
+
+def _decode_headers(headers: Sequence[bytes]) -> list[TurnHeader]:
+    decoded = []
+    for header in headers:
+        with suppress(ValueError):
+            decoded.append(decode_header(header))
+    return decoded
 
 
 def _encode(cursor: Cursor) -> str:
@@ -317,6 +293,8 @@ def _outcome(append: Append, last: bytes) -> AppendResult:
         return GoneError(append.id, _EVICTED)
     if last == b"unknown":
         return GoneError(append.id, UNKNOWN)
+    if last == b"taken":
+        return Fenced()
     cursor = _decode(last)
     if cursor == append.end:
         return None

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
 from collections import Counter
@@ -13,24 +12,29 @@ from typing import Final, NamedTuple
 import msgspec
 
 from headrace.errors import LimitError, RequestError
-from headrace.turns.outcome import TurnObserver, TurnOutcome
+from headrace.reached_limits import report_limit
+from headrace.turns.handover import can_hand_over, hand_over, shutting_down
+from headrace.turns.observers import Observers, ProducerObserver
+from headrace.turns.outcome import TurnObserver
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
+from headrace.turns.shard import Shard
+from headrace.turns.shards import PLACE_DIGITS, Shards, place_of
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore, decoding
 from headrace.turns.turn import Turn
-from headrace.wire import ChatRequest, decode_request, encode_request
+from headrace.wire import ChatRequest, decode_stored_request, encode_request
 
 __all__ = ["TurnRegistry", "new_turn_id"]
 
-_LOGGER = logging.getLogger("headrace.turns")
 _BEIJING: Final = 8 * 3600  # seconds ahead of UTC
 _MAX_UNCERTAIN: Final = 100  # turns; each costs a load from the store per heartbeat
 _CLOSE_TIMEOUT: Final = 2.0  # seconds to save unsaved events at shutdown
 
 
-def new_turn_id(now: float) -> str:
-    """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits."""
-    return _timestamp(int(now) + _BEIJING) + secrets.token_hex(8)
+def new_turn_id(now: float, owner: str = "", request_id: str = "") -> str:
+    """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits, at last its place."""
+    random = secrets.token_hex(8 - PLACE_DIGITS // 2)
+    return _timestamp(int(now) + _BEIJING) + random + place_of(owner, request_id)
 
 
 @lru_cache(maxsize=1)
@@ -52,44 +56,64 @@ class _NewTurn(NamedTuple):
     def body(self) -> bytes:
         return encode_request(self.request)
 
+    def renamed(self) -> "_NewTurn":
+        """Return the same turn with another id."""
+        header = self.header
+        id = new_turn_id(header.created, header.owner, header.request_id)
+        return self._replace(header=msgspec.structs.replace(header, id=id))
+
 
 class TurnRegistry:
     """Starts turns and finds them again, within one event loop.
 
     Args:
-        store: where turns are kept.
+        store: where turns are kept, perhaps in several shards.
         planner: plans how to serve a request whose producer has died.
         settings: which turns are kept, and for how long.
         observers: receive the outcome of every turn that this process ends.
+        producer_observers: receive the start and the end of everything that this process produces.
     """
 
     def __init__(
         self,
-        store: TurnStore,
+        store: TurnStore | Shards,
         planner: Planner,
         settings: TurnSettings,
         observers: Sequence[TurnObserver] = (),
+        producer_observers: Sequence[ProducerObserver] = (),
     ) -> None:
-        self._store = store
+        self._shards = Shards.of(store)
         self.planner = planner
         self._settings = settings
-        self._observers = observers
+        self._observers = Observers(observers, producer_observers)
         self._turns: dict[str, Turn] = {}
         self._detached: Counter[str] = Counter()  # unfinished asynchronous turns by owner
-        self._uncertain: dict[str, str] = {}  # turns that may have no producer, and their owners
-        self._ended: list[str] = []  # asynchronous turns, since the previous heartbeat
         self._is_closing = False
-        self._is_alive = False  # by its heartbeat
-        self._heartbeat: asyncio.Task[None] | None = None
-        self._first_heartbeat: asyncio.Task[None] | None = None
+        self._is_leaving = False  # other processes take over what is resumable
+
+    @property
+    def store_errors(self) -> Sequence[str]:
+        """Why each shard is unavailable, as far as its heartbeat knows; "" if it is not."""
+        return [shard.failure for shard in self._shards]
+
+    @property
+    def store_error(self) -> str:
+        """Why no shard can create a turn, as far as the heartbeats know; "" if one can."""
+        return self._shards.failure
 
     def open(self) -> None:
         """Continue asynchronous turns of dead processes from now on, not only from the first request on."""
-        if self._store.outlives_process:
-            self._heartbeat = asyncio.create_task(self._run_heartbeat(), name="heartbeat")
+        if self._shards.outlive_process:
+            self._start_heartbeats()
 
     async def start(
-        self, plan: Plan, *, resumable: bool = False, detached: bool = False, request_id: str = ""
+        self,
+        plan: Plan,
+        *,
+        resumable: bool = False,
+        detached: bool = False,
+        request_id: str = "",
+        linger: float | None = None,
     ) -> Turn:
         """Start a turn, or attach to the one with the same `request_id`.
 
@@ -98,6 +122,7 @@ class TurnRegistry:
             resumable: the caller has requested a resumable turn.
             request_id: the caller's, if the request itself has none.
             detached: the turn needs no reader.
+            linger: seconds for which it continues without a reader, at most those of the settings.
 
         Raises:
             RequestError: 1231, the `request_id` is in use by a running turn.
@@ -105,7 +130,7 @@ class TurnRegistry:
             StoreError: the store is unavailable.
         """
         if not detached:
-            return await self._start(plan, resumable=resumable, request_id=request_id)
+            return await self._start(plan, resumable=resumable, request_id=request_id, linger=linger)
         owner = plan.generation.owner
         self._check_detached(owner)
         self._detached[owner] += 1  # until the turn itself is counted
@@ -115,30 +140,35 @@ class TurnRegistry:
             self._detached[owner] -= 1
 
     async def _start(
-        self, plan: Plan, *, resumable: bool = False, detached: bool = False, request_id: str = ""
+        self,
+        plan: Plan,
+        *,
+        resumable: bool = False,
+        detached: bool = False,
+        request_id: str = "",
+        linger: float | None = None,
     ) -> Turn:
         now = time.time()
+        owner, request_id = plan.generation.owner, plan.generation.request.request_id or request_id
         header = TurnHeader(
-            id=new_turn_id(now),
-            owner=plan.generation.owner,
+            id=new_turn_id(now, owner, request_id),
+            owner=owner,
             created=int(now),
-            request_id=plan.generation.request.request_id or request_id,
+            request_id=request_id,
             detached=detached,
+            linger=None if linger is None else min(linger, self._settings.max_linger),
+            trace=plan.generation.trace,
         )
         new = _NewTurn(header, plan)
         always = self._settings.resume == "always"
         if not (resumable or detached or header.request_id or always):
             return self._produce(new, None)
         try:
-            await self._start_heartbeat()
-            id = await self._create(new)
-            if id != header.id:
-                return await self._attach(id, new)
+            return await self._create(new)
         except StoreError:
             if self._settings.on_store_error == "fail" or detached:
                 raise
             return self._produce(new, None)
-        return self._produce(new, self._store)
 
     async def find(self, id: str, owner: str) -> Turn:
         """Return a turn of this owner, up to date.
@@ -154,8 +184,7 @@ class TurnRegistry:
         """
         while True:
             if self._is_closing:
-                msg = "the server is shutting down; send the request again"
-                raise StoreError(msg)
+                raise shutting_down()
             turn = self._turns.get(id) or await self._load(id, owner)
             if turn.header.owner != owner:
                 raise _unknown(id)
@@ -163,23 +192,56 @@ class TurnRegistry:
             if not turn.is_detached:
                 return turn
 
+    async def delete(self, turn: Turn) -> None:
+        """Delete the log of a turn that has ended; then it is gone, as after its retention time.
+
+        Raises:
+            StoreError: the store is unavailable.
+        """
+        self._forget(turn)
+        if turn.store is not None:
+            await turn.store.delete(turn.id)
+
+    async def running(self, owner: str) -> Sequence[TurnHeader]:
+        """Return the unfinished turns of this owner in any process, the oldest first.
+
+        Raises:
+            StoreError: the store, or one of its shards, is unavailable.
+        """
+        return await self._shards.running(owner)
+
+    async def hand_over(self) -> None:
+        """Leave to the other processes what they can continue: answers, and the streams of their clients."""
+        if not self._shards.outlive_process:
+            return
+        self._is_leaving = True
+        turns = [turn for turn in self._turns.values() if can_hand_over(turn)]
+        for turn in turns:
+            self._forget(turn)
+        await asyncio.gather(*(hand_over(turn, _CLOSE_TIMEOUT) for turn in turns))
+
+    def keep(self) -> None:
+        """Let all turns end in this process: the store ends with it, so no other one can continue them."""
+        for shard in self._shards:
+            shard.store.outlives_process = False
+
     async def close(self) -> None:
         """Leave all turns to the other processes."""
         self._is_closing = True
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            await asyncio.wait([self._heartbeat])
+        await asyncio.gather(*(shard.stop() for shard in self._shards))
         await asyncio.gather(*(turn.close(_CLOSE_TIMEOUT) for turn in self._turns.values()))
         self._turns.clear()
-        await self._store.close()
+        await self._shards.close()
 
     def _check_detached(self, owner: str) -> None:
         own, total = self._detached[owner], self._detached.total()
         if owner and own >= self._settings.max_async_per_key:
             msg = f"{own} asynchronous requests of this key are unfinished; wait for their results"
+            report_limit("max_async_per_key", msg)
             raise LimitError(msg, code="1302")
         if total >= self._settings.max_async:
             msg = f"{total} asynchronous requests are unfinished; try again later"
+            report_limit("max_async", msg)
             raise LimitError(msg, code="1305")
 
     def _turn(self, header: TurnHeader, request: ChatRequest, store: TurnStore | None) -> Turn:
@@ -190,7 +252,7 @@ class TurnRegistry:
             self._settings,
             store=store,
             on_released=self._forget,
-            on_finished=self._notify_observers,
+            observer=self._observers,
         )
         if store is not None:
             self._turns[turn.id] = turn
@@ -203,22 +265,50 @@ class TurnRegistry:
         turn.produce(new.plan)
         return turn
 
-    async def _create(self, new: _NewTurn) -> str:
-        try:
-            return await self._store.create(new.header, new.body)
-        except StoreError:
-            if len(self._uncertain) < _MAX_UNCERTAIN:
-                self._uncertain[new.header.id] = new.header.owner
-            raise
+    async def _create(self, new: _NewTurn) -> Turn:
+        """Start a turn in the first shard that is available, or attach to that with the same `request_id`.
 
-    async def _attach(self, id: str, new: _NewTurn) -> Turn:
-        """Return the turn with the same `request_id`; replace it if it has failed or its request differs."""
+        A turn with this `request_id` may be running in a shard that is down, so that shard is waited for as
+        long as its turns are. A shard may have created the turn although it has reported a failure: hence a
+        new id in the next one.
+        """
         header = new.header
+        self._start_heartbeats()
+        is_named = bool(header.request_id) and len(self._shards) > 1
+        if is_named and (found := await self._find_elsewhere(header)):
+            return await self._attach(*found, new)
+        failure: StoreError | None = None
+        for shard in self._shards.for_new(header.id, or_down=is_named):
+            while not is_named or await shard.is_up(self._settings.store_retry_timeout):
+                try:
+                    await shard.beat_first()
+                    id = await shard.store.create(new.header, new.body)
+                except StoreError as error:
+                    failure = error
+                    if len(shard.uncertain) < _MAX_UNCERTAIN:
+                        shard.uncertain[new.header.id] = header.owner
+                    if not is_named:
+                        break
+                    shard.fail(error)
+                else:
+                    return await self._attach(id, shard, new)
+            new = new.renamed()
+        raise failure or StoreError(self._shards.failure, public=self._shards.failure)
+
+    async def _find_elsewhere(self, header: TurnHeader) -> tuple[str, Shard] | None:
+        """Find the turn with the same `request_id` in any shard: their list may have changed."""
+        with contextlib.suppress(StoreError):  # a shard that is down keeps no request out of the others
+            return await self._shards.find(header.owner, header.request_id)
+        return None
+
+    async def _attach(self, id: str, shard: Shard, new: _NewTurn) -> Turn:
+        """Return the turn with the same `request_id`; replace it if it has failed or its request differs."""
+        header, store = new.header, shard.store
         while id != header.id:
             try:
                 turn = await self.find(id, header.owner)
             except RequestError:  # evicted
-                id = await self._store.create(header, new.body, replaces=id)
+                id = await store.create(header, new.body, replaces=id)
                 continue
             is_same = _without_transport(turn.request) == _without_transport(new.request)
             may_attach = (
@@ -232,23 +322,30 @@ class TurnRegistry:
                     f'request_id: {what} is running as "{header.request_id}"; wait for it, or use another id'
                 )
                 raise RequestError(msg, code="1231")
-            id = await self._store.create(header, new.body, replaces=id)
-        return self._produce(new, self._store)
+            id = await store.create(header, new.body, replaces=id)
+        return self._produce(new, store)
 
     async def _load(self, id: str, owner: str) -> Turn:
-        await self._start_heartbeat()
-        stored = await self._store.load(id)
-        if stored is None or stored.header.owner != owner:
-            named = await self._store.find(owner, id)
-            if named is None or named == id:
-                raise _unknown(id)
-            return self._turns.get(named) or await self._load(named, owner)
+        self._start_heartbeats()
+        found, failure = None, None
+        try:
+            found = await self._shards.load(id)
+        except StoreError as error:  # it may be a `request_id`, and the turn in another shard
+            failure = error
+        if found is None or found.turn.header.owner != owner:
+            named = await self._shards.find(owner, id)
+            if named is None or named[0] == id:
+                raise failure or _unknown(id)
+            return self._turns.get(named[0]) or await self._load(named[0], owner)
+        stored, shard = found
         if stored.evicted:
             raise GoneError(id, stored.evicted)
         with decoding(id):
-            request = decode_request(stored.body)
+            request = decode_stored_request(stored.body)
         if id not in self._turns:  # no concurrent call was faster
-            turn = self._turn(stored.header, request, self._store)
+            if self._is_leaving:
+                raise shutting_down()
+            turn = self._turn(stored.header, request, shard.store)
             turn.follow(stored.tail)
             return turn  # and forgotten already if it has ended
         return self._turns[id]
@@ -258,56 +355,39 @@ class TurnRegistry:
         if self._turns.pop(turn.id, None) and header.detached:
             self._detached[header.owner] -= 1
             if turn.log.is_finished:
-                self._ended.append(turn.id)
+                self._shards.shard_of(turn.store).ended.append(turn.id)
 
-    def _notify_observers(self, outcome: TurnOutcome) -> None:
-        loop = asyncio.get_running_loop()
-        for observer in self._observers:
-            loop.call_soon(observer.finished, outcome)  # so that an error in one does not affect the others
+    def _start_heartbeats(self) -> None:
+        """Start the heartbeats, at the latest with the first turn that needs a store."""
+        for shard in self._shards:
+            shard.open(self._settings.lease / 3, self._on_beat)
 
-    async def _start_heartbeat(self) -> None:
-        """Start the heartbeat with the first turn that needs the store."""
-        if not self._is_alive:
-            if self._first_heartbeat is None:  # one for all requests that arrive together
-                self._first_heartbeat = asyncio.create_task(self._store.heartbeat(), name="first heartbeat")
-            try:
-                await asyncio.shield(self._first_heartbeat)
-            finally:
-                self._first_heartbeat = None
-            self._is_alive = True
-            self._heartbeat = self._heartbeat or asyncio.create_task(self._run_heartbeat(), name="heartbeat")
-
-    async def _run_heartbeat(self) -> None:
-        is_failing = False
-        while True:
-            await asyncio.sleep(self._settings.lease / 3)
-            ended, self._ended = self._ended, []
-            try:
-                await self._store.heartbeat(ended)
-                ended = []
-                self._is_alive = True
-                for turn in list(self._turns.values()):
-                    turn.check_fence()
-                self._uncertain |= {header.id: header.owner for header in await self._store.stranded()}
-                await self._resolve_uncertain()
-                is_failing = False
-            except StoreError as error:
-                self._ended += ended
-                if not is_failing:
-                    _LOGGER.warning("%s", error.message)
-                is_failing = True
-
-    async def _resolve_uncertain(self) -> None:
-        """Produce turns that were created although `create` failed, or whose producer is dead."""
-        for id, owner in list(self._uncertain.items()):
-            with contextlib.suppress(RequestError):
-                await self.find(id, owner)
-            del self._uncertain[id]
+    async def _on_beat(self, shard: Shard) -> None:
+        """Check the turns of a shard, and produce those without a producer."""
+        for turn in list(self._turns.values()):
+            if turn.store is shard.store:
+                turn.check_fence()
+        if not self._is_leaving:
+            shard.uncertain |= {header.id: header.owner for header in await shard.store.stranded()}
+            for id, owner in list(shard.uncertain.items()):
+                with contextlib.suppress(RequestError, LimitError):
+                    try:
+                        await self.find(id, owner)
+                    except StoreError:  # perhaps of another shard, which concerns no turn of this one
+                        continue
+                del shard.uncertain[id]
 
 
 def _without_transport(request: ChatRequest) -> ChatRequest:
     """Return the request without the fields that only affect how the answer is sent."""
-    return msgspec.structs.replace(request, stream=False, stream_options=None, tool_stream=False)
+    return msgspec.structs.replace(
+        request,
+        stream=False,
+        stream_options=None,
+        tool_stream=False,
+        answer_options={},
+        counts_prompt=False,
+    )
 
 
 def _unknown(id: str) -> RequestError:

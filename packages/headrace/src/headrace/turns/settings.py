@@ -1,13 +1,12 @@
 """The options of turns: `[turns]`."""
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 
 from headrace.options import Bytes, Seconds, describe, unit
 
-__all__ = ["TurnSettings", "without_secrets"]
+__all__ = ["TurnSettings"]
 
 _PositiveSeconds = Annotated[float, unit("SECONDS", least=0.1, most=1e9)]
 
@@ -19,10 +18,20 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         describe(
             "turn store: memory, sqlite:FILE, or the URL of a Redis or Valkey server (redis://…, rediss://…,"
-            " unix://…)",
+            " unix://…); several URLs, separated by commas, share the turns, and the first one has the limits"
+            " and the issued keys",
             "STORE",
         ),
     ] = "memory"
+    closed_store: Annotated[
+        str,
+        describe(
+            "URLs, separated by commas, of further Redis or Valkey servers, whose turns are served and"
+            " continued, but in which none are created: servers that will be part of --store, or were",
+            "STORE",
+            default="none",
+        ),
+    ] = ""
     store_size: Annotated[
         Bytes,
         describe(
@@ -62,11 +71,16 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
             " or after --lease if other servers share the store"
         ),
     ] = 60.0
+    max_linger: Annotated[
+        Seconds,
+        describe("the longest time that a request can choose instead of --linger, with X-Headrace-Linger"),
+    ] = 3600.0
     max_answer_size: Annotated[
         Bytes,
         describe(
             "size limit of one answer's log; a larger answer ends with finish_reason network_error. Each"
-            " chunk counts as its text plus 120 bytes"
+            " chunk counts as its text plus 120 bytes",
+            at_limit="the answer ends with `network_error`",
         ),
     ] = 64 * 1024 * 1024
     lease: Annotated[
@@ -79,14 +93,18 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_async: Annotated[
         int,
         unit("N", least=0),
-        describe("number of unfinished asynchronous requests; further ones get status 429 (1305)"),
+        describe(
+            "number of unfinished asynchronous requests; further ones get status 429 (1305)",
+            at_limit="429: 1305",
+        ),
     ] = 256
     max_async_per_key: Annotated[
         int,
         unit("N", least=0),
         describe(
             "number of unfinished asynchronous requests of one API key; further ones get status 429 (1302)."
-            " Without API keys, only --max-async applies"
+            " Without API keys, only --max-async applies",
+            at_limit="429: 1302",
         ),
     ] = 64
     retention: Annotated[
@@ -103,8 +121,3 @@ class TurnSettings(msgspec.Struct, frozen=True, kw_only=True):
             " 404; at least 3600, and longer than the longest turn, because Redis counts from a turn's start"
         ),
     ] = 86400.0
-
-
-def without_secrets(store: str) -> str:
-    """Remove user, password and query, which can contain secrets, from the URL of a store."""
-    return re.sub(r"(://)(?:[^?#]*@)?([^?#]*).*", r"\1\2", store)

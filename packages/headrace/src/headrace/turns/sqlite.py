@@ -17,12 +17,14 @@ from headrace.turns.store import (
     Append,
     AppendResult,
     Cursor,
+    Followed,
     Liveness,
     StoredTurn,
     StoreError,
     Tail,
     TurnHeader,
 )
+from headrace.turns.watch import Watch
 
 __all__ = ["SqliteStore"]
 
@@ -45,8 +47,12 @@ class SqliteStore:
         self._file = SqliteFile(settings)
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._commit = GroupCommit(self._write, settings.store_retry_timeout)
-        self._poller = LogPoller(self._poll)
+        self._poller = LogPoller(self._poll, self._file.has_changed)
         self._probes = Probes(self._liveness, self._touch_readers, settings.lease)
+        self._watch = Watch(self.liveness, self.touch_reader, settings.lease)
+
+    def time_writes(self, report: Callable[[float], object]) -> None:
+        self._commit.on_write = report
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         return await self._call(self._file.create, header, body, self.process, replaces)
@@ -66,8 +72,23 @@ class SqliteStore:
             return await self._poller.next(id, after, wait) or Tail([], after)
         return await self._call(self._file.tail, id, after)
 
+    def wake(self, id: str) -> None:
+        self._poller.wake(id)
+
+    def watch(self, turn: Followed) -> None:
+        self._watch.add(turn)
+
+    def unwatch(self, turn: Followed) -> None:
+        self._watch.remove(turn)
+
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         return await self._call(partial(self._file.take_over, id, fence, self.process, has_died=has_died))
+
+    async def release(self, id: str, fence: int) -> None:
+        await self._call(partial(self._file.take_over, id, fence, "", has_died=False))
+
+    async def delete(self, id: str) -> None:
+        await self._call(self._file.delete, id)
 
     async def touch_reader(self, id: str) -> None:
         await self._probes.touch(id)
@@ -82,6 +103,10 @@ class SqliteStore:
         while loop.time() < until and await self._call(self._file.evict):
             pass
 
+    async def running(self, owner: str) -> Sequence[TurnHeader]:
+        headers = await self._call(self._file.unfinished)
+        return [header for header in headers if header.owner == owner]
+
     async def stranded(self) -> Sequence[TurnHeader]:
         return await self._call(self._file.stranded, self._lease)
 
@@ -92,6 +117,7 @@ class SqliteStore:
         if self._is_closed:
             return
         self._is_closed = True
+        await self._watch.close()
         await self._poller.close()
         await self._probes.close()
         await self._commit.drain()

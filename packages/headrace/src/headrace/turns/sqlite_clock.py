@@ -2,13 +2,19 @@
 
 The machine's monotonic clock is such a clock, but it begins anew when the machine starts. Its offset is
 therefore kept in the file, and renewed by the wall clock when the time would be earlier than that of the last
-heartbeat.
+heartbeat or the last document.
 """
 
 import sqlite3
 import time
+from typing import Final
 
 __all__ = ["SqliteClock"]
+
+_LAST: Final = """
+SELECT coalesce(max(time), 0)
+FROM (SELECT max(beat) AS time FROM process UNION ALL SELECT max(version) / 1e6 FROM namespace)
+"""
 
 
 class SqliteClock:
@@ -23,7 +29,7 @@ class SqliteClock:
 
     def synchronize(self, sql: sqlite3.Connection) -> None:
         """Read the offset, or set it; within a transaction that writes."""
-        (last,) = sql.execute("SELECT coalesce(max(beat), 0) FROM process").fetchone()
+        (last,) = sql.execute(_LAST).fetchone()
         row = sql.execute("SELECT offset FROM clock").fetchone()
         self._offset = row[0] if row else 0.0
         if row is None or self.now() < last:

@@ -3,12 +3,10 @@
 Each append checks in its own INSERT that the writer still holds the fence, and that it leaves no gap.
 """
 
-import logging
 import math
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -16,10 +14,9 @@ import msgspec
 from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import Found
 from headrace.turns.settings import TurnSettings
-from headrace.turns.sqlite_clock import SqliteClock
-from headrace.turns.sqlite_schema import SCHEMA
-from headrace.turns.sqlite_wal import BUSY_TIMEOUT, WriteAheadLog
+from headrace.turns.sqlite_connection import SqliteConnection
 from headrace.turns.store import (
+    DELETED,
     NO_ROOM,
     RETENTION_OVER,
     UNKNOWN,
@@ -30,7 +27,6 @@ from headrace.turns.store import (
     Fenced,
     GoneError,
     StoredTurn,
-    StoreError,
     Tail,
     TurnHeader,
     decode_header,
@@ -41,8 +37,6 @@ from headrace.turns.takeover import Takeover
 
 __all__ = ["SqliteFile"]
 
-_LOGGER = logging.getLogger("headrace.turns")
-
 _APPEND: Final = """
 INSERT OR IGNORE INTO entry (turn, position, written, events)
 SELECT id, :end, :now, :events FROM turn WHERE id = :id AND fence = :fence AND gone = ''
@@ -50,10 +44,9 @@ AND (SELECT coalesce(max(position), 0) FROM entry WHERE entry.turn = turn.id) = 
 """
 _TAKEOVERS: Final = "SELECT fence, position, process, has_died FROM takeover WHERE turn = ? AND fence > ?"
 _HEARTBEAT: Final = "REPLACE INTO process VALUES (?, ?)"
-_STRANDED: Final = """
-SELECT header FROM turn WHERE gone = '' AND ended = 0
-AND NOT EXISTS (SELECT 1 FROM process WHERE process.id = turn.producer AND beat > ?)
-"""
+_UNFINISHED: Final = "SELECT header FROM turn WHERE gone = '' AND ended = 0"
+_ALIVE: Final = "SELECT 1 FROM process WHERE process.id = turn.producer AND beat > ?"
+_STRANDED: Final = f"{_UNFINISHED} AND NOT EXISTS ({_ALIVE})"
 _STATE: Final = """
 SELECT fence, producer, gone, (SELECT coalesce(max(position), 0) FROM entry WHERE turn = id)
 FROM turn WHERE id = ?
@@ -76,27 +69,21 @@ _EVICTION_INTERVAL: Final = 30.0  # seconds, at most
 _MAX_EVICTED: Final = 200  # turns per transaction: other processes wait for the file meanwhile
 _TOMBSTONE_SHARE: Final = 2048  # bytes of the file's limit for each tombstone, which takes some 300
 
-_DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
 
 class SqliteFile:
     """The file of a `SqliteStore`. Every method raises `StoreError` if the file cannot be used."""
 
     def __init__(self, settings: TurnSettings) -> None:
-        self._path = settings.store.partition(":")[2]
         self._size = settings.store_size
         self._retention = settings.retention
         self._tombstone_ttl = settings.tombstone_ttl
-        self._connection: sqlite3.Connection | None = None
-        self._identity: object = None  # of the file that is open
         self._process = ""  # that sends heartbeats
         self._last_eviction = 0.0
         self._last_number: int | None = None  # of the entries that were polled
-        self._clock = SqliteClock()
-        self._wal = WriteAheadLog(self._path, self._size)
+        self._file = SqliteConnection(settings, self._opened)
 
     def create(self, header: TurnHeader, body: bytes, process: str, replaces: str) -> str:
-        with self._transaction() as sql:
+        with self._file.transaction() as sql:
             key = (header.owner, header.request_id)
             if header.request_id:
                 existing = _find(sql, *key)
@@ -105,17 +92,17 @@ class SqliteFile:
                 sql.execute("REPLACE INTO request VALUES (?, ?, ?)", (*key, header.id))
             sql.execute(
                 "INSERT INTO turn (id, header, body, fence, producer, began) VALUES (?, ?, ?, 1, ?, ?)",
-                (header.id, msgspec.json.encode(header), body, process, self._clock.now()),
+                (header.id, msgspec.json.encode(header), body, process, self._file.clock.now()),
             )
         return header.id
 
     def find(self, owner: str, request_id: str) -> str | None:
         """Return the id of the owner's turn with this `request_id`, if there is one."""
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             return _find(sql, owner, request_id)
 
     def load(self, id: str) -> StoredTurn | None:
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             row = sql.execute("SELECT header, body, gone FROM turn WHERE id = ?", (id,)).fetchone()
             if row is None:
                 return None
@@ -124,12 +111,12 @@ class SqliteFile:
 
     def tail(self, id: str, after: Cursor) -> Tail:
         """Return the log after a cursor, without waiting."""
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             return _tail(sql, id, after)
 
     def poll(self, new: Mapping[str, Cursor], logs: Mapping[str, Cursor]) -> list[Found]:
         """Read the logs in `new`, and of all `logs` those that have grown since the previous call."""
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             previous, (self._last_number,) = self._last_number, sql.execute(_LAST_NUMBER).fetchone()
             if previous is None:
                 new = logs
@@ -139,16 +126,20 @@ class SqliteFile:
             found = [Found(id, after, _tail_or_error(sql, id, after)) for id, after in new.items()]
         return [each for each in found if not isinstance(each.tail, Tail) or each.tail.cursor != each.after]
 
+    def has_changed(self) -> bool:
+        """Return whether any process may have written since the previous call. Does not block."""
+        return self._file.has_changed()
+
     def insert(self, batch: Sequence[Append]) -> list[AppendResult]:
         """Insert a batch in one transaction; evict finished turns if the file becomes too large."""
-        with self._transaction() as sql:
-            now = self._clock.now()
+        with self._file.transaction() as sql:
+            now = self._file.clock.now()
             results = [_insert(sql, append, now) for append in batch]
-            _make_room(sql, self._size - self._wal.excess)
+            _make_room(sql, self._size - self._file.excess)
             return results
 
     def take_over(self, id: str, fence: int, process: str, *, has_died: bool) -> bool:
-        with self._transaction() as sql:
+        with self._file.transaction() as sql:
             current, producer, position = _state(sql, id)
             if current == fence - 1:
                 sql.execute("UPDATE turn SET fence = ?, producer = ? WHERE id = ?", (fence, process, id))
@@ -158,111 +149,73 @@ class SqliteFile:
             return current == fence and producer == process
 
     def touch_readers(self, ids: Collection[str]) -> None:
-        with self._transaction() as sql:
-            now = self._clock.now()
+        with self._file.transaction() as sql:
+            now = self._file.clock.now()
             sql.executemany("REPLACE INTO reader VALUES (?, ?)", [(id, now) for id in ids])
 
     def reader_age(self, id: str) -> float:
         """Return the seconds since another process had a reader for the turn."""
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             row = sql.execute("SELECT read FROM reader WHERE turn = ?", (id,)).fetchone()
-        return math.inf if row is None else self._clock.now() - row[0]
+        return math.inf if row is None else self._file.clock.now() - row[0]
 
     def heartbeat(self, process: str) -> None:
         self._process = process
-        with self._transaction() as sql:
-            sql.execute(_HEARTBEAT, (process, self._clock.now()))
+        with self._file.transaction() as sql:
+            sql.execute(_HEARTBEAT, (process, self._file.clock.now()))
 
     def evict(self) -> bool:
         """Evict logs that are too old or too many, and forget tombstones; return whether some are left."""
-        now = self._clock.now()
+        now = self._file.clock.now()
         is_due = now - self._last_eviction >= min(_EVICTION_INTERVAL, self._retention / 4)
-        with self._transaction() as sql:
+        with self._file.transaction() as sql:
             old = _expired(sql, now - self._retention) if is_due else []
             _evict(sql, old, RETENTION_OVER)
             forgotten = _forget(sql, now - self._tombstone_ttl, self._size // _TOMBSTONE_SHARE)
-            evicted = _make_room(sql, self._size - self._wal.excess)
+            evicted = _make_room(sql, self._size - self._file.excess)
         if is_due and len(old) < _MAX_EVICTED:
             self._last_eviction = now
-        if self._connection is not None:
-            self._wal.shrink(self._connection)
+        self._file.shrink_log()
         return max(len(old), evicted, forgotten) >= _MAX_EVICTED
+
+    def delete(self, id: str) -> None:
+        with self._file.transaction() as sql:
+            _evict(sql, [id], DELETED)
 
     def heartbeat_age(self, process: str) -> float | None:
         """Return the seconds since a process's last heartbeat; None if it has shut down."""
-        with self._transaction(writes=False) as sql:
+        with self._file.transaction(writes=False) as sql:
             row = sql.execute("SELECT beat FROM process WHERE id = ?", (process,)).fetchone()
-        return None if row is None else self._clock.now() - row[0]
+        return None if row is None else self._file.clock.now() - row[0]
+
+    def unfinished(self) -> list[TurnHeader]:
+        """Return the headers of the unfinished turns."""
+        return self._headers(_UNFINISHED)
 
     def stranded(self, lease: float) -> list[TurnHeader]:
         """Return the headers of the unfinished detached turns whose producer is not alive."""
-        with self._transaction(writes=False) as sql:
-            rows = sql.execute(_STRANDED, (self._clock.now() - lease,)).fetchall()
+        headers = self._headers(_STRANDED, self._file.clock.now() - lease)
+        return [header for header in headers if header.detached]
+
+    def _headers(self, query: str, *arguments: float) -> list[TurnHeader]:
+        with self._file.transaction(writes=False) as sql:
+            rows = sql.execute(query, arguments).fetchall()
         headers = []
         for (encoded,) in rows:
             with suppress(ValueError):
                 headers.append(decode_header(encoded))
-        return [header for header in headers if header.detached]
+        return headers
 
     def close(self, process: str) -> None:
         """Record that the process leaves, and close the file."""
-        with self._transaction() as sql:
+        with self._file.transaction() as sql:
             sql.execute("DELETE FROM process WHERE id = ?", (process,))
-        self._disconnect()
+        self._file.close()
 
-    @contextmanager
-    def _transaction(self, *, writes: bool = True) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is not None and self._identity != _identify(self._path):
-                _LOGGER.error("the turn store %s was deleted or replaced; its turns may be lost", self._path)
-                self._disconnect()
-            sql = self._connection or self._open()
-            sql.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            try:
-                yield sql
-                sql.execute("COMMIT")
-            finally:
-                if sql.in_transaction:
-                    sql.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
-                self._disconnect()  # the next transaction opens what is there by then
-            msg = f"the turn store {self._path} is unavailable: {error}"
-            raise StoreError(msg, public="the turn store is unavailable; try again later") from error
-
-    def _open(self) -> sqlite3.Connection:
-        sql = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        try:
-            sql.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
-            self._wal.begin(sql)
-            sql.execute("PRAGMA synchronous = NORMAL")
-            sql.executescript(SCHEMA)
-            sql.execute("BEGIN IMMEDIATE")
-            self._clock.synchronize(sql)
-            if self._process:
-                sql.execute(_HEARTBEAT, (self._process, self._clock.now()))
-            sql.execute("COMMIT")
-        except sqlite3.Error:
-            sql.close()
-            raise
-        self._connection, self._identity, self._last_number = sql, _identify(self._path), None
-        return sql
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-
-def _identify(path: str) -> object:
-    """Return what changes if the file or its write-ahead log is deleted, replaced or emptied.
-
-    It must not be opened: closing it would release SQLite's locks on it (POSIX).
-    """
-    with suppress(OSError):
-        file, log = Path(path).stat(), Path(f"{path}-wal").stat()
-        return file.st_dev, file.st_ino, file.st_size > 0, log.st_ino
-    return None
+    def _opened(self, sql: sqlite3.Connection) -> None:
+        self._last_number = None
+        if self._process:
+            sql.execute(_HEARTBEAT, (self._process, self._file.clock.now()))
 
 
 def _insert(sql: sqlite3.Connection, append: Append, now: float) -> AppendResult:

@@ -40,6 +40,16 @@ CREATE TABLE IF NOT EXISTS request (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reader (turn TEXT PRIMARY KEY, read REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS process (id TEXT PRIMARY KEY, beat REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS namespace ( -- of headrace.documents
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL -- at least the microseconds of the last write
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS document (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (namespace, name)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS turn_by_age ON turn (gone, ended, began);
 CREATE INDEX IF NOT EXISTS tombstone_by_age ON turn (began) WHERE gone != '';
 CREATE INDEX IF NOT EXISTS request_by_turn ON request (turn);

@@ -5,6 +5,7 @@ every write, and nothing is written back to the database.
 """
 
 import logging
+import os
 import sqlite3
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ BUSY_TIMEOUT: Final = 2.0
 _PAGE: Final = 4096  # bytes
 _MIN_SIZE: Final = 16 * _PAGE
 _MAX_SIZE: Final = 1024 * _PAGE
+_CLOCK_STEP: Final = 20_000_000  # nanoseconds; the time of a file has the resolution of the kernel's ticks
 _REPORTED: Final = 8  # times the usual size
 
 
@@ -36,6 +38,20 @@ class WriteAheadLog:
         self._path = path
         self._usual = min(max(store_size // 10, _MIN_SIZE), _MAX_SIZE)
         self._is_reported = False
+        self._last_seen: object = None
+        self._may_change_unseen = True
+
+    def has_changed(self) -> bool:
+        """Return whether any process may have written since the previous call; costs a few microseconds."""
+        try:
+            status = os.stat(f"{self._path}-wal")  # noqa: PTH116 - three times as fast as Path.stat
+        except OSError:
+            return True
+        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+        has_changed = seen != self._last_seen or self._may_change_unseen
+        self._last_seen = seen
+        self._may_change_unseen = time.time_ns() - status.st_mtime_ns < _CLOCK_STEP
+        return has_changed
 
     @property
     def excess(self) -> int:

@@ -21,11 +21,13 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from headrace.errors import EngineError, RequestError
+from headrace.trace_context import TraceContext
 from headrace.turns.log import Logged
 from headrace.turns.takeover import Takeover
 
 __all__ = [
     "DAMAGED",
+    "DELETED",
     "LOST",
     "NO_ROOM",
     "RETENTION_OVER",
@@ -35,6 +37,7 @@ __all__ = [
     "Behind",
     "Cursor",
     "Fenced",
+    "Followed",
     "GoneError",
     "Liveness",
     "StoreError",
@@ -42,6 +45,7 @@ __all__ = [
     "Tail",
     "TurnHeader",
     "TurnStore",
+    "UnusableStoreError",
     "damaged",
     "decode_header",
     "decode_turn",
@@ -58,7 +62,7 @@ class Cursor(msgspec.Struct, frozen=True, order=True, gc=False):
     position: int
 
 
-class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
+class TurnHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The metadata of a turn, kept longer than its log.
 
     Args:
@@ -67,6 +71,8 @@ class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
         created: Unix time in seconds.
         request_id: the caller's idempotency key; "" if there is none.
         detached: the turn needs no reader, and is never cancelled for lack of one.
+        linger: seconds for which the turn continues without a reader; None for those of the settings.
+        trace: the client's span.
     """
 
     id: str
@@ -74,6 +80,8 @@ class TurnHeader(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     request_id: str = ""
     detached: bool = False
+    linger: float | None = None
+    trace: TraceContext | None = None
 
 
 decode_header: Final = msgspec.json.Decoder(TurnHeader).decode
@@ -117,16 +125,22 @@ class StoreError(EngineError):
         super().__init__(message, status=503, public=public)
 
 
+class UnusableStoreError(StoreError):
+    """The store can never work: the server does not start with it."""
+
+
 class GoneError(RequestError):
     """The turn's log was evicted: 410, with the reason."""
 
     def __init__(self, id: str, reason: str) -> None:
         super().__init__(f"turn {id} is no longer available: {reason}; send the request again", status=410)
+        self.reason = reason
 
 
 # Reasons of a `GoneError`.
 RETENTION_OVER: Final = "its retention time is over"
 NO_ROOM: Final = "it was evicted to make room for newer turns"
+DELETED: Final = "it was deleted"
 UNKNOWN: Final = "the turn store does not have it any more"
 DAMAGED: Final = "the turn store has damaged it"
 LOST: Final = "the turn store has lost events that were sent already, and the rest of the answer differs"
@@ -155,7 +169,7 @@ def damaged(id: str, what: str) -> GoneError:
 
 @lru_cache(maxsize=1000)
 def _log_damage(id: str, what: str) -> None:
-    _LOGGER.error("the turn store has damaged turn %s: %s", id, what)
+    _LOGGER.error("the turn store has damaged a turn: %s", what, extra={"turn": id})
 
 
 class Fenced(Exception):  # noqa: N818 - an outcome, not an error
@@ -227,6 +241,25 @@ class Liveness(enum.Enum):
     """The process has shut down in order."""
 
 
+class Followed(Protocol):
+    """A turn that this process follows."""
+
+    id: str
+
+    @property
+    def producer(self) -> str:
+        """The process that produces it; "" if it is not known yet."""
+        ...
+
+    def take_reader(self) -> bool:
+        """Return whether it has had a reader here since the previous call."""
+        ...
+
+    def wake(self) -> None:
+        """Find out whether the producer is alive."""
+        ...
+
+
 class TurnStore(Protocol):
     """A process's connection to the store. Every method but `append` and `close` raises `StoreError`."""
 
@@ -235,6 +268,10 @@ class TurnStore(Protocol):
 
     outlives_process: bool
     """Whether another process can continue the turns of this one."""
+
+    def time_writes(self, report: Callable[[float], object]) -> None:
+        """Report the seconds that each write of events takes."""
+        ...
 
     async def create(self, header: TurnHeader, body: bytes, *, replaces: str = "") -> str:
         """Create a turn at cursor (1, 0) with this process as the producer; return its id.
@@ -266,6 +303,18 @@ class TurnStore(Protocol):
         """
         ...
 
+    def wake(self, id: str) -> None:
+        """Let a `follow` that waits for this turn in this process return at once."""
+        ...
+
+    def watch(self, turn: Followed) -> None:
+        """Wake a turn while its producer is not alive, and record its readers here while it is."""
+        ...
+
+    def unwatch(self, turn: Followed) -> None:
+        """Watch a turn no longer."""
+        ...
+
     async def take_over(self, id: str, fence: int, *, has_died: bool = False) -> bool:
         """Become the producer under `fence`, if that is the next fence; False if another process was first.
 
@@ -274,6 +323,18 @@ class TurnStore(Protocol):
         Raises:
             GoneError: the log was evicted.
         """
+        ...
+
+    async def release(self, id: str, fence: int) -> None:
+        """Raise the fence to `fence`, if that is the next one, without a new producer: anyone may take over.
+
+        Raises:
+            GoneError: the log was evicted.
+        """
+        ...
+
+    async def delete(self, id: str) -> None:
+        """Evict the log of a turn that has ended, for its owner; nothing happens if it is evicted already."""
         ...
 
     async def touch_reader(self, id: str) -> None:
@@ -295,12 +356,16 @@ class TurnStore(Protocol):
         """
         ...
 
+    async def running(self, owner: str) -> Sequence[TurnHeader]:
+        """Return the unfinished turns of an owner, whichever process produces them."""
+        ...
+
     async def stranded(self) -> Sequence[TurnHeader]:
         """Return the unfinished detached turns whose producer is not alive: they may have no reader."""
         ...
 
     async def liveness(self, process: str) -> Liveness:
-        """Return the liveness of a process, at most a sixtieth of a lease ago."""
+        """Return the liveness of a process, at most a sixtieth of a lease ago; that of "" is `LEFT`."""
         ...
 
     async def close(self) -> None:

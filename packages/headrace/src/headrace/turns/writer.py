@@ -8,7 +8,7 @@ store receives the complete log.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from headrace.turns.log import Logged, MemoryLog
 from headrace.turns.store import (
@@ -23,6 +23,8 @@ from headrace.turns.store import (
 )
 
 __all__ = ["Writer"]
+
+_MAY_BE_LOST: Final = 3.0  # seconds; Redis writes to its disk every second, or every other under load
 
 
 class Writer:
@@ -83,14 +85,33 @@ class Writer:
         """Detect a takeover while the engine is silent: if nothing was saved since the previous check."""
         checked, self._checked = self._checked, self.cursor
         if self.cursor == checked and not self._is_busy:
-            self._append(Cursor(self.cursor.fence, -1), [])  # matches no position, so that nothing is written
+            self._append_nothing()
 
-    async def close(self, save_timeout: float) -> None:
-        """Wait until everything is saved, for at most `save_timeout` seconds; then stop writing."""
-        with contextlib.suppress(TimeoutError):
+    def check_end(self) -> None:
+        """Save the end of the log again if the store loses it in a restart, which no other server notices.
+
+        No callback follows: for the turn, this writer's work is done.
+        """
+        if self._store.outlives_process:
+            self._on_fenced = self._on_settled = lambda: None
+            self._on_failure = lambda _: None
+            self._checked = self.cursor
+            asyncio.get_running_loop().call_later(_MAY_BE_LOST, self.check_fence)
+
+    async def close(self, save_timeout: float, *, releases: bool = False) -> None:
+        """Wait until everything is saved, for at most `save_timeout` seconds; then stop writing.
+
+        Args:
+            save_timeout: in seconds.
+            releases: whether other processes may take the turn over although this one stays alive.
+        """
+        # What could not be released is taken over when this process has ended.
+        with contextlib.suppress(TimeoutError, StoreError, GoneError):
             async with asyncio.timeout(save_timeout):
                 while self._is_busy:  # noqa: ASYNC110 - only once, at shutdown
                     await asyncio.sleep(0.005)
+                if releases:
+                    await self._store.release(self._id, self.cursor.fence + 1)
         if self._retrying is not None:
             self._retrying.cancel()
         self._is_busy = True  # for good
@@ -103,6 +124,10 @@ class Writer:
         if not after.position and self._log.progress is not None:
             events.insert(0, self._log.progress)  # a continuation needs the length of the prompt
         self._append(after, events)
+
+    def _append_nothing(self) -> None:
+        """Find out what the store has: a cursor that matches no position writes nothing."""
+        self._append(Cursor(self.cursor.fence, -1), [])
 
     def _append(self, after: Cursor, events: Sequence[Logged]) -> None:
         self._is_busy = True
@@ -150,4 +175,7 @@ class Writer:
 
     def _retry(self) -> None:
         self._is_busy = False
-        self._save()
+        if self.cursor.position < self._log.count:
+            self._save()
+        else:
+            self._append_nothing()

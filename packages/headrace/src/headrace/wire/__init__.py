@@ -2,7 +2,15 @@
 
 from headrace.wire.completion import Completion, fold
 from headrace.wire.decode import decode_chunk
-from headrace.wire.decode_request import decode_request
+from headrace.wire.decode_request import decode_request, decode_stored_request
 from headrace.wire.request import ChatRequest, encode_request
 
-__all__ = ["ChatRequest", "Completion", "decode_chunk", "decode_request", "encode_request", "fold"]
+__all__ = [
+    "ChatRequest",
+    "Completion",
+    "decode_chunk",
+    "decode_request",
+    "decode_stored_request",
+    "encode_request",
+    "fold",
+]

@@ -126,7 +126,8 @@ class CallAssembler:
 
     def _assign(self, delta: CallDelta | ToolCallDelta, *, is_last: bool) -> None:
         function = delta.function or FunctionDelta()
-        id, name, arguments = (text_of(item or "") for item in (delta.id, function.name, function.arguments))
+        id, name = text_of(delta.id or ""), text_of(function.name or "")
+        arguments = text_of(function.arguments or "")
         key = _key(delta.index)
         call = self._find(key, id)
         if call is None and not (id or name or arguments):  # every field of the schema, empty

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["IMAGE_URL", "translate_parts"]
+__all__ = ["IMAGE_TYPES", "IMAGE_URL", "translate_parts"]
 
 IMAGE_URL: Final = re.compile(r"(?i:https?://|data:image/)")
 """The start of an image's URL."""
 
-_IMAGE_TYPES: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp"}
+IMAGE_TYPES: Final = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp"}
 """Types of images by the start of their base64."""
 
 
@@ -33,7 +33,7 @@ def _translate_part(part: Any) -> Any:
 
 
 def _url(image: str) -> str:
-    for start, kind in _IMAGE_TYPES.items():
+    for start, kind in IMAGE_TYPES.items():
         if image.startswith(start):
             return f"data:image/{kind};base64,{image}"
     return image

@@ -14,15 +14,26 @@ from headrace.wire.content_parts import IMAGE_URL
 from headrace.wire.expected import convert, show
 from headrace.wire.json_value import DepthError, SizeError, decode_json
 from headrace.wire.request import ChatRequest, Role
-from headrace.wire.sampling import decode_sampling
+from headrace.wire.sampling import NUMBERS, decode_sampling
 from headrace.wire.translation import ABSENT, further_variables, translate
 from headrace.wire.unsupported import check_supported
 
-__all__ = ["decode_request"]
+__all__ = [
+    "FUNCTION_NAME",
+    "LENGTHS",
+    "MAX_STOP",
+    "MAX_STOPS",
+    "MAX_TOOLS",
+    "RANGES",
+    "decode_body",
+    "decode_request",
+    "decode_stored_request",
+    "validate_request",
+]
 
 _TOKENS: Final = (1, 2**31 - 1)
 _SEEDS: Final = (-(2**63), 2**63 - 1)
-_RANGES: Final = {
+RANGES: Final = {
     "temperature": (0, 2),
     "top_p": (0.01, 1),
     "max_tokens": _TOKENS,
@@ -30,14 +41,18 @@ _RANGES: Final = {
     "seed": _SEEDS,
     "random_seed": _SEEDS,
 }
-_LENGTHS: Final = {"request_id": (1, 64), "user_id": (1, 128)}
-_MAX_TOOLS: Final = 128
-_MAX_STOPS: Final = 4
-_MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
-_FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_INTEGERS: Final = (RANGES.keys() - {"temperature", "top_p"}) | {
+    name for name, (kind, *_) in NUMBERS.items() if kind is int
+}
+LENGTHS: Final = {"request_id": (1, 64), "user_id": (1, 128)}
+MAX_TOOLS: Final = 128
+_MAX_TRANSLATED_TOOLS: Final = 1024  # Anthropic has no limit, and a namespace of OpenAI is one tool
+MAX_STOPS: Final = 4
+MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
+FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ANY_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")  # as in Anthropic's API
 _ROLES: Final = get_args(Role)
 _PARTS: Final = {"user": ("text", "image_url"), "tool": ("text", "image_url")}
-_KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - {"extra", "raw_tools", "template_variables"}
 
 
 def decode_request(body: bytes | bytearray) -> ChatRequest:
@@ -46,6 +61,26 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
     Raises:
         RequestError: 1210, not JSON or an unsupported feature; 1213, a missing field; 1214, an invalid
             field; 1215, mutually exclusive fields.
+    """
+    return validate_request(decode_body(body))
+
+
+def decode_stored_request(body: bytes) -> ChatRequest:
+    """Decode what `encode_request` has encoded, which may have more values than a client's body."""
+    fields = msgspec.json.decode(body, type=dict[str, Any])
+    request = validate_request(fields, is_translated=True)
+    return msgspec.structs.replace(
+        request,
+        answer_options=fields.get("answer_options", {}),
+        counts_prompt=fields.get("counts_prompt", False),
+    )
+
+
+def decode_body(body: bytes | bytearray) -> dict[str, Any]:
+    """Decode a body, which is a JSON object in every API.
+
+    Raises:
+        RequestError: 1210, it is not.
     """
     try:
         raw = decode_json(body)
@@ -59,15 +94,32 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
     if not isinstance(raw, dict):
         msg = f"the body must be a JSON object, not {show(raw)}"
         raise RequestError(msg, code="1210")
-    fields = _without_nulls(raw)
+    return raw
+
+
+def validate_request(raw: dict[str, Any], *, is_translated: bool = False) -> ChatRequest:
+    """Validate the fields of a request and convert them.
+
+    Args:
+        raw: the request.
+        is_translated: whether it comes from another API: there may be 1024 tools instead of 128, and their
+            names may have 128 characters instead of 64.
+
+    Raises:
+        RequestError: as `decode_request`.
+    """
+    fields = _with_integers(_without_nulls(raw))
     check_supported(fields)
     _check_ranges(fields)
+    _check_number_of_tools(fields, _MAX_TRANSLATED_TOOLS if is_translated else MAX_TOOLS)
     sent, fields = fields, translate(fields)
     for check in _CHECKS_BEFORE:
         check(fields)
-    request = msgspec.structs.replace(_convert(fields), template_variables=further_variables(sent))
+    request = _convert(fields, further_variables(sent))
     for check_request in _CHECKS_AFTER:
         check_request(request)
+    _check_tools(request, _ANY_NAME if is_translated else FUNCTION_NAME)
+    _check_tool_choice(request)
     if request.tool_choice == "none":  # treat it as a request without tools
         request = msgspec.structs.replace(request, tools=None, raw_tools=[])
     return request
@@ -75,12 +127,23 @@ def decode_request(body: bytes | bytearray) -> ChatRequest:
 
 def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
     """Remove what means absent, mostly null, on every level that the API defines; keep JSON Schemas."""
-    fields = {name: value for name, value in raw.items() if value is not None and value != ABSENT.get(name)}
+    fields = {name: value for name, value in raw.items() if value is not None}
+    for name in ABSENT.keys() & fields.keys():
+        if fields[name] == ABSENT[name]:
+            del fields[name]
     if "messages" in fields:
         fields["messages"] = _pruned(fields["messages"])
     for name in ("thinking", "response_format"):
         if isinstance(fields.get(name), dict):
             fields[name] = {key: value for key, value in fields[name].items() if value is not None}
+    return fields
+
+
+def _with_integers(fields: dict[str, Any]) -> dict[str, Any]:
+    """Convert numbers such as 5.0: some languages encode integers so, and JSON Schema calls them integers."""
+    for name in _INTEGERS & fields.keys():
+        if isinstance(fields[name], float) and fields[name].is_integer():
+            fields[name] = int(fields[name])
     return fields
 
 
@@ -92,25 +155,37 @@ def _pruned(value: Any) -> Any:
     return value
 
 
-def _convert(fields: dict[str, Any]) -> ChatRequest:
-    known = {name: value for name, value in fields.items() if name in _KNOWN_FIELDS}
-    known["extra"] = decode_sampling(fields)
-    known["raw_tools"] = fields.get("tools") or []
-    for name in _LENGTHS:  # zai-sdk's own tests send a float, bots the numbers of their users
-        if isinstance(known.get(name), int | float):
-            known[name] = str(known[name])
-    return convert(known, ChatRequest)
+def _convert(fields: dict[str, Any], variables: dict[str, Any]) -> ChatRequest:
+    """Convert the fields; `variables` are those of the chat template. Unknown fields are ignored."""
+    internal = {
+        "answer_options": {},
+        "extra": decode_sampling(fields),
+        "raw_tools": fields.get("tools") or [],
+        "template_variables": variables,
+    }
+    for name in LENGTHS.keys() & fields.keys():  # zai-sdk's own tests send a float, bots the numbers of users
+        value = fields[name]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            fields[name] = str(value)
+    return convert({**fields, **internal}, ChatRequest)
 
 
 # --- before the types are validated: mistakes for which a type error would not be helpful ------------
 
 
 def _check_ranges(fields: dict[str, Any]) -> None:
-    for name in _RANGES.keys() & fields.keys():
-        value, (low, high) = fields[name], _RANGES[name]
+    for name in RANGES.keys() & fields.keys():
+        value, (low, high) = fields[name], RANGES[name]
         if isinstance(value, int | float) and not low <= value <= high:
             msg = f"{name} is {show(value)}; it must be between {low} and {high}"
             raise RequestError(msg)
+
+
+def _check_number_of_tools(fields: dict[str, Any], most: int) -> None:
+    tools = fields.get("tools")
+    if isinstance(tools, list) and len(tools) > most:
+        msg = f"tools has {len(tools)} entries; at most {most} are allowed"
+        raise RequestError(msg)
 
 
 def _check_presence(fields: dict[str, Any]) -> None:
@@ -152,7 +227,7 @@ def _dicts(owner: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, An
 
 
 def _check_lengths(request: ChatRequest) -> None:
-    for name, (low, high) in _LENGTHS.items():
+    for name, (low, high) in LENGTHS.items():
         value = getattr(request, name)
         if value is not None and not low <= len(value) <= high:
             msg = f"{name} is {show(value)}, {len(value)} characters; it must have {low} to {high}"
@@ -197,16 +272,13 @@ def _check_arguments(where: str, arguments: str) -> None:
         pass
 
 
-def _check_tools(request: ChatRequest) -> None:
-    tools = request.tools or []
-    if len(tools) > _MAX_TOOLS:
-        msg = f"tools has {len(tools)} entries; at most {_MAX_TOOLS} are allowed"
-        raise RequestError(msg)
+def _check_tools(request: ChatRequest, pattern: re.Pattern[str]) -> None:
     seen: set[str] = set()
-    for index, tool in enumerate(tools):
+    for index, tool in enumerate(request.tools or ()):
         name = tool.function.name
-        if not _FUNCTION_NAME.fullmatch(name):
-            msg = f"tools[{index}].function.name is {show(name)}; use 1 to 64 of a-z, A-Z, 0-9, _ and -"
+        if not pattern.fullmatch(name):
+            most = pattern.pattern.partition(",")[2].rstrip("}")
+            msg = f"tools[{index}].function.name is {show(name)}; use 1 to {most} of a-z, A-Z, 0-9, _ and -"
             raise RequestError(msg)
         if name in seen:
             msg = (
@@ -233,14 +305,14 @@ def _check_tool_choice(request: ChatRequest) -> None:
 
 
 def _check_stop(request: ChatRequest) -> None:
-    if len(request.stops) > _MAX_STOPS:
-        msg = f"stop has {len(request.stops)} entries; at most {_MAX_STOPS} are allowed"
+    if len(request.stops) > MAX_STOPS:
+        msg = f"stop has {len(request.stops)} entries; at most {MAX_STOPS} are allowed"
         raise RequestError(msg)
     if "" in request.stops:
         msg = 'stop contains ""; leave the empty string out'
         raise RequestError(msg)
-    if (longest := max(map(len, request.stops), default=0)) > _MAX_STOP:
-        msg = f"stop has a string of {longest} characters; at most {_MAX_STOP} are allowed"
+    if (longest := max(map(len, request.stops), default=0)) > MAX_STOP:
+        msg = f"stop has a string of {longest} characters; at most {MAX_STOP} are allowed"
         raise RequestError(msg)
 
 
@@ -258,8 +330,6 @@ _CHECKS_BEFORE: Final[tuple[Callable[[dict[str, Any]], None], ...]] = (
 _CHECKS_AFTER: Final[tuple[Callable[[ChatRequest], None], ...]] = (
     _check_messages,
     _check_lengths,
-    _check_tools,
-    _check_tool_choice,
     _check_stop,
     _check_tool_stream,
 )

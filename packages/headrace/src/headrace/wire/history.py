@@ -8,24 +8,27 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["translate_message"]
+__all__ = ["OTHER_ROLES", "THINKING_PARTS", "translate_message"]
 
-_ROLES: Final = {"developer": "system", "function": "tool"}
+OTHER_ROLES: Final = {"developer": "system", "function": "tool"}
 """OpenAI's newest role and its oldest."""
 
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 """Names of the reasoning: Z.ai's, vLLM's and OpenRouter's, Ollama's."""
 
-_THINKING_PARTS: Final = ("thinking", "reasoning")
+THINKING_PARTS: Final = ("thinking", "reasoning")
 _NO_TEXT: Final = {"type": "text", "text": ""}
 
 
 def translate_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the message with Z.ai's names and values; what is unknown stays as it is."""
     role = message.get("role")
-    if isinstance(role, str) and role in _ROLES:
-        return {**message, "role": _ROLES[role]}
-    return _translate_answer(message) if role == "assistant" else message
+    translated = _translate_answer(message) if role == "assistant" else dict(message)
+    if isinstance(translated.get("tool_calls"), list):
+        translated["tool_calls"] = [_call(call) for call in translated["tool_calls"]]
+    if isinstance(role, str):
+        translated["role"] = OTHER_ROLES.get(role, role)
+    return translated
 
 
 def _translate_answer(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,8 +43,6 @@ def _translate_answer(message: Mapping[str, Any]) -> dict[str, Any]:
         translated["reasoning_content"] = message.get("reasoning_content") or reasoning
     if isinstance(message.get("function_call"), dict) and not message.get("tool_calls"):
         translated["tool_calls"] = [{"function": message["function_call"]}]
-    if isinstance(translated.get("tool_calls"), list):
-        translated["tool_calls"] = [_call(call) for call in translated["tool_calls"]]
     return translated
 
 
@@ -50,7 +51,7 @@ def _content_part(part: Any) -> Any:
     match part:
         case {"type": "refusal", "refusal": text}:
             return {"type": "text", "text": text}
-        case {"type": str(kind)} if kind in _THINKING_PARTS:
+        case {"type": str(kind)} if kind in THINKING_PARTS:
             return _NO_TEXT
     return part
 
@@ -60,7 +61,7 @@ def _thought(parts: Any) -> str:
     texts = []
     for part in parts if isinstance(parts, list) else ():
         match part:
-            case {"type": str(kind)} if kind in _THINKING_PARTS:
+            case {"type": str(kind)} if kind in THINKING_PARTS:
                 thinking = part.get(kind) or part.get("text")
                 texts += thinking if isinstance(thinking, list) else [thinking]
     return "".join(text for part in texts if isinstance(text := _text(part), str))

@@ -26,16 +26,14 @@ class JsonEnd:
             if found is None:
                 break
             position = found.end()
-            match found.group():
-                case "\\":
-                    position += 1
-                    continue
-                case '"':
-                    self._in_string = not self._in_string
-                case "{" | "[":
-                    self._depth += 1
-                case _:
-                    self._depth -= 1
+            delimiter = found[0]
+            if delimiter == '"':
+                self._in_string = not self._in_string
+            elif delimiter == "\\":
+                position += 1
+                continue
+            else:
+                self._depth += 1 if delimiter in "{[" else -1
             self.is_found = not self._in_string and self._depth <= 0
         self._skip = max(position - len(text), 0)
         return self.is_found

@@ -4,13 +4,14 @@
 `decode_request` is the only source of requests and validates them.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from headrace.wire.json_value import decode_json
 
 __all__ = [
+    "INTERNAL_FIELDS",
     "ChatRequest",
     "FunctionSpec",
     "ImagePart",
@@ -97,7 +98,9 @@ class RequestMessage(msgspec.Struct, frozen=True):
     @property
     def images(self) -> dict[int, ImageUrl]:
         """The images by their index in the content."""
-        parts = enumerate(self.content if isinstance(self.content, list) else ())
+        if not isinstance(self.content, list):
+            return {}
+        parts = enumerate(self.content)
         return {index: part.image_url for index, part in parts if isinstance(part, ImagePart)}
 
 
@@ -162,6 +165,12 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw_tools: list[dict[str, Any]] = []
     """`tools` as sent: a chat template renders every key, in the client's order."""
 
+    answer_options: dict[str, Any] = {}
+    """Options of another API about the form of its answer, for all readers of the turn."""
+
+    counts_prompt: bool = False
+    """Whether the answer begins with the number of the prompt's tokens."""
+
     @property
     def schemas(self) -> dict[str, dict[str, Any] | None]:
         """The JSON Schemas of the tools' parameters by name."""
@@ -180,8 +189,15 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         return [self.stop] if isinstance(self.stop, str) else self.stop
 
 
+INTERNAL_FIELDS: Final = frozenset(
+    {"answer_options", "counts_prompt", "extra", "raw_tools", "template_variables"}
+)
+"""Fields of a `ChatRequest` that are not fields of the API."""
+
+
 def encode_request(request: ChatRequest) -> bytes:
-    """Encode a request as a body that `decode_request` decodes again, without the client's unknown fields."""
+    """Encode a request for `decode_stored_request`, without the client's unknown fields."""
     fields = msgspec.structs.asdict(request)
     tools, extra = fields.pop("raw_tools"), fields.pop("extra")
-    return msgspec.json.encode({**fields, "tools": tools or None, **extra})
+    variables = fields.pop("template_variables")
+    return msgspec.json.encode({**fields, "tools": tools or None, "chat_template_kwargs": variables, **extra})

@@ -9,10 +9,10 @@ from typing import Any, Final
 from headrace.errors import RequestError
 from headrace.wire.expected import show
 
-__all__ = ["SAMPLING_FIELDS", "decode_sampling"]
+__all__ = ["MAX_BIAS", "MAX_BIASES", "NUMBERS", "SAMPLING_FIELDS", "decode_sampling"]
 
 _INT32: Final = 2**31 - 1
-_NUMBERS: Final[Mapping[str, tuple[type, float, float]]] = {
+NUMBERS: Final[Mapping[str, tuple[type, float, float]]] = {
     "frequency_penalty": (float, -2, 2),
     "min_p": (float, 0, 1),
     "min_tokens": (int, 0, _INT32),
@@ -20,12 +20,12 @@ _NUMBERS: Final[Mapping[str, tuple[type, float, float]]] = {
     "repetition_penalty": (float, 0.01, 10),
     "top_k": (int, -1, _INT32),
 }
-SAMPLING_FIELDS: Final = frozenset({*_NUMBERS, "ignore_eos", "logit_bias"})
+SAMPLING_FIELDS: Final = frozenset({*NUMBERS, "ignore_eos", "logit_bias"})
 """Their names: sampling only, nothing that changes the structure of the answer, the priority of the request,
 or whose cache it uses."""
 
-_MAX_BIASES: Final = 1000
-_MAX_BIAS: Final = 100
+MAX_BIASES: Final = 1000
+MAX_BIAS: Final = 100
 
 
 def decode_sampling(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def decode_sampling(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     sampling = {name: fields[name] for name in sorted(SAMPLING_FIELDS & fields.keys())}
     for name, value in sampling.items():
-        if name in _NUMBERS:
-            _check_number(name, value, *_NUMBERS[name])
+        if name in NUMBERS:
+            _check_number(name, value, *NUMBERS[name])
         elif name == "logit_bias":
             sampling[name] = _biases(value)
         elif not isinstance(value, bool):
@@ -56,19 +56,21 @@ def _biases(value: Any) -> dict[str, float]:
     """Decode OpenAI's `{"id": bias}`, or llama.cpp's `[[id, bias]]`."""
     if not isinstance(value, dict | list):
         raise _invalid("logit_bias", value, 'an object of token ids and numbers, such as {"42": -1.5}')
-    if len(value) > _MAX_BIASES:
-        msg = f"logit_bias has {len(value)} entries; at most {_MAX_BIASES} are allowed"
+    if len(value) > MAX_BIASES:
+        msg = f"logit_bias has {len(value)} entries; at most {MAX_BIASES} are allowed"
         raise RequestError(msg)
     biases: dict[str, float] = {}
     for entry in value.items() if isinstance(value, dict) else value:
         if not (isinstance(entry, list | tuple) and len(entry) == 2):
             raise _invalid("logit_bias", entry, "a pair of a token id and a number")
         id, bias = entry
+        if isinstance(id, float) and id.is_integer():
+            id = int(id)
         text = str(id) if isinstance(id, str | int) else ""
         if not (text.isascii() and text.isdigit() and len(text) < len(str(_INT32))):
             raise _invalid("a key of logit_bias", id, "the id of a token")
-        if not isinstance(bias, int | float) or isinstance(bias, bool) or abs(bias) > _MAX_BIAS:
-            raise _invalid(f"logit_bias[{text}]", bias, f"a number between -{_MAX_BIAS} and {_MAX_BIAS}")
+        if not isinstance(bias, int | float) or isinstance(bias, bool) or abs(bias) > MAX_BIAS:
+            raise _invalid(f"logit_bias[{text}]", bias, f"a number between -{MAX_BIAS} and {MAX_BIAS}")
         biases[text] = bias
     return biases
 

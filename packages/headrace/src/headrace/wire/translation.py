@@ -14,7 +14,7 @@ from headrace.wire.expected import convert
 from headrace.wire.history import translate_message
 from headrace.wire.request import Effort
 
-__all__ = ["ABSENT", "TRANSLATED", "further_variables", "translate"]
+__all__ = ["ABSENT", "THINKING_TYPES", "TRANSLATED", "OtherFields", "further_variables", "translate"]
 
 TRANSLATED: Final[Mapping[str, tuple[str, str]]] = {
     "max_completion_tokens": ("OpenAI", "`max_tokens`; if both are set, the smaller one"),
@@ -40,35 +40,35 @@ ABSENT: Final[Mapping[str, Any]] = {
 }
 """Values of other APIs that mean the same as null."""
 
-_THINKING_TYPES: Final = {
+THINKING_TYPES: Final = {
     **dict.fromkeys(("enabled", "enable", "true", "on", "yes", "1", "auto", "adaptive"), "enabled"),
     **dict.fromkeys(("disabled", "disable", "false", "off", "no", "0", "none"), "disabled"),
 }
 
 
-class _TemplateVariables(msgspec.Struct):
+class TemplateVariables(msgspec.Struct):
     enable_thinking: bool | None = None  # GLM, Qwen
     thinking: bool | None = None  # DeepSeek, Kimi
     clear_thinking: bool | None = None  # GLM
     reasoning_effort: Effort | None = None
 
 
-class _Reasoning(msgspec.Struct):
+class ReasoningOptions(msgspec.Struct):
     effort: Effort | Literal["default"] | None = None
     enabled: bool | None = None
 
 
-class _Others(msgspec.Struct):
+class OtherFields(msgspec.Struct):
     """The translated fields with their types."""
 
     max_completion_tokens: int | None = None
     random_seed: int | None = None
     enable_thinking: bool | None = None
-    chat_template_kwargs: _TemplateVariables = msgspec.field(default_factory=_TemplateVariables)
-    reasoning: _Reasoning = msgspec.field(default_factory=_Reasoning)
+    chat_template_kwargs: TemplateVariables = msgspec.field(default_factory=TemplateVariables)
+    reasoning: ReasoningOptions = msgspec.field(default_factory=ReasoningOptions)
 
 
-assert TRANSLATED.keys() == set(_Others.__struct_fields__)
+assert TRANSLATED.keys() == set(OtherFields.__struct_fields__)
 
 
 def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def translate(fields: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RequestError: 1214, a translated field has the wrong type.
     """
-    translated = {name: value for name, value in fields.items() if name not in TRANSLATED}
-    others = {name: fields[name] for name in TRANSLATED.keys() & fields.keys()}
+    translated = dict(fields)
+    others = {name: translated.pop(name) for name in TRANSLATED.keys() & fields.keys()}
     if others or "thinking" in translated:
-        _merge(translated, convert(others, _Others))
+        _merge(translated, convert(others, OtherFields))
     for name, translation in _TRANSLATIONS.items():
         if name in translated:
             translated[name] = translation(translated[name])
@@ -91,11 +91,11 @@ def further_variables(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables of the chat template that are not translated, of fields that `translate` took."""
     variables = fields.get("chat_template_kwargs", {})
     return {
-        name: value for name, value in variables.items() if name not in _TemplateVariables.__struct_fields__
+        name: value for name, value in variables.items() if name not in TemplateVariables.__struct_fields__
     }
 
 
-def _merge(translated: dict[str, Any], others: _Others) -> None:
+def _merge(translated: dict[str, Any], others: OtherFields) -> None:
     if others.max_completion_tokens is not None:
         limit = translated.setdefault("max_tokens", others.max_completion_tokens)
         if isinstance(limit, int):
@@ -109,7 +109,7 @@ def _merge(translated: dict[str, Any], others: _Others) -> None:
         translated["thinking"] = thinking
 
 
-def _thinking(given: Any, others: _Others) -> Any:
+def _thinking(given: Any, others: OtherFields) -> Any:
     """Return `thinking` as an object; a value of a wrong type as it is."""
     if isinstance(given, str | bool):
         given = {"type": given}
@@ -126,7 +126,7 @@ def _thinking(given: Any, others: _Others) -> Any:
     translated: dict[str, Any] = {"type": switch, "clear_thinking": variables.clear_thinking}
     thinking = {name: value for name, value in translated.items() if value is not None} | (given or {})
     if "type" in thinking:
-        thinking["type"] = _THINKING_TYPES.get(str(thinking["type"]).lower(), thinking["type"])
+        thinking["type"] = THINKING_TYPES.get(str(thinking["type"]).lower(), thinking["type"])
     return thinking
 
 
@@ -148,9 +148,14 @@ def _tool_choice(choice: Any) -> Any:
     return choice
 
 
+_WITH_SCHEMA: Final = ("json_schema", "json_object", None)
+
+
 def _response_format(format: Any) -> Any:
     """Move the schema to where OpenAI's API has it; llama.cpp and Together have it beside the type."""
-    if isinstance(format, dict) and "schema" in format and "json_schema" not in format:
+    if not isinstance(format, dict) or format.get("type") not in _WITH_SCHEMA:
+        return format
+    if "schema" in format and "json_schema" not in format:
         return {"type": "json_schema", "json_schema": {"name": "answer", "schema": format["schema"]}}
     return format
 

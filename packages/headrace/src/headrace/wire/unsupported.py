@@ -76,7 +76,14 @@ def check_supported(fields: Mapping[str, Any]) -> None:
     Raises:
         RequestError: 1212.
     """
+    if REJECTED.keys().isdisjoint(fields):  # as usual
+        return
     for name, rejected in REJECTED.items():
-        if name in fields and fields[name] not in rejected.allowed:
+        if name in fields and not any(_is_same(fields[name], value) for value in rejected.allowed):
             msg = f"{name} is {show(fields[name])}, which is not supported here; {rejected.instead}"
             raise RequestError(msg, code="1212")
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Compare as JSON does, where true is not 1."""
+    return value == other and isinstance(value, bool) is isinstance(other, bool)

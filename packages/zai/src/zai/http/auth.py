@@ -9,7 +9,7 @@ import msgspec
 from zai.arguments import check_argument
 from zai.errors import ZaiError
 
-__all__ = ["check_api_key", "generate_token"]
+__all__ = ["check_api_key", "generate_token", "generate_turn_token"]
 
 _LIFETIME_MS: Final = 210_000
 
@@ -28,6 +28,22 @@ def check_api_key(api_key: str | None) -> str:
 
 def generate_token(apikey: str) -> str:
     """Sign a token, valid for 210 s, with the secret half of `id.secret`."""
+    return _sign(apikey, _LIFETIME_MS, {})
+
+
+def generate_turn_token(api_key: str, turn: str, *, scope: str = "read", lifetime: float = 3600.0) -> str:
+    """Sign a token for the URL of one turn of a Headrace, as its parameter `token`; it permits nothing else.
+
+    Args:
+        api_key: `id.secret`.
+        turn: the id in the URL: the turn's, or its `request_id`.
+        scope: `read`, `stop`, or `read stop`.
+        lifetime: seconds until it expires.
+    """
+    return _sign(api_key, round(lifetime * 1000), {"turn": turn, "scope": scope})
+
+
+def _sign(apikey: str, lifetime: int, claims: dict[str, str]) -> str:
     id, _, secret = apikey.partition(".")
     if not id or not secret or "." in secret:
         msg = "api_key must have the form id.secret, or pass disable_token_cache=True to send it as it is"
@@ -37,7 +53,7 @@ def generate_token(apikey: str) -> str:
 
     now = round(time.time() * 1000)
     head = {"alg": "HS256", "typ": "JWT", "sign_type": "SIGN"}
-    payload = {"api_key": id, "exp": now + _LIFETIME_MS, "timestamp": now}
+    payload = {"api_key": id, "exp": now + lifetime, "timestamp": now, **claims}
     signed = b".".join(_base64url(msgspec.json.encode(part)) for part in (head, payload))
     signature = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return (signed + b"." + _base64url(signature)).decode()

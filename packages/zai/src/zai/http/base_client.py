@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from msgspec import structs
 
-from zai.arguments import NOT_GIVEN, check_argument
+from zai.arguments import NOT_GIVEN, SECONDS, check_argument, is_seconds
 from zai.errors import ZaiError
 from zai.http.auth import check_api_key, generate_token
 from zai.http.deadlines import StreamTimeout
@@ -67,6 +67,8 @@ class BaseClient(Generic[ClientT]):
         source_channel: sent as `x-source-channel`.
         stream_timeout: default limits of streams.
         resume: request numbered events, and resume a stream that was disconnected if the server sends them.
+        reconnect_timeout: seconds of waiting, since the last event, after which a disconnected stream is an
+            error; None for no limit.
     """
 
     default_base_url: ClassVar[str] = "https://api.z.ai/api/paas/v4"
@@ -86,6 +88,7 @@ class BaseClient(Generic[ClientT]):
         source_channel: str | None = None,
         stream_timeout: StreamTimeout | None = None,
         resume: bool = True,
+        reconnect_timeout: float | None = 60.0,
         _strict_response_validation: bool = False,
     ) -> None:
         self.api_key = check_api_key(api_key if api_key is not None else os.environ.get("ZAI_API_KEY"))
@@ -97,6 +100,9 @@ class BaseClient(Generic[ClientT]):
         self.source_channel = source_channel
         self.stream_timeout = check_stream_timeout(stream_timeout)
         self.resume = resume
+        valid = is_seconds(reconnect_timeout)
+        check_argument("reconnect_timeout", reconnect_timeout, SECONDS, valid=valid)
+        self.reconnect_timeout = reconnect_timeout
         self._custom_headers = dict(custom_headers or {})
         kind = self.http_client_class
         valid = http_client is None or kind in {base.__name__ for base in type(http_client).__mro__}
@@ -177,11 +183,11 @@ class BaseClient(Generic[ClientT]):
         )
 
     def turn_request(self, request: Request, method: str, turn_id: str) -> Request:
-        """Build the request that resumes (GET) or stops (DELETE) the turn that `request` started.
+        """Build the request that resumes (POST) or stops (DELETE) the turn that `request` started.
 
         Args:
             request: a request for a stream.
-            method: GET or DELETE.
+            method: POST or DELETE.
             turn_id: the server's id of the turn, or `request.turn`.
         """
         headers = {name: value for name, value in request.headers.items() if name != "Content-Type"}

@@ -9,13 +9,15 @@ from typing import Final
 from zai.errors import APIConnectionError, APIStatusError, APITimeoutError, ZaiError
 from zai.http.deadlines import StreamTimeout
 
-__all__ = ["MAX_RETRY_AFTER", "Retries", "backoff", "is_retryable", "retry_after"]
+__all__ = ["MAX_RETRY_AFTER", "Retries", "backoff", "full_jitter", "is_retryable", "retry_after"]
 
 MAX_RETRY_AFTER: Final = 60.0
 """The longest Retry-After that is honored, in seconds."""
 
 _INITIAL_DELAY: Final = 0.5
 _MAX_DELAY: Final = 8.0
+_MAX_JITTER: Final = 30.0
+_JITTER: Final = 0.25  # of a delay
 _RETRYABLE: Final = (408, 409, 429)
 
 
@@ -49,7 +51,7 @@ class Retries:
         if self._made >= self._max_retries or (requested is not None and requested > MAX_RETRY_AFTER):
             raise error
         self._made += 1
-        delay = backoff(self._made) if requested is None else requested
+        delay = backoff(self._made) if requested is None else requested * (1 + _JITTER * random.random())  # noqa: S311
         if delay >= self.seconds_left():
             raise error
         return delay
@@ -68,7 +70,12 @@ def is_retryable(error: APIStatusError) -> bool:
 
 def backoff(retry: int) -> float:
     """Return zai-sdk's seconds before retry number `retry`: 1, 2, 4, 8, 8, … less up to a quarter."""
-    return min(_INITIAL_DELAY * 2.0**retry, _MAX_DELAY) * (1 - 0.25 * random.random())  # noqa: S311
+    return min(_INITIAL_DELAY * 2.0**retry, _MAX_DELAY) * (1 - _JITTER * random.random())  # noqa: S311
+
+
+def full_jitter(retry: int) -> float:
+    """Return seconds between 0 and 1, 2, 4, …, 30, so that clients lost at once do not return at once."""
+    return min(_INITIAL_DELAY * 2.0 ** min(retry, 16), _MAX_JITTER) * random.random()  # noqa: S311
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,21 +5,18 @@ turn. After it a stream is resumed if the server is one, and numbers the events:
 the last event received.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from zai.errors import APIStatusError, APIStreamDisconnectedError, ZaiError
 from zai.http.base_client import BaseClient, turn_id_of
 from zai.http.request import Request
-from zai.http.retry import MAX_RETRY_AFTER, Retries, backoff, is_retryable
+from zai.http.retry import MAX_RETRY_AFTER, Retries, full_jitter, is_retryable
 from zai.http_library import ClientT
 from zai.streaming.reader import StreamReader
 
-__all__ = ["MAX_RECONNECTS", "Reconnect", "ReconnectPolicy"]
-
-MAX_RECONNECTS: Final = 5
-"""The maximum number of reconnects without an event in between."""
+__all__ = ["Reconnect", "ReconnectPolicy"]
 
 
 class Reconnect(msgspec.Struct, frozen=True):
@@ -42,7 +39,8 @@ class ReconnectPolicy:
         self._client: BaseClient[Any] = client
         self._request = request
         self._retries = retries
-        self._reconnects = 0
+        self._reconnects = 0  # since the last event
+        self._waited = 0.0  # seconds before them
         self._last_event_id = ""
 
     def decide(self, reader: StreamReader, failure: ZaiError | None) -> Reconnect | None:
@@ -61,7 +59,8 @@ class ReconnectPolicy:
             return None
         turn_id = turn_id_of(reader.response)
         if turn_id and reader.is_numbered and self._client.resume:
-            return self._resume(reader, self._client.turn_request(self._request, "GET", turn_id), failure)
+            # Some tunnels collect the response to a GET until it ends.
+            return self._resume(reader, self._client.turn_request(self._request, "POST", turn_id), failure)
         if failure is not None:
             raise _disconnected(reader, failure) from failure
         return None
@@ -69,14 +68,17 @@ class ReconnectPolicy:
     def _resume(self, reader: StreamReader, request: Request, failure: ZaiError | None) -> Reconnect:
         if reader.last_event_id != self._last_event_id:
             self._last_event_id = reader.last_event_id
-            self._reconnects = 0
+            self._reconnects, self._waited = 0, 0.0
         self._reconnects += 1
         refused = isinstance(failure, APIStatusError) and not is_retryable(failure)
+        limit = self._client.reconnect_timeout
+        is_over = limit is not None and self._waited >= limit
         # A header can hold ASCII only.
-        if self._reconnects > MAX_RECONNECTS or refused or not reader.last_event_id.isascii():
+        if is_over or refused or not reader.last_event_id.isascii():
             raise _disconnected(reader, failure) from failure
-        retry_ms = reader.retry_ms
-        delay = backoff(self._reconnects - 1) if retry_ms is None else min(retry_ms / 1000, MAX_RETRY_AFTER)
+        requested = min((reader.retry_ms or 0) / 1000, MAX_RETRY_AFTER)
+        delay = requested + full_jitter(self._reconnects)
+        self._waited += delay
         headers = {**request.headers, "Last-Event-ID": reader.last_event_id}
         request = msgspec.structs.replace(request, headers=headers)
         return Reconnect(min(delay, max(self._retries.seconds_left(), 0)), request)

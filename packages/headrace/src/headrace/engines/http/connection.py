@@ -44,6 +44,9 @@ class _State(Enum):
     CLOSED = auto()
 
 
+_IDLE, _HEAD, _BODY, _CLOSED = _State  # Python 3.11 takes long to find a member
+
+
 class Connection(asyncio.Protocol):
     """A connection, and the request on it, if there is one.
 
@@ -58,7 +61,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._on_idle = on_idle
         self._on_closed = on_closed
-        self._state = _State.IDLE
+        self._state = _IDLE
         self._reader = ResponseReader("")
         self._handler: ResponseHandler | None = None
         self._poll: select.poll | None = None
@@ -81,7 +84,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, method: str, request: bytes, handler: ResponseHandler) -> None:
         """Send a request; the connection must be idle."""
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._reader = ResponseReader(method)
         self._handler = handler
         self._requests += 1
@@ -91,7 +94,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once: the server stops. The handler hears nothing more."""
         self._handler = None
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -101,11 +104,11 @@ class Connection(asyncio.Protocol):
             self.transport.abort()  # nothing was requested: RFC 9112, 6.3
             return
         try:
-            if self._state is _State.HEAD:
+            if self._state is _HEAD:
                 self._is_silent = False
                 if not reader.read_head(data):
                     return
-                self._state = _State.BODY
+                self._state = _BODY
                 handler.on_head(reader)
                 if self._handler is None:
                     return
@@ -122,15 +125,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Report an incomplete response."""
-        if self._state is _State.IDLE:
-            self._state = _State.CLOSED
+        if self._state is _IDLE:
+            self._state = _CLOSED
             self._on_closed(self)
             return
         if self._handler is None:
             return
         handler, reader = self._handler, self._reader
         try:
-            if self._state is _State.HEAD:
+            if self._state is _HEAD:
                 reader.read_head(b"")
             reader.finish()
         except ProtocolError as incomplete:
@@ -141,18 +144,18 @@ class Connection(asyncio.Protocol):
     def _finish(self, handler: ResponseHandler, body: bytes) -> None:
         self._handler = None
         if self._reader.is_reusable and not self.transport.is_closing():
-            self._state = _State.IDLE
+            self._state = _IDLE
             self.transport.resume_reading()
             self._on_idle(self)
         else:
-            self._state = _State.CLOSED
+            self._state = _CLOSED
             self.transport.close()
         handler.on_last(body)
 
     def _lose(self, error: Exception) -> None:
         handler, self._handler = self._handler, None
-        is_stale = self._state is _State.HEAD and self._is_silent and self._requests > 1
-        self._state = _State.CLOSED
+        is_stale = self._state is _HEAD and self._is_silent and self._requests > 1
+        self._state = _CLOSED
         self.transport.abort()
         if handler is not None:
             handler.on_lost(error, is_stale=is_stale)

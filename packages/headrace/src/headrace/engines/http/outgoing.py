@@ -9,14 +9,16 @@ Whatever leads to OVER, the listener's `on_end` is called once, later.
 import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from socket import gaierror
+from time import monotonic
 from typing import Final
 
 from headrace.engines.http.connection import Connection
 from headrace.engines.http.pool import ConnectionPool
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.transport import ResponseHead, ResponseListener
-from headrace.errors import EngineError, HeadraceError, UnreachableError
+from headrace.errors import HeadraceError, IncompleteError, UnreachableError
 from headrace.http1 import ProtocolError, ResponseReader
 
 __all__ = ["OutgoingRequest"]
@@ -86,6 +88,17 @@ class OutgoingRequest:
         if self._connection is not None and not self._is_over:
             self._connection.transport.write(data)
 
+    def measure(self, report: Callable[[float], None]) -> None:
+        """Report the seconds that the listener takes for the next part of the body; others cost no more."""
+
+        def on_body(data: bytes) -> None:
+            self.on_body = self._listener.on_body
+            began = monotonic()
+            self.on_body(data)
+            report(monotonic() - began)
+
+        self.on_body = on_body
+
     # --- as the connection's handler --------------------------------------------------------------------
 
     def on_head(self, reader: ResponseReader) -> None:
@@ -111,7 +124,7 @@ class OutgoingRequest:
             self._try()
         elif self._has_head:
             msg = f"connection to {self._upstream.name} lost: {_reason(error)}"
-            self._end(EngineError(msg, public="the connection to the model's server was lost"))
+            self._end(IncompleteError(msg, public="the connection to the model's server was lost"))
         else:
             self._end(self._unreachable(error))
 

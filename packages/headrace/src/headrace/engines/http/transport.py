@@ -3,12 +3,12 @@
 import asyncio
 import re
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from headrace import __version__
-from headrace.engines.base import Run
 from headrace.engines.http.outgoing import OutgoingRequest
 from headrace.engines.http.pool import ConnectionPool
 from headrace.engines.http.proxy import basic_credentials
@@ -62,10 +62,13 @@ class HttpTransport:
         if self._target_prefix and proxy and proxy.authorization:
             self._headers["Proxy-Authorization"] = proxy.authorization
 
-    def post(self, path: str, body: bytes, listener: ResponseListener) -> Run:
+    def post(
+        self, path: str, body: bytes, listener: ResponseListener, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> OutgoingRequest:
         """See `Transport`."""
         head = self._heads.get(path) or self._heads.setdefault(path, self._head("POST", path))
-        request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+        lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+        request = b"%b%bContent-Length: %d\r\n\r\n%b" % (head, lines, len(body), body)
         return OutgoingRequest(self._pool, self.upstream, "POST", request, listener)
 
     def open(

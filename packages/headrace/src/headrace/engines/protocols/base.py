@@ -3,6 +3,7 @@
 from typing import Protocol as TypingProtocol
 
 from headrace.engines.base import Generation
+from headrace.engines.protocols.chunk_fields import Ending
 from headrace.engines.protocols.dialects import Dialect
 from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.events import Event
@@ -13,10 +14,8 @@ __all__ = ["Protocol", "Reader"]
 class Reader(TypingProtocol):
     """The incremental reader of one response."""
 
-    @property
-    def is_ending(self) -> bool:
-        """Whether the finish reason was received, and no output after it."""
-        ...
+    ending: Ending
+    """What has been received of the end: `is_last` if nothing has followed the finish reason."""
 
     @property
     def is_finished(self) -> bool:
@@ -74,6 +73,19 @@ class Protocol(TypingProtocol):
 
     def token_limit(self, generation: Generation) -> int | None:
         """Return the limit of the answer's tokens; None if only the context limits it."""
+        ...
+
+    def revised(self, generation: Generation, refusal: str) -> Generation | None:
+        """Return the generation in a form that the server accepts, and remember that; None if there is none.
+
+        Args:
+            generation: the one that the server has refused.
+            refusal: the body of its response.
+        """
+        ...
+
+    def encode_count(self, generation: Generation) -> tuple[str, bytes] | None:
+        """Return the path and the body of a request that counts the prompt's tokens; None if none can."""
         ...
 
     def reader(self, generation: Generation) -> Reader:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.base import Generation
+from headrace.engines.protocols.chat_messages import ChatMessages
 from headrace.engines.protocols.chunk_fields import (
     CUT_OFF,
     MAX_TOKENS,
@@ -32,7 +33,7 @@ from headrace.sse import DONE, SseEvent, separate
 from headrace.wire.call_assembler import CallAssembler, CallDelta
 from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta, text_of
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk
-from headrace.wire.request import ChatRequest, RequestMessage, Thinking
+from headrace.wire.request import ChatRequest, Thinking
 
 __all__ = ["UPSTREAM_PARSED", "Chat", "ChatReader"]
 
@@ -75,12 +76,13 @@ class Chat:
         self.limits = limits or TokenLimits(dialect)
         self._upstream = upstream
         self._model = model
+        self._messages = ChatMessages()
 
     def encode(self, generation: Generation, id: str = "") -> bytes:
         request = generation.request
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [_message(message) for message in request.messages],
+            "messages": self._messages.encode(request),
             "stream": True,
             **self.dialect.fields,
             **self.dialect.id_field(id),
@@ -101,11 +103,26 @@ class Chat:
             body["response_format"] = response_format_field(request)
         return msgspec.json.encode(body)
 
+    def encode_count(self, generation: Generation) -> tuple[str, bytes] | None:
+        request, tokenizer = generation.request, self.dialect.tokenizer
+        if tokenizer is None or any(message.images for message in request.messages):
+            return None  # servers count an image as the text in its place
+        messages = self._messages.encode(request)
+        body = {"model": self._model, "messages": messages, **_thinking_fields(request, self.dialect)}
+        if request.raw_tools:
+            body["tools"] = request.raw_tools
+        return tokenizer.chat_path, msgspec.json.encode(body)
+
     def max_tokens(self, generation: Generation) -> int | None:
         wanted = self.limits.wanted(generation.request.max_tokens)
         return None if wanted is None else self.limits.accepted(wanted)
 
     token_limit = max_tokens
+
+    def revised(self, generation: Generation, refusal: str) -> Generation | None:
+        if (request := self._messages.accepted(generation.request, refusal)) is not None:
+            return msgspec.structs.replace(generation, request=request)
+        return self.limits.revised(generation, refusal, self.max_tokens(generation))
 
     def reader(self, generation: Generation) -> "ChatReader":
         request = generation.request
@@ -125,21 +142,6 @@ class Chat:
             limit=(self.max_tokens(generation) or MAX_TOKENS) if self.dialect.fills_context else 0,
             line_ends=self.dialect.line_ends,
         )
-
-
-def _message(message: RequestMessage) -> dict[str, Any]:
-    """Encode a message without absent fields: not every server accepts null."""
-    content = msgspec.to_builtins(message.content) if message.images else message.text
-    plain: dict[str, Any] = {"role": message.role, "content": content}
-    if message.reasoning_content:
-        plain["reasoning_content"] = message.reasoning_content
-    if message.tool_calls:
-        plain["tool_calls"] = msgspec.to_builtins(message.tool_calls)
-    if message.tool_call_id:
-        plain["tool_call_id"] = message.tool_call_id
-    if message.name:
-        plain["name"] = message.name
-    return plain
 
 
 def _thinking_fields(request: ChatRequest, dialect: Dialect) -> dict[str, Any]:
@@ -186,6 +188,8 @@ class _Choice(msgspec.Struct, gc=False):
     message: None = None
     native_finish_reason: None = None
     usage: None = None
+    stop_reason: Any = None  # vLLM
+    matched_stop: Any = None  # SGLang
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -196,7 +200,15 @@ class _Chunk(msgspec.Struct, gc=False):
     base_resp: None = None
 
 
+_TEXTS: Final = (Reasoning, Content)
 _decode_usual: Final = msgspec.json.Decoder(_Chunk).decode
+
+
+def _stop_of(choice: _Choice | ChunkChoice) -> Any:
+    """Return what has ended the answer: a stop string, or else a token."""
+    if isinstance(choice, _Choice):
+        return choice.stop_reason or choice.matched_stop
+    return choice.get("stop_reason") or choice.get("matched_stop")
 
 
 class ChatReader:
@@ -226,7 +238,7 @@ class ChatReader:
     ) -> None:
         self.is_finished = False
         self._upstream = upstream
-        self._ending = Ending()
+        self.ending = Ending()
         self._new_parser = new_parser
         self._parser: OutputParser | None = None
         self._is_parsing = True
@@ -238,14 +250,7 @@ class ChatReader:
         self._limit = limit
         self._line_ends = line_ends
 
-    @property
-    def is_ending(self) -> bool:
-        return self._ending.is_last
-
     def feed(self, data: bytes) -> list[Event]:
-        if data == DONE:
-            self._ending.assume_stop()
-            return self.finish()
         if not data.isascii():
             check_text(data)  # msgspec does not validate what it skips
         chunk: _Chunk | Chunk
@@ -253,120 +258,126 @@ class ChatReader:
             chunk = _decode_usual(data)
         except STRICT_ERRORS:
             if data.strip() == DONE:
-                return self.feed(DONE)
+                self.ending.assume_stop()
+                return self.finish()
             if len(lines := separate(SseEvent(data))) > 1:
                 return [event for line in lines for event in self.feed(line.data)]
             chunk = self._decode_variant(data)
         if chunk.choices is None and not chunk.usage:  # perhaps an error in a form of its own
             chunk = self._decode_variant(data)
-        events = self._ending.take_usage(chunk.usage) if chunk.usage else []
+        events = self.ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():
             if not choice.index:
-                events += self._read(choice)
+                self._read(choice, events)
                 if choice.finish_reason:
-                    self._ending.take_reason(choice.finish_reason)
-        if chunk.usage and not chunk.choices and self._ending.usage:  # it precedes the end of the stream only
-            self._ending.assume_stop()
+                    self.ending.take_reason(choice.finish_reason, _stop_of(choice))
+        if chunk.usage and not chunk.choices and self.ending.usage:  # it precedes the end of the stream only
+            self.ending.assume_stop()
         return events
 
     def finish(self) -> list[Event]:
         if self.is_finished:
             return []
-        is_cut_off = self._ending.reason in CUT_OFF
+        is_cut_off = self.ending.reason in CUT_OFF
         events = self._end_parsing(stopped=not is_cut_off)
-        events += self._buffered(self._calls.finish(self._ending.reason if is_cut_off else "stop"))
-        events.append(self._ending.finish(self._reason()))
+        events += self._buffered(self._calls.finish(self.ending.reason if is_cut_off else "stop"))
+        events.append(self.ending.finish(self._reason()))
         self.is_finished = True
         return events
 
     def _decode_variant(self, data: bytes) -> Chunk:
         """Decode what is not the usual chunk: another server's variant, or an error."""
         try:
-            chunk = decode_chunk(data, has_output=self._ending.has_output)
+            chunk = decode_chunk(data, has_output=self.ending.has_output)
         except DecodeError as error:
             raise undecodable(data, error) from None
         if sent := chunk.get("error"):
             raise map_error(self._upstream, sent)
         return chunk
 
-    def _read(self, choice: _Choice | ChunkChoice) -> list[Event]:
+    def _read(self, choice: _Choice | ChunkChoice, events: list[Event]) -> None:
+        """Add the events of a choice."""
         delta = choice.delta
         if delta is None:
-            return []
-        events: list[Event] = []
+            return
         # Some servers send both; a variant's `reasoning` has been copied.
         reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
         if reasoning:
             if self._is_parsing:
                 events += self._end_parsing()
-            events += self._parsed(Reasoning, reasoning if type(reasoning) is str else text_of(reasoning))
+            self._add(events, Reasoning, reasoning if type(reasoning) is str else text_of(reasoning))
         content = delta.content or delta.refusal
         if content:
-            events += self._content(content if type(content) is str else text_of(content))
-        calls: Sequence[CallDelta | ToolCallDelta] = delta.tool_calls or ()
-        if len(calls) > _MAX_CALLS:
-            msg = (
-                f"the model's server sent {len(calls)} tool calls in one chunk; at most {_MAX_CALLS} are read"
-            )
-            raise EngineError(msg)
-        if calls and self._is_parsing:
-            events += self._end_parsing()
-        for call in calls:
-            events += self._buffered(self._calls.feed(call, is_last=bool(choice.finish_reason)))
-        if reasoning or content or calls:
-            self._ending.is_last = False
+            text = content if type(content) is str else text_of(content)
+            if self._is_parsing:
+                events += self._parse(text)
+            else:
+                self._add(events, Content, text)
+        if delta.tool_calls:
+            events += self._read_calls(delta.tool_calls, is_last=bool(choice.finish_reason))
+        if reasoning or content or delta.tool_calls:
+            ending = self.ending
+            ending.is_last = False
             if type(choice) is ChunkChoice and choice.get("message"):
-                self._ending.has_message = True
-                return events
-            # Usually a delta is one token.
-            self._ending.completion_tokens += 1
-            self._ending.reasoning_tokens += bool(reasoning) or self._was_thinking
+                ending.has_message = True
+                return
+            ending.completion_tokens += 1  # usually a delta is one token
+            if reasoning or self._was_thinking:
+                ending.reasoning_tokens += 1
+
+    def _read_calls(self, calls: Sequence[CallDelta | ToolCallDelta], *, is_last: bool) -> list[Event]:
+        if len(calls) > _MAX_CALLS:
+            msg = f"the model's server sent {len(calls)} tool calls in one chunk"
+            raise EngineError(f"{msg}; at most {_MAX_CALLS} are read")
+        events = self._end_parsing()
+        for call in calls:
+            events += self._buffered(self._calls.feed(call, is_last=is_last))
         return events
 
-    def _content(self, text: str) -> list[Event]:
-        if not self._is_parsing:
-            return self._parsed(Content, text)
+    def _parse(self, text: str) -> list[Event]:
         parser = self._parser = self._parser or self._new_parser()
         self._was_thinking = parser.is_reasoning
         events = parser.feed(text)
         self._was_thinking |= parser.is_reasoning
         return events if self._last_parsed is Content and REPLACEMENT not in text else self._cleaned(events)
 
-    def _parsed(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
-        """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""
-        text = text.replace(REPLACEMENT, "")
+    def _add(self, events: list[Event], kind: type[Reasoning | Content], text: str) -> None:
+        """Add text that the server has parsed, without the line ends before it and invalid UTF-8."""
+        if REPLACEMENT in text:
+            text = text.replace(REPLACEMENT, "")
         if kind is not self._last_parsed and not self._line_ends:
             text = text.lstrip("\n")
-        if not text:
-            return []
-        self._last_parsed = kind
-        return [kind(text)]
+        if text:
+            self._last_parsed = kind
+            events.append(kind(text))
 
     def _end_parsing(self, *, stopped: bool = False) -> list[Event]:
         """Return what the parser held back: it precedes everything else."""
         if not self._is_parsing:
             return []
         self._is_parsing = self._was_thinking = False
+        del self._new_parser  # it keeps 300 bytes
         return self._cleaned(self._parser.finish(stopped=stopped)) if self._parser else []
 
     def _cleaned(self, events: Sequence[Event]) -> list[Event]:
-        return [
-            cleaned
-            for event in events
-            for cleaned in (
-                self._parsed(type(event), event.text) if isinstance(event, Reasoning | Content) else (event,)
-            )
-        ]
+        cleaned: list[Event] = []
+        for event in events:
+            if isinstance(event, _TEXTS):
+                self._add(cleaned, type(event), event.text)
+            else:
+                cleaned.append(event)
+        return cleaned
 
     def _buffered(self, events: Sequence[CallEvent]) -> Sequence[Event]:
-        if any(isinstance(event, ToolCallStart) and not event.name for event in events):
-            msg = "the model's server sent a tool call without a name"
-            raise EngineError(msg)
+        for event in events:
+            if type(event) is ToolCallStart and not event.name:
+                msg = "the model's server sent a tool call without a name"
+                raise EngineError(msg)
         return events if self._call_buffer is None else self._call_buffer.feed(events)
 
     def _reason(self) -> str:
         """Return the finish reason; the calls themselves show whether it is `tool_calls`."""
-        reason, usage = self._ending.reason, self._ending.usage
+        reason, usage = self.ending.reason, self.ending.usage
         if reason == "length" and usage and usage.completion < self._limit:
             return "model_context_window_exceeded"
         if reason in CUT_OFF:

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from headrace.errors import DecodeError, EngineError
+from headrace.errors import DecodeError, IncompleteError
 from headrace.events import Event, Finish, Progress, TokenUsage
 from headrace.wire.model import WireModel
 
@@ -40,6 +40,10 @@ _REASONS: Final = {
 MAX_TOKENS: Final = 2**53
 """More than any answer has; exact in JSON."""
 
+_OBJECTS: Final = (dict, WireModel)  # tuples: a union would be built for each call
+_NUMBERS: Final = (int, float)
+_NO_FIELDS: Final[dict[str, Any]] = {}
+
 REPLACEMENT: Final = "\ufffd"
 """What servers write for invalid UTF-8, which a model can generate."""
 
@@ -49,31 +53,34 @@ CUT_OFF: Final = frozenset({"length", "model_context_window_exceeded", "sensitiv
 
 def count_tokens(usage: Any) -> TokenUsage:
     """Read a `usage` object. What is absent, or not a number, is 0."""
-    prompt, completion, total = (
-        _number(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
-    reasoning = _number(_field(usage, "completion_tokens_details"), "reasoning_tokens")
+    sent = _fields(usage)
+    prompt, completion = _number(sent("prompt_tokens")), _number(sent("completion_tokens"))
+    reasoning = _number(_fields(sent("completion_tokens_details"))("reasoning_tokens"))
     # xAI and others count the reasoning beside the completion.
-    if reasoning > completion or (reasoning and total == prompt + completion + reasoning):
+    if reasoning and (
+        reasoning > completion or _number(sent("total_tokens")) == prompt + completion + reasoning
+    ):
         completion += reasoning
     cached = (
-        _number(_field(usage, "prompt_tokens_details"), "cached_tokens")
-        or _number(usage, "prompt_cache_hit_tokens")  # DeepSeek
-        or _number(usage, "num_cached_tokens")  # Mistral
-        or _number(usage, "cached_tokens")  # Moonshot
+        _number(_fields(sent("prompt_tokens_details"))("cached_tokens"))
+        or _number(sent("prompt_cache_hit_tokens"))  # DeepSeek
+        or _number(sent("num_cached_tokens"))  # Mistral
+        or _number(sent("cached_tokens"))  # Moonshot
     )
     return TokenUsage(prompt=prompt, completion=completion, cached=cached, reasoning=reasoning)
 
 
-def _field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict | WireModel) else None
+def _fields(value: Any) -> Callable[[str], Any]:
+    """Return what finds a field of a value; of one that is no object, none."""
+    return (value if isinstance(value, _OBJECTS) else _NO_FIELDS).get
 
 
-def _number(value: Any, name: str) -> int:
-    number = _field(value, name)
-    if isinstance(number, str) and number.isdecimal():
-        number = float(number)
-    return int(number) if isinstance(number, int | float) and 0 <= number < MAX_TOKENS else 0
+def _number(value: Any) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isdecimal():
+        value = float(value)
+    return int(value) if isinstance(value, _NUMBERS) and 0 <= value < MAX_TOKENS else 0
 
 
 def chunk_decoder(kind: type[_Chunk]) -> Callable[[bytes], _Chunk]:
@@ -132,6 +139,8 @@ class Ending:
         self.completion_tokens = 0
         """The reader's own count, for servers that send no usage."""
         self.reasoning_tokens = 0
+        self.stop = ""
+        """The stop string that the server reports."""
         self.has_message = False
         """Whether the answer came as a whole, so that its tokens cannot be counted."""
 
@@ -148,8 +157,15 @@ class Ending:
         starts = count.prompt and not self.has_output
         return [Progress(count.prompt, count.prompt)] if starts else []
 
-    def take_reason(self, reason: Any) -> None:
-        """Keep a finish reason; some servers send two, of which the first one counts."""
+    def take_reason(self, reason: Any, stop: Any = None) -> None:
+        """Keep a finish reason; some servers send two, of which the first one counts.
+
+        Args:
+            reason: the finish reason.
+            stop: what has ended the answer: a stop string, or else a token.
+        """
+        if isinstance(stop, str):
+            self.stop = stop
         if str(reason).lower() in ("null", "none"):
             return
         if not self.reason or not self.is_last:
@@ -167,15 +183,15 @@ class Ending:
         """Build the `Finish`; `reason` overrides the server's.
 
         Raises:
-            EngineError: the server sent no finish reason.
+            IncompleteError: the server sent no finish reason.
         """
         if not self.reason:
             msg = "the model's server ended the stream without a finish reason"
-            raise EngineError(msg)
+            raise IncompleteError(msg)
         reason = reason or self.reason
         usage = self.usage or TokenUsage(completion=self.completion_tokens)
         if not usage.reasoning:  # not every server reports them
             reasoning = min(self.reasoning_tokens, usage.completion)
             usage = msgspec.structs.replace(usage, reasoning=reasoning)
         error = "the model's server did not finish its answer" if reason == "network_error" else ""
-        return Finish(reason, usage, error)
+        return Finish(reason, usage, error, self.stop if reason == "stop" else "")

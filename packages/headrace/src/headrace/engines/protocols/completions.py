@@ -94,6 +94,12 @@ class Completions:
             **self._structure(generation),
         }
 
+    def encode_count(self, generation: Generation) -> tuple[str, bytes] | None:
+        if (tokenizer := self.dialect.tokenizer) is None:
+            return None
+        body = {**self._model, **tokenizer.fields, tokenizer.prompt_field: unescape(generation.prompt)}
+        return tokenizer.path, msgspec.json.encode(body)
+
     def max_tokens(self, generation: Generation) -> int:
         wanted = self.limits.wanted(generation.request.max_tokens)
         if wanted is not None:
@@ -103,6 +109,9 @@ class Completions:
     def token_limit(self, generation: Generation) -> int | None:
         limit = self.max_tokens(generation)
         return None if limit == self.dialect.unlimited else limit
+
+    def revised(self, generation: Generation, refusal: str) -> Generation | None:
+        return self.limits.revised(generation, refusal, self.max_tokens(generation))
 
     def reader(self, generation: Generation) -> "CompletionReader":
         ignores_ends = generation.request.extra.get("ignore_eos")
@@ -167,6 +176,8 @@ class _Choice(msgspec.Struct, gc=False):
     token_ids: list[int] | None = None
     prompt_token_ids: list[int] | None = None
     index: int | None = None
+    stop_reason: Any = None  # vLLM
+    matched_stop: Any = None  # SGLang
 
 
 class _Timings(msgspec.Struct, gc=False):
@@ -181,6 +192,7 @@ class _PromptProgress(msgspec.Struct, gc=False):
 class _Verbose(msgspec.Struct, gc=False):
     tokens: list[int] = []
     tokens_predicted: int = 0
+    stopping_word: str = ""
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -216,47 +228,46 @@ class CompletionReader:
         self.is_finished = False
         self._upstream = upstream
         self._max_tokens = max_tokens
-        self._ending = Ending()
+        self.ending = Ending()
         self._emitted_tokens = 0
         self._has_token_ids = has_token_ids
         self._removed = (REPLACEMENT, *ignored)
         self._ids: list[int] = []  # of tokens without text so far
 
-    @property
-    def is_ending(self) -> bool:
-        return self._ending.is_last
-
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
-            self._ending.assume_stop()
+            self.ending.assume_stop()
             return self.finish()
         chunk = _decode(data)
         if chunk.error is not None:
             raise map_error(self._upstream, chunk.error)
         if chunk.prompt_progress is not None:
             return [Progress(chunk.prompt_progress.processed, chunk.prompt_progress.total)]
-        events = self._ending.take_usage(chunk.usage) if chunk.usage else []
+        events = self.ending.take_usage(chunk.usage) if chunk.usage else []
         for choice in chunk.choices or ():
             if not choice.index:
                 if ids := choice.prompt_token_ids:
                     events.append(Progress(len(ids), len(ids), tuple(ids) if self._has_token_ids else ()))
                 if self._has_token_ids:
                     self._ids += choice.token_ids or (chunk.verbose.tokens if chunk.verbose else ())
-                events += self._text(choice, chunk)
+                if (text := self._text(choice, chunk)) is not None:
+                    events.append(text)
                 if choice.finish_reason:
-                    self._ending.take_reason(choice.finish_reason)
+                    stop = choice.stop_reason or choice.matched_stop
+                    word = chunk.verbose.stopping_word if chunk.verbose else None  # llama.cpp
+                    self.ending.take_reason(choice.finish_reason, stop or word)
         return events
 
     def finish(self) -> list[Event]:
         if self.is_finished:
             return []
-        finish = self._ending.finish(self._reason())
+        finish = self.ending.finish(self._reason())
         self.is_finished = True
         return [finish]
 
-    def _text(self, choice: _Choice, chunk: _Chunk) -> list[Event]:
+    def _text(self, choice: _Choice, chunk: _Chunk) -> Text | None:
         """Return the text of a chunk, and count its tokens, which servers report in different ways."""
-        ending = self._ending
+        ending = self.ending
         if choice.token_ids is not None:
             ending.completion_tokens += len(choice.token_ids)
         elif chunk.timings is not None:
@@ -269,19 +280,20 @@ class CompletionReader:
             ending.completion_tokens += 1
         text = choice.text or ""
         for removed in self._removed:
-            text = text.replace(removed, "")
+            if removed in text:
+                text = text.replace(removed, "")
         if not text:
-            return []
+            return None
         ending.is_last = False
         tokens = ending.completion_tokens - self._emitted_tokens
         self._emitted_tokens = ending.completion_tokens
         ids, self._ids = self._ids, []
         # For a character of several tokens, llama.cpp reports the last one only.
-        return [Text(text, tokens, tuple(ids) if len(ids) == tokens else ())]
+        return Text(text, tokens, tuple(ids) if len(ids) == tokens else ())
 
     def _reason(self) -> str:
         """Return the reason of an answer that was cut off before its limit: the context is full."""
-        if self._ending.reason != "length" or self._ending.usage is None:
+        if self.ending.reason != "length" or self.ending.usage is None:
             return ""
-        short = self._max_tokens is None or self._ending.usage.completion < self._max_tokens
+        short = self._max_tokens is None or self.ending.usage.completion < self._max_tokens
         return "model_context_window_exceeded" if short else ""

@@ -20,6 +20,7 @@ __all__ = [
     "AbortEndpoint",
     "Dialect",
     "DialectName",
+    "Tokenizer",
     "detect_dialect",
     "json_schema_field",
     "response_format_field",
@@ -44,6 +45,22 @@ class AbortEndpoint(msgspec.Struct, frozen=True):
     id_field: str
 
 
+class Tokenizer(msgspec.Struct, frozen=True):
+    """The endpoints that count the tokens of a prompt.
+
+    Args:
+        path: for raw text, from the server's root.
+        prompt_field: of the prompt.
+        fields: further fields of the request for raw text.
+        chat_path: for messages and tools, which the server renders: from its root, or relative to its API.
+    """
+
+    path: str
+    prompt_field: str
+    fields: Mapping[str, Any]
+    chat_path: str
+
+
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """The requests that one kind of server accepts.
 
@@ -54,6 +71,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         forwarded: the members of `SAMPLING_FIELDS` that the server accepts; the others are left out.
         abort: how to abort a generation, before its connection is closed; None if closing the connection
             suffices.
+        tokenizer: how to count the tokens of a prompt; None if the server cannot.
         owners: values of `owned_by` in the server's list of models.
         hosts: host names of the service.
         fields: of every request.
@@ -82,6 +100,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     thinking: Literal["object", "template", "effort"]
     forwarded: frozenset[str]
     abort: AbortEndpoint | None
+    tokenizer: Tokenizer | None = None
     owners: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     fields: Mapping[str, Any] = {}
@@ -130,6 +149,7 @@ _TABLE: Final = (
         fills_context=True,
         forwarded=SAMPLING_FIELDS,
         abort=None,
+        tokenizer=Tokenizer("/tokenize", "prompt", {"add_special_tokens": False}, "/tokenize"),
         owners=frozenset({"vllm"}),
         fields=_USAGE,
         completions={
@@ -150,6 +170,7 @@ _TABLE: Final = (
         forwarded=SAMPLING_FIELDS,
         # Some versions continue to generate after a disconnect, and then ignore an abort (sglang#36333).
         abort=AbortEndpoint("/abort_request", "rid"),
+        tokenizer=Tokenizer("/tokenize", "prompt", {}, "/tokenize"),  # of messages since 0.5.23
         owners=frozenset({"sglang"}),
         fields=_USAGE,
         completions={"skip_special_tokens": False, "return_token_ids": True},
@@ -164,10 +185,16 @@ _TABLE: Final = (
         fills_context=True,
         forwarded=SAMPLING_FIELDS - {"min_tokens"},
         abort=None,
+        tokenizer=Tokenizer(
+            "/tokenize",
+            "content",
+            {"add_special": True, "parse_special": True},
+            "chat/completions/input_tokens",
+        ),
         owners=frozenset({"llamacpp"}),
         fields=_USAGE,
         completions={"return_progress": True},
-        counting={"timings_per_token": True},  # 10 to 50 µs per token
+        counting={"timings_per_token": True, "verbose": True},  # 10 to 50 µs per token
         # Without top_k, top_p sorts the whole vocabulary: +400 µs per token. The default of min_p is 0.05.
         sampling={"temperature": 1.0, "top_p": 0.95, "top_k": 40, "min_p": 0.0},
         unlimited=-1,

@@ -9,6 +9,9 @@ import math
 import re
 from typing import Final
 
+import msgspec
+
+from headrace.engines.base import Generation
 from headrace.engines.protocols.dialects import Dialect
 
 __all__ = ["TokenLimits"]
@@ -78,6 +81,13 @@ class TokenLimits:
             self._context = context
             most = context - prompt - 1 if prompt else context  # SGLang rejects a sum equal to the context
         return most if most and 0 < most < (sent or math.inf) else None
+
+    def revised(self, generation: Generation, refusal: str, sent: int | None) -> Generation | None:
+        """Return the generation with the limit that the server would have accepted; see `fitting`."""
+        if (fitting := self.fitting(refusal, sent)) is None:
+            return None
+        request = msgspec.structs.replace(generation.request, max_tokens=fitting)
+        return msgspec.structs.replace(generation, request=request)
 
 
 def _figure(pattern: re.Pattern[str], text: str) -> int | None:

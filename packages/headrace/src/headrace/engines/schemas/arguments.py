@@ -121,7 +121,8 @@ class ArgumentsReader:
                 json.append({"allOf": [branch, {"type": others}]})
         if text == Text():  # any text, so also these
             return Value([], False, text)
-        whole = self.rewriter.rewrite({"anyOf": json}, place) if json else False
+        schema = json[0] if len(json) == 1 else {"anyOf": json}
+        whole = self.rewriter.rewrite(schema, place) if json else False
         return Value(list(dict.fromkeys(literals)), whole, text)
 
     def json(self, name: str, schemas: list[Any]) -> Rewritten:

@@ -7,6 +7,7 @@ contains compiles each grammar first, in a process that is ended when it exceeds
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -19,8 +20,7 @@ from headrace.foreign_errors import needs_extra
 
 __all__ = ["OVER_BUDGET", "GrammarValidator"]
 
-_SECONDS: Final = 1.0  # for one grammar
-_START_SECONDS: Final = 20.0  # for the process, on a busy machine
+_SECONDS: Final = 20.0  # for one grammar, or for the start of the process, on a busy machine
 _TOO_SLOW: Final = "it takes too long to compile"
 _TOO_LARGE: Final = "it takes too much memory to compile"
 OVER_BUDGET: Final = frozenset({_TOO_SLOW, _TOO_LARGE})
@@ -53,8 +53,9 @@ class GrammarValidator:
             process.stdin.flush()
             answer = process.stdout.readline() if select([process.stdout], [], [], _SECONDS)[0] else None
             if not answer:
+                is_slow = answer is None or process.wait() == -signal.SIGPROF
                 self._stop()
-                return _TOO_SLOW if answer is None else _TOO_LARGE
+                return _TOO_SLOW if is_slow else _TOO_LARGE
         return _POSITION.sub("", json.loads(answer)).removeprefix("failed to compile JSON schema: ")
 
     def close(self) -> None:
@@ -77,7 +78,7 @@ class GrammarValidator:
             assert self._process.stdout is not None
             self._process.stdin.write('"start: \\"a\\""\n')
             self._process.stdin.flush()
-            is_ready = select([self._process.stdout], [], [], _START_SECONDS)[0]
+            is_ready = select([self._process.stdout], [], [], _SECONDS)[0]
             if not (is_ready and self._process.stdout.readline()):
                 self._stop()
                 msg = "the process that validates grammars does not start; see the server log"

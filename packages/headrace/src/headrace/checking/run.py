@@ -1,0 +1,161 @@
+"""Sends the plan to an endpoint and judges the rules."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+import msgspec
+
+from headrace.checking.answer import Answer
+from headrace.checking.endpoint import Endpoint, Request, Response, find_absence, reach
+from headrace.checking.plan import APIS, PROBE, Planned, plan
+from headrace.checking.rule import Result, Rule, judge
+from headrace.checking.rules import RULES
+from headrace.checking.variants import WRONG_KEY
+from headrace.errors import RequestError, UnreachableError
+
+__all__ = ["Report", "check", "find_model"]
+
+_NO_KEY: Final = "its request is sent only with an API key"
+_REMEDIES: Final = {401: "", 403: "", 404: "; complete the base URL (…/v1), or name a model with --model"}
+_ON_THE_WAY: Final = ("server", "via", "x-served-by", "cf-ray", "x-cache", "alt-svc")
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """The results, and what identifies the endpoint and the proxies in front of it."""
+
+    url: str
+    model: str
+    apis: list[str]
+    """Those that the endpoint offers, of those that were checked."""
+    http_version: str
+    """Of the responses, such as HTTP/1.1."""
+    headers: dict[str, str]
+    """Those of `Server`, `Via` and their kind that responses had."""
+    results: list[Result]
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a rule is broken, if only sometimes."""
+        return any(result.broken for result in self.results)
+
+
+async def check(
+    endpoint: Endpoint,
+    url: str,
+    *,
+    model: str = "",
+    only: Collection[str] = (),
+    runs: int = 3,
+    has_key: bool = False,
+) -> Report:
+    """Check an endpoint.
+
+    Args:
+        endpoint: where the requests are sent.
+        url: its name in the report.
+        model: the model of the requests; "" stands for the first one that `GET …/models` lists.
+        only: ids of the rules to judge; empty for all. Only the requests that they need are sent.
+        runs: how often each request whose answer depends on chance is sent.
+        has_key: requests have an API key, so that a wrong one should be rejected.
+
+    Raises:
+        RequestError: `only` has an unknown rule, or `model` is missing and the endpoint lists none.
+        UnreachableError: the endpoint does not respond.
+    """
+    rules = _select(only)
+    model = model or await find_model(endpoint)
+    needed = {name for rule in rules for names in rule.requests for name in names}
+    unsent = {} if has_key else {api.request(WRONG_KEY): _NO_KEY for api in APIS}
+    answers: dict[str, Sequence[Answer]] = {}
+    apis, absences = [], []
+    for api in APIS:
+        planned = [request for request in plan(model) if request.api is api]
+        names = {request.name for request in planned}
+        if needed.isdisjoint(names):
+            continue
+        received = await _send_all(endpoint, planned, needed.difference(unsent), runs)
+        if reason := find_absence(received[api.request(PROBE)][0].response):
+            absences.append(f"{api.title} cannot be checked: {reason}")
+            unsent |= dict.fromkeys(names, absences[-1])
+        else:
+            apis.append(api.title)
+            answers |= received
+    if not apis:
+        raise UnreachableError(f"{url}: {absences[0]}")
+    responses = [answer.response for of_request in answers.values() for answer in of_request]
+    return Report(
+        url=url,
+        model=model,
+        apis=apis,
+        http_version=", ".join(sorted({response.version for response in responses} - {""})),
+        headers=_headers(responses),
+        results=[judge(rule, answers, unsent) for rule in rules],
+    )
+
+
+async def find_model(endpoint: Endpoint) -> str:
+    """Return the first model that the endpoint lists."""
+    response = await reach(endpoint, Request(method="GET", path="/models"))
+    value = Answer(response, is_stream=False).frames[0].value
+    try:
+        return str(value["data"][0]["id"])
+    except (TypeError, KeyError, IndexError):
+        reason = find_absence(response) or f"status {response.status}"
+        remedy = _REMEDIES.get(response.status, "; name one with --model")
+        raise RequestError(f"the endpoint lists no models ({reason}){remedy}") from None
+
+
+def _select(only: Collection[str]) -> list[Rule]:
+    known = {rule.id: rule for rule in RULES}
+    for id in only:
+        if id not in known:
+            raise RequestError(f"--only: {id!r} is not a rule; docs/check.md lists them")
+    return [rule for rule in RULES if not only or rule.id in only]
+
+
+async def _send_all(
+    endpoint: Endpoint, planned: list[Planned], needed: Collection[str], runs: int
+) -> dict[str, list[Answer]]:
+    """Send what is needed in an API, which the first request shows to be offered."""
+    answers: dict[str, list[Answer]] = {}
+    for _, of_group in groupby(planned, key=lambda request: request.group):
+        group = list(of_group)
+        is_probe = not answers
+        if is_probe or any(request.name in needed for request in group):
+            answers |= await _send(endpoint, group, runs)
+        if is_probe and find_absence(answers[group[0].name][0].response):
+            break
+    return answers
+
+
+async def _send(endpoint: Endpoint, group: list[Planned], runs: int) -> dict[str, list[Answer]]:
+    """Send the requests of a group, as often as they need it."""
+    answers: dict[str, list[Answer]] = {planned.name: [] for planned in group}
+    at_once = [planned for planned in group if planned.derive is None]
+    for _ in range(runs if group[0].is_sampled else 1):
+        responses = await asyncio.gather(*(endpoint.send(planned.request) for planned in at_once))
+        for planned, response in zip(at_once, responses, strict=True):
+            answers[planned.name].append(
+                Answer(response, is_stream=planned.is_stream, translate=planned.api.translate)
+            )
+        for planned in group:
+            if planned.derive is not None:
+                request = planned.derive(
+                    {name: of_request[-1] for name, of_request in answers.items() if of_request}
+                )
+                response = await endpoint.send(request) if request else Response(failure="it is not offered")
+                answers[planned.name].append(
+                    Answer(response, is_stream=planned.is_stream, translate=planned.api.translate)
+                )
+    return answers
+
+
+def _headers(responses: Iterable[Response]) -> dict[str, str]:
+    seen = [response.headers for response in responses]
+    return {
+        name: ", ".join(dict.fromkeys(headers[name] for headers in seen if name in headers))
+        for name in _ON_THE_WAY
+        if any(name in headers for headers in seen)
+    }

@@ -1,0 +1,1 @@
+"""Replicas under a manager of processes that imports them."""

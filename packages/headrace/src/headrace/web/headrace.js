@@ -1,0 +1,1 @@
+../../../../headrace-js/headrace.js
