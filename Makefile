@@ -31,6 +31,8 @@ PEERS := $(CURDIR)/.venv-peers
 # Each file's tests run in one process, in order: some share a server. Many wait, so there are more processes than cores.
 PYTEST := $(BIN)/pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 SOURCES := packages tests benchmarks examples scripts .ci
+# Tests start hundreds of processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo demo-cluster serve test nightly check coverage fix clients page fuzz peers ray sdk-alone bench-relay clean python ready ready-to-check
 

@@ -1,6 +1,6 @@
 """How long Chromium's main thread is busy while the page shows long answers.
 
-    python benchmarks/page.py [--rate 1000] [--tokens 20000]
+    python benchmarks/page.py [--rate 1000] [--tokens 20000] [--explain]
 
 Prints how long the page takes to load, and from Enter to the first text of an answer. Then, for an answer
 of each kind: the longest task of the page's thread by its CPU time, and by the clock, which includes the
@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000, help="tokens per second (default: 1000)")
     parser.add_argument("--tokens", type=int, default=20_000, help="of 5 characters (default: 20000)")
     parser.add_argument("--kinds", nargs="*", default=list(UNITS))
+    parser.add_argument("--explain", action="store_true", help="print what long tasks consist of")
     options = parser.parse_args()
     engine = Rated()
     engine.rate = options.rate
@@ -97,7 +98,7 @@ def main() -> None:
         first_answer(browser, server.url)
         sys.stdout.write("answer      longest, ms CPU (clock)   over 50 ms, CPU (clock)   key to frame, ms\n")
         for kind in options.kinds:
-            measure(browser, server.url, kind)
+            measure(browser, server.url, kind, explains=options.explain)
         browser.close()
 
 
@@ -115,7 +116,7 @@ def first_answer(browser: Browser, url: str) -> None:
     page.close()
 
 
-def measure(browser: Browser, url: str, kind: str) -> None:
+def measure(browser: Browser, url: str, kind: str, *, explains: bool) -> None:
     page = browser.new_page()
     page.goto(url)
     page.wait_for_selector("option[value='glm-4.6']", state="attached")
@@ -134,8 +135,30 @@ def measure(browser: Browser, url: str, kind: str) -> None:
     over = [sum(time > 50 for time in times) for times in (cpu, clock)]
     key = max(page.evaluate("keys"), default=0)
     sys.stdout.write(f"{kind:12}{max(cpu):15.0f} ({max(clock):.0f}){over[0]:22} ({over[1]}){key:22.0f}\n")
+    if explains:
+        for trace in traces:
+            explain(json.loads(trace)["traceEvents"])
     sys.stdout.flush()
     page.close()
+
+
+def explain(events: list[dict[str, Any]]) -> None:
+    """Print what the tasks of more than 50 ms consist of: the CPU time and the clock of what is in them."""
+    thread = next(event["tid"] for event in events if event["name"] == "FireAnimationFrame")
+    start = min(event["ts"] for event in events if event.get("ts"))
+    own = [event for event in events if event["tid"] == thread and event.get("dur", 0) > 2000]
+    for task in tasks_of(events):
+        if task.get("dur", 0) <= 50_000:
+            continue
+        parts = [
+            f"{part['name']} {part.get('tdur', 0) / 1000:.0f} ({part['dur'] / 1000:.0f})"
+            for part in sorted(own, key=lambda part: part["ts"])
+            if task["ts"] <= part["ts"] <= task["ts"] + task["dur"] and part["name"] not in TASKS
+        ]
+        sys.stdout.write(
+            f"  {(task['ts'] - start) / 1e6:6.2f} s: {task.get('tdur', 0) / 1000:.0f}"
+            f" ({task['dur'] / 1000:.0f}) ms: {', '.join(parts)}\n"
+        )
 
 
 def tasks_of(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -67,18 +67,23 @@ def outputs(end, format):
     return {f"{opening}hm{closing}Hello": Parsed("hm", "Hello"), "Hello": Parsed("", "Hello")}
 
 
+def cases_of(format):
+    """The model, generation, output and its meaning, for each way in which a prompt can end."""
+    for ends in ENDS.values():
+        model, written_ends = model_of(format, ends, SWITCHES["by expressions"])
+        for thinking, end in written_ends.items():
+            generation = generation_of(model, REQUESTS[thinking][-1])
+            for output, parsed in outputs(end, format).items():
+                yield model, generation, output, parsed
+
+
 @pytest.mark.parametrize("name", TAGGED)
-@pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)
-def test_the_parser_starts_where_the_prompt_ends(name, ends):
-    format = FORMATS[name]
-    model, written_ends = model_of(format, ends, SWITCHES["by expressions"])
-    for thinking, end in written_ends.items():
-        generation = generation_of(model, REQUESTS[thinking][-1])
-        for output, parsed in outputs(end, format).items():
-            for parts in splits(output):
-                parser = model.parser(generation)
-                events = [event for part in parts for event in parser.feed(part)]
-                assert collect([*events, *parser.finish(stopped=True)]) == parsed, (end, output, parts)
+def test_the_parser_starts_where_the_prompt_ends(name):
+    for model, generation, output, parsed in cases_of(FORMATS[name]):
+        for parts in splits(output):
+            parser = model.parser(generation)
+            events = [event for part in parts for event in parser.feed(part)]
+            assert collect([*events, *parser.finish(stopped=True)]) == parsed, (generation.prompt, parts)
 
 
 @pytest.mark.parametrize("ends", ENDS.values(), ids=ENDS)

@@ -162,15 +162,19 @@ def test_a_path_is_forwarded_unchanged(record, path):
 
 
 @pytest.mark.parametrize("dots", ["..", "%2e%2e", "%2E.", ".%2e", "."])
-@pytest.mark.parametrize("slash", ["/", "%2f", "%2F", "\\", "%5c"])
-@pytest.mark.parametrize(
-    "form", ["{0}{1}{0}{1}admin", "{0}", "a{1}{0}", "a{1}{0}{1}{0}{1}{0}{1}admin?x", "{0}{1}"]
-)
-def test_a_path_that_leads_out_of_the_base_url_is_not_forwarded(record, form, dots, slash):
+def test_a_path_that_leads_out_of_the_base_url_is_not_forwarded(record, dots):
     server, client = record(Reply(b"{}"), key="our-secret")
-    answers = [target(client, f"{prefix}/{form.format(dots, slash)}") for prefix in ("/v1", "/api/paas/v4")]
-
-    assert [b'"code":"1222"' in answer for answer in answers] == [True, True]
+    for prefix in ("/v1", "/api/paas/v4"):
+        for slash in ("/", "%2f", "%2F", "\\", "%5c"):
+            for form in (
+                "{0}{1}{0}{1}admin",
+                "{0}",
+                "a{1}{0}",
+                "a{1}{0}{1}{0}{1}{0}{1}admin?x",
+                "{0}{1}",
+            ):
+                path = f"{prefix}/{form.format(dots, slash)}"
+                assert b'"code":"1222"' in target(client, path), path
     assert server.asked == []
 
 

@@ -223,31 +223,33 @@ def test_a_long_value_is_truncated_in_the_message():
 DEPTHS = [MAX_DEPTH + 1, 300, *range(960, 1000), 5000, 20_000]
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("field", ["messages", "tools", "user_id", "thinking", "logit_bias", "unknown"])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_a_field_that_is_nested_too_deeply_is_named_at_every_depth(depth, field, opening, closing):
-    value = opening * depth + "1" + closing * depth
-    body = f'{{"model": "m", "stop": ["{field}"], "{field}": {value}, "top_k": 1}}'
+def test_a_field_that_is_nested_too_deeply_is_named_at_every_depth(field, opening, closing):
+    for depth in DEPTHS:
+        value = opening * depth + "1" + closing * depth
+        body = f'{{"model": "m", "stop": ["{field}"], "{field}": {value}, "top_k": 1}}'
 
-    with pytest.raises(RequestError, match=f"^{field} is nested more than {MAX_DEPTH} levels deep"):
-        decode_request(body.encode())
-
-
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_arguments_that_are_nested_too_deeply_are_named_at_every_depth(depth):
-    call = {"function": {"name": "f", "arguments": '{"a":' * (depth + 1) + "1" + "}" * (depth + 1)}}
-
-    with pytest.raises(RequestError, match="arguments is .* is nested more than"):
-        decode(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}])
+        with pytest.raises(RequestError, match=f"^{field} is nested more than {MAX_DEPTH} levels deep"):
+            decode_request(body.encode())
 
 
-@pytest.mark.parametrize("depth", range(1, MAX_DEPTH + 1))
-def test_every_other_depth_is_accepted_or_has_a_wrong_type(depth):
-    value = json.loads("[" * depth + "]" * depth)
+def test_arguments_that_are_nested_too_deeply_are_named_at_every_depth():
+    for depth in DEPTHS:
+        call = {"function": {"name": "f", "arguments": '{"a":' * (depth + 1) + "1" + "}" * (depth + 1)}}
 
-    assert decode(messages=HELLO, unknown=value).model
-    for field in ("user_id", "temperature", "thinking", "stop", "response_format", "tool_choice"):
+        with pytest.raises(RequestError, match="arguments is .* is nested more than"):
+            decode(messages=[*HELLO, {"role": "assistant", "tool_calls": [call]}])
+
+
+@pytest.mark.parametrize(
+    "field", ["user_id", "temperature", "thinking", "stop", "response_format", "tool_choice"]
+)
+def test_every_other_depth_is_accepted_or_has_a_wrong_type(field):
+    for depth in range(1, MAX_DEPTH + 1):
+        value = json.loads("[" * depth + "]" * depth)
+
+        assert decode(messages=HELLO, unknown=value).model
         with pytest.raises(RequestError, match=field):
             decode(messages=HELLO, **{field: value or [1]})
 
