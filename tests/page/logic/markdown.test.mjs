@@ -99,6 +99,29 @@ test("an answer is a sequence of parts of at most 50 blocks, the same at any cut
   }
 });
 
+test("a long list or table continues in the next part, with its numbers, columns and distances", () => {
+  const items = Array.from({length: 120}, (_, index) => `${index + 7}. item\n`);
+  const lists = shown(...items.slice(0, 80), "\n", ...items.slice(80)).childNodes.map(({childNodes: [list]}) => list);
+  assert.deepEqual(
+    lists.map((list) => [list.localName, list.attributes.get("start"), list.className, list.childNodes.length]),
+    [
+      ["ol", "7", "loose", 50],
+      ["ol", "57", "continued loose", 50],
+      ["ol", "107", "continued loose", 20],
+    ],
+  );
+  const parts = shown("| a | b |\n|---|---|\n", ..."| 1 | 2 |\n".repeat(120).match(/.*\n/g)).childNodes;
+  const tables = parts.map(({childNodes: [block]}) => block.childNodes[0]);
+  assert.deepEqual(
+    tables.map((table) => [table.className, table.childNodes.at(-1).childNodes.length]),
+    [
+      ["fixed", 48],
+      ["fixed", 50],
+      ["fixed", 22],
+    ],
+  );
+});
+
 test("emphasis beside Chinese punctuation", () => {
   assert.deepEqual(texts(shown("**历经10年发展，**年"), "strong"), ["历经10年发展，"]);
   assert.deepEqual(texts(shown("他说**“你好”**吗？含**「重点」**内容"), "strong"), ["“你好”", "「重点」"]);

@@ -9,19 +9,27 @@ import {Code, Heading, Html, Mathematics, Paragraph} from "./leaves.js";
 import {beginningOf, beginsBlock, indentOf, interruptsParagraph, isBlank, stripIndent, stripQuote} from "./lines.js";
 
 const DEEPEST = 24; // quotes and lists within each other; deeper ones are text
-const LARGEST_PART = 50; // blocks: what a browser does for each frame costs as much as an element has children
+const LARGEST_PART = 50; // blocks, items and rows: what a browser does for each frame costs as much as an element has children
 
 export class Blocks {
   /** Args: `parent`, the element to fill; `onCode(element, code, language)` is called for each complete fence. */
   constructor(parent, {links = new Map(), onCode = () => {}, depth = 0} = {}) {
-    Object.assign(this, {parent, links, onCode, depth, open: null});
+    Object.assign(this, {parent, links, onCode, depth, open: null, room: 0});
   }
 
   add(child) {
     if (this.depth) return this.parent.appendChild(child);
     child.setAttribute("dir", "auto");
-    if (!(this.part?.childNodes.length < LARGEST_PART)) this.part = this.parent.appendChild(element("div"));
+    if (!this.takeRoom()) {
+      this.part = this.parent.appendChild(element("div"));
+      this.room = LARGEST_PART - 1;
+    }
     return this.part.appendChild(child);
+  }
+
+  /** Whether one more fits into the part that is being filled. */
+  takeRoom() {
+    return this.depth > 0 || --this.room >= 0;
   }
 
   /** Read a complete line, without its line end. */
@@ -139,17 +147,25 @@ class Quote {
   }
 }
 
-/** A list settles by item. `isLoose`: a blank line is between its items or blocks. */
+/** A list settles by item, and continues in another one when its part is full. */
 class List {
   constructor(blocks, start) {
-    Object.assign(this, {blocks, marker: start.marker, isBlankBefore: false});
-    this.element = blocks.add(element(start.start === null ? "ul" : "ol"));
-    if (start.start !== null && start.start !== 1) this.element.setAttribute("start", String(start.start));
+    Object.assign(this, {blocks, marker: start.marker, number: start.start, isBlankBefore: false, elements: []});
+    this.begin("");
     this.beginItem(start);
+  }
+
+  begin(className) {
+    this.element = this.blocks.add(element(this.number === null ? "ul" : "ol", className));
+    if (this.number !== null && this.number !== 1) this.element.setAttribute("start", String(this.number));
+    this.elements.push(this.element);
   }
 
   beginItem(start) {
     this.inner?.close();
+    if (this.element.hasChildNodes() && !this.blocks.takeRoom())
+      this.begin(this.isLoose ? "continued loose" : "continued");
+    if (this.number !== null) this.number++;
     this.width = start.width;
     this.isEmpty = start.isEmpty;
     const item = this.element.appendChild(element("li"));
@@ -184,13 +200,19 @@ class List {
     }
     const next = this.isWithin(line) ? null : this.next(line);
     if (!next && !this.owns(line)) return false;
-    if (this.isBlankBefore) this.element.classList.add("loose");
+    if (this.isBlankBefore && !this.isLoose) this.becomeLoose();
     const isWithin = this.isWithin(line);
     this.isBlankBefore = this.isEmpty = false;
     if (next) this.beginItem(next);
     else if (isWithin) this.inner.feed(stripIndent(line, this.width));
     else this.inner.append(`\n${line.trimStart()}`);
     return true;
+  }
+
+  /** A blank line is between the items or their blocks. */
+  becomeLoose() {
+    this.isLoose = true;
+    for (const each of this.elements) each.classList.add("loose");
   }
 
   append(text) {

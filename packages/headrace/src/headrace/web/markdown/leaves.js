@@ -9,6 +9,7 @@ import {element, inlineNodes, leftToRight, mathElement} from "./elements.js";
 import {definitionIn} from "./links.js";
 import {delimiterCells, indentOf, interruptsParagraph, isBlank, rowCells, stripIndent} from "./lines.js";
 
+const LARGEST_TABLE = 100; // rows
 const LONG = 2048; // characters: a paragraph or a piece of code is settled in pieces of about this size
 
 /** Text whose elements come from inline markdown. Its last piece is rendered again while it grows. */
@@ -221,20 +222,20 @@ export class Html {
   }
 }
 
-/** A table settles by row, and continues in another table after many rows: the browser lays out a table as a whole. */
+/** A table settles by row, and continues in another one after many rows: the browser lays out a table as a whole. */
 export class Table {
   constructor(blocks, header, columns) {
-    Object.assign(this, {blocks, columns, rows: 0});
+    Object.assign(this, {blocks, columns});
     this.begin(element("thead", "", this.row(header, "th")));
   }
 
   begin(...children) {
     this.body = element("tbody");
-    const table = element("table", this.rows ? "fixed" : "", ...children, this.body);
-    if (this.rows) this.table.classList.add("fixed");
+    this.table?.classList.add("fixed"); // so that the columns of both have the same width
+    const table = element("table", this.table ? "fixed" : "", ...children, this.body);
+    this.blocks.add(element("div", this.table ? "table continued" : "table", table));
     this.table = table;
-    if (this.rows) this.element.append(table);
-    else this.element = this.blocks.add(element("div", "table", table));
+    this.rows = 0;
   }
 
   row(line, cell) {
@@ -251,7 +252,8 @@ export class Table {
   take(line) {
     this.render();
     if (isBlank(line) || interruptsParagraph(line)) return false;
-    if (++this.rows % 100 === 0) this.begin();
+    if (this.rows === LARGEST_TABLE || !this.blocks.takeRoom()) this.begin();
+    this.rows++;
     this.body.append(this.row(line, "td"));
     return true;
   }
