@@ -14,6 +14,9 @@ from headrace.parsing import OutputParser
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from wire_client import CHAT, HELLO
 
+KEY = {"authorization": "Bearer id.secret"}
+BODY = json.dumps(HELLO).encode()
+
 
 @pytest.fixture
 def client(serve):
@@ -48,6 +51,13 @@ CASES = [
     ),
     ("no key", {"json": HELLO, "key": ""}, 401, "1001", ["Authorization"]),
     ("a wrong key", {"json": HELLO, "key": "id.wrong"}, 401, "1002", ["HEADRACE_API_KEYS"]),
+    (
+        "a number beyond a double",
+        {"content": BODY[:-1] + b', "temperature": 1e999}'},
+        400,
+        "1214",
+        ["is inf;"],
+    ),
     ("too large", {"content": b"x" * 20_000}, 400, "1210", ["10000", "--max-body-size"]),
 ]
 
@@ -63,6 +73,20 @@ def test_an_error_names_the_field_and_the_value(client, request_, status, code, 
         assert word in response.json()["error"]["message"]
 
 
+def test_an_error_repeats_the_beginning_of_a_long_name_only(client):
+    name = "x" * 5000
+    answers = [
+        post(client, json={**HELLO, "model": name}),
+        client.get(f"/v1/models/{name}", headers=KEY),
+        client.get(f"{CHAT}/{name}", headers=KEY),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 404, 404]
+    for answer in answers:
+        assert "xxx" in answer.text
+        assert len(answer.text) < 500
+
+
 def test_an_error_does_not_repeat_the_whole_key(client):
     assert "very-long-secret" not in post(client, key="id.very-long-secret", json=HELLO).text
 
@@ -72,7 +96,9 @@ def test_another_method_is_405_with_the_allowed_ones(client):
 
     assert (response.status_code, response.json()["error"]["code"]) == (405, "1222")
     assert response.headers["allow"] == "GET, POST"
-    assert sorted(client.post("/v1/models").headers["allow"].split(", ")) == ["GET", "HEAD"]
+    response = client.post("/v1/models")
+    assert sorted(response.headers["allow"].split(", ")) == ["GET", "HEAD"]
+    assert response.json()["error"]["message"] == "/v1/models does not support POST; use GET or HEAD"
 
 
 def test_another_path_is_404_with_a_json_error(client):

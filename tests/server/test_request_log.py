@@ -197,6 +197,17 @@ def test_an_attached_request_and_a_resume_have_lines_of_their_own(serve, lines):
     assert [one["status"] for one in fields] == [200] * 3
 
 
+def test_an_asynchronous_request_that_attaches_has_a_line_of_its_own(serve, lines):
+    client = serve(ScriptedEngine("Hi there", delay=0.1))
+    body = {**HELLO, "request_id": "my-request"}
+    turn, attached = (client.post("/v1/async/chat/completions", json=body).json()["id"] for _ in range(2))
+    fields = [fields for _, _, fields in lines(2)]
+
+    assert turn == attached
+    assert [one["turn"] for one in fields] == [turn] * 2
+    assert {one.get("outcome") for one in fields} == {None, "stop"}
+
+
 def test_the_time_in_the_queue_and_a_refusal(alice, lines):
     limits = LimitSettings(max_in_flight=1, queue_timeout=0.05)
     client = alice(Endless(), limits=limits)

@@ -338,6 +338,16 @@ def test_a_response_in_the_background(serve):
     assert types[:3] == ["created", "queued", "in_progress"]
 
 
+def test_a_repeated_request_in_the_background_starts_one_response(serve):
+    client = serve(ScriptedEngine("Hi there"))
+    body = {"model": "glm-4.6", "input": "Hello", "background": True}
+    named = {"x-headrace-request-id": "a"}
+    first, second = (client.post(PATH, json=body, headers=named).json()["id"] for _ in range(2))
+
+    assert first == second
+    assert text_of(wait_for(client, first, "completed")) == "Hi there"
+
+
 @pytest.mark.parametrize("script", [[EngineError("gone")], ["Once", EngineError("gone")]])
 def test_a_response_in_the_background_that_fails(serve, script):
     client = serve(ScriptedEngine(script))

@@ -16,6 +16,7 @@ __all__ = ["redis_server", "replica", "store_kind", "store_name"]
 
 BEGIN = "/api/paas/v4/async/chat/completions"
 RESULT = "/api/paas/v4/async-result"
+HEADER = {"x-headrace-request-id": "a"}
 
 
 def begin(client, **fields):
@@ -66,6 +67,21 @@ def test_a_running_turn_is_processing(replica):
     assert begun["request_id"] == "my-request"
     engine.go_on()
     assert result(client, begun["id"])["choices"][0]["message"]["content"] == "Hi there"
+
+
+@memory
+@pytest.mark.parametrize(
+    "named", [{"json": {**HELLO, "request_id": "a"}}, {"json": HELLO, "headers": HEADER}]
+)
+def test_a_repeated_request_with_the_same_id_starts_one_turn(replica, named):
+    engine = ContinuingEngine("Hi there")
+    client = replica(engine)
+    first, second = (client.post(BEGIN, **named).json() for _ in range(2))
+
+    assert first["id"] == second["id"]
+    assert first["request_id"] == "a"
+    assert result(client, "a")["choices"][0]["message"]["content"] == "Hi there"
+    assert len(engine.asked) == 1
 
 
 @memory

@@ -15,6 +15,7 @@ from headrace.keys.credentials import SignedToken, decode_token, read_credential
 from headrace.keys.issued import IssuedKeys
 from headrace.keys.records import KeyRecord
 from headrace.limits import KeyLimits, LimitSettings
+from headrace.wire.expected import show
 
 __all__ = ["ApiKeys", "Throttle"]
 
@@ -142,7 +143,7 @@ class ApiKeys:
         """
         if not self.may_use(owner, [model, *names]):
             permitted = ", ".join(sorted(self._models_of(owner)))
-            msg = f'model: this API key may not use "{model}"; it may use {permitted}'
+            msg = f"model: this API key may not use {show(model)}; it may use {permitted}"
             raise AccessError(msg, code="1220")
 
     def check_admin(self, owner: str) -> None:

@@ -16,6 +16,7 @@ from headrace.parsing import OutputParser
 from headrace.parsing.initial_state import initial_state
 from headrace.prompts import ChatTemplate, render_request
 from headrace.wire import ChatRequest
+from headrace.wire.expected import show
 from headrace.wire.request import Thinking
 
 __all__ = ["Model", "ModelRegistry"]
@@ -137,7 +138,7 @@ class ModelRegistry:
         """
         model = self._by_name.get(name.lower()) or self._by_name.get(ANY_NAME)
         if model is None:
-            msg = f'model "{name}" is not served here; available: {", ".join(self.names)}'
+            msg = f"model {show(name)} is not served here; available: {', '.join(self.names)}"
             raise RequestError(msg, code="1211")
         return model
 

@@ -8,12 +8,12 @@ from headrace.server.apis import RESUMABLE, Api
 from headrace.server.connection import HttpConnection
 from headrace.server.request_reader import RequestReader
 from headrace.server.response_writer import ResponseWriter
-from headrace.turns import TurnRegistry
+from headrace.turns import Plan, Turn, TurnRegistry
 from headrace.turns.requested_end import DISCONNECTED
 
-__all__ = ["REQUEST_ID", "AnswerEndpoint", "linger_of", "request_id_of"]
+__all__ = ["AnswerEndpoint", "start_turn"]
 
-REQUEST_ID: Final = "x-headrace-request-id"
+_REQUEST_ID: Final = "x-headrace-request-id"
 """A header instead of the field `request_id`, which not every server accepts."""
 
 LINGER: Final = "x-headrace-linger"
@@ -52,15 +52,9 @@ class AnswerEndpoint:
     async def __call__(self, connection: HttpConnection) -> None:
         plan = await self._reader.read(connection, self._api.decode_request)
         resumable = self._always_resumable or connection.headers.get(RESUMABLE) == "1"
-        request_id = request_id_of(connection)
-        has_id = bool(request_id or plan.generation.request.request_id)
-        linger = linger_of(connection, can_resume=resumable or has_id)
-        if connection.is_disconnected:  # and its DELETE, if any, would have come too early
+        turn = await start_turn(self._turns, connection, plan, resumable=resumable, can_resume=resumable)
+        if turn is None:
             return
-        turn = await self._turns.start(plan, resumable=resumable, request_id=request_id, linger=linger)
-        connection.request_id = connection.turn = turn.id
-        if turn.plan is plan:
-            connection.started_turn = turn.id
         if plan.generation.request.stream:
             has_response = await self._writer.stream(connection, turn, numbered=resumable)
         else:
@@ -69,20 +63,56 @@ class AnswerEndpoint:
             turn.stop(DISCONNECTED)
 
 
-def request_id_of(connection: HttpConnection) -> str:
+async def start_turn(
+    turns: TurnRegistry,
+    connection: HttpConnection,
+    plan: Plan,
+    *,
+    resumable: bool,
+    can_resume: bool,
+    detached: bool = False,
+) -> Turn | None:
+    """Start the turn of a request, or attach to that with the same id; None if the client has disconnected.
+
+    Args:
+        turns: starts it.
+        connection: has the request, and gets the id of the turn.
+        plan: of the request.
+        resumable: whether the turn is kept.
+        can_resume: whether the client will resume it, even if it has no id of its own.
+        detached: whether it needs no reader.
+
+    Raises:
+        RequestError: as `_request_id_of` and `_linger_of`; or as `TurnRegistry.start`.
+    """
+    request_id = _request_id_of(connection)
+    has_id = bool(request_id or plan.generation.request.request_id)
+    linger = _linger_of(connection, can_resume=can_resume or has_id or detached)
+    if connection.is_disconnected:  # and its DELETE, if any, would have come too early
+        return None
+    turn = await turns.start(
+        plan, resumable=resumable, detached=detached, request_id=request_id, linger=linger
+    )
+    connection.request_id = connection.turn = turn.id
+    if turn.plan is plan:
+        connection.started_turn = turn.id
+    return turn
+
+
+def _request_id_of(connection: HttpConnection) -> str:
     """Return the client's own id of a request whose body has none; "" if there is no such header.
 
     Raises:
         RequestError: 1214, it is too long.
     """
-    value = connection.headers.get(REQUEST_ID, "")
+    value = connection.headers.get(_REQUEST_ID, "")
     if len(value) > _MAX_REQUEST_ID:
-        msg = f"{REQUEST_ID} has {len(value)} characters; it may have {_MAX_REQUEST_ID}"
+        msg = f"{_REQUEST_ID} has {len(value)} characters; it may have {_MAX_REQUEST_ID}"
         raise RequestError(msg)
     return value
 
 
-def linger_of(connection: HttpConnection, *, can_resume: bool) -> float | None:
+def _linger_of(connection: HttpConnection, *, can_resume: bool) -> float | None:
     """Return the seconds for which the turn continues without a reader; None for those of the server.
 
     Raises:

@@ -28,6 +28,7 @@ from headrace.server.connection import (
     ERROR,
     OWNER,
     HttpConnection,
+    MethodError,
     Receive,
     Send,
     encode_error_response,
@@ -258,12 +259,13 @@ class App:
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        msg = f"{request.method} {request.url.path}: {error.detail.lower()}"
+        path = request.scope["path"]
+        if allowed := (error.headers or {}).get("Allow"):
+            return self._response(request, MethodError(path, request.method, sorted(allowed.split(", "))))
+        msg = f"{request.method} {path}: {error.detail.lower()}"
         if error.status_code == 404:
             msg += f"; the APIs are at {OPENAI}, {PREFIXES[0]} and {ANTHROPIC}"
-        response = self._response(request, RequestError(msg, code="1222", status=error.status_code))
-        response.headers.update(error.headers or {})  # a 405's `Allow`
-        return response
+        return self._response(request, RequestError(msg, code="1222", status=error.status_code))
 
     def _response(self, request: Request, error: HeadraceError) -> Response:
         request.scope[ERROR] = error

@@ -20,8 +20,10 @@ __all__ = [
     "ErrorResponse",
     "Header",
     "HttpConnection",
+    "MethodError",
     "Receive",
     "Send",
+    "decode_number",
     "encode_error_response",
     "error_headers",
     "request_id_of",
@@ -38,13 +40,14 @@ REQUEST_ID: Final = "headrace.request_id"
 """The key of a scope with the id in the header `X-Request-Id`."""
 
 _LOGGER = logging.getLogger("headrace.server")
+_MAX_DIGITS: Final = 18  # of a number that fits in 64 bits
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 
-class _MethodError(RequestError):
+class MethodError(RequestError):
     """A method that the path does not support; status 405 needs `Allow` (RFC 9110, 15.5.6)."""
 
     def __init__(self, path: str, method: str, allowed: Iterable[str]) -> None:
@@ -158,7 +161,7 @@ class HttpConnection:
             RequestError: 1222, status 405.
         """
         if self.method not in allowed:
-            raise _MethodError(self.path, self.method, allowed)
+            raise MethodError(self.path, self.method, allowed)
 
     async def body(self, limit: int, on_part: Callable[[bytes], None] | None = None) -> bytearray:
         """Receive the complete body.
@@ -244,6 +247,11 @@ def _with_headers(send: Send, headers: Sequence[Header]) -> Send:
     return send_with_headers
 
 
+def decode_number(text: str) -> int | None:
+    """Return a number of a header or a parameter; None unless it is up to 18 digits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
+
+
 def request_id_of(scope: MutableMapping[str, Any]) -> str:
     """Return the id of a request; it gets one if it has none."""
     id: str = scope.setdefault(REQUEST_ID, secrets.token_hex(8))
@@ -254,7 +262,7 @@ def error_headers(error: HeadraceError, body: bytes, request_id: str) -> list[He
     """Return the headers of an error response with this body."""
     headers = [*_json_headers(body), (b"x-request-id", request_id.encode())]
     headers += retry_headers(error)
-    if isinstance(error, _MethodError):
+    if isinstance(error, MethodError):
         headers.append((b"allow", error.allowed.encode()))
     return headers
 

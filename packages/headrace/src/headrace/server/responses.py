@@ -10,9 +10,9 @@ from headrace.errors import HeadraceError, RequestError
 from headrace.events import Finish
 from headrace.keys import ApiKeys
 from headrace.response_encoder import RESPONSE, turn_id_of
-from headrace.server.answers import linger_of, request_id_of
+from headrace.server.answers import start_turn
 from headrace.server.apis import RESUMABLE
-from headrace.server.connection import HttpConnection
+from headrace.server.connection import HttpConnection, decode_number
 from headrace.server.request_reader import RequestReader
 from headrace.server.response_history import ResponseHistory
 from headrace.server.response_writer import ResponseWriter, headers_of
@@ -99,17 +99,16 @@ class ResponsesEndpoint:
         plan = await self._reader.read(connection, body.decode, body.prepare)
         request, can_resume = body.request, connection.headers.get(RESUMABLE) == "1"
         resumable = request.store or can_resume or self._always_resumable
-        request_id = request_id_of(connection)
-        has_id = bool(request_id or request.chat.request_id)
-        linger = linger_of(connection, can_resume=can_resume or has_id or self._always_resumable)
-        if connection.is_disconnected:
-            return
-        turn = await self._turns.start(
-            plan, resumable=resumable, detached=request.background, request_id=request_id, linger=linger
+        turn = await start_turn(
+            self._turns,
+            connection,
+            plan,
+            resumable=resumable,
+            can_resume=can_resume or self._always_resumable,
+            detached=request.background,
         )
-        connection.request_id = connection.turn = turn.id
-        if turn.plan is plan:
-            connection.started_turn = turn.id
+        if turn is None:
+            return
         for left_out in request.left_out:
             _LOGGER.info("%s; the model does not get it", left_out, extra={"turn": turn.id})
         if request.background and not request.stream:
@@ -221,9 +220,10 @@ def _page(items: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
     Raises:
         RequestError: 1214, a parameter is invalid.
     """
-    limit, order, after = query.get("limit", str(_PAGE)), query.get("order", "desc"), query.get("after")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE):
-        raise RequestError(f"limit is {show(limit)}; it must be 1 to {_MAX_PAGE}")
+    size, order, after = query.get("limit", str(_PAGE)), query.get("order", "desc"), query.get("after")
+    limit = decode_number(size)
+    if limit is None or not 1 <= limit <= _MAX_PAGE:
+        raise RequestError(f"limit is {show(size)}; it must be 1 to {_MAX_PAGE}")
     if order not in ("asc", "desc"):
         raise RequestError(f'order is {show(order)}; it must be "asc" or "desc"')
     ordered = items if order == "asc" else items[::-1]
@@ -232,7 +232,7 @@ def _page(items: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any]:
         if not places:
             raise RequestError(f"after is {show(after)}; it must be the id of an item of this list")
         ordered = ordered[places[0] + 1 :]
-    page = ordered[: int(limit)]
+    page = ordered[:limit]
     return {
         "object": "list",
         "data": page,

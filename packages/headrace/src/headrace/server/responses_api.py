@@ -7,7 +7,7 @@ from typing import Any, Final
 from headrace.errors import HeadraceError, RequestError
 from headrace.events import CANCELLED, Event, Finish
 from headrace.response_encoder import RESPONSE, ResponseEncoder
-from headrace.server.connection import ErrorResponse, Header, HttpConnection, error_headers
+from headrace.server.connection import ErrorResponse, Header, HttpConnection, decode_number, error_headers
 from headrace.turns import Turn
 from headrace.wire.responses import decode_response_request, encode_response_error, form_of
 from headrace.wire.responses.errors import status_of
@@ -17,8 +17,6 @@ __all__ = ["ResponsesApi", "read_so_far", "starting_after"]
 
 _AFTER: Final = "starting_after"
 """The parameter with the `sequence_number` of the last event that the client has received."""
-
-_MAX_DIGITS: Final = 18
 
 
 class ResponsesApi:
@@ -65,10 +63,10 @@ def starting_after(connection: HttpConnection) -> int:
     after = connection.query.get(_AFTER)
     if after is None:
         return -1
-    if not (after.isascii() and after.isdigit() and len(after) <= _MAX_DIGITS):
+    if (number := decode_number(after)) is None:
         msg = f'{_AFTER} is "{after[:40]}"; it must be the sequence_number of an event of this response'
         raise RequestError(msg)
-    return int(after)
+    return number
 
 
 def read_so_far(turn: Turn) -> ResponseEncoder:

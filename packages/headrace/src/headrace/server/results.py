@@ -7,6 +7,7 @@ import msgspec
 
 from headrace.errors import HeadraceError
 from headrace.keys import ApiKeys
+from headrace.server.answers import start_turn
 from headrace.server.apis import Api
 from headrace.server.connection import Header, HttpConnection, retry_headers
 from headrace.server.request_reader import RequestReader
@@ -33,9 +34,9 @@ class AsyncEndpoint:
 
     async def __call__(self, connection: HttpConnection) -> None:
         plan = await self._reader.read(connection, self._api.decode_request)
-        turn = await self._turns.start(plan, detached=True)
-        connection.started_turn = turn.id
-        await _send(connection, turn, {"task_status": "PROCESSING"})
+        turn = await start_turn(self._turns, connection, plan, resumable=True, can_resume=True, detached=True)
+        if turn is not None:
+            await _send(connection, turn, {"task_status": "PROCESSING"})
 
 
 class ResultEndpoint:

@@ -11,13 +11,12 @@ import msgspec
 from headrace.errors import RequestError
 from headrace.keys import ApiKeys
 from headrace.server.apis import Api
-from headrace.server.connection import Endpoint, HttpConnection
+from headrace.server.connection import Endpoint, HttpConnection, decode_number
 from headrace.server.response_writer import Position, ResponseWriter
 from headrace.turns import TurnRegistry
 
 __all__ = ["ResumeEndpoint", "TurnsEndpoint", "authenticate", "position_of"]
 
-_MAX_DIGITS: Final = 18
 _MAX_BODY: Final = 1024 * 1024  # bytes
 
 
@@ -141,7 +140,7 @@ def position_of(connection: HttpConnection) -> Position:
 
 
 def _decode_position(name: str, value: str) -> Position:
-    if not (value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS):
+    if (id := decode_number(value)) is None:
         msg = f'{name} is "{value[:40]}"; it must be the `id` of an event of this turn, or 0 for all events'
         raise RequestError(msg)
-    return Position(int(value), name)
+    return Position(id, name)

@@ -23,6 +23,7 @@ from headrace.turns.shards import PLACE_DIGITS, Shards, place_of
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore, decoding
 from headrace.turns.turn import Turn
 from headrace.wire import ChatRequest, decode_stored_request, encode_request
+from headrace.wire.expected import show
 
 __all__ = ["TurnRegistry", "new_turn_id"]
 
@@ -122,7 +123,8 @@ class TurnRegistry:
             resumable: the caller has requested a resumable turn.
             request_id: the caller's, if the request itself has none.
             detached: the turn needs no reader.
-            linger: seconds for which it continues without a reader, at most those of the settings.
+            linger: seconds for which it continues without a reader, at most those of the settings; without
+                effect if it needs none.
 
         Raises:
             RequestError: 1231, the `request_id` is in use by a running turn.
@@ -135,7 +137,7 @@ class TurnRegistry:
         self._check_detached(owner)
         self._detached[owner] += 1  # until the turn itself is counted
         try:
-            return await self._start(plan, detached=True)
+            return await self._start(plan, detached=True, request_id=request_id)
         finally:
             self._detached[owner] -= 1
 
@@ -392,7 +394,7 @@ def _without_transport(request: ChatRequest) -> ChatRequest:
 
 def _unknown(id: str) -> RequestError:
     msg = (
-        f'there is no turn "{id}" for this key; only turns requested with `X-Headrace-Resumable: 1`,'
+        f"there is no turn {show(id)} for this key; only turns requested with `X-Headrace-Resumable: 1`,"
         " with a request_id, or asynchronously can be read again"
     )
     return RequestError(msg, status=404)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import isinf
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -27,6 +28,8 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 def show(value: Any) -> str:
     """Format a value for a message: JSON, truncated."""
+    if isinstance(value, float) and isinf(value):  # for msgspec, null
+        return str(value)
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "…"
 
