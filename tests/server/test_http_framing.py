@@ -30,6 +30,7 @@ BROKEN = {
     b"GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n": 400,
     b"GET /a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n": 400,
     HEAD + b"Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n": 400,
+    HEAD + b"api-key: a\r\nApi-Key: b\r\n\r\n": 400,
     HEAD + b"X-Api-Key: a\r\nX-Api-Key: b\r\n\r\n": 400,
     HEAD + b"Origin: http://localhost\r\nOrigin: http://a\r\n\r\n": 400,
     HEAD + b"Content-Type: a\r\nContent-Type: b\r\n\r\n": 400,

@@ -244,7 +244,7 @@ def test_without_api_keys_the_limits_of_a_key_are_those_of_all_requests(serve):
 
 
 @pytest.mark.parametrize("on_store_error", ["fail", "continue"])
-def test_while_the_store_is_unavailable_no_limited_turn_starts(limited, on_store_error, tmp_path):
+def test_while_the_store_is_unavailable_no_limited_turn_starts(limited, on_store_error, tmp_path, caplog):
     turns = TurnSettings(
         store=f"sqlite:{tmp_path}/missing/turns.db", store_retry_timeout=0.0, on_store_error=on_store_error
     )
@@ -252,4 +252,5 @@ def test_while_the_store_is_unavailable_no_limited_turn_starts(limited, on_store
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "1221")
     assert int(answer.headers["retry-after"]) >= 1
     assert str(tmp_path) not in answer.text
+    assert "limit --" not in caplog.text  # none was reached
     assert limited(turns).post(CHAT, json=HELLO).status_code == 200

@@ -18,7 +18,7 @@ from headrace.engines import Engine, Generation
 from headrace.errors import HeadraceError, LimitError, RequestError
 from headrace.limits.limiter import Limiter, Report
 from headrace.limits.settings import CurrentLimits
-from headrace.limits.ticket import Decision, KeyLimits, Refused, Ticket, Usage
+from headrace.limits.ticket import UNAVAILABLE, Decision, KeyLimits, Refused, Ticket, Usage
 from headrace.reached_limits import report_limit
 from headrace.turns import TurnOutcome
 
@@ -138,7 +138,8 @@ class Admission:
         self.refused[refused.code] += 1
         if not refused.retry_after:
             return RequestError(refused.message, code=refused.code)
-        report_limit(option, refused.message)
+        if refused.code != UNAVAILABLE:
+            report_limit(option, refused.message)
         retry_after = refused.retry_after * random.uniform(1.0, 1.0 + _JITTER)  # noqa: S311 - no secret
         return LimitError(refused.message, code=refused.code, retry_after=retry_after)
 

@@ -212,8 +212,8 @@ class FairQueue:
         Args:
             has_room: whether a turn of this model can start.
             fits: whether a turn is within the limits of its key. If a key's next one is not, its others
-            wait as
-                well: those with fewer tokens would otherwise take the tokens for which it waits, forever.
+                wait as well: those with fewer tokens would otherwise take the tokens for which it waits,
+                forever.
         """
         for entry in self._continued.values():
             if has_room(entry.model) and fits(entry):

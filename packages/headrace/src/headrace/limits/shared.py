@@ -17,7 +17,7 @@ from headrace.documents import Documents, Snapshot
 from headrace.limits.ledger import Ledger
 from headrace.limits.limiter import UPDATE_INTERVAL, HeldTurn, Report
 from headrace.limits.settings import CurrentLimits
-from headrace.limits.ticket import Decision, Granted, Lost, Refused, Ticket, Usage, Waiting
+from headrace.limits.ticket import UNAVAILABLE, Decision, Granted, Lost, Refused, Ticket, Usage, Waiting
 from headrace.turns.store import StoreError
 
 __all__ = ["SharedLimiter"]
@@ -231,7 +231,7 @@ class SharedLimiter:
         self._operations = [each for each in self._operations if each.id not in undecided]
         for id, turn in undecided.items():
             del self._turns[id]
-            turn.decide(Refused("1221", message, _RETRY_AFTER))
+            turn.decide(Refused(UNAVAILABLE, message, _RETRY_AFTER))
 
     def _of_decision(self, kind: type[Decision]) -> list[Ticket]:
         return [turn.ticket for turn in self._turns.values() if isinstance(turn.decision, kind)]

@@ -1,10 +1,14 @@
 """What a turn asks for, a place among the running ones and tokens of its key's window, and the answers."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["Decision", "Granted", "KeyLimits", "Lost", "Refused", "Ticket", "Usage", "Waiting"]
+__all__ = ["UNAVAILABLE", "Decision", "Granted", "KeyLimits", "Lost", "Refused", "Ticket", "Usage", "Waiting"]
+
+
+UNAVAILABLE: Final = "1221"
+"""The code of a `Refused` whose reason is not a limit: the store is unavailable."""
 
 
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,7 @@ class Refused(NamedTuple):
     Args:
         code: of `headrace.errors`: "1214" or "1261" if it could never start (do not retry); "1302" for the
             turns in flight of its key, "1303" for its requests and tokens, "1305" for the model or the
-            server; "1221" if the store is unavailable.
+            server; `UNAVAILABLE`.
         message: names the limit, its value and what to do.
         retry_after: seconds until it could start at the earliest, without jitter; 0 if it never can.
     """

@@ -21,6 +21,7 @@ MAX_TARGET: Final = 8 * 1024
 
 _SINGLE: Final = frozenset(
     {
+        b"api-key",
         b"authorization",
         b"content-type",
         b"host",
