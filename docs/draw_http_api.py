@@ -49,10 +49,10 @@ def _headers(document: dict[str, Any]) -> Iterator[str]:
     yield "| header or parameter | of | meaning |"
     yield "|---|---|---|"
     operations = (operation for item in document["paths"].values() for operation in item.values())
-    sent = {field["name"]: field for operation in operations for field in operation.get("parameters", ())}
-    for name, field in sent.items():
-        if field["in"] != "path":
-            yield f"| `{name}` | request ({field['in']}) | {field['description']} |"
+    fields = [field for operation in operations for field in operation.get("parameters", ())]
+    sent = [(field["name"], field["in"], field["description"]) for field in fields if field["in"] != "path"]
+    for name, place, description in dict.fromkeys(sent):
+        yield f"| `{name}` | request ({place}) | {description} |"
     for name, field in document["components"]["headers"].items():
         yield f"| `{name}` | response | {field['description']} |"
 

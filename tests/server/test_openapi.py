@@ -187,6 +187,16 @@ def test_responses_conform_to_their_schemas(ask):
     check("GET", f"{path}/{{id}}", ask("GET", f"{path}/{id}"))
 
 
+STARTING = ("/chat/completions", "/messages", "/responses")
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.endswith(STARTING)])
+def test_the_header_with_an_id_is_a_parameter_of_every_request_that_starts_a_turn(path):
+    parameters = DOCUMENT["paths"][path]["post"]["parameters"]
+
+    assert "X-Headrace-Request-Id" in [parameter["name"] for parameter in parameters]
+
+
 def test_the_events_of_a_response_conform_to_their_schema(ask):
     *_, stream = ask("POST", "/v1/responses", {"model": "glm-4.6", "input": "Hi", "stream": True})
     schema = DOCUMENT["components"]["schemas"]["ResponseEvent"]

@@ -119,7 +119,7 @@ def _paths() -> dict[str, dict[str, Any]]:
                 {200: _answer("AsyncTask")},
                 _STARTING,
                 requestBody=body,
-                parameters=[TRACE],
+                parameters=[ID_OF_REQUEST, TRACE],
             ),
         },
         "/async-result/{id}": {

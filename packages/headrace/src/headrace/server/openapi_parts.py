@@ -196,7 +196,7 @@ POSITION: Final = {
 FOLLOWING: Final = {
     "name": "after",
     "in": "query",
-    "description": "The same, for clients that cannot set headers",
+    "description": "Of a stream: the same as `Last-Event-ID`, for clients that cannot set headers",
     "schema": {"type": "string", "pattern": "^[0-9]{1,18}$", "default": "0"},
 }
 TOKEN: Final = {

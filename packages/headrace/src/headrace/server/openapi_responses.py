@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
-from headrace.server.openapi_parts import ERRORS, ID, RESUMABLE
+from headrace.server.openapi_parts import (
+    ERRORS,
+    FOLLOWING,
+    ID,
+    ID_OF_REQUEST,
+    LINGER,
+    POSITION,
+    RESUMABLE,
+    TOKEN,
+)
 from headrace.wire.decode_request import RANGES
 from headrace.wire.request import Effort
 from headrace.wire.request_schema import REFERENCE, Schema
@@ -237,7 +246,7 @@ _AFTER: Final = _query("starting_after", _COUNT, "Only the events after this `se
 _PAGE: Final = (
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "Items of a page"),
     _query("order", {"enum": ["asc", "desc"], "default": "desc"}, "The newest item is first or last"),
-    _query("after", _TEXT, "The id of the last item of the page before"),
+    _query("after", _TEXT, "Of a list of items: the id of the last item of the page before"),
 )
 _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
     "": {
@@ -248,7 +257,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             _STARTING,
             stream=True,
             requestBody={"required": True, "content": _json("ResponseRequest")},
-            parameters=[RESUMABLE],
+            parameters=[RESUMABLE, ID_OF_REQUEST, LINGER],
         )
     },
     "/{id}": {
@@ -258,7 +267,7 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
             "Response",
             _FAILURES,
             stream=True,
-            parameters=[ID, _STREAM, _AFTER],
+            parameters=[ID, _STREAM, _AFTER, RESUMABLE, POSITION, FOLLOWING, TOKEN],
         ),
         "delete": _operation(
             "deleteResponse", "Delete a response", "DeletedResponse", _FAILURES, parameters=[ID]
@@ -266,12 +275,20 @@ _OPERATIONS: Final[dict[str, dict[str, Any]]] = {
     },
     "/{id}/cancel": {
         "post": _operation(
-            "cancelResponse", "Cancel a response: what there is of it", "Response", _FAILURES, parameters=[ID]
+            "cancelResponse",
+            "Cancel a response: what there is of it",
+            "Response",
+            _FAILURES,
+            parameters=[ID, TOKEN],
         )
     },
     "/{id}/input_items": {
         "get": _operation(
-            "listInputItems", "The items of the input", "ItemList", _FAILURES, parameters=[ID, *_PAGE]
+            "listInputItems",
+            "The items of the input",
+            "ItemList",
+            _FAILURES,
+            parameters=[ID, *_PAGE, TOKEN],
         )
     },
 }
