@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from headrace.errors import RequestError
-from headrace.server.apis import RESUMABLE, Api
+from headrace.server.apis import RESUMABLE
 from headrace.server.connection import HttpConnection
-from headrace.server.request_reader import RequestReader
+from headrace.server.request_reader import Decode, RequestReader
 from headrace.server.response_writer import ResponseWriter
 from headrace.turns import Plan, Turn, TurnRegistry
 from headrace.turns.requested_end import DISCONNECTED
@@ -28,7 +28,7 @@ class AnswerEndpoint:
 
     Args:
         turns: starts the turn.
-        api: of the request and its answer.
+        decode: decodes the request, as its API requires.
         writer: sends the answer in that API.
         reader: reads the request.
         always_resumable: whether turns are resumable without being requested to be.
@@ -37,20 +37,20 @@ class AnswerEndpoint:
     def __init__(
         self,
         turns: TurnRegistry,
-        api: Api,
+        decode: Decode,
         writer: ResponseWriter,
         reader: RequestReader,
         *,
         always_resumable: bool,
     ) -> None:
         self._turns = turns
-        self._api = api
+        self._decode = decode
         self._writer = writer
         self._reader = reader
         self._always_resumable = always_resumable
 
     async def __call__(self, connection: HttpConnection) -> None:
-        plan = await self._reader.read(connection, self._api.decode_request)
+        plan = await self._reader.read(connection, self._decode)
         resumable = self._always_resumable or connection.headers.get(RESUMABLE) == "1"
         turn = await start_turn(self._turns, connection, plan, resumable=resumable, can_resume=resumable)
         if turn is None:

@@ -1,4 +1,4 @@
-"""The APIs in which the server answers, and what differs between them: requests, answers, errors.
+"""The APIs in which the server answers, and what differs between them: answers, and errors.
 
 Everything else is the same code for all of them: starting, streaming, resuming and cancelling turns. The URL
 of a request decides in which API it is answered, also when it resumes a turn that another API has started.
@@ -16,25 +16,17 @@ from headrace.turns import Turn
 from headrace.wire import Completion, decode_request, fold
 from headrace.wire.sources import Decoded
 
-__all__ = ["RESUMABLE", "Api", "ChatApi"]
+__all__ = ["RESUMABLE", "Api", "ChatApi", "decode_chat_request"]
 
 RESUMABLE: Final = "x-headrace-resumable"
 """The header that requests a resumable turn, event ids, and `event: error` with the reason of a failure."""
 
 
 class Api(Protocol):
-    """An API: decodes its requests, and encodes the answers and the errors."""
+    """An API: encodes answers and errors."""
 
     id_prefix: str
     """What precedes the id of a turn in the ids of this API."""
-
-    def decode_request(self, body: bytearray) -> Decoded:
-        """Decode and validate the body of a request.
-
-        Raises:
-            RequestError: the body is invalid, or something in it is not supported.
-        """
-        ...
 
     def encoder(self, turn: Turn, connection: HttpConnection) -> AnswerEncoder:
         """Return an encoder of the stream of a turn, for the client of this request."""
@@ -66,10 +58,6 @@ class ChatApi:
     def __init__(self, *, openai: bool = False) -> None:
         self._openai = openai
 
-    def decode_request(self, body: bytearray) -> Decoded:
-        """Decode a request of Z.ai's API, or of OpenAI's."""
-        return Decoded(decode_request(body))
-
     def encoder(self, turn: Turn, connection: HttpConnection) -> ChunkEncoder:
         """Return an encoder of chunks."""
         if connection.headers.get(RESUMABLE) == "1":
@@ -100,3 +88,12 @@ class ChatApi:
             repeats_role=not self._openai,
             error_event=error_event,
         )
+
+
+def decode_chat_request(body: bytearray) -> Decoded:
+    """Decode a request of Z.ai's API, or of OpenAI's.
+
+    Raises:
+        RequestError: as `decode_request`.
+    """
+    return Decoded(decode_request(body))

@@ -23,7 +23,7 @@ from headrace.server.memory import trim
 from headrace.turns import Plan, Planner, TurnOutcome
 from headrace.wire.sources import Decoded
 
-__all__ = ["RequestReader", "Workers", "default_body_size"]
+__all__ = ["Decode", "RequestReader", "Workers", "default_body_size"]
 
 T = TypeVar("T")
 Decode = Callable[[bytearray], Decoded]

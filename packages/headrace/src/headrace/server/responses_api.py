@@ -9,9 +9,8 @@ from headrace.events import CANCELLED, Event, Finish
 from headrace.response_encoder import RESPONSE, ResponseEncoder
 from headrace.server.connection import ErrorResponse, Header, HttpConnection, decode_number, error_headers
 from headrace.turns import Turn
-from headrace.wire.responses import decode_response_request, encode_response_error, form_of
+from headrace.wire.responses import encode_response_error, form_of
 from headrace.wire.responses.errors import status_of
-from headrace.wire.sources import Decoded
 
 __all__ = ["ResponsesApi", "read_so_far", "starting_after"]
 
@@ -23,11 +22,6 @@ class ResponsesApi:
     """Responses."""
 
     id_prefix = RESPONSE
-
-    def decode_request(self, body: bytearray) -> Decoded:
-        """Decode a request that refers to no other response."""
-        decoded = decode_response_request(body)
-        return Decoded(decoded.chat, decoded.sources)
 
     def encoder(self, turn: Turn, connection: HttpConnection) -> ResponseEncoder:
         """Return an encoder of the events after the number in the query.

@@ -8,9 +8,8 @@ import msgspec
 from headrace.errors import HeadraceError
 from headrace.keys import ApiKeys
 from headrace.server.answers import start_turn
-from headrace.server.apis import Api
 from headrace.server.connection import Header, HttpConnection, retry_headers
-from headrace.server.request_reader import RequestReader
+from headrace.server.request_reader import Decode, RequestReader
 from headrace.server.response_writer import ResponseWriter, headers_of
 from headrace.turns import Turn, TurnRegistry
 from headrace.turns.store import StoreError
@@ -23,17 +22,17 @@ class AsyncEndpoint:
 
     Args:
         turns: starts the turn.
-        api: decodes the request.
+        decode: decodes the request.
         reader: reads it.
     """
 
-    def __init__(self, turns: TurnRegistry, api: Api, reader: RequestReader) -> None:
+    def __init__(self, turns: TurnRegistry, decode: Decode, reader: RequestReader) -> None:
         self._turns = turns
-        self._api = api
+        self._decode = decode
         self._reader = reader
 
     async def __call__(self, connection: HttpConnection) -> None:
-        plan = await self._reader.read(connection, self._api.decode_request)
+        plan = await self._reader.read(connection, self._decode)
         turn = await start_turn(self._turns, connection, plan, resumable=True, can_resume=True, detached=True)
         if turn is not None:
             await _send(connection, turn, {"task_status": "PROCESSING"})

@@ -8,11 +8,11 @@ from headrace.errors import HeadraceError, RequestError
 from headrace.keys import ApiKeys
 from headrace.models import ModelRegistry
 from headrace.server.answers import AnswerEndpoint
-from headrace.server.apis import Api, ChatApi
+from headrace.server.apis import Api, ChatApi, decode_chat_request
 from headrace.server.connection import Endpoint, ErrorResponse, HttpConnection
 from headrace.server.messages_api import CountTokensEndpoint, MessagesApi
 from headrace.server.reconnects import Reconnects
-from headrace.server.request_reader import RequestReader
+from headrace.server.request_reader import Decode, RequestReader
 from headrace.server.response_history import ResponseHistory
 from headrace.server.response_writer import ResponseWriter
 from headrace.server.responses import ACTIONS, RESPONSES, ResponseEndpoint, ResponsesEndpoint
@@ -87,7 +87,7 @@ class TurnEndpoints:
             self._serve_responses(path)
         messages = MessagesApi(models, settings.claude_models)
         for path in MESSAGES:
-            self._serve(path, messages)
+            self._serve(path, messages, messages.decode_request)
             self.by_path[f"{path}/count_tokens"] = CountTokensEndpoint(messages, reader)
         self._apis[ANTHROPIC] = messages
 
@@ -120,28 +120,34 @@ class TurnEndpoints:
         """Refuse the requests that need a model from now on: the server is shutting down."""
         self.by_path = dict.fromkeys(self.by_path, _refuse_while_draining)
 
-    def _serve(self, path: str, api: Api) -> ResponseWriter:
+    def _serve(self, path: str, api: Api, decode: Decode) -> ResponseWriter:
         """Serve an API: a POST to the path starts a turn; the paths of turns are below it."""
-        writer = ResponseWriter(self._keep_alive_interval, api, self._reconnects)
+        writer = self._writer(path, api)
         self.by_path[path] = AnswerEndpoint(
-            self._turns, api, writer, self._reader, always_resumable=self._always_resumable
+            self._turns, decode, writer, self._reader, always_resumable=self._always_resumable
         )
         self.by_id[path] = ResumeEndpoint(self._turns, api, writer, self._keys, self._on_resumed)
-        self._apis[path] = api
         return writer
+
+    def _writer(self, path: str, api: Api) -> ResponseWriter:
+        """Return what sends the answers of an API. It is that of all errors at and below the path."""
+        self._apis[path] = api
+        return ResponseWriter(self._keep_alive_interval, api, self._reconnects)
 
     def _serve_chat(self, prefix: str) -> None:
         """Serve chat completions, and Z.ai's asynchronous ones."""
         path = f"{prefix}/chat/completions"
         api = ChatApi(openai=prefix == OPENAI)
-        writer = self._serve(path, api)
+        writer = self._serve(path, api, decode_chat_request)
         self.by_path[path] = TurnsEndpoint(self._turns, self._keys, self.by_path[path])
-        self.by_path[f"{prefix}/async/chat/completions"] = AsyncEndpoint(self._turns, api, self._reader)
+        self.by_path[f"{prefix}/async/chat/completions"] = AsyncEndpoint(
+            self._turns, decode_chat_request, self._reader
+        )
         self.by_id[f"{prefix}/async-result"] = ResultEndpoint(self._turns, writer, self._keys)
 
     def _serve_responses(self, path: str) -> None:
         """Serve OpenAI's Responses, of which there is more below a turn's path."""
-        writer = self._serve(path, ResponsesApi())
+        writer = self._writer(path, ResponsesApi())
         history = ResponseHistory(self._turns, self._reader.workers)
         self.by_path[path] = ResponsesEndpoint(
             self._turns, writer, self._reader, history, always_resumable=self._always_resumable
