@@ -1,14 +1,12 @@
 """What is exposed at /metrics, read by the parser of Prometheus' client."""
 
-import time
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from headrace.events import TokenUsage
 from headrace.server.metrics.table import BY_NAME
 from headrace.turns import OutcomeKind, TurnOutcome
 
-__all__ = ["outcome", "samples", "scrape", "until"]
+__all__ = ["outcome", "samples", "scrape"]
 
 
 def samples(text):
@@ -31,15 +29,6 @@ def scrape(client):
     response = client.get("/metrics")
     assert response.status_code == 200, response.text
     return samples(response.text)
-
-
-def until(condition, seconds=20):
-    """Wait for a condition, and return its value."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return value
 
 
 def outcome(**fields):

@@ -1,9 +1,8 @@
 """A tab of a browser with the page."""
 
-import time
 from pathlib import Path
 
-__all__ = ["AXE", "DEMO_TOOLS", "Screen", "until"]
+__all__ = ["AXE", "DEMO_TOOLS", "Screen"]
 
 ROOT = Path(__file__).parents[1]
 SHOTS = ROOT / "build/page"
@@ -52,10 +51,3 @@ class Screen:
     def shoot(self, name):
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.tab.screenshot(path=SHOTS / f"{name}.png")
-
-
-def until(condition):
-    deadline = time.monotonic() + 100
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -11,7 +11,7 @@ from log_readers import AwaitableReader
 from plans import planner
 from turn_stores import settings
 
-__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "start", "stop_heartbeats", "until"]
+__all__ = ["BODY", "SCRIPT", "die", "open_registry", "read", "start", "stop_heartbeats"]
 
 SCRIPT = "It was the best of times, it was the worst of times."
 BODY = b'{"model":"m","messages":[{"role":"user","content":"x"}]}'
@@ -48,12 +48,6 @@ async def read(turn):
             events += await reader.read()
     reader.close()
     return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def stop_heartbeats(registry):

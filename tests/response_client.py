@@ -1,10 +1,7 @@
 """A client of the Responses endpoints, for tests: plain HTTP, and streams that are checked as they are read."""
 
-import time
-
-import pytest
-
 from response_contract import decode, read_stream, texts_of
+from waiting import until
 
 __all__ = ["PATH", "create", "read", "stream", "text_of", "wait_for"]
 
@@ -38,13 +35,12 @@ def read(client, id, after=None, *, path=PATH):
 
 def wait_for(client, id, *statuses):
     """Poll a response until it has one of these states."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def found():
         response = client.get(f"{PATH}/{id}").json()
-        if response["status"] in statuses:
-            return response
-        time.sleep(0.01)
-    pytest.fail(f"{response['status']} after 30 s")
+        return response if response["status"] in statuses else None
+
+    return until(found)
 
 
 def text_of(response):

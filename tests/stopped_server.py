@@ -14,6 +14,7 @@ from headrace.limits import Admission, KeyLimits, LimitedEngine, LimitSettings, 
 from headrace.turns import TurnRegistry, TurnSettings, open_store
 from plans import planner
 from processes import start
+from waiting import until_async
 
 __all__ = []
 
@@ -32,11 +33,9 @@ async def main(address, lease):
     registry = TurnRegistry(open_store(settings), plan, settings, [admission])
     turn = await start(registry, resumable=False)
     reader = turn.reader()
-    while not turn.log.count:
-        await asyncio.sleep(0.01)
+    await until_async(lambda: turn.log.count)
     write("started")
-    while not turn.log.is_finished:
-        await asyncio.sleep(0.01)
+    await until_async(lambda: turn.log.is_finished)
     reader.close()
     write(msgspec.to_builtins(turn.log.last))
     await registry.close()

@@ -14,6 +14,7 @@ import pytest
 
 from scripted_server import Reply, sse
 from served import BODY, part, serving, words, workers_of
+from waiting import until_async
 from wire_client import CHAT, chunks_of, deltas, events_of
 
 pytestmark = [
@@ -55,12 +56,6 @@ def client_of(server):
     return httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=300, limits=limits)
 
 
-async def until(condition):
-    async with asyncio.timeout(120):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def streams_during(client, gate, action):
     """Open the streams, do something when all have begun, and return their texts."""
     begun = set()
@@ -74,7 +69,7 @@ async def streams_during(client, gate, action):
         return "".join(deltas(chunks_of(body), "content"))
 
     reading = [asyncio.create_task(read(number)) for number in range(STREAMS)]
-    await until(lambda: len(begun) == STREAMS)
+    await until_async(lambda: len(begun) == STREAMS)
     await action()
     gate.set()
     return await asyncio.gather(*reading)
@@ -122,10 +117,10 @@ def test_no_connection_is_lost_while_workers_are_restarted(tmp_path):
 
             connecting = [asyncio.create_task(connect()) for _ in range(CONNECTS)]
             for number, pid in enumerate(first, 1):
-                await until(lambda number=number: len(answers) >= number * CONNECTS // 10)
+                await until_async(lambda number=number: len(answers) >= number * CONNECTS // 10)
                 os.kill(pid, signal.SIGTERM)
             await asyncio.gather(*connecting)
-            await until(lambda: len(set(workers_of(server.process.pid)) - set(first)) == 4)
+            await until_async(lambda: len(set(workers_of(server.process.pid)) - set(first)) == 4)
             return answers
 
         assert asyncio.run(run()) == [b"HTTP/1.1 200"] * CONNECTS
@@ -160,7 +155,7 @@ def test_a_worker_whose_gil_is_held_is_not_replaced(tmp_path):
 
         async def hold():
             (tmp_path / "hold").touch()
-            await until((tmp_path / "held").exists)
+            await until_async((tmp_path / "held").exists)
 
         async def run():
             async with client_of(server) as client:

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from headrace.sse import DONE
 from metrics_text import samples
 from scripted_server import Reply, sse
 from served import BODY, part, serving, words, workers_of
+from waiting import until
 from wire_client import CHAT, chunks_of, deltas, events_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
@@ -33,14 +33,6 @@ OTHERS = 8
 def text_of(body):
     chunks = [json.loads(event.data) for event in events_of(body) if event.data != DONE]
     return "".join(deltas(chunks, "content"))
-
-
-def until(condition):
-    deadline = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def state(pid):

@@ -17,6 +17,7 @@ import pytest
 
 from proxies import DEPLOY
 from scripted_server import Reply, ScriptedServer, stream
+from waiting import until
 from wire_client import CHAT, HELLO
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -97,5 +98,4 @@ def test_sigterm_drains_process_1_while_it_serves(tmp_path):
 def await_program(first):
     """Wait until process 1 has started the server."""
     children = Path(f"/proc/{first}/task/{first}/children")
-    while not children.read_text().split():
-        time.sleep(0.01)
+    until(lambda: children.read_text().split())

@@ -3,12 +3,12 @@
 import json
 import subprocess
 import threading
-import time
 
 import httpx2
 import pytest
 
 from headrace.sse import SseDecoder
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas
 from zai import ZaiClient
 
@@ -22,13 +22,6 @@ SHORT = {
     "haproxy": {"timeout server 1h": "timeout server 1500ms"},
 }
 QUICK = {"haproxy": {"inter 500ms": "inter 50ms", "pool-purge-delay 2s": "pool-purge-delay 200ms"}}
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def content(body):

@@ -1,13 +1,13 @@
 """Which timeouts of nginx and HAProxy the keep-alive comments of a silent stream reset: the table of docs/proxies.md."""
 
 import re
-import time
 from contextlib import suppress
 
 import httpx2
 import pytest
 
 from proxies import DEPLOY
+from waiting import until
 from wire_client import CHAT, HELLO
 
 PAGE = (DEPLOY.parent / "docs" / "proxies.md").read_text()
@@ -43,13 +43,6 @@ def test_the_page_has_these_timeouts():
         rows = dict(re.findall(r"^\| `([\w\s-]+)`.*? \| ([\w ]+)", section, re.MULTILINE))
         effects = {setting.rpartition(" ")[0]: effect for setting, effect in settings.items()}
         assert effects.items() <= {name: text.strip() for name, text in rows.items()}.items()
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def read(deploy, setting, effect, comments=None, **settings):

@@ -11,9 +11,9 @@ from headrace.engines.load_balancer import LoadBalancer
 from headrace.engines.upstream import UpstreamEngine
 from headrace.events import Content
 from listening import listen
-from processes import until
 from raw_server import Server, forever
 from scripted_server import Reply, ScriptedServer, stream
+from waiting import until_async
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_only_the_first_attempt_waits_and_the_new_address_is_found(black_h
         assert balancer.members[0].is_failing
 
         addresses["gpu1.test"] = places[0]
-        await until(lambda: not balancer.members[0].is_failing)
+        await until_async(lambda: not balancer.members[0].is_failing)
         assert {await texts_of(balancer) for _ in range(4)} == {"one", "two"}
         await balancer.close()
 

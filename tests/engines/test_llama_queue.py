@@ -1,8 +1,6 @@
 """The queue for the slots of the embedded model: bounded, and fair between owners."""
 
-import asyncio
 import threading
-import time
 
 import msgspec
 import pytest
@@ -12,6 +10,7 @@ from headrace.engines import llama
 from headrace.engines.llama import LlamaEngine
 from headrace.errors import LimitError
 from headrace_tiny import model_path
+from waiting import until, until_async
 
 PROMPT = "[gMASK]<sop><|user|>\nWrite a poem about spring<|assistant|>"
 
@@ -40,18 +39,12 @@ def start(engine, ended, owner, **fields):
     return engine.start(generation, Ending(ended, owner))
 
 
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def test_a_second_owner_waits_for_one_answer_not_for_all(engine):
     ended = []
     for _ in range(6):
         start(engine, ended, "alice")
     start(engine, ended, "bob")
-    await until(lambda: len(ended) == 7)
+    await until_async(lambda: len(ended) == 7)
 
     await engine.close()
 
@@ -69,7 +62,7 @@ async def test_the_queue_has_a_limit_for_each_owner_and_in_total(engine):
     for run in runs:
         run.stop()
     start(engine, ended, "carol")
-    await until(lambda: len(ended) == 10)
+    await until_async(lambda: len(ended) == 10)
     await engine.close()
 
     assert (own.value.code, total.value.code) == ("1302", "1305")
@@ -80,8 +73,7 @@ async def test_a_client_that_leaves_while_its_prompt_is_tokenised_frees_its_slot
 
     def tokenize(path, prompt, limit, is_stopped):
         tokenizing.set()
-        while not is_stopped():
-            time.sleep(0.001)
+        until(is_stopped)
         return []
 
     monkeypatch.setattr(llama, "tokenize", tokenize)
@@ -89,9 +81,9 @@ async def test_a_client_that_leaves_while_its_prompt_is_tokenised_frees_its_slot
     long = msgspec.structs.replace(ask("a" * (llama.LONG_PROMPT + 1)), owner="alice")
     run = engine.start(long, Ending(ended, "alice"))
     start(engine, ended, "bob")
-    await until(tokenizing.is_set)
+    await until_async(tokenizing.is_set)
     run.stop()
-    await until(lambda: len(ended) == 2)
+    await until_async(lambda: len(ended) == 2)
     await engine.close()
 
     assert ended == ["alice", "bob"]
@@ -107,5 +99,5 @@ async def test_a_request_for_a_free_slot_does_not_wait(engine_without_queue):
     start(engine_without_queue, ended, "alice")
     with pytest.raises(LimitError):
         start(engine_without_queue, ended, "bob")
-    await until(lambda: ended == ["alice"])
+    await until_async(lambda: ended == ["alice"])
     await engine_without_queue.close()

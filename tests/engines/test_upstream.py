@@ -15,6 +15,7 @@ from headrace.errors import DecodeError, EngineError, HeadraceError, IncompleteE
 from headrace.events import Content, Finish
 from listening import listen
 from scripted_server import Reply, chunk, sse, stream
+from waiting import until_async
 
 HELLO = [Content("Hel"), Content("lo")]
 
@@ -234,8 +235,7 @@ async def test_a_stall_after_the_finish_reason_is_not_waited_for(behind, monkeyp
 async def test_a_cancel_closes_the_connection(behind, reply):
     server, engine = behind(reply)
     task = asyncio.create_task(events_of(engine))
-    while not server.asked:
-        await asyncio.sleep(0.01)
+    await until_async(lambda: server.asked)
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

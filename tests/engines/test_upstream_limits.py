@@ -10,6 +10,7 @@ from dialects import ask
 from headrace.errors import RequestError
 from listening import collect, listen
 from scripted_server import Reply, sse, stream
+from waiting import until_async
 
 TOO_MANY = {
     "object": "error",
@@ -59,8 +60,7 @@ async def test_a_request_that_is_stopped_is_not_sent_once_more(behind):
     async with asyncio.timeout(5):
         listening = listen(engine, ask("P", max_tokens=5000))
         task = asyncio.ensure_future(anext(listening, None))
-        while not server.asked:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: server.asked)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

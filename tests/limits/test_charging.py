@@ -10,9 +10,10 @@ from headrace.errors import EngineError, LimitError
 from headrace.events import Content, Finish, Reasoning, TokenUsage, ToolCallArguments, ToolCallStart
 from headrace.limits import KeyLimits
 from log_readers import AwaitableReader
-from processes import die, read, start, until
+from processes import die, read, start
 from turn_stores import memory, shared
 from virtual_time import virtual_time
+from waiting import until_async
 
 __all__ = ["virtual_time"]
 
@@ -57,7 +58,7 @@ async def test_an_answer_is_charged_as_the_log_counts_it(open_server, ending, re
     server = open_server(ScriptedEngine(script), LIMIT)
     turn = await start(server.registry, resumable=resumable)
     reader = turn.reader()
-    await until(lambda: server.outcomes)
+    await until_async(lambda: server.outcomes)
     reader.close()
     assert await usage(server) == (tokens, 1)
 
@@ -76,7 +77,7 @@ async def test_what_was_produced_before_the_client_left_is_charged(open_server, 
     reader.close()
     if resumable and leave == "disconnect":  # it continues without a reader
         engine.go_on()
-    await until(lambda: server.outcomes)
+    await until_async(lambda: server.outcomes)
     tokens = ANSWER if resumable and leave == "disconnect" else 100
     assert await usage(server) == (PROMPT + tokens, 1)
 
@@ -106,7 +107,7 @@ async def test_a_turn_that_another_process_continues_is_charged_once(open_server
     die(dying.registry)
     dying.admission._limiter._task.cancel()
     await read(await living.registry.find(turn.id, "me"))
-    await until(lambda: living.outcomes)
+    await until_async(lambda: living.outcomes)
     assert await usage(living) == (PROMPT + ANSWER, 1)
     assert second.asked[0].prefix
 
@@ -119,7 +120,7 @@ async def test_a_turn_that_another_process_ends_is_charged_and_free(open_server)
     turn = await start(first.registry)
     reader = await read_until(turn, 100)
     (await second.registry.find(turn.id, "me")).stop()
-    await until(lambda: second.outcomes and turn.log.is_finished)
+    await until_async(lambda: second.outcomes and turn.log.is_finished)
     reader.close()
     assert await usage(second) == (PROMPT + 100, 1)
     assert not first.outcomes
@@ -139,17 +140,17 @@ async def test_neither_waiting_nor_a_refusal_is_charged(open_server, virtual_tim
     readers = [turn.reader() for turn in (first, refused, waiting)]
     await asyncio.sleep(2)
     readers[-1].close()
-    await until(lambda: refused.log.is_finished and waiting.log.is_finished)
+    await until_async(lambda: refused.log.is_finished and waiting.log.is_finished)
     with pytest.raises(LimitError) as caught:
         readers[1].take()
     assert (caught.value.code, server.admission.refused["1302"]) == ("1302", 1)
     engine.go_on()
-    await until(lambda: first.log.is_finished)
+    await until_async(lambda: first.log.is_finished)
     assert await usage(server) == (PROMPT + ANSWER, 1)
     await read(await start(server.registry))  # the second of this minute
     assert await usage(server) == (2 * (PROMPT + ANSWER), 2)
     another = await start(server.registry)
-    await until(lambda: another.log.is_finished)
+    await until_async(lambda: another.log.is_finished)
     assert another.log.last.code == "1303"
 
 
@@ -164,7 +165,7 @@ async def test_the_answer_that_crosses_the_limit_ends_and_the_next_one_waits_for
     ended = loop.time()
     assert await usage(server) == (PROMPT + ANSWER, 1)
     refused = await start(server.registry, resumable=False)
-    await until(lambda: refused.log.is_finished)
+    await until_async(lambda: refused.log.is_finished)
     failure = refused.log.last
     assert (failure.code, failure.status) == ("1303", 429)
 

@@ -14,7 +14,8 @@ from headrace.errors import EngineError
 from headrace.events import Finish, Text, TokenUsage
 from headrace.limits import KeyLimits
 from listening import GeneratedEngine
-from processes import die, read, start, until
+from processes import die, read, start
+from waiting import until_async
 
 TESTS = Path(__file__).parents[1]
 LEASE = 0.5  # seconds
@@ -29,14 +30,14 @@ async def test_a_turn_that_is_silent_for_more_than_a_lease_keeps_its_slot(open_s
         open_server(each, lease=LEASE, max_in_flight=1) for each in (engine, ContinuingEngine("ef"))
     )
     silent = await start(first.registry)
-    await until(lambda: engine.running)
+    await until_async(lambda: engine.running)
     waiting = await start(second.registry)
     await asyncio.sleep(2.2 * LEASE)
     assert not waiting.log.count
     assert waiting.log.progress.queued == 1
     engine.go_on()
     assert [(await read(turn))[0] for turn in (silent, waiting)] == ["abcd", "ef"]
-    await until(lambda: second.outcomes)
+    await until_async(lambda: second.outcomes)
     assert second.outcomes[0].queue_seconds >= 2 * LEASE
 
 
@@ -57,7 +58,7 @@ async def test_a_process_that_stood_still_ends_its_turn_and_one_slot_is_free(ope
         engine.pause_after(1)
         server = open_server(engine, lease=LEASE, max_in_flight=1)
         turns = [await start(server.registry) for _ in range(2)]
-        await until(lambda: engine.running)
+        await until_async(lambda: engine.running)
         stopped.send_signal(signal.SIGCONT)
         ending = await stopped.stdout.readline()
         assert b"network_error" in ending
@@ -120,11 +121,11 @@ async def test_slots_come_back_however_turns_end_and_wherever(open_server):
     engine.pause_after(0)
     dead, other = (open_server(engine, lease=LEASE, max_in_flight=2) for _ in range(2))
     await start(dead.registry)
-    await until(lambda: engine.running == 1)
+    await until_async(lambda: engine.running == 1)
     die(dead.registry)
     dead.admission._limiter._task.cancel()
     turns = [await start(other.registry) for _ in range(3)]
-    await until(lambda: engine.running == 2)
+    await until_async(lambda: engine.running == 2)
     await asyncio.sleep(LEASE)
     assert engine.running == 2
     engine.go_on()

@@ -7,7 +7,8 @@ import pytest
 from headrace.events import Progress
 from headrace.limits import LimitSettings
 from headrace.server import Settings
-from page_screen import DEMO_TOOLS, Screen, until
+from page_screen import DEMO_TOOLS, Screen
+from waiting import until
 
 
 def test_an_answer_streams_with_thinking_and_its_figures(screen, engine):

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.server import LocalServer, Settings
 from headrace.turns import TurnSettings
-from page_screen import until
+from waiting import until
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "chat_backend.py"
 

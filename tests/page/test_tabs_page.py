@@ -5,7 +5,8 @@ import json
 import pytest
 
 from headrace.errors import EngineError
-from page_screen import Screen, until
+from page_screen import Screen
+from waiting import until
 
 
 def test_eight_conversations_run_in_three_tabs(screen, engine, another):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 
 import pytest
 
@@ -21,6 +20,7 @@ from headrace.wire import decode_request
 from plans import planner
 from replicas import RESUMABLE, events_after, replica
 from turn_stores import memory, redis_server, settings, shared, store_kind, store_name
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -65,9 +65,7 @@ def test_delete_at_another_replica_stops_the_engine(replica):
 
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert answer["choices"][0]["message"]["content"] == "".join(deltas(chunks, "content")) != SCRIPT
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: not engine.running)
     assert engine.running == 0
 
 

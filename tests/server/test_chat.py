@@ -1,5 +1,3 @@
-import time
-
 import httpx2
 import pytest
 
@@ -7,6 +5,7 @@ from headrace.engines import ScriptedEngine
 from headrace.errors import EngineError
 from headrace.events import Finish, TokenUsage
 from headrace.server.turn_endpoints import PREFIXES
+from waiting import until
 from wire_client import (
     CALL,
     CHAT,
@@ -190,9 +189,7 @@ def test_a_client_that_disconnects_stops_the_engine(serve, streaming):
             raise StopIteration
         client.post(CHAT, json=HELLO, timeout=2)
     client.close()
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not engine.running)
 
     assert engine.running == 0
 

@@ -17,6 +17,7 @@ from headrace.server import App, LocalServer, Model, ModelRegistry, Settings, dr
 from headrace.server.local import new_server
 from headrace.turns import TurnSettings
 from virtual_time import virtual_time
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas, events_of
 
 __all__ = ["virtual_time"]
@@ -50,13 +51,6 @@ def paused():
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(2)
     return engine
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def status(client, path):

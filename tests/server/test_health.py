@@ -13,9 +13,9 @@ from headrace.models import ModelRegistry
 from headrace.prompts import ChatTemplate
 from headrace.server import App, Model, Settings, health
 from headrace.turns import TurnSettings
-from metrics_text import until
 from turn_stores import needs_redis, redis_server
 from virtual_time import virtual_time
+from waiting import until
 
 __all__ = ["redis_server", "virtual_time"]
 

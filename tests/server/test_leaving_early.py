@@ -13,6 +13,7 @@ from headrace.prompts import ChatTemplate
 from headrace.server import App, Model, ModelRegistry, Settings
 from replicas import RESUMABLE, TEMPLATE, events_after, replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -32,20 +33,13 @@ def leave(client, engine, *, headers=RESUMABLE, **fields):
             time.sleep(0.005)
 
 
-def until_idle(engine):
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return engine.running == 0
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_turn_that_no_client_can_know_ends_at_once(replica, stream):
     engine = ContinuingEngine(SCRIPT)
     engine.pause_after(0)
     leave(replica(engine, linger=600), engine, stream=stream)
 
-    assert until_idle(engine)
+    until(lambda: not engine.running)
 
 
 @memory
@@ -72,7 +66,7 @@ def test_delete_knows_a_turn_by_its_request_id(replica):
     leave(client, engine, headers=NAMED)
 
     assert client.delete(f"{CHAT}/zai-1", headers=RESUMABLE).json()["choices"][0]["finish_reason"] == "stop"
-    assert until_idle(engine)
+    until(lambda: not engine.running)
     assert client.delete(f"{CHAT}/zai-2").status_code == 404
 
 
@@ -84,7 +78,7 @@ def test_delete_by_a_request_id_at_another_replica(replica):
     leave(here, engine, headers=NAMED)
 
     assert there.delete(f"{CHAT}/zai-1").status_code == 200
-    assert until_idle(engine)
+    until(lambda: not engine.running)
 
 
 def test_a_turn_can_be_read_by_its_request_id(replica):

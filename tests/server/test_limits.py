@@ -17,6 +17,7 @@ from headrace.limits import LimitSettings
 from headrace.sse import DONE
 from headrace.turns import TurnSettings
 from listening import GeneratedEngine
+from waiting import until
 from wire_client import CHAT, HELLO, OPENAI_CHAT, chunks_of, deltas, events_of
 
 KEY = {"x-api-key": "alice.1"}
@@ -70,13 +71,6 @@ def metrics(client):
         for family in text_string_to_metric_families(client.get("/metrics", headers=ADMIN).text)
         for sample in family.samples
     }
-
-
-def until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 BITES = {

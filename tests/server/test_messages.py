@@ -1,6 +1,5 @@
 """The Messages API over HTTP: answers, errors, resuming, and what Claude Code and the SDKs need around it."""
 
-import asyncio
 import json
 import socket
 import threading
@@ -17,6 +16,7 @@ from listening import GeneratedEngine
 from message_grammar import violations
 from replicas import RESUMABLE, replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
+from waiting import until_async
 from wire_client import CALL, CHAT, HELLO, WEATHER, chunks_of, deltas
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -130,8 +130,7 @@ class Waiting(GeneratedEngine):
         self.has_ping = threading.Event()
 
     async def generate(self, generation):
-        while not self.has_ping.is_set():
-            await asyncio.sleep(0.005)
+        await until_async(self.has_ping.is_set)
         yield [Content("Hi"), Finish("stop")]
 
 

@@ -20,9 +20,10 @@ from headrace.models import Model, ModelRegistry
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Settings
 from headrace.turns import TurnSettings
-from metrics_text import samples, scrape, until
+from metrics_text import samples, scrape
 from scripted_server import Reply, ScriptedServer, chunk, sse
 from scripted_server import stream as upstream_stream
+from waiting import until
 from wire_client import CALL, CHAT, HELLO, WEATHER
 
 TURNS = "gen_ai_server_request_duration_seconds_count"

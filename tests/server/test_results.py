@@ -10,6 +10,7 @@ from headrace.errors import EngineError
 from headrace.turns import TurnSettings
 from replicas import replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
+from waiting import until
 from wire_client import CALL, CHAT, HELLO, WEATHER
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -27,14 +28,13 @@ def begin(client, **fields):
 
 def result(client, id):
     """Poll until the turn has ended."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def found():
         response = client.get(f"{RESULT}/{id}")
         assert response.status_code == 200, response.text
-        if response.json()["task_status"] != "PROCESSING":
-            return response.json()
-        time.sleep(0.02)
-    pytest.fail("no result within 30 s")
+        return response.json() if response.json()["task_status"] != "PROCESSING" else None
+
+    return until(found)
 
 
 def test_a_result_is_the_completion(replica):
@@ -89,9 +89,7 @@ def test_a_turn_runs_without_readers(replica):
     engine = ContinuingEngine("Hi there, and so on", delay=0.03)
     client = replica(engine, linger=0.05)
     id = begin(client)["id"]
-    deadline = time.monotonic() + 30
-    while (engine.running or not engine.asked) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: engine.asked and not engine.running)
 
     assert result(client, id)["task_status"] == "SUCCESS"
 

@@ -13,6 +13,7 @@ from headrace.errors import EngineError
 from headrace.sse import DONE
 from replicas import RESUMABLE, content, events_after, ids, replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
+from waiting import until
 from wire_client import CALL, CHAT, HELLO, OPENAI_CHAT, WEATHER, chunks_of, deltas, events_of
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -123,9 +124,7 @@ def test_a_turn_without_readers_continues_for_linger(replica):
     engine.pause_after(8)
     client = replica(engine, linger=0.3)
     id, first = begin(client)
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not engine.running)
     rest = events_after(client, id, first[-1].id)
 
     assert engine.running == 0
@@ -138,9 +137,7 @@ def test_a_turn_that_is_not_resumable_stops_when_its_client_disconnects(replica)
     client = replica(engine)
     with client.stream("POST", CHAT, json={**HELLO, "stream": True}) as response:
         next(response.iter_raw())
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: not engine.running)
 
     assert engine.running == 0
     response = client.get(f"{CHAT}/{response.headers['x-request-id']}")
@@ -151,9 +148,8 @@ def test_an_evicted_turn_is_410_with_the_reason(replica, store_kind, store_name)
     client = replica(ScriptedEngine("Hi there"), retention=2.0, lease=0.3)
     id = client.post(CHAT, json=HELLO, headers=RESUMABLE).json()["id"]
     assert client.get(f"{CHAT}/{id}").status_code == 200
-    deadline = time.monotonic() + 30
-    while (response := client.get(f"{CHAT}/{id}")).status_code == 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: client.get(f"{CHAT}/{id}").status_code != 200)
+    response = client.get(f"{CHAT}/{id}")
 
     assert (response.status_code, response.json()["error"]["code"]) == (410, "1214")
     assert (

@@ -5,7 +5,6 @@ Starlette cancels by anyio, at each await again. The turn would otherwise contin
 
 import contextlib
 import socket
-import time
 
 import pytest
 from starlette.applications import Starlette
@@ -18,6 +17,7 @@ from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.turns import TurnSettings
+from waiting import until
 
 TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}" + ASSISTANT
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -64,13 +64,6 @@ def headrace(engine):
         yield server
 
 
-def until_idle(engine):
-    deadline = time.monotonic() + 30
-    while engine.running and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return engine.running == 0
-
-
 @pytest.mark.parametrize("pieces", [0, 3], ids=["before the first event", "later"])
 @pytest.mark.parametrize("way", [chunks, text, tools, nothing_closed])
 def test_a_browser_that_leaves_stops_the_generation(engine, headrace, way, pieces):
@@ -91,10 +84,9 @@ def test_a_browser_that_leaves_stops_the_generation(engine, headrace, way, piece
         if pieces:
             while browser.recv(65536).count(b"\r\n") < 4:
                 pass
-        while not engine.running:
-            time.sleep(0.005)
+        until(lambda: engine.running)
         browser.close()
-        assert until_idle(engine)
+        until(lambda: not engine.running)
     assert len(engine.asked) == 1
 
 
@@ -105,7 +97,7 @@ def test_a_timeout_before_the_first_event_leaves_nothing_running_and_retries_joi
     with zai.ZaiClient(api_key="a.b", base_url=f"{headrace.url}/api/paas/v4", **options) as client:
         with pytest.raises(zai.APITimeoutError):
             client.chat.completions.create(**ASK, stream=True)
-    assert until_idle(engine)
+    until(lambda: not engine.running)
     assert len(engine.asked) == 1
 
 
@@ -118,4 +110,4 @@ def test_a_limit_that_passes_after_the_head_stops_the_generation(engine, headrac
         stream = client.chat.completions.create(**ASK, stream=True, stream_timeout=limits)
         with pytest.raises(zai.APITimeoutError, match="first_chunk"):
             stream.collect()
-    assert until_idle(engine)
+    until(lambda: not engine.running)

@@ -11,6 +11,7 @@ from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from headrace.turns import TurnSettings
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas, events_of
 
 
@@ -29,8 +30,7 @@ def test_open_streams_end_before_the_server_stops():
     with serving(engine) as server:
         reader = threading.Thread(target=read, args=(server.url,))
         reader.start()
-        while not engine.running:
-            time.sleep(0.005)
+        until(lambda: engine.running)
     reader.join()
 
     assert "".join(deltas(chunks_of(bodies[0]), "content")) == "Hello, world!"
@@ -48,8 +48,7 @@ def test_a_request_without_an_event_at_the_shutdown_timeout_is_503(fields):
     with serving(engine) as server:
         reader = threading.Thread(target=read, args=(server.url,))
         reader.start()
-        while not engine.running:
-            time.sleep(0.005)
+        until(lambda: engine.running)
     reader.join()
 
     assert responses[0].status_code == 503

@@ -9,6 +9,7 @@ import pytest
 from headrace.engines import ScriptedEngine
 from replicas import RESUMABLE, replica
 from turn_stores import redis_server, store_kind, store_name
+from waiting import until
 from wire_client import CHAT, HELLO, chunks_of, deltas
 
 __all__ = ["redis_server", "replica", "store_kind", "store_name"]
@@ -47,9 +48,7 @@ def received(response):
 def test_events_wait_in_the_log_for_a_slow_client_and_are_merged(replica):
     engine = ScriptedEngine(ANSWER, piece=5)
     with slow_client(replica, engine, RESUMABLE) as response:
-        deadline = time.monotonic() + 60
-        while engine.running and time.monotonic() < deadline:  # it does not wait for readers
-            time.sleep(0.01)
+        until(lambda: not engine.running)  # it does not wait for readers
         assert engine.running == 0
         chunks = received(response)
 

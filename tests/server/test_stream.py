@@ -17,6 +17,7 @@ from headrace.server.frames import FrameEncoder
 from headrace.server.stream import MAX_BACKLOG, EventStream, PositionError
 from headrace.turns import Interpreter, MemoryLog
 from virtual_time import virtual_time
+from waiting import until_async
 from wire_client import chunks_of, deltas, events_of
 
 __all__ = ["virtual_time"]
@@ -85,19 +86,13 @@ def stream(turn, client, *, keep_alive=60.0, frames=None, **options):
     return EventStream(connection, turn, frames or encoder(**options), keep_alive)
 
 
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 async def test_events_are_sent_as_they_are_published():
     turn, client = FakeTurn(), Client()
     sending = asyncio.create_task(stream(turn, client).send([(b"x-a", b"1")]))
     await asyncio.sleep(0)
     assert client.messages == []
     turn.emit(Text("A"))
-    await until(lambda: len(client.bodies) == 1)
+    await until_async(lambda: len(client.bodies) == 1)
     turn.emit(Text("B"), Finish("stop"))
     await sending
 
@@ -111,7 +106,7 @@ async def test_the_log_keeps_the_ending_that_the_client_receives():
     turn, client = FakeTurn(), Client()
     turn.emit(Text("<think>a", tokens=2), Text("</think>b"))
     sending = asyncio.create_task(stream(turn, client).send([]))
-    await until(lambda: client.bodies)
+    await until_async(lambda: client.bodies)
     assert turn.log.received is None
     turn.emit(Finish(CANCELLED, TokenUsage(completion=3)))
     await sending
@@ -134,7 +129,7 @@ async def test_after_two_seconds_of_silence_the_head_is_sent_and_a_failure_is_in
     monkeypatch.setattr("headrace.server.stream.FIRST_BYTES", 0.05)
     turn, client = FakeTurn(), Client()
     sending = asyncio.create_task(stream(turn, client).send([]))
-    await until(lambda: client.messages)
+    await until_async(lambda: client.messages)
     assert client.messages[0]["status"] == 200
     turn.emit(turn.log.ending(EngineError("no", status=503)))
     await sending
@@ -159,7 +154,7 @@ async def test_a_disconnect_ends_it_and_detaches_the_reader(after_events):
     sending = asyncio.create_task(stream(turn, client).send([]))
     if after_events:
         turn.emit(Text("A"))
-        await until(lambda: client.bodies)
+        await until_async(lambda: client.bodies)
     client.disconnected.set()
     await sending
 
@@ -172,7 +167,7 @@ async def test_events_during_backpressure_are_sent_merged_in_a_few_pieces_while_
     sending = asyncio.create_task(stream(turn, client).send([]))
     client.reads.clear()
     turn.emit(Text("A"))
-    await until(lambda: client.bodies)
+    await until_async(lambda: client.bodies)
     words = [f" word{number}" for number in range(1000)]
     for word in words:
         turn.emit(Text(word))
@@ -194,7 +189,7 @@ async def test_a_long_past_is_encoded_no_faster_than_the_client_reads_it():
     client.reads.clear()
     event_stream = stream(turn, client)
     sending = asyncio.create_task(event_stream.send([]))
-    await until(lambda: client.bodies)
+    await until_async(lambda: client.bodies)
     assert event_stream._reader.position < 1000
     client.reads.set()
     await sending
@@ -207,14 +202,14 @@ async def test_a_reader_that_falls_far_behind_pauses_the_engine_until_it_has_cau
     sending = asyncio.create_task(stream(turn, client).send([]))
     client.reads.clear()
     turn.emit(Text("A"))
-    await until(lambda: client.bodies)
+    await until_async(lambda: client.bodies)
     turn.emit(Text("x" * (MAX_BACKLOG - 500)))
     assert turn.pauses == []
     turn.emit(Text("y" * 500))
     turn.emit(Text("z"))
     assert turn.pauses == ["pause"]
     client.reads.set()
-    await until(lambda: turn.pauses == ["pause", "resume"])
+    await until_async(lambda: turn.pauses == ["pause", "resume"])
     turn.emit(Finish("stop"))
     await sending
 
@@ -318,7 +313,7 @@ async def test_a_defect_while_encoding_ends_the_connection_and_not_the_engine(ca
     sent = stream(turn, client)
     sending = asyncio.create_task(sent.send([]))
     turn.emit(Text("A"))
-    await until(lambda: client.bodies)
+    await until_async(lambda: client.bodies)
     sent._frames.encode = None
     turn.emit(Text("B"))
     await sending

@@ -5,7 +5,6 @@ import gc
 import json
 import random
 import re
-import time
 from pathlib import Path
 
 import httpx2
@@ -21,6 +20,7 @@ from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Model, ModelRegistry, Settings
 from scripted_server import chunk, sse
+from waiting import until
 
 CLIENTS = 200
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Write a poem"}], "stream": True})
@@ -84,13 +84,6 @@ async def connect_and_disconnect(port):
     await asyncio.gather(*(client(port, delays.random() * 0.8) for _ in range(CLIENTS)))
 
 
-def settle(is_settled):
-    deadline = time.monotonic() + 30
-    while not is_settled() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert is_settled()
-
-
 def resident_megabytes():
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
@@ -104,7 +97,7 @@ def disconnect_repeatedly(engine, is_settled):
         levels = []
         for _ in range(3):
             asyncio.run(connect_and_disconnect(port))
-            settle(is_settled)
+            until(is_settled)
             levels.append(resident_megabytes())
         assert cancelled(server.url) > 0
     return levels

@@ -16,12 +16,14 @@ from headrace.trace_context import TraceContext
 from headrace.turns import TurnRegistry
 from headrace.wire import decode_request
 from plans import planner
-from processes import BODY, SCRIPT, die, read, until
+from processes import BODY, SCRIPT, die, read
 from turn_stores import memory, open_stores, redis_server, settings, shared, store_kind, store_name
 
 pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+
+from waiting import until_async
 
 __all__ = ["open_stores", "redis_server", "store_kind", "store_name"]
 
@@ -150,7 +152,7 @@ async def test_a_failure_is_the_status(process, script, outcome, status):
     server = await process(ScriptedEngine(script))
     turn = await server.start()
     reader = turn.reader()
-    await until(lambda: turn.log.is_finished)
+    await until_async(lambda: turn.log.is_finished)
     reader.close()
     (span,) = await server.close()
 
@@ -183,7 +185,7 @@ async def test_contents_only_on_request(process):
 
 async def read_text(turn):
     reader = turn.reader()
-    await until(lambda: turn.log.is_finished)
+    await until_async(lambda: turn.log.is_finished)
     reader.close()
 
 
@@ -193,7 +195,7 @@ async def test_turns_of_a_process_that_died_get_a_new_span_with_a_link(process):
     engine.pause_after(3)
     first, second = await process(engine), await process(ContinuingEngine(SCRIPT))
     turns = [await first.start() for _ in range(20)]
-    await until(lambda: all(turn.log.count == 3 for turn in turns))
+    await until_async(lambda: all(turn.log.count == 3 for turn in turns))
     started = {turn.id: turn.trace for turn in turns}
     die(first.registry)
 
@@ -220,7 +222,7 @@ async def test_a_turn_that_is_handed_over_has_two_spans_that_are_linked(process)
     engine.pause_after(3)
     first, second = await process(engine), await process(ContinuingEngine(SCRIPT))
     turn = await first.start(trace=None)
-    await until(lambda: turn.log.count == 3)
+    await until_async(lambda: turn.log.count == 3)
     await first.registry.hand_over()
     await read(await second.registry.find(turn.id, "me"))
     (before,), (after,) = await first.close(), await second.close()

@@ -8,8 +8,9 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.events import Finish, TokenUsage
 from headrace.turns.store import GoneError
-from processes import SCRIPT, open_registry, read, start, until
+from processes import SCRIPT, open_registry, read, start
 from turn_stores import open_stores, redis_server, shared, store_kind, store_name
+from waiting import until_async
 
 __all__ = ["open_registry", "open_stores", "redis_server", "store_kind", "store_name"]
 
@@ -43,7 +44,7 @@ async def test_a_reader_that_attaches_while_the_log_is_deleted_gets_the_answer_o
     turns = [await start(here) for _ in range(30)]
     for turn in turns:
         await read(turn)
-    await until(lambda: not here._turns)
+    await until_async(lambda: not here._turns)
 
     async def delete(id):
         await asyncio.sleep(random.uniform(0, 0.02))

@@ -15,8 +15,9 @@ from headrace.turns.log import encode_events
 from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import DAMAGED, Cursor, GoneError, StoreError
 from plans import planner
-from processes import BODY, SCRIPT, read, start, until
+from processes import BODY, SCRIPT, read, start
 from turn_stores import append, header, needs_redis, redis_server, settings
+from waiting import until_async
 
 __all__ = ["redis_server"]
 
@@ -59,7 +60,7 @@ async def test_a_file_that_is_deleted_is_reported_once_and_a_new_one_is_used(
     registry, engine, ended = opened
     engine.pause_after(6)
     running = await start(registry)
-    await until(lambda: running.log.published == 6)
+    await until_async(lambda: running.log.published == 6)
     damage(tmp_path / "store" / "turns.db")
     engine.go_on()
     text, ending = await read(running)
@@ -88,7 +89,7 @@ async def test_a_directory_that_is_deleted_is_an_outage_until_it_is_back(opened,
     shutil.rmtree(tmp_path / "store")
     with pytest.raises(StoreError):
         await start(registry)
-    await until(lambda: "unable to open" in caplog.text)
+    await until_async(lambda: "unable to open" in caplog.text)
     (tmp_path / "store").mkdir()
 
     assert await read(await start(registry)) == WHOLE
@@ -295,7 +296,7 @@ async def test_events_that_are_missing_between_two_entries_are_damage_and_no_gap
     here, there, third = (TurnRegistry(open_store(chosen), planner(engine), chosen) for _ in range(3))
     try:
         turn = await start(here)
-        await until(lambda: turn.log.published == 5)
+        await until_async(lambda: turn.log.published == 5)
         away = await there.find(turn.id, "me")
         reading = asyncio.create_task(read(away))
         log = f"headrace:log:{turn.id}"

@@ -11,8 +11,9 @@ from headrace.turns import TurnRegistry, open_store
 from headrace.turns import writer as writer_module
 from headrace.turns.store import LOST, Behind, Fenced
 from plans import planner
-from processes import SCRIPT, die, read, start, until
+from processes import SCRIPT, die, read, start
 from turn_stores import append, header, needs_redis, settings
+from waiting import until_async
 
 pytestmark = needs_redis
 
@@ -67,18 +68,18 @@ async def ten_lost(redis, engine, turn):
     saved = turn.log.published
     redis.pause()
     engine.go_on(saved + 10)
-    await until(lambda: turn.log.published == saved + 10)
+    await until_async(lambda: turn.log.published == saved + 10)
 
 
 async def test_a_producer_that_lives_writes_again_what_the_failover_has_lost(redis, open_one):
     here, engine = open_one(5)
     there, _ = open_one(0)
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     away = await there.find(turn.id, "me")
     reading = asyncio.create_task(read(away))
     await ten_lost(redis, engine, turn)
-    await until(lambda: away.log.published == 15)
+    await until_async(lambda: away.log.published == 15)
     redis.fail_over()
     engine.go_on()
 
@@ -95,11 +96,11 @@ async def test_without_its_producer_a_turn_continues_from_what_is_left_and_older
     here, engine = open_one(5)
     there, _ = open_one()
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     away = await there.find(turn.id, "me")
     reading = asyncio.create_task(read(away))
     await ten_lost(redis, engine, turn)
-    await until(lambda: away.log.published == 15)
+    await until_async(lambda: away.log.published == 15)
     die(here)
     redis.fail_over()
     text, ending = await reading
@@ -117,12 +118,12 @@ async def test_a_takeover_that_the_failover_has_lost_is_restored_by_its_producer
     here, _ = open_one(5)
     there, engine = open_one(3)
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     redis.pause()
     die(here)
     away = await there.find(turn.id, "me")
     reading = asyncio.create_task(read(away))
-    await until(lambda: away.log.published == 8)
+    await until_async(lambda: away.log.published == 8)
     redis.fail_over()
     engine.go_on()
 
@@ -141,16 +142,16 @@ async def test_a_stop_that_the_failover_has_lost_is_restored_and_the_first_produ
     here, engine = open_one(5)
     there, _ = open_one(0)
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     away = await there.find(turn.id, "me")
     redis.pause()
     away.stop()
-    await until(lambda: away.log.is_finished)
+    await until_async(lambda: away.log.is_finished)
     redis.fail_over()
 
-    await until(lambda: turn.log.is_finished)
+    await until_async(lambda: turn.log.is_finished)
     assert turn.log.events[-1].reason == CANCELLED
-    await until(lambda: engine.running == 0)
+    await until_async(lambda: engine.running == 0)
     third, _ = open_one(0)
 
     async def stored_ending():
@@ -222,7 +223,7 @@ async def test_a_server_that_refuses_writes_is_left_for_the_one_that_its_name_le
     finally:
         await store.close()
         server.close()
-        await until(lambda: not connections)
+        await until_async(lambda: not connections)
 
 
 async def copy(source, sink):

@@ -8,8 +8,9 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.errors import LimitError
 from headrace.events import Finish, TokenUsage
-from processes import BODY, SCRIPT, open_registry, read, start, until
+from processes import BODY, SCRIPT, open_registry, read, start
 from turn_stores import memory, shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -26,7 +27,7 @@ async def running(registry, engine, body=BODY, *, pieces=4, **kind):
     """Start a turn, and wait until it is published as far as the engine goes."""
     turn = await start(registry, body, **kind)
     reader = turn.reader()
-    await until(lambda: turn.log.published == pieces and engine.running)
+    await until_async(lambda: turn.log.published == pieces and engine.running)
     return turn, reader
 
 
@@ -69,13 +70,13 @@ async def test_an_asynchronous_turn_is_continued_without_a_reader(open_registry)
     engine = paused(4)
     leaving = open_registry(engine, lease=0.3)
     turn = await start(leaving, resumable=False, detached=True)
-    await until(lambda: turn.log.published == 4)
+    await until_async(lambda: turn.log.published == 4)
     await leaving.hand_over()
     other = ContinuingEngine(SCRIPT)
     staying = open_registry(other, lease=0.3)
     staying.open()
 
-    await until(lambda: other.asked)
+    await until_async(lambda: other.asked)
     assert await read(await staying.find(turn.id, "me")) == (SCRIPT, Finish("stop", TokenUsage(7, 27)))
 
 

@@ -8,9 +8,10 @@ import pytest
 from continuing_engine import ContinuingEngine
 from headrace.turns.linger import OrphanTimer
 from headrace.turns.store import GoneError, StoreError
-from processes import SCRIPT, open_registry, start, until
+from processes import SCRIPT, open_registry, start
 from turn_stores import header, settings, shared
 from virtual_time import virtual_time
+from waiting import until_async
 
 __all__ = ["open_registry", "virtual_time"]
 
@@ -93,7 +94,7 @@ async def test_a_producer_learns_of_a_reader_in_another_process_before_that_one_
     engine.pause_after(2)
     here, there = open_registry(engine, lease=30), open_registry(ContinuingEngine(SCRIPT), lease=30)
     turn = await start(here)
-    await until(lambda: turn.log.published == 2)
+    await until_async(lambda: turn.log.published == 2)
     assert await turn.store.reader_age(turn.id) == math.inf
     await there.find(turn.id, "me")
 

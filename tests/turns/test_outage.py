@@ -13,10 +13,11 @@ from headrace.turns.memory import MemoryStore
 from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import Behind, Cursor, Fenced, GoneError, Liveness, StoreError
 from plans import planner
-from processes import SCRIPT, read, start, until
+from processes import SCRIPT, read, start
 from redis_server import RedisServer, is_installed
 from store_backends import BACKENDS
 from turn_stores import append, header, needs_redis, settings
+from waiting import until_async
 
 
 class RedisOutage:
@@ -83,7 +84,7 @@ async def test_a_short_outage_in_mid_stream_goes_unnoticed(open_one, outage):
     registry = open_one(engine, store_retry_timeout=20.0)
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     outage.begin()
     engine.go_on()
     await asyncio.sleep(0.3)
@@ -99,7 +100,7 @@ async def test_a_longer_outage_ends_the_turn_with_network_error_and_stops_the_en
     registry = open_one(engine)
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 2)
+    await until_async(lambda: turn.log.published == 2)
     outage.begin()
     text, ending = await reading
 
@@ -109,7 +110,7 @@ async def test_a_longer_outage_ends_the_turn_with_network_error_and_stops_the_en
     assert not turn.log.is_saved
     assert engine.running == 0
     outage.end()  # the ending is saved later
-    await until(lambda: turn.log.is_saved)
+    await until_async(lambda: turn.log.is_saved)
     assert await read(await registry.find(turn.id, "me")) == (text, ending)
 
 
@@ -118,14 +119,14 @@ async def test_with_on_store_error_continue_the_turn_continues_and_is_saved_late
     registry = open_one(engine, on_store_error="continue")
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 2)
+    await until_async(lambda: turn.log.published == 2)
     outage.begin()
 
     assert (await reading)[0] == LONG
     assert not turn.log.is_saved
     assert await registry.find(turn.id, "me") is turn  # no other process has its ending
     outage.end()
-    await until(lambda: turn.log.is_saved)
+    await until_async(lambda: turn.log.is_saved)
     assert (await read(await registry.find(turn.id, "me")))[0] == LONG
     assert len(engine.asked) == 1
 
@@ -214,7 +215,7 @@ async def test_a_redis_that_lost_the_last_events_receives_them_again(redis_store
     engine.pause_after(6)
     registry = TurnRegistry(redis_store, planner(engine), settings())
     turn = await start(registry)
-    await until(lambda: turn.log.published == 6)
+    await until_async(lambda: turn.log.published == 6)
     log = f"headrace:log:{turn.id}"
     entries = await client.xrange(log)
     await client.delete(log)

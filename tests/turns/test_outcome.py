@@ -23,8 +23,9 @@ from headrace.turns import OutcomeKind, TurnRegistry
 from headrace.turns.observers import Observers
 from headrace.turns.store import GoneError, StoreError
 from plans import planner
-from processes import SCRIPT, die, open_registry, read, start, until
+from processes import SCRIPT, die, open_registry, read, start
 from turn_stores import memory, settings, shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -44,10 +45,9 @@ async def outcome_of(open_registry, engine, **kind):
     outcomes = Outcomes()
     turn = await start(open_registry(engine, [outcomes]), **kind)
     reader = turn.reader()
-    while not turn.log.is_finished:
-        await asyncio.sleep(0.005)
+    await until_async(lambda: turn.log.is_finished)
     reader.close()
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
     (outcome,) = outcomes
     assert (outcome.id, outcome.owner, outcome.model) == (turn.id, "me", "glm")
     return outcome
@@ -74,7 +74,7 @@ async def test_the_finish_reason_and_the_reasoning_tokens_are_those_that_a_clien
     registry = TurnRegistry(open_stores(), plan, settings(), [outcomes])
     turn = await start(registry)
     await read(turn)
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
     await registry.close()
     received = plan(turn.request).new_interpreter().feed(turn.log.events)[-1]
 
@@ -129,9 +129,9 @@ async def cancelled(open_registry, cancel, *, resumable=True, **limits):
     registry = open_registry(engine, [outcomes], **limits)
     turn = await start(registry, resumable=resumable)
     reader = turn.reader()
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     await cancel(registry, turn, reader)
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
     (outcome,) = outcomes
     assert outcome.usage.completion == 3
     assert outcome.stop_seconds >= 0.05
@@ -178,7 +178,7 @@ async def test_at_shutdown_a_turn_that_others_can_continue_has_no_outcome(open_r
     engine.pause_after(3)
     registry = open_registry(engine, [outcomes])
     turn = await start(registry)
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     await registry.close()
     await asyncio.sleep(0.01)
 
@@ -193,7 +193,7 @@ async def test_a_turn_read_in_two_processes_has_one_outcome(open_registry):
     turn = await start(producer)
     await asyncio.gather(read(turn), read(await follower.find(turn.id, "me")))
     await read(await follower.find(turn.id, "me"))  # loaded again, after its end
-    await until(lambda: here)
+    await until_async(lambda: here)
 
     assert (len(here), there) == (1, [])
 
@@ -205,10 +205,10 @@ async def test_a_turn_that_was_taken_over_has_one_outcome_by_the_process_that_to
     taking_over = ContinuingEngine(SCRIPT)
     here, there = open_registry(dying, [outcomes]), open_registry(taking_over, [living])
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     die(here)
     await read(await there.find(turn.id, "me"))
-    await until(lambda: living)
+    await until_async(lambda: living)
     (outcome,) = living
 
     assert outcomes == []
@@ -224,10 +224,10 @@ async def test_a_turn_cancelled_in_another_process_has_one_outcome_there(open_re
     producer, other = open_registry(engine, [here]), open_registry(ContinuingEngine(SCRIPT), [there])
     turn = await start(producer)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     (await other.find(turn.id, "me")).stop()
     await reading
-    await until(lambda: there)
+    await until_async(lambda: there)
     (outcome,) = there
 
     assert here == []
@@ -245,7 +245,7 @@ async def test_an_error_in_an_observer_affects_neither_the_turn_nor_other_observ
     turn = await start(open_registry(ContinuingEngine(SCRIPT), [Broken(), outcomes]))
 
     assert (await read(turn))[0] == SCRIPT
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -253,7 +253,7 @@ async def test_the_outcome_has_the_ending_that_a_reader_has_interpreted(open_reg
     outcomes = Outcomes()
     turn = await start(open_registry(ScriptedEngine(CALL), [outcomes]))
     reader = turn.reader(lambda: setattr(turn.log, "received", RECEIVED) if turn.log.has_ending else None)
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
     reader.close()
     assert (outcomes[0].finish_reason, outcomes[0].usage) == (RECEIVED.reason, RECEIVED.usage)
 
@@ -313,13 +313,13 @@ async def test_a_pause_for_a_slow_client_is_no_stall(open_registry):
     engine.pause_after(3)
     turn = await start(open_registry(engine, [outcomes]), resumable=False)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     turn.pause()
     await asyncio.sleep(0.05)
     turn.resume()
     engine.go_on()
     await reading
-    await until(lambda: outcomes)
+    await until_async(lambda: outcomes)
 
     assert outcomes[0].intervals.total < outcomes[0].seconds - 0.05
 

@@ -13,8 +13,9 @@ from headrace.turns import TurnRegistry
 from headrace.turns.store import GoneError
 from log_readers import AwaitableReader
 from plans import planner
-from processes import BODY, SCRIPT, die, open_registry, read, start, stop_heartbeats, until
+from processes import BODY, SCRIPT, die, open_registry, read, start, stop_heartbeats
 from turn_stores import settings, shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -81,7 +82,7 @@ async def test_a_turn_whose_process_died_is_continued_and_its_usage_counted_once
     dying.pause_after(tokens)
     here, there = open_registry(dying), open_registry(living)
     turn = await start(here, BODY.replace(b'"model"', b'"max_tokens":40,"model"'))
-    await until(lambda: len(turn.log.events) == tokens == turn.log.published)
+    await until_async(lambda: len(turn.log.events) == tokens == turn.log.published)
     die(here)
     away = await there.find(turn.id, "me")
 
@@ -96,7 +97,7 @@ async def test_the_turns_of_a_process_that_shuts_down_are_taken_over_at_once(ope
     leaving.pause_after(3)
     here, there = open_registry(leaving, lease=30), open_registry(ContinuingEngine(SCRIPT), lease=30)
     turn = await start(here)
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     await here.close()
     before = time.monotonic()
 
@@ -112,7 +113,7 @@ async def test_a_process_that_resumes_after_its_lease_is_fenced_and_its_readers_
     here, there = open_registry(asleep), open_registry(awake)
     turn = await start(here)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 4)
+    await until_async(lambda: turn.log.published == 4)
     stop_heartbeats(here)  # but the turn still runs
     away = await there.find(turn.id, "me")
 
@@ -120,7 +121,7 @@ async def test_a_process_that_resumes_after_its_lease_is_fenced_and_its_readers_
     assert asleep.running == 1
     asleep.go_on()
     assert (await reading) == (SCRIPT, Finish("stop", TokenUsage(7, 27)))
-    await until(lambda: asleep.running == 0)
+    await until_async(lambda: asleep.running == 0)
 
 
 @shared
@@ -131,7 +132,7 @@ async def test_a_turn_can_be_cancelled_in_any_process(open_registry, where):
     registries = {"here": open_registry(engine), "there": open_registry(ContinuingEngine(SCRIPT))}
     turn = await start(registries["here"])
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     stopped = await registries[where].find(turn.id, "me")
     stopped.stop()
 
@@ -140,7 +141,7 @@ async def test_a_turn_can_be_cancelled_in_any_process(open_registry, where):
     engine.go_on()
     assert await reading == ending
     assert await read(await registries["there"].find(turn.id, "me")) == ending
-    await until(lambda: engine.running == 0)
+    await until_async(lambda: engine.running == 0)
 
 
 @shared
@@ -150,10 +151,10 @@ async def test_a_silent_turn_can_be_cancelled_in_another_process(open_registry):
     here, there = open_registry(silent), open_registry(ContinuingEngine(SCRIPT))
     turn = await start(here)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: silent.running == 1)
+    await until_async(lambda: silent.running == 1)
     (await there.find(turn.id, "me")).stop()
 
-    await until(lambda: silent.running == 0)
+    await until_async(lambda: silent.running == 0)
     assert (await reading)[1].reason == CANCELLED
 
 
@@ -164,7 +165,7 @@ async def test_an_engine_that_cannot_continue_ends_the_turn_with_the_output_so_f
     other.continues = False
     here, there = open_registry(dying), open_registry(other)
     turn = await start(here)
-    await until(lambda: turn.log.published == 5)
+    await until_async(lambda: turn.log.published == 5)
     die(here)
     text, ending = await read(await there.find(turn.id, "me"))
 
@@ -184,7 +185,7 @@ async def test_an_orphaned_turn_is_cancelled_after_the_linger_time(open_registry
     await asyncio.sleep(2.2)
     assert engine.running == 1
     reader.close()
-    await until(lambda: engine.running == 0)
+    await until_async(lambda: engine.running == 0)
 
     ending = (await read(await registry.find(turn.id, "me")))[1]
     assert (ending.reason, ending.error) == ("network_error", "no reader for 2 s")
@@ -209,7 +210,7 @@ async def test_a_detached_turn_is_never_cancelled_for_lack_of_readers(open_regis
     registry = open_registry(engine, linger=0.05)
     turn = await start(registry, resumable=False, detached=True)
     (await registry.find(turn.id, "me")).reader().close()
-    await until(lambda: turn.log.is_finished)
+    await until_async(lambda: turn.log.is_finished)
 
     assert (await read(await registry.find(turn.id, "me")))[0] == SCRIPT
 

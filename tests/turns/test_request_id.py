@@ -9,8 +9,9 @@ from continuing_engine import ContinuingEngine
 from headrace.errors import LimitError, RequestError
 from headrace.events import Text
 from headrace.turns.store import GoneError
-from processes import BODY, SCRIPT, open_registry, read, start, until
+from processes import BODY, SCRIPT, open_registry, read, start
 from turn_stores import shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -95,11 +96,11 @@ async def test_a_failed_request_may_be_sent_again(open_registry, length):
     engine = Failing(SCRIPT)
     registry = open_registry(engine)
     first = await start(registry, body())
-    await until(lambda: first.log.is_finished)
+    await until_async(lambda: first.log.is_finished)
     second = await start(registry, body())
 
     assert second.id != first.id
-    await until(lambda: len(engine.asked) == 2)
+    await until_async(lambda: len(engine.asked) == 2)
 
 
 async def test_a_streamed_request_and_a_complete_one_are_the_same(open_registry):

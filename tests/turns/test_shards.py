@@ -15,8 +15,9 @@ from headrace.turns.shard import Shard
 from headrace.turns.shards import Shards
 from headrace.turns.store import StoreError
 from plans import planner
-from processes import BODY, SCRIPT, read, start, until
+from processes import BODY, SCRIPT, read, start
 from turn_stores import needs_redis, settings
+from waiting import until_async
 
 NAMES = st.lists(st.text(min_size=1), min_size=1, max_size=8, unique=True)
 IDS = st.builds(new_turn_id, st.integers(0, 2**32), st.text(), st.text())
@@ -155,7 +156,7 @@ async def test_a_shard_that_is_down_fails_its_own_turns_only_and_takes_no_new_on
     engine.pause_after(2)
     registry = open_registry(some, engine=engine)
     turns = [await start(registry, named(f"r{number}")) for number in range(12)]
-    await until(lambda: all(turn.log.published == 2 for turn in turns))
+    await until_async(lambda: all(turn.log.published == 2 for turn in turns))
     some["b"].is_down = True
     engine.go_on()
     new = [await start(registry, named(f"n{number}")) for number in range(12)]  # before a heartbeat
@@ -166,7 +167,7 @@ async def test_a_shard_that_is_down_fails_its_own_turns_only_and_takes_no_new_on
         assert ending.reason == ("network_error" if fails else "stop")
         assert SCRIPT.startswith(text) if fails else text == SCRIPT
     assert "b" not in {name_of(some, turn) for turn in new}
-    await until(lambda: any(registry.store_errors))
+    await until_async(lambda: any(registry.store_errors))
     assert [bool(error) for error in registry.store_errors] == [False, True, False]
     assert registry.store_error == ""
     some["b"].is_down = False
@@ -181,7 +182,9 @@ async def test_a_repeated_request_waits_for_its_shard_as_long_as_the_turn_does(o
     some["a"].is_down = True
     repeated = [asyncio.create_task(start(there, named(f"r{number}"))) for number in range(8)]
     new = [await start(there) for _ in range(8)]  # without a name: no shard needs to be waited for
-    await until(lambda: [task.done() for task in repeated] == [name_of(first, turn) == "b" for turn in turns])
+    await until_async(
+        lambda: [task.done() for task in repeated] == [name_of(first, turn) == "b" for turn in turns]
+    )
     some["a"].is_down = False
 
     assert [(await task).id for task in repeated] == [turn.id for turn in turns]
@@ -206,7 +209,7 @@ async def test_what_may_be_in_a_shard_that_is_down_is_unavailable_not_unknown(op
     with pytest.raises(StoreError):
         await there.running("me")
     some["b"].is_down = False
-    await until(lambda: not any(there.store_errors))
+    await until_async(lambda: not any(there.store_errors))
     with pytest.raises(RequestError, match='there is no turn "unknown"'):
         await there.find("unknown", "me")
 
@@ -216,14 +219,14 @@ async def test_a_turn_that_may_be_in_a_shard_that_is_down_does_not_take_another_
     some = stores("ab")
     registry = open_registry(some)
     await start(registry)
-    await until(lambda: not any(registry.store_errors))
+    await until_async(lambda: not any(registry.store_errors))
     for store in some.values():
         store.is_down = True
     with pytest.raises(StoreError):
         await start(registry, named("r"))
     some["a"].is_down = False
     beats = some["a"].beats
-    await until(lambda: some["a"].beats == beats + 2)  # the first one has looked for the turn
+    await until_async(lambda: some["a"].beats == beats + 2)  # the first one has looked for the turn
 
     assert registry.store_errors == ["", "down"]
 
@@ -233,9 +236,9 @@ async def test_a_shard_that_returns_takes_turns_again(open_registry):
     registry = open_registry(some)
     some["a"].is_down = True
     assert {name_of(some, await start(registry)) for _ in range(8)} == {"b"}
-    await until(lambda: registry.store_errors[0])
+    await until_async(lambda: registry.store_errors[0])
     some["a"].is_down = False
-    await until(lambda: not registry.store_errors[0])
+    await until_async(lambda: not registry.store_errors[0])
 
     assert {name_of(some, await start(registry)) for _ in range(40)} == {"a", "b"}
 
@@ -249,7 +252,7 @@ async def test_without_any_shard_a_turn_fails_as_without_a_store(open_registry):
         await start(registry)
 
     assert (raised.value.status, raised.value.public) == (503, "down")
-    await until(lambda: registry.store_error)
+    await until_async(lambda: registry.store_error)
 
 
 async def test_a_closed_shard_serves_its_turns_and_gets_no_new_ones(open_registry):

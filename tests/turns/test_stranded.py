@@ -4,8 +4,9 @@ import asyncio
 
 from continuing_engine import ContinuingEngine
 from headrace.events import Finish, Text, TokenUsage
-from processes import SCRIPT, die, open_registry, read, start, until
+from processes import SCRIPT, die, open_registry, read, start
 from turn_stores import append, header, shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -19,14 +20,14 @@ async def test_an_asynchronous_turn_whose_process_died_goes_on_without_being_pol
     here, there = open_registry(dying, lease=0.15), open_registry(living, lease=0.15)
     there.open()
     turn = await start(here, resumable=False, detached=True)
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     die(here)
-    await until(lambda: len(living.asked) == 1)
-    await until(lambda: not there._turns)
+    await until_async(lambda: len(living.asked) == 1)
+    await until_async(lambda: not there._turns)
 
     assert await read(await there.find(turn.id, "me")) == WHOLE
     (shard,) = there._shards
-    await until(lambda: not shard.ended)
+    await until_async(lambda: not shard.ended)
     await asyncio.sleep(0)
     assert list(await shard.store.stranded()) == []
     assert len(living.asked) == 1
@@ -39,7 +40,7 @@ async def test_a_turn_that_needs_a_reader_does_not_go_on_without_one(open_regist
     here, there = open_registry(dying, lease=0.1), open_registry(living, lease=0.1)
     there.open()
     turn = await start(here)
-    await until(lambda: turn.log.published == 3)
+    await until_async(lambda: turn.log.published == 3)
     die(here)
     await asyncio.sleep(0.4)
 

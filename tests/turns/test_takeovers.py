@@ -13,8 +13,9 @@ from headrace.turns.log import MemoryLog
 from headrace.turns.store import LOST, Cursor, GoneError, Tail
 from headrace.turns.takeover import DEADLY, MAX_SILENT_DEATHS, Takeover, ordinal_of, silent_deaths
 from plans import planner
-from processes import BODY, SCRIPT, die, open_registry, read, start, until
+from processes import BODY, SCRIPT, die, open_registry, read, start
 from turn_stores import append, header, memory, settings, shared
+from waiting import until_async
 
 __all__ = ["open_registry"]
 
@@ -33,9 +34,9 @@ async def dies(open_registry, id, tokens=0, *, in_order=False):
     registry = open_registry(engine, lease=0.1)
     turn = await registry.find(id, "me")
     reader = turn.reader()
-    await until(lambda: engine.running == 1)
+    await until_async(lambda: engine.running == 1)
     count = turn.log.count
-    await until(lambda: turn.log.published >= count + tokens or turn.log.published >= tokens > 0)
+    await until_async(lambda: turn.log.published >= count + tokens or turn.log.published >= tokens > 0)
     reader.close()
     if in_order:
         await registry.close()
@@ -46,7 +47,7 @@ async def dies(open_registry, id, tokens=0, *, in_order=False):
 async def begun(open_registry):
     first = open_registry(paused(0), lease=0.1)
     turn = await start(first, NAMED)
-    await until(lambda: first._turns and turn._run is not None)
+    await until_async(lambda: first._turns and turn._run is not None)
     die(first)
     return turn.id
 
@@ -176,7 +177,7 @@ async def test_the_readers_of_a_fenced_producer_are_told_that_its_last_events_ar
     registry = TurnRegistry(store, planner(engine), settings())
     turn = await start(registry)
     reading = asyncio.create_task(read(turn))
-    await until(lambda: turn.log.published == 6)
+    await until_async(lambda: turn.log.published == 6)
     record = store._shared.turns.shard(turn.id)[turn.id]
     del record.events[5:]  # its progress, and four events
     record.cursor = Cursor(1, 4)

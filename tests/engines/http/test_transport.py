@@ -10,6 +10,7 @@ from headrace.engines.http import HttpTransport
 from headrace.errors import EngineError
 from headrace.http1 import MAX_HEAD
 from raw_server import OK, Server, forever, replying, transports
+from waiting import until_async
 
 __all__ = ["transports"]
 
@@ -161,8 +162,7 @@ async def test_stop_closes_the_connection_and_ends_once(transports):
     async with Server(script) as server:
         listener = Listener()
         run = transports(f"http://127.0.0.1:{server.port}").post("x", b"", listener)
-        while not listener.body:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: listener.body)
         run.stop()
         run.stop()
         assert not listener.ended.done()  # never from within `stop`
@@ -195,8 +195,7 @@ async def test_pause_stops_the_flow_and_resume_continues_it(transports):
     async with Server(script) as server:
         listener = Listener()
         run = transports(f"http://127.0.0.1:{server.port}").post("x", b"", listener)
-        while not listener.head:
-            await asyncio.sleep(0.01)
+        await until_async(lambda: listener.head)
         run.pause()
         before = -1
         while sent != before:  # until the buffers of the kernel are full

@@ -15,7 +15,7 @@ from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Settings
 from headrace.turns import TurnSettings
 from issued_keys import MASTER, issue
-from metrics_text import until
+from waiting import until
 from wire_client import CHAT, HELLO
 
 

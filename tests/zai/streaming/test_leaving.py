@@ -10,6 +10,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, headrace, sse, stream
+from waiting import until_async
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 ASK = {"model": "m", "messages": MESSAGES}
@@ -43,8 +44,7 @@ async def tools(client):
 
 
 async def when_asked(server):
-    while not server.asked:
-        await asyncio.sleep(0.005)
+    await until_async(lambda: server.asked)
     await asyncio.sleep(0.02)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import zai
 from scripted_server import Reply, ScriptedServer, chunk, sse, stream
+from waiting import until
 
 ASK = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 
@@ -121,8 +122,7 @@ def test_another_thread_can_end_a_waiting_loop(client_of, end):
         seen = []
         thread = threading.Thread(target=lambda: seen.extend(answer))
         thread.start()
-        while not seen:
-            time.sleep(0.01)
+        until(lambda: seen)
         getattr(answer, end)()
         thread.join(30)
         assert not thread.is_alive()
