@@ -97,6 +97,30 @@ def test_the_items_of_an_input_are_listed_in_pages(serve):
         assert error["param"] == next(iter(wrong))
 
 
+SEARCH = {"type": "web_search_call", "id": "ws_1", "query": "a" * 8000}  # the model does not get it
+
+
+def test_a_conversation_has_the_limit_of_a_body(serve):
+    client = serve(ScriptedEngine("Hi"), max_body_size=20_000)
+    first = create(client, input=[SEARCH, {"role": "user", "content": "One"}])
+    items = [SEARCH, {"role": "user", "content": "Two"}]
+    second = create(client, input=items, previous_response_id=first["id"])
+    error = create(client, input=items, previous_response_id=second["id"], status=400)["error"]
+
+    assert "20000 bytes" in error["message"]
+    assert "--max-body-size" in error["message"]
+
+
+def test_many_references_to_one_item_have_the_limit_of_a_body(serve):
+    client = serve(ScriptedEngine("a" * 8000), max_body_size=20_000)
+    reference = {"type": "item_reference", "id": create(client)["output"][0]["id"]}
+    user = {"role": "user", "content": "Two"}
+    create(client, input=[reference, reference, user])
+    error = create(client, input=[reference] * 9 + [user], status=400)["error"]
+
+    assert "--max-body-size" in error["message"]
+
+
 def test_every_item_of_an_input_has_an_id_and_a_type(serve):
     client = serve(ScriptedEngine("Hi"))
     items = [{"role": "user", "content": "a", "id": None, "type": None}, {"role": "user", "content": "b"}]

@@ -111,7 +111,7 @@ class RequestReader:
 
     def __init__(self, keys: ApiKeys, max_body_size: int, planner: Planner, workers: Workers) -> None:
         self._keys = keys
-        self._max_body_size = max_body_size
+        self.max_body_size = max_body_size
         self._planner = planner
         self.workers = workers
         self._has_warned = False
@@ -131,7 +131,7 @@ class RequestReader:
         """
         connection.check_method("POST")
         connection.owner = owner = await self._keys.check(connection.headers)
-        body = await connection.body(self._max_body_size)
+        body = await connection.body(self.max_body_size)
         refers = prepare is not None and await prepare(body, owner)  # to a conversation of any size
         if len(body) <= _SMALL and not refers:
             plan = self._plan(body, owner, decode)

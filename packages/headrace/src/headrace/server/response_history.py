@@ -27,10 +27,12 @@ class ResponseHistory:
     Args:
         turns: of the server.
         workers: decode large bodies.
+        max_size: the limit of a body in bytes, which a conversation has as well.
     """
 
-    def __init__(self, turns: TurnRegistry, workers: Workers) -> None:
+    def __init__(self, turns: TurnRegistry, workers: Workers, max_size: int) -> None:
         self._turns = turns
+        self._max_size = max_size
         self._workers = workers
 
     async def find(self, body: bytearray, owner: str) -> History:
@@ -44,7 +46,7 @@ class ResponseHistory:
             return History()
         is_small = len(body) <= _SMALL
         fields = decode_body(body) if is_small else await self._workers.run(decode_body, body)
-        history = History()
+        history = History(max_size=self._max_size)
         if isinstance(previous := fields.get(_PREVIOUS), str):
             history.items = await self._conversation(previous, owner)
         await self._add_references(history, fields.get("input"), owner)

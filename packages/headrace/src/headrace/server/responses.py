@@ -59,7 +59,7 @@ class _Body:
     async def prepare(self, body: bytearray, owner: str) -> bool:
         """Find the earlier responses that the body refers to; return whether there are any."""
         self._history = await self._finder.find(body, owner)
-        return self._history != History()
+        return bool(self._history.items or self._history.referenced)
 
     def decode(self, body: bytearray) -> Decoded:
         self.request = decode_response_request(body, self._history)

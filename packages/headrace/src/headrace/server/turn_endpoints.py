@@ -148,7 +148,7 @@ class TurnEndpoints:
     def _serve_responses(self, path: str) -> None:
         """Serve OpenAI's Responses, of which there is more below a turn's path."""
         writer = self._writer(path, ResponsesApi())
-        history = ResponseHistory(self._turns, self._reader.workers)
+        history = ResponseHistory(self._turns, self._reader.workers, self._reader.max_body_size)
         self.by_path[path] = ResponsesEndpoint(
             self._turns, writer, self._reader, history, always_resumable=self._always_resumable
         )

@@ -92,10 +92,20 @@ class _Group:
         self.source = source
         self.message = message
         self.outputs: list[tuple[str, dict[str, Any]]] = []
+        self._texts: dict[str, list[str]] = {}  # by field: joining each at once would take quadratic time
 
     @property
     def role(self) -> Any:
         return self.message["role"]
+
+    def add(self, field: str, text: str) -> None:
+        """Add a paragraph to a field of the message."""
+        if text:
+            self._texts.setdefault(field, []).append(text)
+
+    def finish(self) -> dict[str, Any]:
+        """Return the message with all paragraphs."""
+        return self.message | {field: "\n\n".join(texts) for field, texts in self._texts.items()}
 
 
 class _Chat:
@@ -109,23 +119,26 @@ class _Chat:
     def add_message(self, where: str, role: str, content: Any) -> None:
         is_first = all(group.role == "system" for group in self._groups)
         if role == "system" and is_first and self._groups:
-            _join(self._groups[0].message, "content", content)
+            self._groups[0].add("content", content)
             return
-        self._groups.append(_Group(where, {"role": role, "content": content}))
+        group = _Group(where, {"role": role, "content": content})
+        self._groups.append(group)
+        if role == "system":
+            group.add("content", content)
 
-    def answer(self, where: str) -> dict[str, Any]:
-        """Return the message of the model that the next item belongs to."""
+    def answer(self, where: str) -> _Group:
+        """Return the group of the message of the model that the next item belongs to."""
         if not self._groups or self._groups[-1].role != "assistant" or self._groups[-1].outputs:
             self._groups.append(_Group(f"{where}.content", {"role": "assistant", "content": ""}))
-        return self._groups[-1].message
+        return self._groups[-1]
 
     def add_call(self, where: str, item: Mapping[str, Any], arguments: str) -> None:
         id, name = read_text(item, where, "call_id"), read_text(item, where, "name")
         namespace = item.get("namespace")
         name = flat_name(name, namespace if isinstance(namespace, str) else "")
         call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-        self.answer(where).setdefault("tool_calls", []).append(call)
-        self._calls[id] = self._groups[-1]
+        self._calls[id] = group = self.answer(where)
+        group.message.setdefault("tool_calls", []).append(call)
 
     def add_output(self, where: str, id: str, content: Any) -> None:
         if id not in self._calls:
@@ -136,7 +149,7 @@ class _Chat:
         )
 
     def finish(self) -> Messages:
-        pairs = [pair for group in self._groups for pair in ((group.source, group.message), *group.outputs)]
+        pairs = [pair for group in self._groups for pair in ((group.source, group.finish()), *group.outputs)]
         sources, messages = [source for source, _ in pairs], [message for _, message in pairs]
         return Messages(messages, sources, self.left_out)
 
@@ -160,8 +173,7 @@ def _message(chat: _Chat, where: str, item: Mapping[str, Any]) -> None:
     if role not in _ROLES:
         raise RequestError(f"{where}.role is {show(role)}; it must be one of {', '.join(_ROLES)}")
     if role == "assistant":
-        text = decode_text(f"{where}.content", content)
-        _join(chat.answer(where), "content", text)
+        chat.answer(where).add("content", decode_text(f"{where}.content", content))
     elif role == "user":
         chat.add_message(f"{where}.content", role, decode_content(f"{where}.content", content))
     else:
@@ -177,13 +189,7 @@ def _reasoning(chat: _Chat, where: str, item: Mapping[str, Any]) -> None:
     """Add the reasoning: its text, or else its summary. What is encrypted, only another server can read."""
     text = decode_text(f"{where}.content", item.get("content"))
     text = text or decode_text(f"{where}.summary", item.get("summary"))
-    _join(chat.answer(where), "reasoning_content", text)
-
-
-def _join(message: dict[str, Any], field: str, text: str) -> None:
-    texts = [message.get(field), text]
-    if joined := "\n\n".join(filter(None, texts)):
-        message[field] = joined
+    chat.answer(where).add("reasoning_content", text)
 
 
 def _function_call(chat: _Chat, where: str, item: Mapping[str, Any]) -> None:

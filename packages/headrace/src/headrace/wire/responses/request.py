@@ -1,6 +1,6 @@
 """A Responses request: JSON → a `ChatRequest`, and what concerns only the form of the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -101,10 +101,12 @@ class History(msgspec.Struct):
     Args:
         items: the input and the output of the response before.
         referenced: the items that an `item_reference` may stand for, by id.
+        max_size: bytes of the input with all of these: the limit of a body that has them itself.
     """
 
     items: list[Any] = []
     referenced: dict[str, Any] = {}
+    max_size: int = 0
 
 
 _NO_HISTORY: Final = History()
@@ -172,6 +174,8 @@ def decode_response_request(body: bytes | bytearray, history: History = _NO_HIST
     names = set(_Switches.__struct_fields__) & fields.keys()
     switches = convert({name: fields[name] for name in names}, _Switches)
     items = [_resolve(item, history) for item in as_items(fields["input"])]
+    if history.items or history.referenced:
+        _check_size([*history.items, *items], history.max_size)
     messages = decode_input(items, fields.get("instructions"), before=history.items)
     tools = decode_tools(fields.get("tools"))
     choice, functions = decode_tool_choice(fields.get("tool_choice"), tools)
@@ -223,6 +227,19 @@ def _check_presence(fields: Mapping[str, Any]) -> None:
     for name, example in (("input", "Hello"), ("model", "glm-4.6")):
         if name not in fields:
             raise RequestError(f'{name} is missing; for example "{example}"', code="1213")
+
+
+def _check_size(items: Sequence[Any], limit: int) -> None:
+    """Check the bytes of a conversation, in which many references can stand for one item."""
+    sizes: dict[int, int] = {}  # by identity
+    left = limit
+    for item in items:
+        if (size := sizes.get(id(item))) is None:
+            size = sizes[id(item)] = len(msgspec.json.encode(item))
+        left -= size
+        if left < 0:
+            msg = f"input has, with what it refers to, more than {limit} bytes; send less, or increase"
+            raise RequestError(f"{msg} --max-body-size", code="1210")
 
 
 def _resolve(item: Any, history: History) -> Any:
