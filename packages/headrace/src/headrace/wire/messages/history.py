@@ -65,7 +65,7 @@ def translate_messages(messages: Sequence[Any], references: References) -> Itera
     Raises:
         RequestError: 1210, 1213 or 1214; its message begins with the path of the field.
     """
-    calls: list[str] = []  # ids of the latest answer, without those that have results
+    calls: dict[str, int] = {}  # the latest answer's without results: their positions by id
     waiting: list[Translated] = []  # system messages between calls and results, which belong together
     for index, message in enumerate(messages):
         where = f"messages.{index}"
@@ -86,13 +86,16 @@ def translate_messages(messages: Sequence[Any], references: References) -> Itera
                 yield from waiting
                 waiting.clear()
                 answer = _answer(content, path)
-                calls = [call["id"] for call in answer.get("tool_calls", ())]
+                calls = {call["id"]: at for at, call in enumerate(answer.get("tool_calls", ()))}
                 yield Translated(Source(path), answer)
             case "user":
                 sent = list(_user_messages(content, path, calls, references))
                 yield from sent
-                answered = {one["tool_call_id"] for _, one in sent if one["role"] == "tool"}
-                calls = [id for id in calls if id not in answered] if answered else []
+                answered = [one["tool_call_id"] for _, one in sent if one["role"] == "tool"]
+                if not answered:
+                    calls = {}
+                for id in answered:
+                    del calls[id]
             case _:
                 raise wrong(f"{where}.role", role, "one of user, assistant, system")
         if not calls:
@@ -103,7 +106,8 @@ def translate_messages(messages: Sequence[Any], references: References) -> Itera
 
 def _answer(content: Any, where: str) -> dict[str, Any]:
     """Return an assistant message; signatures of thinking have no meaning here."""
-    texts, thoughts, calls = [], [], []
+    texts, thoughts = [], []
+    calls: dict[str, dict[str, Any]] = {}  # by id
     for path, block in blocks_of(content, where):
         match block["type"]:
             case "text":
@@ -111,8 +115,8 @@ def _answer(content: Any, where: str) -> dict[str, Any]:
             case "thinking":
                 thoughts.append(field(block, path, "thinking", str))
             case "tool_use":
-                calls.append(call := _call(block, path))
-                if call["id"] in {earlier["id"] for earlier in calls[:-1]}:
+                call = _call(block, path)
+                if calls.setdefault(call["id"], call) is not call:
                     msg = f"{path}.id: {show(call['id'])} is the id of an earlier call of this message"
                     raise RequestError(msg)
             case "tool_result":
@@ -126,7 +130,7 @@ def _answer(content: Any, where: str) -> dict[str, Any]:
     if thoughts:
         message["reasoning_content"] = "".join(thoughts)
     if calls:
-        message["tool_calls"] = calls
+        message["tool_calls"] = [*calls.values()]
     return message
 
 
@@ -137,7 +141,7 @@ def _call(block: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 
 def _user_messages(
-    content: Any, where: str, calls: Sequence[str], references: References
+    content: Any, where: str, calls: Mapping[str, int], references: References
 ) -> Iterator[Translated]:
     results: dict[str, Translated] = {}
     others = []
@@ -155,7 +159,7 @@ def _user_messages(
             raise rejected(f"{path}.type", f"{show(block['type'])} is not allowed here; {_CALLS_ONLY}")
         else:
             others.append((path, block))
-    yield from (results[id] for id in calls if id in results)
+    yield from (results[id] for id in sorted(results, key=calls.__getitem__))
     if others:
         source = Source(where, [path for path, _ in others])
         yield Translated(source, {"role": "user", "content": content_of(others)})

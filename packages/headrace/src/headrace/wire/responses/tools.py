@@ -161,6 +161,10 @@ def decode_tool_choice(choice: Any, tools: Tools) -> tuple[Any, list[dict[str, A
     Raises:
         RequestError: 1214, it names a tool that the model does not have.
     """
+    known: dict[tuple[str, str], str] = {}  # by name and namespace, which a choice may leave out
+    for flat, (_, name, namespace) in tools.names.items():
+        for key in ((name, namespace), (name, "")):
+            known.setdefault(key, flat)
     match choice:
         case None:
             return "auto", tools.functions
@@ -170,19 +174,19 @@ def decode_tool_choice(choice: Any, tools: Tools) -> tuple[Any, list[dict[str, A
         case "auto" | "none" | "required":
             return choice, tools.functions
         case {"type": "function" | "custom"}:
-            return _named(_chosen("tool_choice", choice, tools)), tools.functions
+            return _named(_chosen("tool_choice", choice, known)), tools.functions
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": list(allowed)}:
-            names = {_chosen(where, tool, tools) for where, tool in _objects("tool_choice.tools", allowed)}
+            chosen = _objects("tool_choice.tools", allowed)
+            names = {_chosen(where, tool, known) for where, tool in chosen}
             return mode, [tool for tool in tools.functions if tool["function"]["name"] in names]
     msg = f'tool_choice is {show(choice)}; it must be "auto", "none", "required" or a function or custom tool'
     raise RequestError(msg)
 
 
-def _chosen(where: str, choice: Mapping[str, Any], tools: Tools) -> str:
+def _chosen(where: str, choice: Mapping[str, Any], known: Mapping[tuple[str, str], str]) -> str:
     name, namespace = read_text(choice, where, "name"), choice.get("namespace") or ""
-    for flat, known in tools.names.items():
-        if known.name == name and namespace in ("", known.namespace):
-            return flat
+    if isinstance(namespace, str) and (flat := known.get((name, namespace))):
+        return flat
     raise RequestError(f"{where}.name is {show(name)}, which is not in tools")
 
 
