@@ -155,6 +155,9 @@ def test_a_model_for_any_name_leaves_the_others_their_names():
 
     assert models.find("a") is one
     assert models.find("c") is any_
+    assert models.find("c" * 256) is any_
+    with pytest.raises(RequestError, match="is not served here"):
+        models.find("c" * 257)
     assert models.names == ["b", "a"]
 
 

@@ -1,7 +1,7 @@
 """The served models and their names."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,6 +20,8 @@ from headrace.wire.expected import show
 from headrace.wire.request import Thinking
 
 __all__ = ["Model", "ModelRegistry"]
+
+_MAX_NAME: Final = 256  # characters of a name that `ANY_NAME` stands for: every chunk repeats it
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -136,7 +138,9 @@ class ModelRegistry:
         Raises:
             RequestError: 1211, with the available names.
         """
-        model = self._by_name.get(name.lower()) or self._by_name.get(ANY_NAME)
+        model = self._by_name.get(name.lower())
+        if model is None and len(name) <= _MAX_NAME:
+            model = self._by_name.get(ANY_NAME)
         if model is None:
             msg = f"model {show(name)} is not served here; available: {', '.join(self.names)}"
             raise RequestError(msg, code="1211")
