@@ -10,7 +10,7 @@ left: streams of which each third one is left in mid-answer; then Ray's count of
 redeploy: streams under which all replicas are replaced
 reload: streams under which Ray reloads HAProxy, because another application is deployed
 
-The old process of a HAProxy that is reloaded ends after `--hard-stop` seconds, with its streams, which clients
+The old process of a HAProxy that is reloaded ends after `--hard-stop` seconds with its streams, which clients
 resume. Every answer must be the uninterrupted one: whole, or moved, if it came over several connections.
 """
 
