@@ -159,10 +159,9 @@ async def test_another_asgi_server_can_cancel_a_request_whose_client_has_left(st
     request = asyncio.create_task(app(scope, receive, send))
     while not engine.running or (stream and len(sent) == 1):
         await asyncio.sleep(0.005)
-    before = list(sent)
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
-    assert sent == before
+    assert [message["type"] for message in sent].count("http.response.start") == int(stream)
     lifespan.cancel()
     await lifespan
