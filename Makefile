@@ -9,7 +9,7 @@
 #   make fix     format, fix lint errors, and regenerate generated code and tables
 #   make page    test the chat page in Chromium; screenshots are in build/page
 #   make peers   test Headrace with a real vLLM, a real SGLang and foreign GGUF files on the CPU: 5 GB and many minutes
-#   make ray     redeploy Headrace in a real Ray Serve under streams, with HAProxy and with Ray's own proxy: minutes
+#   make ray     test autoscaling with a real Ray Serve; redeploy under streams, with HAProxy and Ray's own proxy: minutes
 #   make fuzz    send a server 12,000 mutated requests, and let schemathesis test it against its /openapi.json: minutes
 #   make sdk-alone   test the SDK in an environment without the server
 #   make bench-relay   compare the cost of relaying a stream with nginx and LiteLLM; options in BENCH=…
@@ -105,7 +105,8 @@ peers: ready-to-check
 
 # Ray has many dependencies, so it has an environment of its own.
 ray: python
-	@$(PYTHON) scripts/set_up.py .venv-ray $(PINNED) --editable=packages/headrace-tiny --editable=packages/headrace[all,ray] --editable=packages/zai httpx2 trustme
+	@$(PYTHON) scripts/set_up.py .venv-ray $(PINNED) --editable=packages/headrace-tiny --editable=packages/headrace[all,ray] --editable=packages/zai --requirement=tests/requirements.txt httpx2
+	.venv-ray/bin/pytest tests/scale
 	.venv-ray/bin/python benchmarks/ray_serve.py haproxy
 	.venv-ray/bin/python benchmarks/ray_serve.py python
 

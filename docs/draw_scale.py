@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from draw_blocks import replace_blocks
 from draw_plots import Axis, Plot
+
 from scale import COSTS, LOAD, STREAMS, Costs, Load, breaking_points, deploy, lost_zone, needs
 
 PAGE: Final = Path(__file__).with_name("scale.md")

@@ -73,14 +73,14 @@ def test_a_server_is_killed_only_when_its_shutdown_is_over(grace):
 
 
 def test_the_serve_config_names_what_exists_and_fits_that_of_kubernetes():
-    source = (ROOT / "packages/headrace/src/headrace/scale/ray.py").read_text()
     (deployment,) = RAY["deployments"]
     scaling = deployment["autoscaling_config"]
     for path in (RAY["import_path"], scaling["policy"]["policy_function"]):
         module, name = path.split(":")
-        assert module == "headrace.scale.ray"
-        assert re.search(rf"^(def |){name}\b", source, re.MULTILINE)
-    assert f"class {deployment['name']}:" in source
+        source = ROOT / "packages/headrace/src" / f"{module.replace('.', '/')}.py"
+        assert re.search(rf"^(def |){name}\b", source.read_text(), re.MULTILINE)
+    source = ROOT / "packages/headrace/src/headrace/scale/ray.py"
+    assert f"class {deployment['name']}:" in source.read_text()
     variables = RAY["runtime_env"]["env_vars"]
     del variables["HEADRACE_CONFIG"]
     assert configure({"config": str(DEPLOY / "headrace.toml")}, variables).warnings == []

@@ -65,6 +65,10 @@ async def test_a_connection_whose_server_acknowledges_nothing_ends_in_seconds():
     async with Server(forever) as server:
         opened = await pool._open_socket("127.0.0.1", server.port)
         with opened:
-            assert 0 < opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000
+            idle, interval, unacknowledged = (
+                opened.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
+            )
             assert opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 30
+            assert 0 < unacknowledged <= 15_000
+            assert (idle + interval) * 1000 <= unacknowledged  # Linux looks at it when a probe is due

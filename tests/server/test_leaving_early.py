@@ -1,5 +1,6 @@
 """Clients that leave before anything was sent to them: whether the turn continues depends on who can know it."""
 
+import asyncio
 import json
 import socket
 import time
@@ -11,6 +12,7 @@ from headrace.engines import ScriptedEngine
 from headrace.formats import FORMATS
 from headrace.prompts import ChatTemplate
 from headrace.server import App, Model, ModelRegistry, Settings
+from headrace.turns import TurnSettings
 from replicas import RESUMABLE, TEMPLATE, events_after, replica
 from turn_stores import memory, redis_server, shared, store_kind, store_name
 from waiting import until
@@ -115,3 +117,45 @@ async def test_a_client_that_left_while_its_request_was_read_starts_no_turn():
     await App(ModelRegistry([model]), Settings())(scope, receive, Cycle().send)
 
     assert engine.asked == []
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_another_asgi_server_can_cancel_a_request_whose_client_has_left(stream, tmp_path):
+    """Ray Serve does. Another response would follow, and the log would name a shutdown."""
+    body = json.dumps({**HELLO, "stream": stream}).encode()
+    sent = []
+
+    def receiving(*messages):
+        left = list(messages)
+
+        async def receive():
+            return left.pop() if left else await asyncio.Event().wait()
+
+        return receive
+
+    async def send(message):
+        sent.append(message)
+
+    engine = ContinuingEngine(SCRIPT)
+    engine.pause_after(3)
+    model = Model(("glm-4.6",), engine, FORMATS["glm-4.6"], ChatTemplate(TEMPLATE))
+    app = App(ModelRegistry([model]), Settings(turns=TurnSettings(store=f"sqlite:{tmp_path}/turns.db")))
+    lifespan = asyncio.create_task(app({"type": "lifespan"}, receiving({}), send))
+    while not sent:
+        await asyncio.sleep(0.005)
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"x-headrace-resumable", b"1"),
+    ]
+    scope = {"type": "http", "method": "POST", "path": CHAT, "headers": headers, "query_string": b""}
+    receive = receiving({"type": "http.request", "body": body})
+    request = asyncio.create_task(app(scope, receive, send))
+    while not engine.running or (stream and len(sent) == 1):
+        await asyncio.sleep(0.005)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert [message["type"] for message in sent].count("http.response.start") == int(stream)
+    lifespan.cancel()
+    await lifespan

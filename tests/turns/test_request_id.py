@@ -129,3 +129,26 @@ async def test_after_eviction_the_request_id_starts_a_new_turn(open_registry):
 
     assert second.id != first.id
     assert (await read(second))[0] == SCRIPT
+
+
+@shared
+async def test_a_turn_whose_start_is_cancelled_when_the_store_has_created_it_is_produced(
+    open_registry, monkeypatch
+):
+    """An ASGI server can cancel a request whose client has disconnected; the client repeats it elsewhere."""
+    here, there = (open_registry(ContinuingEngine(SCRIPT), lease=0.3) for _ in range(2))
+    (shard,) = here._shards
+    create, created = shard.store.create, asyncio.Event()
+
+    async def create_without_reply(*arguments, **options):
+        await create(*arguments, **options)
+        created.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(shard.store, "create", create_without_reply)
+    starting = asyncio.create_task(start(here, body()))
+    await created.wait()
+    starting.cancel()
+
+    assert (await read(await start(there, body())))[0] == SCRIPT
+    assert starting.cancelled()

@@ -1,6 +1,7 @@
 """The HTTP client of upstreams: its connections, and servers that misbehave."""
 
 import asyncio
+import errno
 from base64 import b64encode
 
 import pytest
@@ -149,6 +150,23 @@ async def test_a_request_is_not_repeated_once_a_byte_of_the_response_arrived(tra
             await transport.get("models")
 
     assert len(server.requests) == 2
+
+
+async def test_an_open_connection_that_times_out_is_not_named_one_that_was_not_established(transports):
+    async def script(server, reader, writer):
+        await server.read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na")
+        await reader.read()
+
+    async with Server(script) as server:
+        listener = Listener()
+        run = transports(f"http://127.0.0.1:{server.port}").post("x", b"", listener)
+        while not listener.body:
+            await asyncio.sleep(0.001)
+        run._connection.connection_lost(OSError(errno.ETIMEDOUT, "as uvloop reports TCP_USER_TIMEOUT"))
+        error = await listener.ended
+
+    assert error.message.endswith("lost: connection timed out")
 
 
 async def test_stop_closes_the_connection_and_ends_once(transports):

@@ -9,18 +9,17 @@ listening, TLS, workers and the shutdown have no effect: Ray waits for the answe
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 from ray import serve
 
 from headrace.cli.loading import load
 from headrace.configuration import configure
+from headrace.scale.autoscaling import TURNS
 from headrace.server.app import App
 from headrace.telemetry.logs import start_logging
 
-__all__ = ["Headrace", "app", "replicas_for_turns"]
-
-_TURNS: Final = "headrace_turns"
+__all__ = ["Headrace", "app"]
 
 
 def _load() -> App:
@@ -44,21 +43,8 @@ class Headrace:
     """Set by Ray."""
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """Report the turns that run and wait here, also those without a client."""
-        return {_TURNS: float(self.app.turns)}
-
-
-def replicas_for_turns(context: Any) -> tuple[float, dict[str, Any]]:
-    """Return how many replicas the turns of all replicas need: a policy of `autoscaling_config`.
-
-    Ray's own count is that of requests. It has been wrong for streams (ray#61551), and does not include turns
-    that continue without a client. Ray applies its delays, factors and bounds to the result.
-
-    Args:
-        context: Ray's `AutoscalingContext`; `target_ongoing_requests` is the number of turns for a replica.
-    """
-    turns = context.aggregated_metrics.get(_TURNS, {}).values()
-    return sum(turns) / context.config.target_ongoing_requests, {}
+        """Report the turns, for autoscaling."""
+        return {TURNS: float(self.app.turns)}
 
 
 app: Any = Headrace.bind()  # type: ignore[attr-defined]  # by the decorators

@@ -151,7 +151,10 @@ class App:
         except HeadraceError as error:
             await self._slow_down(error)
             await connection.send_error(error)
-        except asyncio.CancelledError:  # the shutdown timeout has passed
+        except asyncio.CancelledError:
+            if not self._health.is_leaving:  # another ASGI server, whose client has disconnected
+                raise
+            # The shutdown timeout has passed.
             with suppress(RuntimeError):  # the response has started: uvicorn closes the connection
                 await connection.send_error(shutting_down())
         except Exception as error:

@@ -2,66 +2,33 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
 import msgspec
 
 from headrace.errors import LimitError, RequestError
 from headrace.reached_limits import report_limit
 from headrace.turns.handover import can_hand_over, hand_over, shutting_down
+from headrace.turns.new_turn import NewTurn, new_turn_id
 from headrace.turns.observers import Observers, ProducerObserver
 from headrace.turns.outcome import TurnObserver
 from headrace.turns.plan import Plan, Planner
 from headrace.turns.settings import TurnSettings
 from headrace.turns.shard import Shard
-from headrace.turns.shards import PLACE_DIGITS, Shards, place_of
+from headrace.turns.shards import Shards
 from headrace.turns.store import GoneError, StoreError, TurnHeader, TurnStore, decoding
 from headrace.turns.turn import Turn
-from headrace.wire import ChatRequest, decode_stored_request, encode_request
+from headrace.wire import ChatRequest, decode_stored_request
 from headrace.wire.expected import show
 
-__all__ = ["TurnRegistry", "new_turn_id"]
+__all__ = ["TurnRegistry"]
 
-_BEIJING: Final = 8 * 3600  # seconds ahead of UTC
 _MAX_UNCERTAIN: Final = 100  # turns; each costs a load from the store per heartbeat
 _CLOSE_TIMEOUT: Final = 2.0  # seconds to save unsaved events at shutdown
-
-
-def new_turn_id(now: float, owner: str = "", request_id: str = "") -> str:
-    """Generate an id like Z.ai's: `yyyyMMddHHmmss` in UTC+8, and 16 hexadecimal digits, at last its place."""
-    random = secrets.token_hex(8 - PLACE_DIGITS // 2)
-    return _timestamp(int(now) + _BEIJING) + random + place_of(owner, request_id)
-
-
-@lru_cache(maxsize=1)
-def _timestamp(seconds: int) -> str:
-    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds))
-
-
-class _NewTurn(NamedTuple):
-    """A turn that is about to start."""
-
-    header: TurnHeader
-    plan: Plan
-
-    @property
-    def request(self) -> ChatRequest:
-        return self.plan.generation.request
-
-    @property
-    def body(self) -> bytes:
-        return encode_request(self.request)
-
-    def renamed(self) -> "_NewTurn":
-        """Return the same turn with another id."""
-        header = self.header
-        id = new_turn_id(header.created, header.owner, header.request_id)
-        return self._replace(header=msgspec.structs.replace(header, id=id))
 
 
 class TurnRegistry:
@@ -161,7 +128,7 @@ class TurnRegistry:
             linger=None if linger is None else min(linger, self._settings.max_linger),
             trace=plan.generation.trace,
         )
-        new = _NewTurn(header, plan)
+        new = NewTurn(header, plan)
         always = self._settings.resume == "always"
         if not (resumable or detached or header.request_id or always):
             return self._produce(new, None)
@@ -262,12 +229,12 @@ class TurnRegistry:
                 self._detached[header.owner] += 1
         return turn
 
-    def _produce(self, new: _NewTurn, store: TurnStore | None) -> Turn:
+    def _produce(self, new: NewTurn, store: TurnStore | None) -> Turn:
         turn = self._turn(new.header, new.request, store)
         turn.produce(new.plan)
         return turn
 
-    async def _create(self, new: _NewTurn) -> Turn:
+    async def _create(self, new: NewTurn) -> Turn:
         """Start a turn in the first shard that is available, or attach to that with the same `request_id`.
 
         A turn with this `request_id` may be running in a shard that is down, so that shard is waited for as
@@ -284,11 +251,9 @@ class TurnRegistry:
             while not is_named or await shard.is_up(self._settings.store_retry_timeout):
                 try:
                     await shard.beat_first()
-                    id = await shard.store.create(new.header, new.body)
+                    id = await self._create_in(shard, new)
                 except StoreError as error:
                     failure = error
-                    if len(shard.uncertain) < _MAX_UNCERTAIN:
-                        shard.uncertain[new.header.id] = header.owner
                     if not is_named:
                         break
                     shard.fail(error)
@@ -297,20 +262,29 @@ class TurnRegistry:
             new = new.renamed()
         raise failure or StoreError(self._shards.failure, public=self._shards.failure)
 
+    async def _create_in(self, shard: Shard, new: NewTurn, *, replaces: str = "") -> str:
+        """Create a turn in the store. After a failure, heartbeats look for it: it may have been created."""
+        try:
+            return await shard.store.create(new.header, new.body, replaces=replaces)
+        except (StoreError, asyncio.CancelledError):  # an ASGI server may cancel when the client disconnects
+            if len(shard.uncertain) < _MAX_UNCERTAIN:
+                shard.uncertain[new.header.id] = new.header.owner
+            raise
+
     async def _find_elsewhere(self, header: TurnHeader) -> tuple[str, Shard] | None:
         """Find the turn with the same `request_id` in any shard: their list may have changed."""
         with contextlib.suppress(StoreError):  # a shard that is down keeps no request out of the others
             return await self._shards.find(header.owner, header.request_id)
         return None
 
-    async def _attach(self, id: str, shard: Shard, new: _NewTurn) -> Turn:
+    async def _attach(self, id: str, shard: Shard, new: NewTurn) -> Turn:
         """Return the turn with the same `request_id`; replace it if it has failed or its request differs."""
-        header, store = new.header, shard.store
+        header = new.header
         while id != header.id:
             try:
                 turn = await self.find(id, header.owner)
             except RequestError:  # evicted
-                id = await store.create(header, new.body, replaces=id)
+                id = await self._create_in(shard, new, replaces=id)
                 continue
             is_same = _without_transport(turn.request) == _without_transport(new.request)
             may_attach = (
@@ -324,8 +298,8 @@ class TurnRegistry:
                     f'request_id: {what} is running as "{header.request_id}"; wait for it, or use another id'
                 )
                 raise RequestError(msg, code="1231")
-            id = await store.create(header, new.body, replaces=id)
-        return self._produce(new, store)
+            id = await self._create_in(shard, new, replaces=id)
+        return self._produce(new, shard.store)
 
     async def _load(self, id: str, owner: str) -> Turn:
         self._start_heartbeats()

@@ -171,7 +171,7 @@ def _reason(error: Exception) -> str:
     match error:
         case ProtocolError():
             return error.message
-        case TimeoutError():
+        case TimeoutError(errno=None):
             return "no connection within 5 s"
         case ssl.SSLCertVerificationError():
             return f"its TLS certificate cannot be trusted: {error.verify_message}"

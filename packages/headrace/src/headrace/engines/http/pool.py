@@ -16,7 +16,8 @@ from headrace.http1 import ProtocolError, ResponseReader, encode_request
 __all__ = ["ConnectionPool"]
 
 _CONNECT_TIMEOUT: Final = 5.0  # seconds, name resolution and TLS included
-_PROBE_AFTER: Final = 15  # seconds without data until the server's TCP is probed
+_PROBE_AFTER: Final = 10  # seconds without data until the server's TCP is probed
+_PROBE_INTERVAL: Final = 5  # seconds until it is probed again, or taken for gone
 _UNACKNOWLEDGED: Final = 15_000  # milliseconds until a server that acknowledges nothing is taken for gone
 _ADDRESS_DELAY: Final = 0.25  # seconds until the next address of a name is tried (RFC 8305)
 _IDLE_TIMEOUT: Final = 4.0  # seconds: uvicorn, and so vLLM and SGLang, closes idle connections after five
@@ -161,6 +162,6 @@ async def _open_socket(host: str, port: int) -> socket.socket:
     if sys.platform == "linux":  # a machine that has gone does not close its connections
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_AFTER // 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_INTERVAL)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
     return sock
