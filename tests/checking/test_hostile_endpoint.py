@@ -16,6 +16,8 @@ from right_endpoint import Fault, RightEndpoint
 
 HOSTILE = "\x1b]52;c;aGk=\x07<script>trap()</script>]]>\u202e&\u2028\uffff"
 
+WAITING = Response(status=200, pieces=[(0.1, b": waiting\n\n")])
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
 NAMES = st.sampled_from(["id", "choices", "delta", "tool_calls", "function", "usage", "index", "error"])
 VALUES = st.recursive(
@@ -26,13 +28,20 @@ VALUES = st.recursive(
 
 
 class Sending:
-    """An endpoint with the same response to every request."""
+    """An endpoint with the same response to every request but the first one, which shows that it can be checked."""
 
     def __init__(self, *pieces, status=200, **headers):
         self.response = Response(status=status, headers=headers, pieces=[(0.1, piece) for piece in pieces])
 
     async def send(self, request):
-        return self.response
+        return WAITING if request.leave_after else self.response
+
+
+class HostileLater(RightEndpoint):
+    """Sends a hostile response to each request but the first one."""
+
+    async def send(self, request):
+        return WAITING if request.leave_after else await super().send(request)
 
 
 def report_of(endpoint, model="m"):
@@ -65,7 +74,7 @@ def test_every_rule_has_a_result_whatever_the_chunks_contain(values):
 @pytest.mark.parametrize("status", [0, 200, 500])
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "gzip"}], ids=["plain", "gzip"])
 def test_every_rule_has_a_result_whatever_the_body_is(body, status, headers):
-    endpoint = RightEndpoint(
+    endpoint = HostileLater(
         Fault(response=lambda *_: Response(status=status, headers=headers, pieces=[(0.1, body)]))
     )
     if status:

@@ -22,10 +22,12 @@ from typing import Final
 
 import msgspec
 
+from headrace.benchmarking.meter import Meter
 from headrace.benchmarking.prompts import BUILT_IN, PromptSet, begin_with, make_prompt, make_request
 from headrace.benchmarking.run import Progress, Run, Settings
-from headrace.benchmarking.sample import REFUSALS, Sample, measure
-from headrace.checking.endpoint import Endpoint, Request, Response, find_absence, reach
+from headrace.benchmarking.sample import REFUSALS, Sample
+from headrace.checking.endpoint import Endpoint, Request, Response
+from headrace.checking.probe import probe
 from headrace.errors import UnreachableError
 
 __all__ = ["bench"]
@@ -59,12 +61,11 @@ async def bench(
 
     Raises:
         RequestError: the URL or the key contains a character that HTTP forbids.
-        UnreachableError: the endpoint does not respond to the first request, which is not measured, or
-            does not offer the API.
+        UnreachableError: the endpoint does not respond to the first request, which is not measured, does
+            not offer the API, or does not serve the model.
     """
     load = _Load(endpoint, settings, prompts, nonce or secrets.token_hex(8))
-    first = msgspec.structs.replace(load.make_request(-1), leave_after=1)
-    if reason := find_absence(await reach(endpoint, first, url)):
+    if reason := await probe(endpoint, url, load.make_request(-1), settings.model):
         raise UnreachableError(f"{url} cannot be measured: {reason}")
     await load.run(observe)
     template = begin_with("<nonce>", prompts.prompts[0])
@@ -179,7 +180,7 @@ class _Load:
         request = self.make_request(number)
         started = self._now() - planned
         try:
-            response, retried = await self._attempt(request)
+            response, meter, retried = await self._attempt(request)
         except asyncio.CancelledError:
             if self._is_measured(planned):
                 end = self._now() - planned
@@ -189,19 +190,19 @@ class _Load:
                 )
             raise
         delay = response.sent - self._start - planned
-        sample = measure(response, planned, started, delay, api=self._settings.api, retried=retried)
-        self._note(sample)
+        self._note(meter.finish(response, planned, started, delay, retried))
         if not response.status or response.status in REFUSALS:
             await asyncio.sleep(_FAILURE_PAUSE)
 
-    async def _attempt(self, request: Request) -> tuple[Response, tuple[int, ...]]:
+    async def _attempt(self, request: Request) -> tuple[Response, Meter, tuple[int, ...]]:
         """Return the response, and the statuses of earlier attempts, which were refused or not connected."""
         retried: tuple[int, ...] = ()
         while True:
-            response = await self._endpoint.send(request)
+            meter = Meter(self._settings.api)
+            response = await self._endpoint.send(request, meter.feed)
             is_retryable = response.status in REFUSALS or response.cause == "connect"
             if len(retried) == self._settings.retries or not is_retryable:
-                return response, retried
+                return response, meter, retried
             await asyncio.sleep(_retry_delay(response, len(retried)) * self._chance.uniform(1.0, 1.25))
             retried += (response.status,)
 
