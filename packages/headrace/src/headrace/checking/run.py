@@ -21,6 +21,8 @@ __all__ = ["Report", "check"]
 _NO_KEY: Final = "its request is sent only with an API key"
 _ON_THE_WAY: Final = ("server", "via", "x-served-by", "cf-ray", "x-cache", "alt-svc")
 
+_MAX_VALUES: Final = 3
+
 
 class Report(msgspec.Struct, kw_only=True):
     """The results, and what identifies the endpoint and the proxies in front of it."""
@@ -137,9 +139,14 @@ async def _send(endpoint: Endpoint, group: list[Planned], runs: int) -> dict[str
 
 
 def _headers(responses: Iterable[Response]) -> dict[str, str]:
-    seen = [response.headers for response in responses]
-    return {
-        name: ", ".join(dict.fromkeys(headers[name] for headers in seen if name in headers))
-        for name in _ON_THE_WAY
-        if any(name in headers for headers in seen)
-    }
+    """Return the headers of proxies, each with its first values: some have another one in each response."""
+    values: dict[str, dict[str, None]] = {}
+    for response in responses:
+        for name in response.headers.keys() & _ON_THE_WAY:
+            values.setdefault(name, {})[response.headers[name]] = None
+    return {name: _join(list(values[name])) for name in _ON_THE_WAY if name in values}
+
+
+def _join(values: list[str]) -> str:
+    more = len(values) - _MAX_VALUES
+    return ", ".join(values[:_MAX_VALUES]) + (f" and {more} more" if more > 0 else "")
