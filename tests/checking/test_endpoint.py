@@ -124,6 +124,21 @@ def test_what_is_no_url_is_named(url):
         HttpEndpoint(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://GPU1:8000/v1", "gpu1:8000"),
+        ("http://[::1]:80", "[::1]:80"),
+        ("http://[::1]", "[::1]"),
+        ("http://b\u00fccher.example/v1", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_of_a_request_is_ascii(url, host):
+    head = HttpEndpoint(url)._encode(Request())
+
+    assert f"\r\nHost: {host}\r\n".encode() in head
+
+
 @pytest.mark.parametrize("url", ["http://a:b@gpu1/v1", "http://gpu1/v1?key=secret", "http://gpu1/v1#part"])
 def test_a_url_with_a_secret_is_refused_without_showing_it(url):
     with pytest.raises(RequestError, match="--key-env") as caught:

@@ -95,6 +95,23 @@ def test_arguments_are_judged_by_the_schema_of_the_tool(run, delta, violation):
     assert figures_of(done).obeying == (not violation)
 
 
+@pytest.mark.parametrize(
+    ("schema", "violation"),
+    [
+        ({"type": "strin"}, "the schema of the tool is not valid"),
+        ({"$ref": "#/nope"}, "the schema of the tool is not valid: it has no '/nope'"),
+        ({"$ref": "http://127.0.0.1:9/schema"}, "it has no 'http://127.0.0.1:9/schema'"),
+        ({"$ref": "#"}, "nested too deeply"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_named_and_nothing_is_downloaded(run, schema, violation, monkeypatch):
+    monkeypatch.setattr("urllib.request.urlopen", pytest.fail)
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
+    _, done = run(Answering(q=[call("{}")]), sample("q", tools=[tool]))
+
+    assert violation in done.outcomes[0].calls[0].violation
+
+
 def test_precision_recall_and_f1_are_those_of_calling_a_tool(run):
     endpoint = Answering(
         right=[call('{"city": "Oslo"}')],

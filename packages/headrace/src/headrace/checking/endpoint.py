@@ -120,7 +120,8 @@ class HttpEndpoint:
             parts = urlsplit(url)
             # The codec of `getaddrinfo`, which refuses empty labels and those of more than 63 characters.
             host = parts.hostname or ""
-            is_valid = bool(host.encode("idna")) and parts.port != 0
+            name = host.encode("idna").decode()
+            is_valid = bool(name) and parts.port != 0
         except ValueError:
             is_valid = False
         if not is_valid or parts.scheme not in ("http", "https") or re.search(r"[^!-~]", parts.path):
@@ -130,7 +131,8 @@ class HttpEndpoint:
             msg = "URL: it contains a user, a query or a fragment; write the key to an environment variable"
             raise RequestError(f"{msg}, and name that with --key-env")
         self._host, self._port = host, parts.port or (443 if parts.scheme == "https" else 80)
-        self._name = parts.netloc
+        port = f":{parts.port}" if parts.port else ""
+        self._name = (f"[{host}]" if ":" in host else name) + port  # of the header Host
         self._base = parts.path.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._key = key
