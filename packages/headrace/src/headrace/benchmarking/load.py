@@ -23,14 +23,21 @@ from typing import Final
 import msgspec
 
 from headrace.benchmarking.meter import Meter
-from headrace.benchmarking.prompts import BUILT_IN, PromptSet, begin_with, make_prompt, make_request
+from headrace.benchmarking.prompts import (
+    BUILT_IN,
+    NONCE_LENGTH,
+    PromptSet,
+    begin_with,
+    make_prompt,
+    make_request,
+)
 from headrace.benchmarking.run import Progress, Run, Settings
 from headrace.benchmarking.sample import REFUSALS, Sample
 from headrace.checking.endpoint import Endpoint, Request, Response
 from headrace.checking.probe import probe
 from headrace.errors import UnreachableError
 
-__all__ = ["bench"]
+__all__ = ["bench", "require_answer"]
 
 _TICK: Final = 0.005  # seconds between measurements of the event loop's lateness
 _PROGRESS_INTERVAL: Final = 0.5  # seconds
@@ -64,9 +71,8 @@ async def bench(
         UnreachableError: the endpoint does not respond to the first request, which is not measured, does
             not offer the API, or does not serve the model.
     """
+    await require_answer(endpoint, url, settings, prompts)
     load = _Load(endpoint, settings, prompts, nonce or secrets.token_hex(8))
-    if reason := await probe(endpoint, url, load.make_request(-1), settings.model):
-        raise UnreachableError(f"{url} cannot be measured: {reason}")
     await load.run(observe)
     template = begin_with("<nonce>", prompts.prompts[0])
     request = make_request(settings.api, settings.model, template, settings.max_tokens).body.decode()
@@ -80,6 +86,18 @@ async def bench(
         backlog=load.backlog,
         cpu=load.cpu,
     )
+
+
+async def require_answer(endpoint: Endpoint, url: str, settings: Settings, prompts: PromptSet) -> None:
+    """Send a request that is not measured.
+
+    Raises:
+        UnreachableError: there is no response, or no other request can succeed.
+    """
+    prompt = begin_with(secrets.token_hex(NONCE_LENGTH // 2), prompts.prompts[0])
+    request = make_request(settings.api, settings.model, prompt, settings.max_tokens)
+    if reason := await probe(endpoint, url, request, settings.model):
+        raise UnreachableError(f"{url} cannot be measured: {reason}")
 
 
 class _Load:
@@ -104,7 +122,7 @@ class _Load:
         self._loop = asyncio.get_running_loop()
         self._start = 0.0  # by the loop's clock
 
-    def make_request(self, number: int) -> Request:
+    def _make_request(self, number: int) -> Request:
         """Return a request by its number within the run."""
         settings = self._settings
         prompt = make_prompt(self._prompts, self.nonce, number, is_warm=settings.cache == "warm")
@@ -177,7 +195,7 @@ class _Load:
                 then()
 
     async def _request(self, planned: float, number: int) -> None:
-        request = self.make_request(number)
+        request = self._make_request(number)
         started = self._now() - planned
         try:
             response, meter, retried = await self._attempt(request)

@@ -105,9 +105,11 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     # A full collection during a run would traverse all modules, and hold every stream for 30 ms.
     gc.freeze()
-    with show_progress() as observe:
-        runs, failure = asyncio.run(_measure(arguments, observe))
-    gc.unfreeze()
+    try:
+        with show_progress() as observe:
+            runs, failure = asyncio.run(_measure(arguments, observe))
+    finally:
+        gc.unfreeze()
     report = Report(
         [Measured(run, summarize(run, arguments.slo, arguments.max_lag)) for run in runs],
         added_delays(runs),
