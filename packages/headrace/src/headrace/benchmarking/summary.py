@@ -215,6 +215,10 @@ def _warnings(
     run: Run, good: list[Sample], outputs: list[int] | None, cached_share: float | None
 ) -> list[str]:
     warnings = []
+    if not run.samples:
+        warnings.append(
+            "no request was planned within the duration: answers take longer; increase --duration"
+        )
     asked = run.settings.max_tokens
     if outputs and abs((mean := sum(outputs) / len(outputs)) - asked) > _TOLERANCE * asked:
         warnings.append(f"answers have {mean:.1f} tokens on average, but {asked} were requested")

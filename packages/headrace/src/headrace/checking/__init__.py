@@ -2,9 +2,9 @@
 
     plan.py, variants.py: the requests                     endpoint.py   sends them, and notes times
     probe.py      finds a wrong URL, key or model first    answer.py     a response, decoded
-    rule.py       what a rule is; a rule's result
+    rule.py       what a rule is; a rule's result          api.py        what differs between the APIs
     framing.py, chunks.py, calls.py, meaning.py, leaving.py, errors.py   the rules, as data
-    api.py        what differs between the APIs            messages/, responses/: two APIs and their own rules
+    messages/, responses/: two APIs and their own rules    verify/       how well a model calls tools
     run.py        plan → endpoint → rules → report         report.py, page.py, html.py: the report
 
 It uses the decoders of this package and nothing of the server.

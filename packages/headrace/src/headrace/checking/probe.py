@@ -16,7 +16,9 @@ _NO_KEY: Final = (401, 403)
 _NOT_FOUND: Final = (404, 405)
 _NOT_OFFERED: Final = (400, *_NO_KEY, *_NOT_FOUND, 422, 501)
 _OVERLOADED: Final = (429, 503)
-_FIELD: Final = re.compile(rb"^(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:", re.MULTILINE)  # or a comment
+_BOM: Final = b"\xef\xbb\xbf"
+_NAMES: Final = (b"data:", b"event:", b"id:", b"retry:", b":")  # of the fields of an event; of a comment
+_FIELD: Final = re.compile(rb"^(?:%b)?(?:%b)" % (_BOM, b"|".join(_NAMES)), re.MULTILINE)
 _ANSWERS: Final = ("choices", "content", "output")  # what a complete answer has, in one of the APIs
 _MAX_SHOWN: Final = 200  # bytes
 _MAX_NAMES: Final = 5
@@ -84,12 +86,13 @@ def find_absence(response: Response) -> str:
 
 
 def _is_answer(response: Response) -> bool:
-    """Whether a body has an event or a comment, or is the answer of an endpoint that ignores `stream`."""
+    """Whether a body, or its beginning, is a stream, or the answer of an endpoint that ignores `stream`."""
     body = Answer(response, is_stream=False).body
-    if _FIELD.search(body):
-        return True
-    value = decode_json(body)
-    is_cut = value is None and body.lstrip().startswith(b"{")
+    begun = body.removeprefix(_BOM).lstrip()
+    if _FIELD.search(body) or any(name.startswith(begun) for name in _NAMES):
+        return bool(body)
+    value = decode_json(begun)
+    is_cut = value is None and begun.startswith(b"{")
     return is_cut or (isinstance(value, dict) and any(name in value for name in _ANSWERS))
 
 
