@@ -216,9 +216,8 @@ def _warnings(
 ) -> list[str]:
     warnings = []
     if not run.samples:
-        warnings.append(
-            "no request was planned within the duration: answers take longer; increase --duration"
-        )
+        why = "in a closed loop, answers take longer than it"
+        warnings.append(f"no request was planned within the duration ({why}); increase --duration")
     asked = run.settings.max_tokens
     if outputs and abs((mean := sum(outputs) / len(outputs)) - asked) > _TOLERANCE * asked:
         warnings.append(f"answers have {mean:.1f} tokens on average, but {asked} were requested")
