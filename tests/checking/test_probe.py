@@ -82,6 +82,12 @@ def test_a_body_with_status_200_is_a_stream_an_answer_or_something_else(body, is
     assert (found == "") == is_answer
 
 
+def test_a_connection_that_is_lost_before_the_body_may_be_temporary():
+    assert (
+        find_absence(Response(status=200, cause="closed", failure="the server closed the connection")) == ""
+    )
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

@@ -80,7 +80,7 @@ def find_absence(response: Response) -> str:
         return f"status {status}; name the variable that has the API key with --key-env: {body}"
     if status == 200 and headers.get("content-type", "").lower().startswith("text/html"):
         return f"status 200, a page of HTML; correct the URL: {body}"
-    if status == 200 and not _is_answer(response):
+    if status == 200 and not response.failure and not _is_answer(response):
         return f"status 200, but neither a stream nor an answer as JSON; correct the URL: {body}"
     return f"status {status}: {body}" if status in _NOT_OFFERED else ""
 
