@@ -42,7 +42,7 @@ class Meter:
         self._weighted = 0.0  # the sum of their times of arrival
         self._finish = ""
         self._counts: dict[str, Any] = {}
-        self._errors: list[Any] = []
+        self._error: list[Any] = []  # the first one
         self._is_ended = False
 
     def feed(self, response: Response, at: float, data: bytes) -> None:
@@ -121,8 +121,8 @@ class Meter:
             self._counts.update(counts)
         if is_end:
             self._is_ended = True
-        if error or "error" in event:
-            self._errors.append(error)
+        if (error or "error" in event) and not self._error:
+            self._error.append(error)
 
     def _classify(self, response: Response) -> tuple[Outcome, str]:
         if response.cause == "client":
@@ -135,8 +135,8 @@ class Meter:
             return "error", f"status {response.status}{_code(error)}"
         if response.left is not None:
             return "cancelled", "by the client, as requested"
-        if self._errors:
-            return "error", f"within the stream{_code(self._errors[0])}"
+        if self._error:
+            return "error", f"within the stream{_code(self._error[0])}"
         if self._finish in _FAILED:
             return "error", f"finish reason {self._finish}"
         if response.failure:
