@@ -3,9 +3,10 @@
 import asyncio
 import json
 
+from headrace.benchmarking.meter import Meter
 from headrace.checking import Response
 
-__all__ = ["DONE", "TimedEndpoint", "chunk", "frame", "streamed", "usage"]
+__all__ = ["DONE", "TimedEndpoint", "chunk", "frame", "measure", "streamed", "usage"]
 
 DONE = b"data: [DONE]\n\n"
 
@@ -37,6 +38,14 @@ def streamed(first=0.1, gap=0.1, number=3, ending=END):
     return [*deltas, b"".join(ending)]
 
 
+def measure(response, delay=0.0, api="chat"):
+    """The sample of a response that was kept."""
+    meter = Meter(api)
+    for at, data in response.pieces:
+        meter.feed(response, at, data)
+    return meter.finish(response, delay=delay)
+
+
 class TimedEndpoint:
     """`script(endpoint, request)` returns waits in seconds, bytes, or a response without a stream."""
 
@@ -45,7 +54,7 @@ class TimedEndpoint:
         self.requests = []
         self.running = 0
 
-    async def send(self, request):
+    async def send(self, request, feed=None):
         self.requests.append(json.loads(request.body or b"{}"))
         self.running += 1
         loop = asyncio.get_running_loop()
@@ -55,10 +64,13 @@ class TimedEndpoint:
             for step in self.script(self, request):
                 if isinstance(step, Response):
                     step.sent = sent
+                    for at, piece in step.pieces if feed else ():
+                        feed(step, at, piece)
                     return step
                 if isinstance(step, bytes):
-                    response.pieces.append((loop.time() - sent, step))
-                    if len(response.pieces) == request.leave_after:
+                    at = loop.time() - sent
+                    feed(response, at, step) if feed else response.pieces.append((at, step))
+                    if len(response.pieces) == request.leave_after > 0:
                         break
                 else:
                     await asyncio.sleep(step)

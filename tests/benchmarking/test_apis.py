@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from headrace.benchmarking import measure
 from headrace.benchmarking.apis import APIS
 from headrace.benchmarking.prompts import BUILT_IN, make_prompt, make_request
 from headrace.checking import Response
-from timed_endpoint import DONE, chunk, frame, usage
+from timed_endpoint import DONE, chunk, frame, measure, usage
 
 OUTPUTS = {
     "chat": {
@@ -76,7 +75,7 @@ every_api = pytest.mark.parametrize("api", APIS)
 def sample_of(api, *parts):
     """Measure a stream whose parts arrive a second apart."""
     pieces = [(1.0 + second, part) for second, part in enumerate(parts)]
-    return measure(Response(status=200, pieces=pieces), 0.0, 0.0, 0.0, api=api)
+    return measure(Response(status=200, pieces=pieces), api=api)
 
 
 @every_api

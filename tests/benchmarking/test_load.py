@@ -168,6 +168,17 @@ async def test_a_stream_without_an_end_is_cancelled_after_the_drain():
     assert min(sample.end for sample in result.samples) >= 10
 
 
+@pytest.mark.parametrize(("settings", "warned"), [({"concurrency": 2}, True), ({"rate": 2.0}, False)])
+async def test_answers_that_are_longer_than_the_run_leave_nothing_to_measure_in_a_closed_loop(
+    settings, warned
+):
+    result, _ = await run(lambda *_: streamed(gap=100.0), duration=10, warmup=2, **settings)
+    warnings = summarize(result).warnings
+
+    assert any("no request was planned within the duration" in text for text in warnings) == warned
+    assert (result.samples == []) == warned
+
+
 async def test_failed_requests_change_no_figure_of_the_others():
     def script(endpoint, _):
         if len(endpoint.requests) % 2:

@@ -88,6 +88,39 @@ def test_another_file_is_no_report(tmp_path, content):
         decode_runs(file)
 
 
+@pytest.mark.parametrize("fields", [{"deliveries": ()}, {"deliveries": (0.0,)}, {"firsts": {}}])
+def test_a_success_without_a_delivery_is_no_report(tmp_path, fields):
+    run = a_run()
+    run.samples[3] = msgspec.structs.replace(run.samples[3], **fields)
+    file = tmp_path / "run.json"
+    report = Report([Measured(run, summarize(a_run()))])
+    file.write_text(encode_json(report))
+
+    with pytest.raises(RequestError, match="without a first or a last delivery"):
+        decode_runs(file)
+
+
+def test_many_kinds_of_failures_are_ten_lines_and_a_sum():
+    run = a_run(0)
+    details = [f"status {400 + number}" for number in range(30) for _ in range(number + 1)]
+    run.samples = [msgspec.structs.replace(run.samples[0], detail=detail, body="") for detail in details]
+    lines = [line for line in encode_text(report_of(run)).splitlines() if line.startswith("failed: ")]
+
+    assert lines[0] == "failed: 30 x error: status 429"
+    assert lines[-1] == "failed: 210 x 20 other kinds; --json has them"
+    assert len(lines) == 11
+
+
+def test_dates_to_retry_after_are_one_kind_of_refusal():
+    run = a_run(0)
+    run.samples = [
+        msgspec.structs.replace(run.samples[0], retry_after=after)
+        for after in ("2", "Sun, 29 Nov 2026 12:00:01 GMT", "Sun, 29 Nov 2026 12:00:02 GMT", "9" * 1000)
+    ]
+
+    assert summarize(run).refusals == {"429, Retry-After 2": 1, "429, Retry-After not in seconds": 3}
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RequestError, match="no such file"):
         decode_runs(tmp_path / "missing.json")

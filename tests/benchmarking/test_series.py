@@ -101,6 +101,16 @@ async def test_an_endpoint_that_disappears_ends_the_series_and_keeps_its_runs():
         await series(lambda *_: [Response(cause="connect", failure="refused")])
 
 
+async def test_a_gateway_that_is_away_is_reported_before_the_first_run():
+    endpoint = TimedEndpoint(lambda *_: streamed())
+    away = TimedEndpoint(lambda *_: [Response(cause="connect", failure="refused")])
+    targets = [Target("http://a", endpoint), Target("http://b", away)]
+
+    with pytest.raises(UnreachableError, match="http://b does not respond: refused"):
+        await bench_series(targets, [level(4)], BUILT_IN, [].append)
+    assert len(endpoint.requests) == 1
+
+
 async def test_ctrl_c_keeps_the_runs_that_have_ended():
     def script(endpoint, request):
         if len(endpoint.requests) == 60:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from headrace.checking import RULES, Response, check
-from headrace.errors import RequestError, UnreachableError
+from headrace.errors import UnreachableError
 from right_endpoint import RightEndpoint
 
 PATHS = {"": "/chat/completions", "messages": "/messages", "responses": "/responses"}
@@ -49,18 +49,6 @@ def test_the_rules_of_an_api_that_is_not_offered_are_skipped_with_the_reason(off
 def test_an_endpoint_without_any_of_the_apis_is_an_error():
     with pytest.raises(UnreachableError, match="status 404"):
         asyncio.run(check(Offering("/nothing"), "http://right"))
-
-
-@pytest.mark.parametrize(
-    ("status", "remedy"), [(401, "--key-env"), (403, "--key-env"), (404, "base URL"), (500, "--model")]
-)
-def test_an_endpoint_that_lists_no_models_is_an_error_with_what_to_change(status, remedy):
-    class Refusing:
-        async def send(self, request):
-            return Response(status=status, pieces=[(0.1, b"{}")])
-
-    with pytest.raises(RequestError, match=f"status {status}.*{remedy}"):
-        asyncio.run(check(Refusing(), "http://refusing"))
 
 
 def test_only_the_apis_of_the_selected_rules_are_requested():

@@ -1,21 +1,18 @@
 """Requests over sockets: times of arrival, ends of responses, failures."""
 
 import asyncio
+import errno
 import gzip
 import os
 import resource
+import time
 
 import pytest
 
-from headrace.checking import HttpEndpoint, Request, Response, find_model
+from headrace.checking import HttpEndpoint, Request, Response
 from headrace.checking.answer import Answer
-from headrace.checking.endpoint import find_absence
-from headrace.errors import RequestError, UnreachableError
+from headrace.errors import DecodeError, RequestError
 from raw_server import OK, Server, replying
-from timed_endpoint import TimedEndpoint
-from virtual_time import virtual_time
-
-__all__ = ["virtual_time"]
 
 
 async def send(script, limit=10.0, key="", **fields):
@@ -127,6 +124,21 @@ def test_what_is_no_url_is_named(url):
         HttpEndpoint(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://GPU1:8000/v1", "gpu1:8000"),
+        ("http://[::1]:80", "[::1]:80"),
+        ("http://[::1]", "[::1]"),
+        ("http://b\u00fccher.example/v1", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_of_a_request_is_ascii(url, host):
+    head = HttpEndpoint(url)._encode(Request())
+
+    assert f"\r\nHost: {host}\r\n".encode() in head
+
+
 @pytest.mark.parametrize("url", ["http://a:b@gpu1/v1", "http://gpu1/v1?key=secret", "http://gpu1/v1#part"])
 def test_a_url_with_a_secret_is_refused_without_showing_it(url):
     with pytest.raises(RequestError, match="--key-env") as caught:
@@ -150,6 +162,63 @@ async def test_the_rest_of_a_body_that_is_too_long_is_not_read(framing):
     assert response.failure == "the body has more than 1000 bytes; the rest was not read"
 
 
+async def test_a_feed_gets_the_pieces_and_none_is_kept():
+    fed = []
+
+    def feed(response, at, piece):
+        fed.append((response.status, piece))
+        assert at >= 0
+
+    async with Server(replying(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5000)) as server:
+        endpoint = HttpEndpoint(f"http://127.0.0.1:{server.port}", max_body=1000)
+        response = await endpoint.send(Request(), feed)
+
+    assert b"".join(piece for _, piece in fed) == b"x" * 5000
+    assert {status for status, _ in fed} == {200}
+    assert (response.pieces, response.failure) == ([], "")
+
+
+async def test_a_feed_ends_a_response_of_which_it_can_decode_no_more():
+    def feed(response, at, piece):
+        raise DecodeError("an event is too long")
+
+    async def endless(server, reader, writer):
+        await server.read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nx")
+        await reader.read()
+
+    async with Server(endless) as server:
+        response = await HttpEndpoint(f"http://127.0.0.1:{server.port}").send(Request(), feed)
+
+    assert (response.status, response.cause, response.failure) == (200, "protocol", "an event is too long")
+
+
+async def test_a_response_ends_when_its_last_byte_arrives_although_the_client_is_busy():
+    times = []
+
+    def feed(response, at, piece):
+        times.append(at)
+        asyncio.get_running_loop().call_soon(time.sleep, 0.01)
+
+    async with Server(replying(OK)) as server:
+        response = await HttpEndpoint(f"http://127.0.0.1:{server.port}").send(Request(), feed)
+
+    assert [response.seconds] == times
+
+
+async def test_a_connection_that_the_kernel_gives_up_is_not_the_own_time_limit(monkeypatch):
+    async def give_up(*_, **__):
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", give_up)
+    response = await HttpEndpoint("http://127.0.0.1:9").send(Request())
+
+    assert (response.cause, response.failure) == (
+        "connect",
+        f"cannot connect: [Errno {errno.ETIMEDOUT}] Connection timed out",
+    )
+
+
 def test_a_compressed_body_is_decompressed_up_to_a_limit():
     bomb = gzip.compress(bytes(100 * 1024 * 1024))
     response = Response(status=200, headers={"content-encoding": "gzip"}, pieces=[(0.1, bomb)])
@@ -158,26 +227,3 @@ def test_a_compressed_body_is_decompressed_up_to_a_limit():
 
     assert len(answer.body) < 100 * 1024 * 1024
     assert "the decompressed body has" in answer.failure
-
-
-async def test_an_endpoint_that_accepts_and_stays_silent_is_an_error(virtual_time):
-    with pytest.raises(UnreachableError, match="does not respond within 120 seconds"):
-        await find_model(TimedEndpoint(lambda *_: [1e6]))
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "reason"),
-    [
-        (308, {"location": "https://b/v1"}, "redirects to 'https://b/v1'"),
-        (200, {"content-type": "text/html; charset=utf-8"}, "a page of HTML"),
-        (401, {}, "--key-env: what"),
-        (404, {}, "status 404: what"),
-        (429, {}, None),
-        (503, {"content-type": "text/html"}, None),
-        (200, {"content-type": "text/event-stream"}, None),
-    ],
-)
-def test_a_response_that_is_not_of_the_api_has_the_reason(status, headers, reason):
-    found = find_absence(Response(status=status, headers=headers, pieces=[(0.1, b"what")]))
-
-    assert reason in found if reason else found == ""

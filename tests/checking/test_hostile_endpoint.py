@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import random
 import re
 import xml.etree.ElementTree as ET
+from copy import deepcopy
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,10 @@ from right_endpoint import Fault, RightEndpoint
 
 HOSTILE = "\x1b]52;c;aGk=\x07<script>trap()</script>]]>\u202e&\u2028\uffff"
 
+WAITING = Response(status=200, pieces=[(0.1, b": waiting\n\n")])
+
+JUNK = [None, True, 0, -1, 10**30, 1.5, "", "x", [], [[]], [{}], {}, {"type": []}]
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
 NAMES = st.sampled_from(["id", "choices", "delta", "tool_calls", "function", "usage", "index", "error"])
 VALUES = st.recursive(
@@ -26,13 +32,20 @@ VALUES = st.recursive(
 
 
 class Sending:
-    """An endpoint with the same response to every request."""
+    """An endpoint with the same response to every request but the first one, which shows that it can be checked."""
 
     def __init__(self, *pieces, status=200, **headers):
         self.response = Response(status=status, headers=headers, pieces=[(0.1, piece) for piece in pieces])
 
     async def send(self, request):
-        return self.response
+        return WAITING if request.leave_after else self.response
+
+
+class HostileLater(RightEndpoint):
+    """Sends a hostile response to each request but the first one."""
+
+    async def send(self, request):
+        return WAITING if request.leave_after else await super().send(request)
 
 
 def report_of(endpoint, model="m"):
@@ -51,6 +64,39 @@ def test_every_rule_has_a_result_whatever_the_chunks_contain(values):
     assert encode_text(report)
 
 
+def slots(value):
+    """Every place in a JSON value that another value can be put into."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield value, name
+        yield from slots(inner)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_rule_has_a_result_whatever_one_value_of_an_event_is(seed):
+    chance = random.Random(seed)
+
+    def spoiled(events, _):
+        events = deepcopy(events)
+        for event in events:
+            place, name = chance.choice(list(slots(event)))
+            if chance.random() < 0.2:
+                place[name] = deepcopy(chance.choice(JUNK))
+        return events
+
+    endpoint = RightEndpoint(Fault(chunks=spoiled, events=spoiled))
+
+    assert len(report_of(endpoint, "glm-4.6").results) == len(RULES)
+
+
+def test_an_answer_whose_values_are_nested_too_deeply_is_judged():
+    value = b"[" * 900 + b"]" * 900
+    chunk = b'data: {"id":%b,"type":%b,"choices":[{"index":%b,"delta":{"tool_calls":%b}}]}\n\n'
+    endpoint = Sending(b'data: {"id":"a","choices":[]}\n\n', chunk % ((value,) * 4))
+
+    assert len(report_of(endpoint).results) == len(RULES)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -65,7 +111,7 @@ def test_every_rule_has_a_result_whatever_the_chunks_contain(values):
 @pytest.mark.parametrize("status", [0, 200, 500])
 @pytest.mark.parametrize("headers", [{}, {"content-encoding": "gzip"}], ids=["plain", "gzip"])
 def test_every_rule_has_a_result_whatever_the_body_is(body, status, headers):
-    endpoint = RightEndpoint(
+    endpoint = HostileLater(
         Fault(response=lambda *_: Response(status=status, headers=headers, pieces=[(0.1, body)]))
     )
     if status:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import re
 
 import msgspec
 import pytest
@@ -95,6 +96,19 @@ def test_without_a_key_the_rule_about_wrong_keys_is_skipped():
     assert [result.outcome for result in report.results] == ["holds", "skipped"]
 
 
+def test_a_delta_after_the_finish_reason_is_found_although_an_earlier_one_is_the_same():
+    def repeated(chunks, _):
+        return [*chunks, chunks[1]]
+
+    [result] = report_of(
+        RightEndpoint(Fault(chunks=repeated, times=lambda times, _: [1.0] * len(times))),
+        only=["finish.once"],
+        runs=1,
+    ).results
+
+    assert result.text == "a delta comes after the finish reason"
+
+
 def test_an_unknown_rule_is_named():
     with pytest.raises(RequestError, match="'no.such' is not a rule"):
         report_of(RightEndpoint(), only=["no.such"])
@@ -126,6 +140,18 @@ def test_the_report_names_what_is_in_front_of_the_endpoint():
     assert all(
         line in encode_text(report) for line in ("Server: right", "Via: 1.1 cache", "HTTP version: HTTP/1.0")
     )
+
+
+def test_of_a_header_with_a_value_for_each_response_some_are_named():
+    numbers = iter(range(10_000))
+
+    def numbered(response, _):
+        headers = {**response.headers, "cf-ray": str(next(numbers))}
+        return msgspec.structs.replace(response, headers=headers)
+
+    report = report_of(RightEndpoint(Fault(response=numbered)), only=["sse.done"], runs=5)
+
+    assert re.fullmatch(r"[0-9]+, [0-9]+, [0-9]+ and [0-9]+ more", report.headers["cf-ray"])
 
 
 def test_a_page_shows_broken_rules_first():

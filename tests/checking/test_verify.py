@@ -95,6 +95,23 @@ def test_arguments_are_judged_by_the_schema_of_the_tool(run, delta, violation):
     assert figures_of(done).obeying == (not violation)
 
 
+@pytest.mark.parametrize(
+    ("schema", "violation"),
+    [
+        ({"type": "strin"}, "the schema of the tool is not valid"),
+        ({"$ref": "#/nope"}, "the schema of the tool is not valid: it has no '/nope'"),
+        ({"$ref": "http://127.0.0.1:9/schema"}, "it has no 'http://127.0.0.1:9/schema'"),
+        ({"$ref": "#"}, "nested too deeply"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_named_and_nothing_is_downloaded(run, schema, violation, monkeypatch):
+    monkeypatch.setattr("urllib.request.urlopen", pytest.fail)
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
+    _, done = run(Answering(q=[call("{}")]), sample("q", tools=[tool]))
+
+    assert violation in done.outcomes[0].calls[0].violation
+
+
 def test_precision_recall_and_f1_are_those_of_calling_a_tool(run):
     endpoint = Answering(
         right=[call('{"city": "Oslo"}')],
@@ -141,7 +158,7 @@ def test_a_sample_is_sent_as_it_is_but_for_what_is_ours(run):
     endpoint = Answering(q=[{"content": "Hi"}])
     run(endpoint, sample("q", [], temperature=0.6, model="other", thinking={"type": "disabled"}))
 
-    [body] = endpoint.bodies
+    _, body = endpoint.bodies  # the first one shows that the endpoint can be checked
     assert (body["model"], body["stream"], body["temperature"]) == ("glm-4.6", True, 0.6)
     assert body["thinking"] == {"type": "disabled"}
     assert not {"id", "expected"} & body.keys()
@@ -220,7 +237,7 @@ def test_the_command_prints_figures_and_fails_if_an_answer_is_missing(tmp_path, 
         assert main(["check", "--verify", str(file), "--model", "m", server.url]) == 1
         assert "status 503: overloaded" in capsys.readouterr().out
     assert main(["check", "--verify", str(file), "--model", "m", server.url]) == 3
-    assert "cannot be checked: cannot connect" in capsys.readouterr().err
+    assert f"{server.url} does not respond: cannot connect" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,39 @@ def test_an_endpoint_that_rejects_the_key_is_status_3(capsys):
             assert "status 401; name the variable" in capsys.readouterr().err
 
 
+MODELS = Reply(b'{"data": [{"id": "glm-4.6"}]}')
+
+
+@pytest.mark.parametrize("command", [["check"], ["check", "--verify", "built-in"], ["bench"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [
+        (
+            Reply(b"no such model", status=404),
+            "the model 'm' is not served, but 'glm-4.6' is; name one with --model",
+        ),
+        (Reply(b"no key", status=401), "status 401; name the variable that has the API key with --key-env"),
+        (Reply(b"OK"), "status 200, but neither a stream nor an answer as JSON; correct the URL: OK"),
+        (
+            Reply(b"<p>Hi", headers={"content-type": "text/html"}),
+            "status 200, a page of HTML; correct the URL",
+        ),
+        (Reply(b"", status=302, headers={"location": "/login"}), "redirects to '/login'; correct the URL"),
+    ],
+    ids=["model", "key", "text", "page", "login"],
+)
+def test_what_makes_every_request_fail_is_one_sentence_and_status_3(command, reply, sentence, capsys):
+    with ScriptedServer(reply) as server:
+        server.at["/api/paas/v4/models"] = MODELS
+        assert main([*command, "--model", "m", server.url]) == 3
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"headrace: {server.url} cannot be ")
+    assert sentence in err
+    assert len(server.asked) <= 6  # one of each API, and the models
+
+
 def test_a_file_that_cannot_be_written_is_named(capsys, tmp_path):
     with checked("--only", "sse.done", "--html", str(tmp_path)) as arguments:
         assert main(arguments) == 2

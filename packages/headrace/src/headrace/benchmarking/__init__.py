@@ -2,7 +2,7 @@
 
     apis.py      the APIs                        prompts.py  the requests
     load.py      sends them: closed, open loop   series.py   runs one after another
-    sample.py    a response, as measured         run.py      a run, as data
+    meter.py     measures responses: sample.py   run.py      a run, as data
     summary.py   the figures of a run            compare.py  the difference of two runs
     report.py, page.py, plots.py, plot.py        runs as text, JSON, HTML
 
@@ -13,7 +13,7 @@ package and nothing of the server.
 from headrace.benchmarking.compare import compare
 from headrace.benchmarking.load import bench
 from headrace.benchmarking.run import Progress, Run, Settings
-from headrace.benchmarking.sample import Sample, measure
+from headrace.benchmarking.sample import Sample
 from headrace.benchmarking.series import Target, added_delays, bench_series
 from headrace.benchmarking.summary import Slo, Summary, summarize
 
@@ -29,6 +29,5 @@ __all__ = [
     "bench",
     "bench_series",
     "compare",
-    "measure",
     "summarize",
 ]

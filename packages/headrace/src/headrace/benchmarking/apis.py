@@ -1,6 +1,6 @@
 """The APIs that can be measured: how a request is encoded, and what an event of the response contains."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 __all__ = ["APIS", "Api", "Message", "Part"]
@@ -25,7 +25,8 @@ class Part(NamedTuple):
     """The event is the last one of a complete stream."""
 
 
-_NOTHING: Final = Part()
+_Text = tuple[str, Any]
+"""A kind, and a text that may be empty or of a wrong type."""
 
 
 class Api(NamedTuple):
@@ -43,33 +44,33 @@ def _encode_chat(messages: list[Message], max_tokens: int) -> dict[str, Any]:
 
 
 def _read_chat(chunk: dict[str, Any]) -> Part:
-    kinds: tuple[str, ...] = ()
-    size, finish = 0, ""
+    texts: list[_Text] = []
+    finish, has_call = "", False
     for choice in _objects(chunk.get("choices")):
         finish = finish or str(choice.get("finish_reason") or "")
-        found = _read_delta(_object(choice.get("delta")))
-        kinds, size = kinds + found.kinds, size + found.size
-    return Part(kinds, size, finish, _chat_counts(_object(chunk.get("usage"))), chunk.get("error"))
+        delta = _object(choice.get("delta"))
+        if thinking := delta.get("reasoning_content") or delta.get("reasoning"):
+            texts.append(("thinking", thinking))
+        elif details := delta.get("reasoning_details"):
+            texts += [("thinking", detail.get("text")) for detail in _objects(details)]
+        if answer := delta.get("content") or delta.get("refusal"):
+            texts.append(("answer", answer))
+        if calls := delta.get("tool_calls"):
+            functions = [_object(call.get("function")) for call in _objects(calls)]
+            texts += [("argument", function.get("arguments")) for function in functions]
+            has_call |= bool(functions)
+    kinds, size = _measure(texts, has_call=has_call)
+    usage = chunk.get("usage")
+    return Part(kinds, size, finish, _chat_counts(usage) if usage else {}, chunk.get("error"))
 
 
-def _read_delta(delta: dict[str, Any]) -> Part:
-    calls, details = _objects(delta.get("tool_calls")), _objects(delta.get("reasoning_details"))
-    thinking = delta.get("reasoning_content") or delta.get("reasoning")
-    return _output(
-        ("thinking", thinking or [detail["text"] for detail in details if detail.get("text")]),
-        ("answer", delta.get("content") or delta.get("refusal")),
-        *(("argument", _object(call.get("function")).get("arguments")) for call in calls),
-        is_call=bool(calls),
-    )
-
-
-def _chat_counts(usage: dict[str, Any]) -> dict[str, Any]:
-    prompt, output = _object(usage.get("prompt_tokens_details")), usage.get("completion_tokens_details")
-    return usage and {
-        "prompt_tokens": usage.get("prompt_tokens"),
-        "output_tokens": usage.get("completion_tokens"),
-        "cached_tokens": prompt.get("cached_tokens"),
-        "reasoning_tokens": _object(output).get("reasoning_tokens"),
+def _chat_counts(usage: Any) -> dict[str, Any]:
+    counts = _object(usage)
+    return counts and {
+        "prompt_tokens": counts.get("prompt_tokens"),
+        "output_tokens": counts.get("completion_tokens"),
+        "cached_tokens": _object(counts.get("prompt_tokens_details")).get("cached_tokens"),
+        "reasoning_tokens": _object(counts.get("completion_tokens_details")).get("reasoning_tokens"),
     }
 
 
@@ -85,7 +86,7 @@ _MESSAGES_KINDS: Final = {"thinking": "thinking", "text": "answer", "partial_jso
 def _read_messages(event: dict[str, Any]) -> Part:
     match event.get("type"):
         case "content_block_start":
-            return _output(is_call=_object(event.get("content_block")).get("type") == "tool_use")
+            return _output(has_call=_object(event.get("content_block")).get("type") == "tool_use")
         case "content_block_delta":
             delta = _object(event.get("delta"))
             return _output(*((kind, delta.get(field)) for field, kind in _MESSAGES_KINDS.items()))
@@ -132,7 +133,7 @@ def _read_responses(event: dict[str, Any]) -> Part:
         case str(name) if name in _RESPONSES_KINDS:
             return _output((_RESPONSES_KINDS[name], event.get("delta")))
         case "response.output_item.added":
-            return _output(is_call=_object(event.get("item")).get("type") == "function_call")
+            return _output(has_call=_object(event.get("item")).get("type") == "function_call")
         case "response.completed" | "response.incomplete" as name:
             usage = _object(_object(event.get("response")).get("usage"))
             counts = usage and {
@@ -149,13 +150,20 @@ def _read_responses(event: dict[str, Any]) -> Part:
     return Part(error=event.get("error"))
 
 
-def _output(*texts: tuple[str, Any], is_call: bool = False) -> Part:
-    """Return the part that has texts of these kinds, if they are not empty, or begins a call."""
-    present = [(kind, text) for kind, text in texts if text]
-    if not present and not is_call:
-        return _NOTHING
-    size = sum(len(text) for _, text in present if isinstance(text, str))
-    return Part(("delta", *(kind for kind, _ in present)), size)
+def _output(*texts: _Text, has_call: bool = False) -> Part:
+    """Return the part that has these texts, if they are not empty, or begins a call."""
+    return Part(*_measure(texts, has_call=has_call))
+
+
+def _measure(texts: Sequence[_Text], *, has_call: bool) -> tuple[tuple[str, ...], int]:
+    """Return `kinds` and `size` of a part."""
+    size = 0
+    kinds = ["delta"]
+    for kind, text in texts:
+        if text:
+            kinds.append(kind)
+            size += len(text) if isinstance(text, str) else 0
+    return (tuple(kinds), size) if len(kinds) > 1 or has_call else ((), 0)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

@@ -22,13 +22,22 @@ from typing import Final
 
 import msgspec
 
-from headrace.benchmarking.prompts import BUILT_IN, PromptSet, begin_with, make_prompt, make_request
+from headrace.benchmarking.meter import Meter
+from headrace.benchmarking.prompts import (
+    BUILT_IN,
+    NONCE_LENGTH,
+    PromptSet,
+    begin_with,
+    make_prompt,
+    make_request,
+)
 from headrace.benchmarking.run import Progress, Run, Settings
-from headrace.benchmarking.sample import REFUSALS, Sample, measure
-from headrace.checking.endpoint import Endpoint, Request, Response, find_absence, reach
+from headrace.benchmarking.sample import REFUSALS, Sample
+from headrace.checking.endpoint import Endpoint, Request, Response
+from headrace.checking.probe import probe
 from headrace.errors import UnreachableError
 
-__all__ = ["bench"]
+__all__ = ["bench", "require_answer"]
 
 _TICK: Final = 0.005  # seconds between measurements of the event loop's lateness
 _PROGRESS_INTERVAL: Final = 0.5  # seconds
@@ -59,13 +68,11 @@ async def bench(
 
     Raises:
         RequestError: the URL or the key contains a character that HTTP forbids.
-        UnreachableError: the endpoint does not respond to the first request, which is not measured, or
-            does not offer the API.
+        UnreachableError: the endpoint does not respond to the first request, which is not measured, does
+            not offer the API, or does not serve the model.
     """
+    await require_answer(endpoint, url, settings, prompts)
     load = _Load(endpoint, settings, prompts, nonce or secrets.token_hex(8))
-    first = msgspec.structs.replace(load.make_request(-1), leave_after=1)
-    if reason := find_absence(await reach(endpoint, first, url)):
-        raise UnreachableError(f"{url} cannot be measured: {reason}")
     await load.run(observe)
     template = begin_with("<nonce>", prompts.prompts[0])
     request = make_request(settings.api, settings.model, template, settings.max_tokens).body.decode()
@@ -79,6 +86,18 @@ async def bench(
         backlog=load.backlog,
         cpu=load.cpu,
     )
+
+
+async def require_answer(endpoint: Endpoint, url: str, settings: Settings, prompts: PromptSet) -> None:
+    """Send a request that is not measured.
+
+    Raises:
+        UnreachableError: there is no response, or no other request can succeed.
+    """
+    prompt = begin_with(secrets.token_hex(NONCE_LENGTH // 2), prompts.prompts[0])
+    request = make_request(settings.api, settings.model, prompt, settings.max_tokens)
+    if reason := await probe(endpoint, url, request, settings.model):
+        raise UnreachableError(f"{url} cannot be measured: {reason}")
 
 
 class _Load:
@@ -103,7 +122,7 @@ class _Load:
         self._loop = asyncio.get_running_loop()
         self._start = 0.0  # by the loop's clock
 
-    def make_request(self, number: int) -> Request:
+    def _make_request(self, number: int) -> Request:
         """Return a request by its number within the run."""
         settings = self._settings
         prompt = make_prompt(self._prompts, self.nonce, number, is_warm=settings.cache == "warm")
@@ -176,10 +195,10 @@ class _Load:
                 then()
 
     async def _request(self, planned: float, number: int) -> None:
-        request = self.make_request(number)
+        request = self._make_request(number)
         started = self._now() - planned
         try:
-            response, retried = await self._attempt(request)
+            response, meter, retried = await self._attempt(request)
         except asyncio.CancelledError:
             if self._is_measured(planned):
                 end = self._now() - planned
@@ -189,19 +208,19 @@ class _Load:
                 )
             raise
         delay = response.sent - self._start - planned
-        sample = measure(response, planned, started, delay, api=self._settings.api, retried=retried)
-        self._note(sample)
+        self._note(meter.finish(response, planned, started, delay, retried))
         if not response.status or response.status in REFUSALS:
             await asyncio.sleep(_FAILURE_PAUSE)
 
-    async def _attempt(self, request: Request) -> tuple[Response, tuple[int, ...]]:
+    async def _attempt(self, request: Request) -> tuple[Response, Meter, tuple[int, ...]]:
         """Return the response, and the statuses of earlier attempts, which were refused or not connected."""
         retried: tuple[int, ...] = ()
         while True:
-            response = await self._endpoint.send(request)
+            meter = Meter(self._settings.api)
+            response = await self._endpoint.send(request, meter.feed)
             is_retryable = response.status in REFUSALS or response.cause == "connect"
             if len(retried) == self._settings.retries or not is_retryable:
-                return response, retried
+                return response, meter, retried
             await asyncio.sleep(_retry_delay(response, len(retried)) * self._chance.uniform(1.0, 1.25))
             retried += (response.status,)
 

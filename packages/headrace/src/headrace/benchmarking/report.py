@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _MAX_REQUEST: Final = 500  # characters that are shown
+_MAX_KINDS: Final = 10  # of failures
 
 TOO_FEW: Final = "too few requests are successful"
 
@@ -130,11 +131,15 @@ def rows(run: Run, summary: Summary) -> Iterator[tuple[str, Percentiles, str]]:
 
 
 def failures(summary: Summary) -> list[str]:
-    """Return a line for each kind of failure, with the beginning of its first body."""
-    return [
+    """Return a line for each of the most frequent kinds of failure, with the beginning of its first body."""
+    kinds = sorted(summary.failures.items(), key=lambda kind: -kind[1].count)
+    rest = kinds[_MAX_KINDS:]
+    lines = [
         f"failed: {failure.count} x {what}" + (f": {failure.body}" if failure.body else "")
-        for what, failure in summary.failures.items()
+        for what, failure in kinds[:_MAX_KINDS]
     ]
+    more = f"failed: {sum(failure.count for _, failure in rest)} x {len(rest)} other kinds; --json has them"
+    return lines + [more] * bool(rest)
 
 
 def overview(report: Report) -> list[tuple[str, ...]]:
@@ -200,9 +205,13 @@ def decode_runs(path: Path) -> list[Run]:
     with reading("compare", path, RequestError):
         encoded = path.read_bytes()
     try:
-        return [measured.run for measured in msgspec.json.decode(encoded, type=Report).runs]
+        runs = [measured.run for measured in msgspec.json.decode(encoded, type=Report).runs]
     except msgspec.DecodeError as error:
         raise RequestError(f"compare: {path} is not a report of `headrace bench --json`: {error}") from None
+    for sample in (sample for run in runs for sample in run.samples if sample.outcome == "success"):
+        if "delta" not in sample.firsts or not sample.deliveries or sample.deliveries[-1] <= 0:
+            raise RequestError(f"compare: {path} has a successful request without a first or a last delivery")
+    return runs
 
 
 def difference_table(

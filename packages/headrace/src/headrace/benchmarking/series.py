@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from headrace.benchmarking.compare import Difference, difference
-from headrace.benchmarking.load import bench
+from headrace.benchmarking.load import bench, require_answer
 from headrace.benchmarking.prompts import PromptSet
 from headrace.benchmarking.run import Progress, Run, Settings
 from headrace.benchmarking.sample import Sample
@@ -41,10 +41,14 @@ async def bench_series(
     If the task is cancelled, as by Ctrl-C, the runs that have ended are returned.
 
     Raises:
-        UnreachableError: a target does not respond to the first request of the first run.
+        UnreachableError: a target does not respond to its first request, or can answer no other one.
     """
+    turns = targets
+    if len(targets) > 1:
+        turns = [*targets, *reversed(targets)]
+        for target in targets:  # before the run of another one, which takes its time
+            await require_answer(target.endpoint, target.url, levels[0], prompts)
     runs: list[Run] = []
-    turns = [*targets, *reversed(targets)] if len(targets) > 1 else targets
     plan = [(target, level) for level in levels for target in turns]
     for number, (target, level) in enumerate(plan):
 

@@ -6,6 +6,7 @@ endpoint's usage, and are not available (None) unless every successful request h
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -19,6 +20,7 @@ __all__ = ["Failure", "Percentiles", "Slo", "Summary", "percentile", "percentile
 
 _TOLERANCE: Final = 0.05  # between the tokens that were requested and those that were generated
 _MAX_CACHED: Final = 0.01
+_SECONDS: Final = re.compile("[0-9]{1,5}")
 
 
 class Percentiles(msgspec.Struct, frozen=True):
@@ -187,7 +189,9 @@ def _refusals(sample: Sample) -> Iterator[str]:
     """Yield a description of each refused attempt."""
     yield from (f"{status}, sent again" for status in sample.retried if status in REFUSALS)
     if sample.status in REFUSALS:
-        yield f"{sample.status}" + (f", Retry-After {sample.retry_after}" if sample.retry_after else "")
+        after = sample.retry_after
+        kind = f", Retry-After {after if _SECONDS.fullmatch(after) else 'not in seconds'}" if after else ""
+        yield f"{sample.status}{kind}"
 
 
 def _highest_rate(samples: list[Sample], duration: float) -> float | None:
@@ -211,6 +215,9 @@ def _warnings(
     run: Run, good: list[Sample], outputs: list[int] | None, cached_share: float | None
 ) -> list[str]:
     warnings = []
+    if not run.samples:
+        why = "in a closed loop, answers take longer than it"
+        warnings.append(f"no request was planned within the duration ({why}); increase --duration")
     asked = run.settings.max_tokens
     if outputs and abs((mean := sum(outputs) / len(outputs)) - asked) > _TOLERANCE * asked:
         warnings.append(f"answers have {mean:.1f} tokens on average, but {asked} were requested")

@@ -14,8 +14,9 @@ from headrace.checking.endpoint import Response
 from headrace.errors import DecodeError
 from headrace.sse import DONE, SseDecoder
 
-__all__ = ["Answer", "CallPart", "Frame", "choices_of", "find_chunk"]
+__all__ = ["Answer", "CallPart", "Frame", "Inflater", "choices_of", "decode_json", "find_chunk", "has_output"]
 
+_OUTPUT: Final = ("content", "reasoning_content", "tool_calls")
 _GZIP: Final = 31  # zlib's window bits for gzip
 _MAX_INFLATED: Final = 64 * 1024 * 1024  # bytes
 
@@ -44,6 +45,37 @@ class CallPart(NamedTuple):
 def find_chunk(value: Any) -> dict[str, Any] | None:
     """Return a JSON object without `error` as it is; None for anything else."""
     return value if isinstance(value, dict) and "error" not in value else None
+
+
+class Inflater:
+    """Removes gzip from a body, if its encoding is that.
+
+    Args:
+        encoding: the Content-Encoding.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._gzip = zlib.decompressobj(_GZIP) if encoding.lower() == "gzip" else None
+        self._room = _MAX_INFLATED
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the bytes of the body so far.
+
+        Raises:
+            DecodeError: it is not gzip, or too long.
+        """
+        if self._gzip is None:
+            return data
+        try:
+            data = self._gzip.decompress(data, self._room)
+        except zlib.error as error:
+            msg = f"the body is not gzip: {error}"
+            raise DecodeError(msg) from None
+        self._room -= len(data)
+        if not self._room:
+            msg = f"the decompressed body has {_MAX_INFLATED} bytes or more"
+            raise DecodeError(msg)
+        return data
 
 
 class Answer:
@@ -84,7 +116,7 @@ class Answer:
     @cached_property
     def deltas(self) -> list[Frame]:
         """The frames whose delta, or message, has text or a part of a call."""
-        return [frame for frame in self.chunks if any(_has_output(delta) for delta in _deltas(frame))]
+        return [frame for frame in self.chunks if has_output(frame)]
 
     @cached_property
     def finishes(self) -> list[Frame]:
@@ -134,21 +166,13 @@ class Answer:
         return "".join(text for text in texts if isinstance(text, str))
 
     def _inflate(self) -> Iterator[tuple[float, bytes]]:
-        if self.response.headers.get("content-encoding", "").lower() != "gzip":
-            yield from self.response.pieces
-            return
-        inflater = zlib.decompressobj(_GZIP)
-        room = _MAX_INFLATED
+        inflater = Inflater(self.response.headers.get("content-encoding", ""))
         try:
             for at, data in self.response.pieces:
-                if plain := inflater.decompress(data, room):
+                if plain := inflater.feed(data):
                     yield at, plain
-                room -= len(plain)
-                if not room:
-                    self.failure = f"the decompressed body has {_MAX_INFLATED} bytes or more"
-                    return
-        except zlib.error as error:
-            self.failure = f"the body is not gzip: {error}"
+        except DecodeError as error:
+            self.failure = error.message
 
     def _decode(self) -> None:
         try:
@@ -164,6 +188,11 @@ def choices_of(frame: Frame) -> list[dict[str, Any]]:
     return _objects(frame.value.get("choices"))
 
 
+def has_output(frame: Frame) -> bool:
+    """Whether a delta, or the message, of a chunk has text or a part of a call."""
+    return any(delta.get(name) for delta in _deltas(frame) for name in _OUTPUT)
+
+
 def _deltas(frame: Frame) -> Iterator[dict[str, Any]]:
     for choice in choices_of(frame):
         yield from _objects([choice.get("delta", choice.get("message"))])
@@ -173,13 +202,13 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _has_output(delta: dict[str, Any]) -> bool:
-    return bool(delta.get("content") or delta.get("reasoning_content") or delta.get("tool_calls"))
-
-
 def _frame(at: float, data: bytes, event: str = "") -> Frame:
+    return Frame(at, data, decode_json(data), event)
+
+
+def decode_json(data: bytes) -> Any:
+    """Decode JSON; None if it is not JSON, as `[DONE]`."""
     try:
-        value = None if data == DONE else msgspec.json.decode(data)
+        return None if data == DONE else msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
-    return Frame(at, data, value, event)
+        return None

@@ -3,9 +3,7 @@
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
-from headrace.checking.answer import Answer, CallPart
+from headrace.checking.answer import Answer, CallPart, decode_json
 from headrace.checking.rule import (
     Finding,
     Rule,
@@ -20,7 +18,7 @@ __all__ = ["RULES"]
 
 _REQUESTS: Final = ("tool", "tool_stream", "two calls")
 _OPENAI: Final = "https://platform.openai.com/docs/guides/function-calling#streaming"
-_NAMES: Final = frozenset(tool["function"]["name"] for tool in TOOLS)  # type: ignore[index]
+_NAMES: Final = tuple(tool["function"]["name"] for tool in TOOLS)  # type: ignore[index]
 
 
 def _parts(answer: Answer) -> list[CallPart]:
@@ -75,18 +73,13 @@ def _two_ids(answer: Answer) -> Finding | None:
 
 def _arguments(answer: Answer) -> list[tuple[Any, CallPart]]:
     """Return the decoded arguments of each call, None if they are no JSON, and its last part."""
-    texts: dict[str, str] = {}
-    lasts: dict[str, CallPart] = {}
+    calls: dict[str, list[CallPart]] = {}
     for part in _parts(answer):
-        texts[str(part.index)] = texts.get(str(part.index), "") + str(part.arguments or "")
-        lasts[str(part.index)] = part
-    decoded = []
-    for index, text in texts.items():
-        try:
-            decoded.append((msgspec.json.decode(text), lasts[index]))
-        except (msgspec.DecodeError, RecursionError):
-            decoded.append((None, lasts[index]))
-    return decoded
+        calls.setdefault(str(part.index), []).append(part)
+    texts = ("".join(str(part.arguments or "") for part in parts) for parts in calls.values())
+    return [
+        (decode_json(text.encode()), parts[-1]) for text, parts in zip(texts, calls.values(), strict=True)
+    ]
 
 
 def _json(answer: Answer) -> Finding | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import dropwhile, islice
 from typing import Any, Final
 
-from headrace.checking.answer import Answer, Frame, choices_of
+from headrace.checking.answer import Answer, Frame, choices_of, has_output
 from headrace.checking.rule import (
     Finding,
     Rule,
@@ -101,8 +102,9 @@ def _finish_once(answer: Answer) -> Finding | None:
     finishes = answer.finishes
     if len(finishes) != 1:
         return Finding(f"{len(finishes)} chunks have a finish reason", (finishes or chunks)[-1].data)
-    late = [frame for frame in answer.deltas if chunks.index(frame) > chunks.index(finishes[0])]
-    return Finding("a delta comes after the finish reason", late[0].data) if late else None
+    after = islice(dropwhile(lambda frame: frame is not finishes[0], chunks), 1, None)
+    late = next((frame for frame in after if has_output(frame)), None)
+    return Finding("a delta comes after the finish reason", late.data) if late else None
 
 
 def _reason(answer: Answer) -> Finding | None:

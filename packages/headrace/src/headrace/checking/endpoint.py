@@ -10,7 +10,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -19,11 +19,10 @@ import msgspec
 from headrace.errors import DecodeError, RequestError, UnreachableError
 from headrace.http1 import HeaderError, ResponseReader, encode_request
 
-__all__ = ["Endpoint", "HttpEndpoint", "Request", "Response", "find_absence", "reach"]
+__all__ = ["Endpoint", "Feed", "HttpEndpoint", "Request", "Response", "reach"]
 
 _USER_AGENT: Final = b"headrace-check"
 _FIRST_SECONDS: Final = 120.0
-_NOT_OFFERED: Final = (400, 401, 403, 404, 405, 422, 501)
 _OWN_LIMITS: Final = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
 _Cause = Literal["", "timeout", "connect", "closed", "protocol", "client"]
@@ -51,7 +50,10 @@ class Response(msgspec.Struct, kw_only=True):
     headers: dict[str, str] = {}
     """By lower-case name."""
     pieces: list[tuple[float, bytes]] = []
-    """The body as it arrived: seconds after the request was sent, and bytes without HTTP's framing."""
+    """The body as it arrived: seconds after the request was sent, and bytes without HTTP's framing.
+
+    Empty if a `Feed` got them.
+    """
     sent: float = 0.0
     """When the request was sent, by the monotonic clock."""
     seconds: float = 0.0
@@ -64,11 +66,23 @@ class Response(msgspec.Struct, kw_only=True):
     """The kind of `failure`; `client` is a limit of this machine, such as its number of open files."""
 
 
+Feed = Callable[[Response, float, bytes], None]
+"""Gets a response whose head is complete, and a piece of its body with the time of its arrival.
+
+It raises `DecodeError` if the rest need not be read.
+"""
+
+
 class Endpoint(Protocol):
     """Whatever answers requests."""
 
-    async def send(self, request: Request) -> Response:
-        """Send a request and return the response; failures of the endpoint are part of it."""
+    async def send(self, request: Request, feed: Feed | None = None) -> Response:
+        """Send a request and return the response; failures of the endpoint are part of it.
+
+        Args:
+            request: which one.
+            feed: gets each piece of the body as it arrives, instead of `Response.pieces`.
+        """
         ...
 
 
@@ -89,21 +103,6 @@ async def reach(endpoint: Endpoint, request: Request, name: str = "the endpoint"
     return response
 
 
-def find_absence(response: Response) -> str:
-    """Return why the response is not that of the requested API; "" if it can be."""
-    status, headers = response.status, response.headers
-    body = b"".join(data for _, data in response.pieces)[:200].decode("utf-8", "replace")
-    if not status:
-        return response.failure
-    if 300 <= status < 400:
-        return f"status {status} redirects to {headers.get('location', '')!r}; correct the URL"
-    if status == 200 and headers.get("content-type", "").lower().startswith("text/html"):
-        return f"status 200, a page of HTML; correct the URL: {body}"
-    if status in (401, 403):
-        return f"status {status}; name the variable that has the API key with --key-env: {body}"
-    return f"status {status}: {body}" if status in _NOT_OFFERED else ""
-
-
 class HttpEndpoint:
     """An endpoint at a URL. Each request has a connection of its own.
 
@@ -111,7 +110,7 @@ class HttpEndpoint:
         url: the base URL, such as http://gpu1:8000/v1.
         key: the API key; "" sends none.
         timeout: seconds in which a response must end.
-        max_body: bytes of a body; the rest of a longer one is not read.
+        max_body: bytes of a body that is kept; the rest of a longer one is not read.
     """
 
     def __init__(
@@ -121,7 +120,8 @@ class HttpEndpoint:
             parts = urlsplit(url)
             # The codec of `getaddrinfo`, which refuses empty labels and those of more than 63 characters.
             host = parts.hostname or ""
-            is_valid = bool(host.encode("idna")) and parts.port != 0
+            name = host.encode("idna").decode()
+            is_valid = bool(name) and parts.port != 0
         except ValueError:
             is_valid = False
         if not is_valid or parts.scheme not in ("http", "https") or re.search(r"[^!-~]", parts.path):
@@ -131,7 +131,8 @@ class HttpEndpoint:
             msg = "URL: it contains a user, a query or a fragment; write the key to an environment variable"
             raise RequestError(f"{msg}, and name that with --key-env")
         self._host, self._port = host, parts.port or (443 if parts.scheme == "https" else 80)
-        self._name = parts.netloc
+        port = f":{parts.port}" if parts.port else ""
+        self._name = (f"[{host}]" if ":" in host else name) + port  # of the header Host
         self._base = parts.path.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._key = key
@@ -139,33 +140,33 @@ class HttpEndpoint:
         self._max_body = max_body
         self._buffer = memoryview(bytearray(64 * 1024))
 
-    async def send(self, request: Request) -> Response:
+    async def send(self, request: Request, feed: Feed | None = None) -> Response:
         """Send a request and return the response.
 
         Raises:
             RequestError: the URL or the key contains a character that HTTP forbids.
         """
         data = self._encode(request)
-        ended = asyncio.get_running_loop().create_future()
-        receiver = _Receiver(request, ended, self._buffer, self._max_body)
+        loop = asyncio.get_running_loop()
+        receiver = _Receiver(request, feed, loop.create_future(), self._buffer, self._max_body)
+        timeout = asyncio.timeout(None if self._timeout == math.inf else self._timeout)
         try:
-            async with asyncio.timeout(None if self._timeout == math.inf else self._timeout):
-                transport, _ = await asyncio.get_running_loop().create_connection(
+            async with timeout:
+                transport, _ = await loop.create_connection(
                     lambda: receiver, self._host, self._port, ssl=self._tls
                 )
                 try:
-                    receiver.sent = time.monotonic()
+                    receiver.start()
                     transport.write(data)
                     await receiver.ended
                 finally:
                     transport.abort()
-        except TimeoutError:
-            receiver.fail("timeout", f"no end within {self._timeout:g} seconds")
         except OSError as error:
-            cause: _Cause = "client" if error.errno in _OWN_LIMITS else "connect"
-            receiver.fail(cause, f"cannot connect: {error}")
-        receiver.response.sent = receiver.sent
-        receiver.response.seconds = time.monotonic() - receiver.sent
+            if timeout.expired():
+                receiver.end("timeout", f"no end within {self._timeout:g} seconds")
+            else:
+                cause: _Cause = "client" if error.errno in _OWN_LIMITS else "connect"
+                receiver.end(cause, f"cannot connect: {error}")
         return receiver.response
 
     def _encode(self, request: Request) -> bytes:
@@ -194,16 +195,33 @@ class _Receiver(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, request: Request, ended: asyncio.Future[None], buffer: memoryview, max_body: int
+        self,
+        request: Request,
+        feed: Feed | None,
+        ended: asyncio.Future[None],
+        buffer: memoryview,
+        max_body: int,
     ) -> None:
-        self.response = Response()
-        self.sent = time.monotonic()
+        self.response = Response(sent=time.monotonic())
         self.ended = ended
+        self._request = request
+        self._feed = feed
         self._buffer = buffer
         self._room = self._max_body = max_body
+        self._pieces = 0
         self._reader = ResponseReader(request.method)
-        self._leave_after = request.leave_after
-        self._half_close_after = request.half_close_after
+
+    def start(self) -> None:
+        """Note that the request is sent now."""
+        self.response.sent = time.monotonic()
+
+    def end(self, cause: _Cause, failure: str, at: float = 0.0) -> None:
+        """Note that nothing is read after `at`, by default now, and why; the first call counts."""
+        if not self.response.seconds:
+            self.response.seconds = at or time.monotonic() - self.response.sent
+            self.response.cause, self.response.failure = cause, failure
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -212,11 +230,11 @@ class _Receiver(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        at = time.monotonic() - self.sent
+        at = time.monotonic() - self.response.sent
         try:
             self._read(at, bytes(self._buffer[:nbytes]))
         except DecodeError as error:
-            self._end("protocol", error.message)
+            self.end("protocol", error.message, at)
 
     def connection_lost(self, error: Exception | None) -> None:
         try:
@@ -224,16 +242,12 @@ class _Receiver(asyncio.BufferedProtocol):
                 self._reader.read_head(b"")
             self._reader.finish()
         except DecodeError as failure:
-            self._end("closed", failure.message)
+            self.end("closed", failure.message)
         else:
-            self._end("closed" if error else "", str(error or ""))
-
-    def fail(self, cause: _Cause, failure: str) -> None:
-        """Note why the response has no end."""
-        self.response.cause, self.response.failure = cause, failure
+            self.end("closed" if error else "", str(error or ""))
 
     def _read(self, at: float, data: bytes) -> None:
-        reader, response = self._reader, self.response
+        reader, response, request = self._reader, self.response, self._request
         if not response.status:
             if not reader.read_head(data):
                 return
@@ -245,17 +259,17 @@ class _Receiver(asyncio.BufferedProtocol):
             }
             data = b""
         if not reader.is_done and (body := reader.read_body(data)):
-            response.pieces.append((at, body))
-            self._room -= len(body)
-        if reader.is_done or len(response.pieces) == self._leave_after > 0:
-            self._end("", "")
-        elif self._room < 0:
-            self._end("protocol", f"the body has more than {self._max_body} bytes; the rest was not read")
-        elif len(response.pieces) >= self._half_close_after > 0 and response.left is None:
-            response.left = time.monotonic() - self.sent
+            self._pieces += 1
+            (self._feed or self._keep)(response, at, body)
+        if reader.is_done or self._pieces == request.leave_after > 0:
+            self.end("", "", at)
+        elif self._pieces >= request.half_close_after > 0 and response.left is None:
+            response.left = time.monotonic() - response.sent
             self._transport.write_eof()
 
-    def _end(self, cause: _Cause, failure: str) -> None:
-        if not self.ended.done():
-            self.fail(cause, failure)
-            self.ended.set_result(None)
+    def _keep(self, response: Response, at: float, body: bytes) -> None:
+        response.pieces.append((at, body))
+        self._room -= len(body)
+        if self._room < 0:
+            msg = f"the body has more than {self._max_body} bytes; the rest was not read"
+            raise DecodeError(msg)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.checking.answer import Answer
+from headrace.checking.answer import Answer, decode_json
 from headrace.checking.rule import Finding, Rule, UnobservedError, each, require_success
 from headrace.checking.variants import SCHEMA, STOP, STREAMS
 
@@ -84,10 +84,7 @@ def _json_content(answer: Answer) -> Any:
     require_success(answer)
     if answer.finish_reason == "length":
         raise UnobservedError("the answer reached `max_tokens`")
-    try:
-        return msgspec.json.decode(answer.text())
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    return decode_json(answer.text().encode())
 
 
 def _json_object(answer: Answer) -> Finding | None:

@@ -13,12 +13,9 @@ from headrace.checking.messages import MESSAGES
 from headrace.checking.responses import RESPONSES
 from headrace.checking.variants import LIMIT, PARALLEL, POEM, VARIANTS, WRONG_KEY
 
-__all__ = ["APIS", "PROBE", "Planned", "plan"]
+__all__ = ["APIS", "Planned", "plain_request", "plan"]
 
 APIS: Final = (CHAT, MESSAGES, RESPONSES)
-
-PROBE: Final = "plain"
-"""The request whose status shows whether the endpoint offers an API."""
 
 
 class Planned(NamedTuple):
@@ -37,16 +34,8 @@ class Planned(NamedTuple):
 
 
 def plan(model: str) -> Iterator[Planned]:
-    """Yield the requests to a model; in each API, the one that shows whether it is offered comes first."""
-    fields = {
-        "model": model,
-        "messages": POEM,
-        "temperature": 0,
-        "seed": 1,
-        "max_tokens": 300,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    """Yield the requests to a model."""
+    fields = _plain_fields(model)
     for api in APIS:
         yield from _streams(api, fields)
         yield from _single(api, fields)
@@ -59,6 +48,23 @@ def plan(model: str) -> Iterator[Planned]:
     }
     preflight = Request(method="OPTIONS", headers=headers)
     yield Planned("preflight", CHAT, preflight, is_sampled=False, group="preflight")
+
+
+def plain_request(api: Api, model: str) -> Request:
+    """Return a request for a short streamed answer."""
+    return _request(api, _plain_fields(model) | {"max_tokens": LIMIT})
+
+
+def _plain_fields(model: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "messages": POEM,
+        "temperature": 0,
+        "seed": 1,
+        "max_tokens": 300,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
 
 
 def _streams(api: Api, fields: dict[str, Any]) -> Iterator[Planned]:

@@ -125,6 +125,9 @@ def judge(rule: Rule, runs: Mapping[str, Sequence[Answer]], unsent: Mapping[str,
             except UnobservedError as reason:
                 reasons.append(str(reason))
                 continue
+            except RecursionError:
+                reasons.append("the answer is nested too deeply")
+                continue
             observed += 1
             if finding:
                 broken += 1

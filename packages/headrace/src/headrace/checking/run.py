@@ -8,18 +8,20 @@ from typing import Final
 import msgspec
 
 from headrace.checking.answer import Answer
-from headrace.checking.endpoint import Endpoint, Request, Response, find_absence, reach
-from headrace.checking.plan import APIS, PROBE, Planned, plan
+from headrace.checking.endpoint import Endpoint, Response
+from headrace.checking.plan import APIS, Planned, plain_request, plan
+from headrace.checking.probe import find_model, probe
 from headrace.checking.rule import Result, Rule, judge
 from headrace.checking.rules import RULES
 from headrace.checking.variants import WRONG_KEY
 from headrace.errors import RequestError, UnreachableError
 
-__all__ = ["Report", "check", "find_model"]
+__all__ = ["Report", "check"]
 
 _NO_KEY: Final = "its request is sent only with an API key"
-_REMEDIES: Final = {401: "", 403: "", 404: "; complete the base URL (…/v1), or name a model with --model"}
 _ON_THE_WAY: Final = ("server", "via", "x-served-by", "cf-ray", "x-cache", "alt-svc")
+
+_MAX_VALUES: Final = 3
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -62,28 +64,27 @@ async def check(
 
     Raises:
         RequestError: `only` has an unknown rule, or `model` is missing and the endpoint lists none.
-        UnreachableError: the endpoint does not respond.
+        UnreachableError: the endpoint does not respond, offers none of the APIs, or does not serve the model.
     """
     rules = _select(only)
     model = model or await find_model(endpoint)
     needed = {name for rule in rules for names in rule.requests for name in names}
     unsent = {} if has_key else {api.request(WRONG_KEY): _NO_KEY for api in APIS}
     answers: dict[str, Sequence[Answer]] = {}
-    apis, absences = [], []
+    apis, reasons = [], []
     for api in APIS:
         planned = [request for request in plan(model) if request.api is api]
         names = {request.name for request in planned}
         if needed.isdisjoint(names):
             continue
-        received = await _send_all(endpoint, planned, needed.difference(unsent), runs)
-        if reason := find_absence(received[api.request(PROBE)][0].response):
-            absences.append(f"{api.title} cannot be checked: {reason}")
-            unsent |= dict.fromkeys(names, absences[-1])
+        if reason := await probe(endpoint, url, plain_request(api, model), model):
+            reasons.append(reason)
+            unsent |= dict.fromkeys(names, f"{api.title} cannot be checked: {reason}")
         else:
             apis.append(api.title)
-            answers |= received
+            answers |= await _send_all(endpoint, planned, needed.difference(unsent), runs)
     if not apis:
-        raise UnreachableError(f"{url}: {absences[0]}")
+        raise UnreachableError(f"{url} cannot be checked: {reasons[0]}")
     responses = [answer.response for of_request in answers.values() for answer in of_request]
     return Report(
         url=url,
@@ -93,18 +94,6 @@ async def check(
         headers=_headers(responses),
         results=[judge(rule, answers, unsent) for rule in rules],
     )
-
-
-async def find_model(endpoint: Endpoint) -> str:
-    """Return the first model that the endpoint lists."""
-    response = await reach(endpoint, Request(method="GET", path="/models"))
-    value = Answer(response, is_stream=False).frames[0].value
-    try:
-        return str(value["data"][0]["id"])
-    except (TypeError, KeyError, IndexError):
-        reason = find_absence(response) or f"status {response.status}"
-        remedy = _REMEDIES.get(response.status, "; name one with --model")
-        raise RequestError(f"the endpoint lists no models ({reason}){remedy}") from None
 
 
 def _select(only: Collection[str]) -> list[Rule]:
@@ -118,15 +107,12 @@ def _select(only: Collection[str]) -> list[Rule]:
 async def _send_all(
     endpoint: Endpoint, planned: list[Planned], needed: Collection[str], runs: int
 ) -> dict[str, list[Answer]]:
-    """Send what is needed in an API, which the first request shows to be offered."""
+    """Send what is needed in an API."""
     answers: dict[str, list[Answer]] = {}
     for _, of_group in groupby(planned, key=lambda request: request.group):
         group = list(of_group)
-        is_probe = not answers
-        if is_probe or any(request.name in needed for request in group):
+        if any(request.name in needed for request in group):
             answers |= await _send(endpoint, group, runs)
-        if is_probe and find_absence(answers[group[0].name][0].response):
-            break
     return answers
 
 
@@ -153,9 +139,14 @@ async def _send(endpoint: Endpoint, group: list[Planned], runs: int) -> dict[str
 
 
 def _headers(responses: Iterable[Response]) -> dict[str, str]:
-    seen = [response.headers for response in responses]
-    return {
-        name: ", ".join(dict.fromkeys(headers[name] for headers in seen if name in headers))
-        for name in _ON_THE_WAY
-        if any(name in headers for headers in seen)
-    }
+    """Return the headers of proxies, each with its first values: some have another one in each response."""
+    values: dict[str, dict[str, None]] = {}
+    for response in responses:
+        for name in response.headers.keys() & _ON_THE_WAY:
+            values.setdefault(name, {})[response.headers[name]] = None
+    return {name: _join(list(values[name])) for name in _ON_THE_WAY if name in values}
+
+
+def _join(values: list[str]) -> str:
+    more = len(values) - _MAX_VALUES
+    return ", ".join(values[:_MAX_VALUES]) + (f" and {more} more" if more > 0 else "")

@@ -31,12 +31,13 @@ _LETTERS: Final = {
     "message_delta": "M",
     "message_stop": "E",
 }
+_TYPES: Final = tuple(_LETTERS)  # in which a value of any type can be looked up
 _ORDER: Final = re.compile(r"(?:S[(d)]*(?:M+E?)?)?")
 _ONE_BLOCK: Final = re.compile(r"(?:[SME]|\(d*\))*(?:\(d*)?")
 _DELTAS: Final = {
-    "text": {"text_delta", "citations_delta"},
-    "thinking": {"thinking_delta", "signature_delta"},
-    "tool_use": {"input_json_delta"},
+    "text": ("text_delta", "citations_delta"),
+    "thinking": ("thinking_delta", "signature_delta"),
+    "tool_use": ("input_json_delta",),
 }
 
 DERIVED: Final = {
@@ -77,7 +78,7 @@ DERIVED: Final = {
 def _events(answer: Answer) -> list[Frame]:
     """Return the events that belong to the message."""
     require_success(answer)
-    events = [f for f in answer.frames if isinstance(f.value, dict) and f.value.get("type") in _LETTERS]
+    events = [f for f in answer.frames if isinstance(f.value, dict) and f.value.get("type") in _TYPES]
     if not events:
         raise UnobservedError("the stream has no events of a message")
     return events
@@ -144,7 +145,7 @@ def _delta_types(answer: Answer) -> Finding | None:
     for kind, frames in _blocks(answer):
         for frame in frames:
             delta = _object(frame, "delta").get("type")
-            if frame.value["type"] == "content_block_delta" and delta not in _DELTAS.get(kind, {delta}):
+            if frame.value["type"] == "content_block_delta" and delta not in _DELTAS.get(kind, (delta,)):
                 return Finding(f"a block of type `{kind}` has a `{delta}`", frame.data)
     return None
 
@@ -187,7 +188,7 @@ def _start(answer: Answer) -> Finding | None:
 def _stop_reason(answer: Answer) -> Finding | None:
     frame = _of_type(answer, "message_delta")[-1]
     reason = _object(frame, "delta").get("stop_reason")
-    return None if reason in STOP_REASONS else Finding(f"the stop reason is {reason!r}", frame.data)
+    return None if reason in tuple(STOP_REASONS) else Finding(f"the stop reason is {reason!r}", frame.data)
 
 
 def _usage(answer: Answer) -> Finding | None:

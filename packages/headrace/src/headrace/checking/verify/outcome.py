@@ -5,6 +5,8 @@ from typing import Any
 
 import jsonschema
 import msgspec
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from headrace.checking.answer import Answer
 from headrace.checking.verify.samples import Sample
@@ -85,9 +87,13 @@ def _violation(name: str, arguments: str, schemas: Mapping[str, dict[str, Any]])
     except (msgspec.DecodeError, RecursionError) as error:
         return f"the arguments are not JSON: {error}"
     try:
-        jsonschema.validate(value, schemas[name])
+        jsonschema.validate(value, schemas[name], registry=Registry())  # an empty one downloads nothing
     except jsonschema.ValidationError as error:
         return f"{error.json_path}: {error.message}"
     except jsonschema.SchemaError as error:
         return f"the schema of the tool is not valid: {error.message}"
+    except Unresolvable as error:
+        return f"the schema of the tool is not valid: it has no {error.ref!r}"
+    except RecursionError:
+        return "the arguments, or the schema of the tool, are nested too deeply"
     return ""

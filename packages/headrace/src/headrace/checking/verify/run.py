@@ -7,7 +7,10 @@ from typing import Final
 import msgspec
 
 from headrace.checking.answer import Answer
-from headrace.checking.endpoint import Endpoint, Request, find_absence
+from headrace.checking.api import CHAT
+from headrace.checking.endpoint import Endpoint, Request
+from headrace.checking.plan import plain_request
+from headrace.checking.probe import probe
 from headrace.checking.verify.outcome import Outcome, outcome_of
 from headrace.checking.verify.samples import Sample, digest_of
 from headrace.errors import UnreachableError
@@ -41,23 +44,21 @@ async def verify(
     Fields that a sample lacks are a temperature of 0 and at most 1024 tokens.
 
     Raises:
-        UnreachableError: the endpoint responds to no request, or does not offer chat completions.
+        UnreachableError: the endpoint does not respond, or does not offer chat completions by the model.
     """
+    if reason := await probe(endpoint, url, plain_request(CHAT, model), model):
+        raise UnreachableError(f"{url} cannot be checked: {reason}")
     slots = asyncio.Semaphore(concurrency)
     count = 0
 
-    async def send(sample: Sample) -> Answer:
+    async def send(sample: Sample) -> Outcome:
         nonlocal count
         body = msgspec.json.encode({**_DEFAULTS, **sample.request, "model": model, "stream": True})
         async with slots:
             response = await endpoint.send(Request(body=body))
         count += 1
         progress(count)
-        return Answer(response, is_stream=True)
+        return outcome_of(sample, Answer(response, is_stream=True))
 
-    answers = await asyncio.gather(*map(send, samples))
-    absences = [find_absence(answer.response) for answer in answers]
-    if all(absences):
-        raise UnreachableError(f"{url} cannot be checked: {absences[0]}")
-    outcomes = list(map(outcome_of, samples, answers))
+    outcomes = await asyncio.gather(*map(send, samples))
     return VerifyRun(url=url, model=model, samples=digest_of(samples), outcomes=outcomes)

@@ -1,16 +1,20 @@
 """One response, measured: firsts, deliveries, outcomes, tokens."""
 
+import gzip
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.benchmarking import measure
+from headrace.benchmarking.meter import Meter
+from headrace.benchmarking.meter import decode_json as decode
 from headrace.benchmarking.sample import FIRSTS, OUTCOMES
 from headrace.checking import Response
+from headrace.errors import DecodeError
 from headrace.sse import SseDecoder
-from timed_endpoint import DONE, chunk, frame, usage
+from timed_endpoint import DONE, chunk, frame, measure, usage
 
 END = chunk(reason="stop") + usage() + DONE
 TEXT = chunk({"content": "x"})
@@ -18,7 +22,7 @@ TEXT = chunk({"content": "x"})
 
 def sample_of(*pieces, delay=0.0, **fields):
     """Measure a stream of (time, bytes)."""
-    return measure(Response(**{"status": 200, "pieces": list(pieces)} | fields), 0.0, 0.0, delay)
+    return measure(Response(**{"status": 200, "pieces": list(pieces)} | fields), delay)
 
 
 def test_role_comment_empty_and_usage_chunks_are_no_first_deltas():
@@ -104,7 +108,7 @@ def test_only_a_complete_stream_with_output_is_a_success(case):
     ],
 )
 def test_a_failure_has_its_class_and_its_reason(fields, outcome, detail):
-    sample = measure(Response(**fields), 0.0, 0.0, 0.0)
+    sample = measure(Response(**fields))
 
     assert (sample.outcome, detail in sample.detail) == (outcome, True)
     assert sample.body == "".join(piece.decode() for _, piece in fields.get("pieces", []))
@@ -142,3 +146,74 @@ def test_a_usage_of_wrong_types_has_no_tokens():
     sample = sample_of((1.0, TEXT + chunk(reason="stop") + frame({"choices": [], "usage": "many"}) + DONE))
 
     assert (sample.outcome, sample.output_tokens) == ("success", None)
+
+
+def test_each_event_is_decoded_when_it_arrives_and_none_at_the_end(monkeypatch):
+    """Streams that end together would otherwise hold the client for all their events at once."""
+    decoded = []
+    monkeypatch.setattr(
+        "headrace.benchmarking.meter.decode_json", lambda data: decoded.append(data) or decode(data)
+    )
+    meter, response = Meter("chat"), Response(status=200)
+    for number in range(1, 100):
+        meter.feed(response, float(number), TEXT)
+        assert len(decoded) == number
+    meter.feed(response, 100.0, END)
+    events = len(decoded)
+    sample = meter.finish(response)
+
+    assert (sample.outcome, len(sample.deliveries)) == ("success", 99)
+    assert len(decoded) == events
+
+
+def test_nothing_is_kept_of_a_stream_but_times_and_counts():
+    meter, response = Meter("chat"), Response(status=200)
+    long = chunk({"content": "x" * 100_000})
+    meter.feed(response, 0.5, long)
+    tracemalloc.start()
+    for number in range(1, 101):
+        meter.feed(response, float(number), long)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < len(long)
+    assert meter.finish(response).mean_text == pytest.approx((0.5 + sum(range(1, 101))) / 101)
+
+
+def test_a_compressed_stream_is_measured_as_any_other():
+    body = gzip.compress(TEXT + END)
+    sample = sample_of((1.0, body[:10]), (2.0, body[10:]), headers={"content-encoding": "gzip"})
+
+    assert (sample.outcome, sample.firsts["byte"], sample.firsts["delta"]) == ("success", 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"data: " + b"x" * (17 * 1024 * 1024), {}),
+        (gzip.compress(bytes(65 * 1024 * 1024)), {"content-encoding": "gzip"}),
+        (b"plain", {"content-encoding": "gzip"}),
+    ],
+    ids=["an event of 17 MB", "a bomb", "no gzip"],
+)
+def test_a_body_that_cannot_be_decoded_ends_the_response(body, headers):
+    with pytest.raises(DecodeError):
+        sample_of((1.0, body), headers=headers)
+
+
+@pytest.mark.parametrize("code", ["x" * 1_000_000, [[[]]], {"a": 1}, True, None, 1.5])
+@pytest.mark.parametrize("status", [200, 500])
+def test_the_code_of_an_error_is_short_whatever_it_is(code, status):
+    sample = sample_of((1.0, frame({"error": {"code": code}})[6 * (status != 200) :]), status=status)
+
+    assert sample.outcome == "error"
+    assert len(sample.detail) < 100
+
+
+def test_an_error_without_an_end_is_not_kept():
+    meter, response = Meter("chat"), Response(status=500)
+    for _ in range(1000):
+        meter.feed(response, 1.0, b"x" * 10_000)
+
+    assert len(meter.finish(response).body) == 200
+    assert len(meter._body) < 100_000
