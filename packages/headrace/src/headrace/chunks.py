@@ -96,16 +96,15 @@ class ChunkEncoder:
 
         Of a text delta, only the text is encoded: the bytes before and after it are always the same.
         """
-        key: object = type(event)  # `isinstance` takes long to deny that a struct is of a type
-        if type(event) is ToolCallArguments:
-            key = event.index
-        elif not (type(event) is Content or type(event) is Reasoning):
-            return self._encode_frame(event, is_first=is_first)
-        if is_first and not self._repeats_role:
-            return self._encode_frame(event, is_first=True)
-        before, after = self._around_text.get(key) or self._add_surroundings(key, event)
-        text = _ENCODE(event.text)
-        return before + (text if text.isascii() else escape_line_ends(text)) + after
+        # `isinstance` takes long to deny that a struct is of a type
+        key = event.index if type(event) is ToolCallArguments else type(event)
+        around = self._around_text.get(key)
+        if around is None or is_first:
+            if not isinstance(event, _TEXTS) or (is_first and not self._repeats_role):
+                return self._encode_frame(event, is_first=is_first)
+            around = self._add_surroundings(key, event)
+        text = _ENCODE(event.text)  # type: ignore[union-attr]  # it has one
+        return around[0] + (text if text.isascii() else escape_line_ends(text)) + around[1]
 
     def _encode_frame(self, event: Event, *, is_first: bool) -> bytes | None:
         chunk = self.encode(event, is_first=is_first)

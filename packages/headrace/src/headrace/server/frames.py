@@ -1,7 +1,7 @@
 """The frames of an SSE response: events of a log → bytes."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from headrace.answer_encoder import AnswerEncoder
 from headrace.chunks import merge_counted
@@ -85,24 +85,34 @@ class FrameEncoder:
             is_saved: whether they are in the store; only then frames have an `id:`. The last id of the client
                 is deleted when frames without one follow: to resume after it would send them twice.
         """
-        if events and type(last := events[-1]) is Finish:
+        last = events[-1] if events else None
+        if type(last) is Finish:
             self._encoder.is_cancelled = last.reason == CANCELLED
-        interpreted = self._interpreter.feed(events)
-        unsent = interpreted
-        if self.ordinal < self._after:
-            unsent = interpreted[self._after - self.ordinal :]
-            self._encoder.skip(interpreted[: self._after - self.ordinal])
-            self.ordinal += len(interpreted) - len(unsent)
-        frames = []
-        for event, count in self._merge(unsent):
-            frame = self._encoder.encode_frame(event, is_first=self.ordinal == 0)
-            self.ordinal += count
-            if frame is not None:
-                frames.append(self._identified(frame, is_saved=is_saved) if self._numbered else frame)
-        if interpreted and type(finish := interpreted[-1]) is Finish:
-            self.finished = finish
-            frames.append(self._encoder.end)
-        return b"".join(frames)
+        events = self._interpreter.feed(events)
+        unsent = self._skip(events) if self.ordinal < self._after else events
+        if len(unsent) == 1:  # as they usually arrive
+            frames = self._frame(unsent[0], 1, is_saved)
+        else:
+            frames = b"".join([self._frame(event, count, is_saved) for event, count in self._merge(unsent)])
+        if type(last) is Finish:
+            self.finished = cast("Finish", events[-1])
+            frames += self._encoder.end
+        return frames
+
+    def _skip(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events after those that the client has."""
+        count = min(self._after - self.ordinal, len(events))
+        self._encoder.skip(events[:count])
+        self.ordinal += count
+        return events[count:]
+
+    def _frame(self, event: Event, count: int, is_saved: bool) -> bytes:  # noqa: FBT001
+        """Encode one event, in which `count` events of the log are merged."""
+        frame = self._encoder.encode_frame(event, is_first=not self.ordinal)
+        self.ordinal += count
+        if frame is None:
+            return b""
+        return self._identified(frame, is_saved=is_saved) if self._numbered else frame
 
     def _identified(self, frame: bytes, *, is_saved: bool) -> bytes:
         at = self._encoder.last_event_at

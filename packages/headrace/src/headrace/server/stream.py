@@ -145,7 +145,7 @@ class EventStream:
             self._connection.note_status(200)
             self._open()
             self._write(data)
-            self._send_rest()
+            self._on_news()
             await self._until_done()
             if self._frames.finished:
                 await self._channel.finish(self._last_frames)
@@ -220,24 +220,19 @@ class EventStream:
             self._turn.pause()
 
     def _on_news(self) -> None:
+        """Send what is new: a long past in pieces, as long as the transport has room."""
         try:
-            try:
-                data = self._encode()
-            except HeadraceError as error:  # too late for a status
-                data = self._frames.fail(error, is_saved=self._log.is_saved)
-            if data:
-                self._write(data)
-            self._send_rest()
+            while self._reader.position < self._log.published and self._state is _OPEN:
+                try:
+                    data = self._encode()
+                except HeadraceError as error:  # too late for a status
+                    data = self._frames.fail(error, is_saved=self._log.is_saved)
+                if data:
+                    self._write(data)
         except Exception:  # a defect must not end the engine, whose call stack this is
             _LOGGER.exception("cannot encode the events of a turn", extra={"turn": self._turn.id})
             self._channel.abort()
             self._end()
-
-    def _send_rest(self) -> None:
-        """Send a long past in pieces, as long as the transport has room."""
-        while self._state is _OPEN and self._reader.has_events:
-            if data := self._encode():
-                self._write(data)
 
     def _write(self, data: bytes) -> None:
         if self._frames.finished:

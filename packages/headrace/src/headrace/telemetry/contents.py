@@ -37,7 +37,7 @@ def answer_of(turn: ProducedTurn) -> list[dict[str, Any]]:
     texts: dict[str, list[str]] = {"reasoning": [], "text": []}
     calls: dict[int, Part] = {}
     reason = "error"
-    for event in interpreter.feed(event for event in turn.log.events if not isinstance(event, Failure)):
+    for event in interpreter.feed([event for event in turn.log.events if not isinstance(event, Failure)]):
         match event:
             case Reasoning(text):
                 texts["reasoning"].append(text)

@@ -1,6 +1,6 @@
 """Interpretation of logged events. Pure: streams, complete answers and replays are read by the same code."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from headrace.parsing import OutputParser
 
 __all__ = ["Interpreter", "interpret_finish"]
 
+_INTERPRETED: Final = frozenset({Text, Finish})  # other events are passed through
 _RUN: Final = 64  # events
 
 
@@ -51,8 +52,10 @@ class Interpreter:
         """Whether the text so far ends within the reasoning."""
         return self._get_parser().is_reasoning
 
-    def feed(self, logged: Iterable[Event]) -> list[Event]:
+    def feed(self, logged: Sequence[Event]) -> list[Event]:
         """Interpret the next events of the log."""
+        if self._parallel_calls and _INTERPRETED.isdisjoint(map(type, logged)):
+            return list(logged)
         events: list[Event] = []
         for event in logged:
             if type(event) is Text:  # `isinstance` takes long to deny that a struct is of a type

@@ -8,6 +8,7 @@ Events that every reader has passed are packed: their block is encoded and compr
 costs about its text. Nothing changes for a reader that starts at the beginning: blocks are unpacked for it.
 """
 
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -265,22 +266,22 @@ class LogReader:
         """Bytes that are not read yet, as the log counts them."""
         return self._log.size - self._size
 
-    def take(self, most: int | None = None) -> Sequence[Event]:
+    def take(self, most: int = sys.maxsize) -> Sequence[Event]:
         """Return the events since the previous read: all, or the first ones.
 
         Raises:
             HeadraceError: the turn failed before its first event.
         """
-        log = self._log
-        if most is not None and log.published - self.position > most:
-            events = log.slice(self.position, self.position + most)
-            self.position += most
-            return events  # type: ignore[return-value]  # a failure is the only entry
-        events = log.slice(self.position, log.published)
-        self.position = log.published
-        self._size = log.size
-        if events and type(last := events[-1]) is Failure:
-            raise last.to_error()
+        log, start = self._log, self.position
+        stop = log.published
+        if stop - start > most:
+            stop = start + most
+        else:
+            self._size = log.size
+        self.position = stop
+        events = log.slice(start, stop)
+        if not start and events and type(first := events[0]) is Failure:
+            raise first.to_error()
         return events  # type: ignore[return-value]  # a failure is the only entry, and has been raised
 
     def close(self) -> None:
