@@ -10,6 +10,7 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import REPLACEMENT, Ending, chunk_decoder
+from headrace.engines.protocols.chunk_pattern import ChunkPattern
 from headrace.engines.protocols.dialects import Dialect, json_schema_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.engines.protocols.penalties import penalty_biases
@@ -233,11 +234,16 @@ class CompletionReader:
         self._has_token_ids = has_token_ids
         self._removed = (REPLACEMENT, *ignored)
         self._ids: list[int] = []  # of tokens without text so far
+        self._pattern = ChunkPattern()
+        self._tokens = 1  # of a chunk that fits the pattern
 
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
             self.ending.assume_stop()
             return self.finish()
+        if text := self._pattern.text_of(data):
+            self.ending.completion_tokens += self._tokens
+            return self._emit(text)
         chunk = _decode(data)
         if chunk.error is not None:
             raise map_error(self._upstream, chunk.error)
@@ -250,13 +256,28 @@ class CompletionReader:
                     events.append(Progress(len(ids), len(ids), tuple(ids) if self._has_token_ids else ()))
                 if self._has_token_ids:
                     self._ids += choice.token_ids or (chunk.verbose.tokens if chunk.verbose else ())
-                if (text := self._text(choice, chunk)) is not None:
-                    events.append(text)
+                self._count(choice, chunk)
+                events += self._emit(choice.text or "")
                 if choice.finish_reason:
                     stop = choice.stop_reason or choice.matched_stop
                     word = chunk.verbose.stopping_word if chunk.verbose else None  # llama.cpp
                     self.ending.take_reason(choice.finish_reason, stop or word)
+        self._pattern.learn(data, self._only_text(chunk), lambda data: self._only_text(_decode(data)))
         return events
+
+    def _only_text(self, chunk: _Chunk) -> str:
+        """Return the text of a chunk that has nothing else, and note its tokens; "" for any other chunk."""
+        match chunk:
+            case _Chunk(
+                choices=[_Choice(text=str(text), finish_reason=None | "", index=None | 0) as choice],
+                verbose=None,
+                usage=None,
+                timings=None,
+                prompt_progress=None,
+            ) if not (choice.prompt_token_ids or self._has_token_ids):
+                self._tokens = 1 if choice.token_ids is None else len(choice.token_ids)
+                return text
+        return ""
 
     def finish(self) -> list[Event]:
         if self.is_finished:
@@ -265,8 +286,8 @@ class CompletionReader:
         self.is_finished = True
         return [finish]
 
-    def _text(self, choice: _Choice, chunk: _Chunk) -> Text | None:
-        """Return the text of a chunk, and count its tokens, which servers report in different ways."""
+    def _count(self, choice: _Choice, chunk: _Chunk) -> None:
+        """Count the tokens of a chunk, which servers report in different ways."""
         ending = self.ending
         if choice.token_ids is not None:
             ending.completion_tokens += len(choice.token_ids)
@@ -278,18 +299,21 @@ class CompletionReader:
             ending.completion_tokens = ending.usage.completion
         elif choice.text:
             ending.completion_tokens += 1
-        text = choice.text or ""
+
+    def _emit(self, text: str) -> list[Event]:
+        """Return the event of a text, with the tokens that were counted since the one before."""
         for removed in self._removed:
             if removed in text:
                 text = text.replace(removed, "")
         if not text:
-            return None
+            return []
+        ending = self.ending
         ending.is_last = False
         tokens = ending.completion_tokens - self._emitted_tokens
         self._emitted_tokens = ending.completion_tokens
         ids, self._ids = self._ids, []
         # For a character of several tokens, llama.cpp reports the last one only.
-        return Text(text, tokens, tuple(ids) if len(ids) == tokens else ())
+        return [Text(text, tokens, tuple(ids) if len(ids) == tokens else ())]
 
     def _reason(self) -> str:
         """Return the reason of an answer that was cut off before its limit: the context is full."""
