@@ -10,6 +10,7 @@ from dialects import ask, protocol
 from headrace.engines.protocols import chunk_pattern
 from headrace.engines.protocols.chunk_pattern import ChunkPattern
 from headrace.errors import DecodeError
+from headrace.events import Content
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=4) | st.sampled_from(
     [
@@ -29,7 +30,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=4) | st.sampled_from(
         "\0",
     ]
 )
-KINDS = st.sampled_from(["content", "reasoning_content", "reasoning"])
+KINDS = st.sampled_from(["content", "reasoning_content", "reasoning", "arguments"])
 EXTRA = st.sampled_from(
     [{}, {"role": "assistant"}, {"content": ""}, {"content": "x"}, {"reasoning_content": None}, {"x": "\n"}]
 )
@@ -46,13 +47,16 @@ CHUNKS = st.tuples(
 def encode(kind, text, extra, id, *more):
     ascii_only, finish_reason = more
     delta = {**extra, kind: text}
+    if kind == "arguments":
+        name = {"name": "f"} if extra else {}
+        delta = {"tool_calls": [{"index": 0, "function": {**name, "arguments": text}}]}
     body = {"id": id, "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
     return json.dumps(body, ensure_ascii=ascii_only).encode()
 
 
 def encode_completion(kind, text, extra, id, *more):
     ascii_only, finish_reason = more
-    tokens = {"content": None, "reasoning_content": [1], "reasoning": [1, 2]}[kind]
+    tokens = {"content": None, "reasoning_content": [1], "reasoning": [1, 2], "arguments": []}[kind]
     choice = {"index": 0, "text": text, "finish_reason": finish_reason, "token_ids": tokens, **extra}
     return json.dumps({"id": id, "choices": [choice]}, ensure_ascii=ascii_only).encode()
 
@@ -145,3 +149,10 @@ def test_invalid_utf8_is_an_error_in_the_text_of_a_chunk_that_fits(kind):
 
     with pytest.raises(DecodeError):
         reader.feed(data.replace(b'"c"', b'"\xff"'))
+
+
+def test_what_servers_write_for_invalid_utf8_is_no_text():
+    chunks = [encode("content", text, {}, "1", False, None) for text in ("a", "b", "c", "\ufffd", "\ufffdd")]
+    events, *_ = read("chat", [encode("reasoning_content", "a", {}, "1", False, None), *chunks])
+
+    assert events[3:] == [[Content("c")], [], [Content("d")]]

@@ -117,11 +117,10 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._lose(error)
             return
-        if not reader.is_done:
-            if body:
-                handler.on_body(body)
-            return
-        self._finish(handler, body)
+        if reader.is_done:
+            self._finish(handler, body)
+        elif body:
+            handler.on_body(body)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Report an incomplete response."""

@@ -13,7 +13,7 @@ from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.parsing import OutputParser
 from headrace.parsing.call_buffer import CallBuffer
 from headrace.sse import DONE, SseEvent, separate
-from headrace.wire.call_assembler import CallAssembler, CallDelta
+from headrace.wire.call_assembler import CallAssembler, CallDelta, FunctionDelta
 from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta, text_of
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk
 
@@ -98,6 +98,7 @@ class ChatReader:
         self._is_parsing = True
         self._pattern = ChunkPattern()
         self._kind: type[Reasoning | Content] = Content  # of the text in a chunk that fits the pattern
+        self._call: CallDelta | None = None  # the call in such a chunk, whose text is its arguments
         self._last_parsed: type[Reasoning | Content] | None = None
         self._was_thinking = False  # in the last delta's content
         self._calls = calls
@@ -184,29 +185,36 @@ class ChatReader:
         choices = chunk.choices or ()
         if chunk.usage or len(choices) != 1 or choices[0].index or choices[0].finish_reason:
             return ""
-        kind: type[Reasoning | Content]
         match choices[0].delta:
-            case _Delta(content=str(text), reasoning_content=None | "", reasoning=None | "", tool_calls=None):
-                kind = Content
-            case _Delta(content=None | "", reasoning_content=str(text), reasoning=None | "", tool_calls=None):
-                kind = Reasoning
+            case _Delta(
+                None | "", None | "", None | "", [CallDelta(_, None, FunctionDelta(None, str(text))) as call]
+            ):
+                self._call = call
+                return text
+            case _Delta(str(text), None | "", None | "", None):
+                self._kind = Content
+            case _Delta(None | "", str(text), None | "", None):
+                self._kind = Reasoning
             case _:
                 return ""
-        # The first text of a kind loses its line ends; see `_cleaned_text`.
-        self._kind = kind
-        return text if kind is self._last_parsed or (kind is Content and self._is_parsing) else ""
+        self._call = None
+        is_next = self._kind is self._last_parsed  # the first text of a kind loses its line ends
+        return text if is_next or (self._is_parsing and self._kind is Content) else ""
 
     def _read_text(self, text: str) -> list[Event]:
         """Return the events of a chunk that has nothing but a text, like the one before."""
         kind, ending = self._kind, self.ending
         ending.completion_tokens += 1
-        if self._is_parsing:
-            events = self._parse(text)
-        else:
-            events = [kind(text.replace(REPLACEMENT, "") if REPLACEMENT in text else text)]
-        if kind is Reasoning or self._was_thinking:
+        if self._call is not None:
+            self._call.function.arguments = text  # type: ignore[union-attr]  # see `_only_text`
+            return self._read_calls([self._call], is_last=False)
+        if kind is Reasoning:
             ending.reasoning_tokens += 1
-        return events
+        elif self._is_parsing:
+            events = self._parse(text)
+            ending.reasoning_tokens += self._was_thinking
+            return events
+        return self._cleaned_text(kind, text) if REPLACEMENT in text else [kind(text)]
 
     def _read_calls(self, calls: Sequence[CallDelta | ToolCallDelta], *, is_last: bool) -> list[Event]:
         if len(calls) > _MAX_CALLS:
