@@ -17,19 +17,18 @@ from functools import partial
 from typing import Final
 from weakref import ref
 
-import msgspec
-
+from headrace.engines.abort import Abort
 from headrace.engines.base import Generation, Listener, Run
 from headrace.engines.calls import Call, CallTimer, is_failure
 from headrace.engines.protocols import Protocol, Reader
 from headrace.engines.protocols.chunk_fields import check_text
-from headrace.engines.protocols.dialects import AbortEndpoint
 from headrace.engines.protocols.error_mapping import MAX_ERROR_BYTES, Upstream, map_response
+from headrace.engines.protocols.event_pattern import EventPattern
 from headrace.engines.token_counts import count_tokens
 from headrace.engines.transport import PostedRequest, ResponseHead, Transport
 from headrace.errors import EngineError, HeadraceError, RequestError
 from headrace.events import Event, Progress
-from headrace.sse import DONE, SseDecoder, SseEvent
+from headrace.sse import DONE, SseDecoder, SseEvent, encode_event
 from headrace.wire.decode import is_complete_json
 
 __all__ = ["UpstreamEngine"]
@@ -38,7 +37,6 @@ _LOGGER = logging.getLogger("headrace.engines")
 _OK: Final = range(200, 300)
 _MAX_WHOLE: Final = 64 * 1024 * 1024  # bytes of an answer that is not a stream
 _TRAILER_SECONDS: Final = 10.0
-_ABORT_SECONDS: Final = 2.0
 _COUNT_PAUSE: Final = 60.0  # seconds
 _REFUSALS: Final = (400, 422, 500)  # 500 is llama-server's, if the chat template rejects the messages
 _RETRIES: Final = 2  # of a refused request: `max_tokens` and the messages may need another form
@@ -129,7 +127,7 @@ class UpstreamEngine:
         )
         run.post_again = partial(self._post_again, generation, run, retries - 1) if retries else None
         if endpoint:
-            run.abort = partial(_Abort, self._transport, endpoint, id, request)
+            run.abort = partial(Abort, self._transport, endpoint, id, request)
 
     def _headers(self, generation: Generation) -> list[tuple[bytes, bytes]]:
         headers = {b"x-request-id": generation.turn.encode()} if generation.turn else {}
@@ -208,6 +206,7 @@ class _UpstreamRun:
         self._state = _HEAD
         self._head = ResponseHead(0, "")
         self._sse = SseDecoder()
+        self._pattern = EventPattern()
         self._whole = bytearray()
         self._error: HeadraceError | None = None
         self._grace: asyncio.TimerHandle | None = None
@@ -247,6 +246,13 @@ class _UpstreamRun:
     def on_body(self, data: bytes) -> None:
         if self._state is not _STREAM and not self._begin_stream(data):
             return
+        if texts := self._pattern.texts_of(data):
+            self._listener.on_events(self._reader.read_texts(texts))
+        else:
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read any part of a stream; `on_body` reads events that differ from the one before in their text."""
         reader = self._reader
         events: list[Event] = []
         chunks: list[SseEvent] = []
@@ -271,6 +277,8 @@ class _UpstreamRun:
         elif self._grace is not None:  # output has followed the finish reason
             self._grace.cancel()
             self._grace = None
+        last = chunks[-1].data if chunks and not reader.ending.is_last else b""
+        self._pattern.learn(last if data.endswith(encode_event(last)) else b"", reader.text, reader.text_in)
 
     def on_end(self, error: HeadraceError | None) -> None:
         if self._grace is not None:
@@ -372,24 +380,3 @@ class _UpstreamRun:
             self._error = error
         else:
             self._listener.on_events(events)
-
-
-class _Abort:
-    """Sends an abort to a server that may ignore a disconnect, and closes the connection only then."""
-
-    def __init__(self, transport: Transport, endpoint: AbortEndpoint, id: str, request: Run) -> None:
-        self._aborted = request
-        body = msgspec.json.encode({endpoint.id_field: id})
-        self._request = transport.post(endpoint.path, body, self)
-        self._timer = asyncio.get_running_loop().call_later(_ABORT_SECONDS, self._request.stop)
-
-    def on_head(self, head: ResponseHead) -> None:
-        pass
-
-    def on_body(self, data: bytes) -> None:
-        pass
-
-    def on_end(self, error: HeadraceError | None) -> None:  # noqa: ARG002 - then closing is all that is left
-        self._timer.cancel()
-        self._aborted.stop()
-        del self._aborted, self._request  # the latter refers to this listener

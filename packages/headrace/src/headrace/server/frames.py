@@ -85,16 +85,16 @@ class FrameEncoder:
             is_saved: whether they are in the store; only then frames have an `id:`. The last id of the client
                 is deleted when frames without one follow: to resume after it would send them twice.
         """
-        last = events[-1] if events else None
-        if type(last) is Finish:
-            self._encoder.is_cancelled = last.reason == CANCELLED
+        is_end = False
+        if events and type(last := events[-1]) is Finish:
+            is_end, self._encoder.is_cancelled = True, last.reason == CANCELLED
         events = self._interpreter.feed(events)
         unsent = self._skip(events) if self.ordinal < self._after else events
         if len(unsent) == 1:  # as they usually arrive
             frames = self._frame(unsent[0], 1, is_saved)
         else:
             frames = b"".join([self._frame(event, count, is_saved) for event, count in self._merge(unsent)])
-        if type(last) is Finish:
+        if is_end:
             self.finished = cast("Finish", events[-1])
             frames += self._encoder.end
         return frames

@@ -54,7 +54,7 @@ class Interpreter:
 
     def feed(self, logged: Sequence[Event]) -> list[Event]:
         """Interpret the next events of the log."""
-        if self._parallel_calls and _INTERPRETED.isdisjoint(map(type, logged)):
+        if self._parser is None and self._parallel_calls and _INTERPRETED.isdisjoint(map(type, logged)):
             return list(logged)
         events: list[Event] = []
         for event in logged:

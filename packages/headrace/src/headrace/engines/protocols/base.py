@@ -17,6 +17,17 @@ class Reader(TypingProtocol):
     ending: Ending
     """What has been received of the end: `is_last` if nothing has followed the finish reason."""
 
+    text: str
+    """The text of the latest chunk if it has nothing else; otherwise ""."""
+
+    def text_in(self, data: bytes) -> str:
+        """Return the text of a chunk if it has nothing else; otherwise "". Raises `STRICT_ERRORS`."""
+        ...
+
+    def read_texts(self, texts: list[str]) -> list[Event]:
+        """Return the events of more chunks like the latest one, but with these texts."""
+        ...
+
     @property
     def is_finished(self) -> bool:
         """Whether the `Finish` was returned."""

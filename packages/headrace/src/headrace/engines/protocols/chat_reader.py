@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 
 from headrace.engines.protocols.chunk_fields import CUT_OFF, REPLACEMENT, Ending, check_text, undecodable
-from headrace.engines.protocols.chunk_pattern import ChunkPattern
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.errors import DecodeError, EngineError
 from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
@@ -96,9 +95,9 @@ class ChatReader:
         self._new_parser = new_parser
         self._parser: OutputParser | None = None
         self._is_parsing = True
-        self._pattern = ChunkPattern()
-        self._kind: type[Reasoning | Content] = Content  # of the text in a chunk that fits the pattern
-        self._call: CallDelta | None = None  # the call in such a chunk, whose text is its arguments
+        self.text = ""
+        self._kind: type[Reasoning | Content] = Content  # of this text
+        self._call: CallDelta | None = None  # whose arguments it is, if it is arguments
         self._last_parsed: type[Reasoning | Content] | None = None
         self._was_thinking = False  # in the last delta's content
         self._calls = calls
@@ -108,8 +107,7 @@ class ChatReader:
         self._line_ends = line_ends
 
     def feed(self, data: bytes) -> list[Event]:
-        if text := self._pattern.text_of(data):
-            return self._read_text(text)
+        self.text = ""
         if not data.isascii():
             check_text(data)  # msgspec does not validate what it skips
         chunk: _Chunk | Chunk
@@ -132,8 +130,8 @@ class ChatReader:
                     self.ending.take_reason(choice.finish_reason, _stop_of(choice))
         if chunk.usage and not chunk.choices and self.ending.usage:  # it precedes the end of the stream only
             self.ending.assume_stop()
-        text = self._only_text(chunk) if type(chunk) is _Chunk else ""
-        self._pattern.learn(data, text, lambda data: self._only_text(_decode_usual(data)))
+        if type(chunk) is _Chunk:
+            self.text = self._only_text(chunk)
         return events
 
     def finish(self) -> list[Event]:
@@ -182,39 +180,54 @@ class ChatReader:
 
     def _only_text(self, chunk: _Chunk) -> str:
         """Return the text of a chunk that has nothing else, and note its kind; "" for any other chunk."""
-        choices = chunk.choices or ()
-        if chunk.usage or len(choices) != 1 or choices[0].index or choices[0].finish_reason:
+        choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
+        if choice is None or choice.index or choice.finish_reason or chunk.usage:
             return ""
-        match choices[0].delta:
+        self._call = None
+        match choice.delta:
+            case _Delta(str(text), None | "", None | "", None):
+                self._kind = Content
+            case _Delta(None | "", str(text), None | "", None):
+                self._kind = Reasoning
             case _Delta(
                 None | "", None | "", None | "", [CallDelta(_, None, FunctionDelta(None, str(text))) as call]
             ):
                 self._call = call
                 return text
-            case _Delta(str(text), None | "", None | "", None):
-                self._kind = Content
-            case _Delta(None | "", str(text), None | "", None):
-                self._kind = Reasoning
             case _:
                 return ""
-        self._call = None
         is_next = self._kind is self._last_parsed  # the first text of a kind loses its line ends
         return text if is_next or (self._is_parsing and self._kind is Content) else ""
 
-    def _read_text(self, text: str) -> list[Event]:
-        """Return the events of a chunk that has nothing but a text, like the one before."""
+    def text_in(self, data: bytes) -> str:
+        return self._only_text(_decode_usual(data))
+
+    def read_texts(self, texts: list[str]) -> list[Event]:
         kind, ending = self._kind, self.ending
-        ending.completion_tokens += 1
+        ending.completion_tokens += len(texts)
         if self._call is not None:
-            self._call.function.arguments = text  # type: ignore[union-attr]  # see `_only_text`
-            return self._read_calls([self._call], is_last=False)
+            return self._read_arguments(self._call, texts)
         if kind is Reasoning:
-            ending.reasoning_tokens += 1
+            ending.reasoning_tokens += len(texts)
         elif self._is_parsing:
-            events = self._parse(text)
-            ending.reasoning_tokens += self._was_thinking
-            return events
-        return self._cleaned_text(kind, text) if REPLACEMENT in text else [kind(text)]
+            return self._parse_all(texts)
+        if REPLACEMENT in "".join(texts):
+            return [event for text in texts for event in self._cleaned_text(kind, text)]
+        return list(map(kind, texts))
+
+    def _read_arguments(self, call: CallDelta, texts: list[str]) -> list[Event]:
+        events: list[Event] = []
+        for text in texts:
+            call.function.arguments = text  # type: ignore[union-attr]  # see `_only_text`
+            events += self._buffered(self._calls.feed(call))
+        return events
+
+    def _parse_all(self, texts: list[str]) -> list[Event]:
+        events: list[Event] = []
+        for text in texts:
+            events += self._parse(text)
+            self.ending.reasoning_tokens += self._was_thinking
+        return events
 
     def _read_calls(self, calls: Sequence[CallDelta | ToolCallDelta], *, is_last: bool) -> list[Event]:
         if len(calls) > _MAX_CALLS:

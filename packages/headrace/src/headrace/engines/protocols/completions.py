@@ -10,7 +10,6 @@ import msgspec
 
 from headrace.engines.base import Generation
 from headrace.engines.protocols.chunk_fields import REPLACEMENT, Ending, chunk_decoder
-from headrace.engines.protocols.chunk_pattern import ChunkPattern
 from headrace.engines.protocols.dialects import Dialect, json_schema_field, sampling_fields
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.engines.protocols.penalties import penalty_biases
@@ -234,16 +233,14 @@ class CompletionReader:
         self._has_token_ids = has_token_ids
         self._removed = (REPLACEMENT, *ignored)
         self._ids: list[int] = []  # of tokens without text so far
-        self._pattern = ChunkPattern()
-        self._tokens = 1  # of a chunk that fits the pattern
+        self.text = ""
+        self._tokens = 1  # of this text
 
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
             self.ending.assume_stop()
             return self.finish()
-        if text := self._pattern.text_of(data):
-            self.ending.completion_tokens += self._tokens
-            return self._emit(text)
+        self.text = ""
         chunk = _decode(data)
         if chunk.error is not None:
             raise map_error(self._upstream, chunk.error)
@@ -262,7 +259,17 @@ class CompletionReader:
                     stop = choice.stop_reason or choice.matched_stop
                     word = chunk.verbose.stopping_word if chunk.verbose else None  # llama.cpp
                     self.ending.take_reason(choice.finish_reason, stop or word)
-        self._pattern.learn(data, self._only_text(chunk), lambda data: self._only_text(_decode(data)))
+        self.text = self._only_text(chunk)
+        return events
+
+    def text_in(self, data: bytes) -> str:
+        return self._only_text(_decode(data))
+
+    def read_texts(self, texts: list[str]) -> list[Event]:
+        events: list[Event] = []
+        for text in texts:
+            self.ending.completion_tokens += self._tokens
+            events += self._emit(text)
         return events
 
     def _only_text(self, chunk: _Chunk) -> str:
