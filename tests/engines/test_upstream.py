@@ -282,7 +282,7 @@ def test_sglang_alone_has_an_abort_endpoint():
 
 @pytest.mark.parametrize("reply", [Reply(b"", 401), Reply(b"", end="cut"), Reply([60.0])])
 async def test_an_abort_that_fails_does_not_keep_the_connection_open(behind, monkeypatch, reply):
-    monkeypatch.setattr("headrace.engines.upstream._ABORT_SECONDS", 0.1)
+    monkeypatch.setattr("headrace.engines.abort._ABORT_SECONDS", 0.1)
     server, engine = behind(Reply([sse(chunk("Hi"))], end="hold"), reply, dialect="sglang")
     generation = listen(engine, ask())
     await anext(generation)

@@ -278,7 +278,7 @@ class _UpstreamRun:
             self._grace.cancel()
             self._grace = None
         last = chunks[-1].data if chunks and not reader.ending.is_last else b""
-        self._pattern.learn(last if data.endswith(encode_event(last)) else b"", reader.text, reader.text_in)
+        self._pattern.learn(last if data.endswith(encode_event(last)) else b"", reader.text_in)
 
     def on_end(self, error: HeadraceError | None) -> None:
         if self._grace is not None:

@@ -17,15 +17,12 @@ class Reader(TypingProtocol):
     ending: Ending
     """What has been received of the end: `is_last` if nothing has followed the finish reason."""
 
-    text: str
-    """The text of the latest chunk if it has nothing else; otherwise ""."""
-
     def text_in(self, data: bytes) -> str:
-        """Return the text of a chunk if it has nothing else; otherwise "". Raises `STRICT_ERRORS`."""
+        """Return the text of a chunk like the latest one if it has nothing else; otherwise ""."""
         ...
 
     def read_texts(self, texts: list[str]) -> list[Event]:
-        """Return the events of more chunks like the latest one, but with these texts."""
+        """Return the events of more chunks like the one of `text_in`, but with these texts."""
         ...
 
     @property

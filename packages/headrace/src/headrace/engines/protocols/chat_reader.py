@@ -95,8 +95,7 @@ class ChatReader:
         self._new_parser = new_parser
         self._parser: OutputParser | None = None
         self._is_parsing = True
-        self.text = ""
-        self._kind: type[Reasoning | Content] = Content  # of this text
+        self._kind: type[Reasoning | Content] = Content  # of the latest text of `text_in`
         self._call: CallDelta | None = None  # whose arguments it is, if it is arguments
         self._last_parsed: type[Reasoning | Content] | None = None
         self._was_thinking = False  # in the last delta's content
@@ -107,7 +106,6 @@ class ChatReader:
         self._line_ends = line_ends
 
     def feed(self, data: bytes) -> list[Event]:
-        self.text = ""
         if not data.isascii():
             check_text(data)  # msgspec does not validate what it skips
         chunk: _Chunk | Chunk
@@ -130,8 +128,6 @@ class ChatReader:
                     self.ending.take_reason(choice.finish_reason, _stop_of(choice))
         if chunk.usage and not chunk.choices and self.ending.usage:  # it precedes the end of the stream only
             self.ending.assume_stop()
-        if type(chunk) is _Chunk:
-            self.text = self._only_text(chunk)
         return events
 
     def finish(self) -> list[Event]:
@@ -178,8 +174,8 @@ class ChatReader:
             if reasoning or self._was_thinking:
                 ending.reasoning_tokens += 1
 
-    def _only_text(self, chunk: _Chunk) -> str:
-        """Return the text of a chunk that has nothing else, and note its kind; "" for any other chunk."""
+    def text_in(self, data: bytes) -> str:
+        chunk = _decode_usual(data)
         choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
         if choice is None or choice.index or choice.finish_reason or chunk.usage:
             return ""
@@ -199,9 +195,6 @@ class ChatReader:
         is_next = self._kind is self._last_parsed  # the first text of a kind loses its line ends
         return text if is_next or (self._is_parsing and self._kind is Content) else ""
 
-    def text_in(self, data: bytes) -> str:
-        return self._only_text(_decode_usual(data))
-
     def read_texts(self, texts: list[str]) -> list[Event]:
         kind, ending = self._kind, self.ending
         ending.completion_tokens += len(texts)
@@ -218,7 +211,7 @@ class ChatReader:
     def _read_arguments(self, call: CallDelta, texts: list[str]) -> list[Event]:
         events: list[Event] = []
         for text in texts:
-            call.function.arguments = text  # type: ignore[union-attr]  # see `_only_text`
+            call.function.arguments = text  # type: ignore[union-attr]  # see `text_in`
             events += self._buffered(self._calls.feed(call))
         return events
 

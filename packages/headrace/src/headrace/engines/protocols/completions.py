@@ -233,14 +233,12 @@ class CompletionReader:
         self._has_token_ids = has_token_ids
         self._removed = (REPLACEMENT, *ignored)
         self._ids: list[int] = []  # of tokens without text so far
-        self.text = ""
-        self._tokens = 1  # of this text
+        self._tokens = 1  # of the latest text of `text_in`
 
     def feed(self, data: bytes) -> list[Event]:
         if data == DONE:
             self.ending.assume_stop()
             return self.finish()
-        self.text = ""
         chunk = _decode(data)
         if chunk.error is not None:
             raise map_error(self._upstream, chunk.error)
@@ -259,11 +257,7 @@ class CompletionReader:
                     stop = choice.stop_reason or choice.matched_stop
                     word = chunk.verbose.stopping_word if chunk.verbose else None  # llama.cpp
                     self.ending.take_reason(choice.finish_reason, stop or word)
-        self.text = self._only_text(chunk)
         return events
-
-    def text_in(self, data: bytes) -> str:
-        return self._only_text(_decode(data))
 
     def read_texts(self, texts: list[str]) -> list[Event]:
         events: list[Event] = []
@@ -272,9 +266,8 @@ class CompletionReader:
             events += self._emit(text)
         return events
 
-    def _only_text(self, chunk: _Chunk) -> str:
-        """Return the text of a chunk that has nothing else, and note its tokens; "" for any other chunk."""
-        match chunk:
+    def text_in(self, data: bytes) -> str:
+        match _decode(data):
             case _Chunk(
                 choices=[_Choice(text=str(text), finish_reason=None | "", index=None | 0) as choice],
                 verbose=None,

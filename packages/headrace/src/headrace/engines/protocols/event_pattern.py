@@ -16,6 +16,7 @@ from headrace.wire.decode import STRICT_ERRORS
 
 __all__ = ["EventPattern"]
 
+_TRIES: Final = 32  # reads in a row from which nothing was learned: then the events have nothing in common
 _PROBE: Final = "\0"
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder(str).decode
@@ -26,10 +27,11 @@ _NEVER: Final = b"\0"  # no event begins with it
 class EventPattern:
     """What events have in common: learned from two in a row, forgotten with the next that does not fit."""
 
-    __slots__ = ("_after", "_before", "_begin", "_between", "_end", "_latest")
+    __slots__ = ("_after", "_before", "_begin", "_between", "_end", "_latest", "_tries")
 
     def __init__(self) -> None:
-        self._latest = b""  # the latest chunk with nothing but a text
+        self._latest = b""  # chunk that did not fit
+        self._tries = _TRIES
         self._before, self._begin = _NEVER, 0
         self._after, self._end = b"", 0
         self._between = b""
@@ -44,21 +46,25 @@ class EventPattern:
             return texts if all(texts) else []
         return []
 
-    def learn(self, chunk: bytes, text: str, text_in: Callable[[bytes], str]) -> None:
-        """Learn from what did not fit.
+    def learn(self, chunk: bytes, text_in: Callable[[bytes], str]) -> None:
+        """Learn from the data of the last event, b"" if it did not end as `encode_event` encodes it.
 
         Args:
-            chunk: the data of the last event; b"" if it did not end as `encode_event` encodes it.
-            text: the chunk's text if it has nothing else; otherwise "".
-            text_in: returns this text of another chunk.
+            chunk: the data.
+            text_in: returns the text of a chunk that has nothing else, "" of any other.
         """
         self._before = _NEVER
-        latest, self._latest = self._latest, chunk if text else b""
-        before, found, after = chunk.partition(_ENCODE(text))
-        if not (text and found and latest.startswith(before) and latest.endswith(after)):
+        latest, self._latest = self._latest, chunk
+        if not (chunk and self._tries):
             return
-        with suppress(DecodeError, *STRICT_ERRORS):  # of a text that is also elsewhere in the chunk
-            if text_in(before + _ENCODE(_PROBE) + after) == _PROBE:
+        self._tries -= 1
+        with suppress(DecodeError, *STRICT_ERRORS):  # of a chunk that is unusual
+            text = text_in(chunk)
+            before, found, after = chunk.partition(_ENCODE(text))
+            if not (text and found and latest.startswith(before) and latest.endswith(after)):
+                return
+            if text_in(before + _ENCODE(_PROBE) + after) == _PROBE:  # the text is not also elsewhere
                 self._before, self._after = _BEFORE_CHUNK + before, after + _AFTER_CHUNK
                 self._begin, self._end = len(self._before), -len(self._after)
                 self._between = self._after + self._before
+                self._latest, self._tries = b"", _TRIES
