@@ -34,17 +34,18 @@ class EventPattern:
         self._tries = _TRIES
         self._before, self._begin = _NEVER, 0
         self._after, self._end = b"", 0
-        self._between = b""
+        self._between = _NEVER
 
     def texts_of(self, events: bytes) -> list[str]:
         """Return the texts of events if all of them fit; otherwise nothing."""
-        if events.startswith(self._before) and events.endswith(self._after):
-            try:
-                texts = list(map(_DECODE, events[self._begin : self._end].split(self._between)))
-            except STRICT_ERRORS:
-                return []
-            return texts if all(texts) else []
-        return []
+        if not (events.startswith(self._before) and events.endswith(self._after)):
+            return []
+        body, between = events[self._begin : self._end], self._between
+        try:
+            texts = list(map(_DECODE, body.split(between))) if between in body else [_DECODE(body)]
+        except STRICT_ERRORS:
+            return []
+        return [] if "" in texts else texts
 
     def learn(self, chunk: bytes, text_in: Callable[[bytes], str]) -> None:
         """Learn from the data of the last event, b"" if it did not end as `encode_event` encodes it.
