@@ -277,8 +277,9 @@ class _UpstreamRun:
         elif self._grace is not None:  # output has followed the finish reason
             self._grace.cancel()
             self._grace = None
-        last = chunks[-1].data if chunks and not reader.ending.is_last else b""
-        self._pattern.learn(last if data.endswith(encode_event(last)) else b"", reader.text_in)
+        if self._pattern.tries:
+            last = chunks[-1].data if chunks and not reader.ending.is_last else b""
+            self._pattern.learn(last if data.endswith(encode_event(last)) else b"", reader.text_in)
 
     def on_end(self, error: HeadraceError | None) -> None:
         if self._grace is not None:

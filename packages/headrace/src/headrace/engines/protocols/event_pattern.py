@@ -27,11 +27,12 @@ _NEVER: Final = b"\0"  # no event begins with it
 class EventPattern:
     """What events have in common: learned from two in a row, forgotten with the next that does not fit."""
 
-    __slots__ = ("_after", "_before", "_begin", "_between", "_end", "_latest", "_tries")
+    __slots__ = ("_after", "_before", "_begin", "_between", "_end", "_latest", "tries")
 
     def __init__(self) -> None:
         self._latest = b""  # chunk that did not fit
-        self._tries = _TRIES
+        self.tries = _TRIES
+        """How many reads may still teach nothing before there is no use in learning."""
         self._before, self._begin = _NEVER, 0
         self._after, self._end = b"", 0
         self._between = _NEVER
@@ -56,9 +57,9 @@ class EventPattern:
         """
         self._before = _NEVER
         latest, self._latest = self._latest, chunk
-        if not (chunk and self._tries):
+        self.tries -= 1
+        if not chunk:
             return
-        self._tries -= 1
         with suppress(DecodeError, *STRICT_ERRORS):  # of a chunk that is unusual
             text = text_in(chunk)
             before, found, after = chunk.partition(_ENCODE(text))
@@ -68,4 +69,4 @@ class EventPattern:
                 self._before, self._after = _BEFORE_CHUNK + before, after + _AFTER_CHUNK
                 self._begin, self._end = len(self._before), -len(self._after)
                 self._between = self._after + self._before
-                self._latest, self._tries = b"", _TRIES
+                self._latest, self.tries = b"", _TRIES
