@@ -158,10 +158,14 @@ class ChatReader:
         # Some servers send both; a variant's `reasoning` has been copied.
         reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
         if reasoning:
-            events += self._texts(Reasoning, reasoning if type(reasoning) is str else text_of(reasoning))
+            if self._is_parsing:
+                events += self._end_parsing()
+            text = reasoning if type(reasoning) is str else text_of(reasoning)
+            events += self._cleaned_text(Reasoning, text)
         content = delta.content or delta.refusal
         if content:
-            events += self._texts(Content, content if type(content) is str else text_of(content))
+            text = content if type(content) is str else text_of(content)
+            events += self._parse(text) if self._is_parsing else self._cleaned_text(Content, text)
         if delta.tool_calls:
             events += self._read_calls(delta.tool_calls, is_last=bool(choice.finish_reason))
         if reasoning or content or delta.tool_calls:
@@ -237,14 +241,6 @@ class ChatReader:
         events = parser.feed(text)
         self._was_thinking |= parser.is_reasoning
         return events if self._last_parsed is Content and REPLACEMENT not in text else self._cleaned(events)
-
-    def _texts(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
-        """Return the events of a text: content is parsed until there is a field of another kind."""
-        if not self._is_parsing:
-            return self._cleaned_text(kind, text)
-        if kind is Content:
-            return self._parse(text)
-        return self._end_parsing() + self._cleaned_text(kind, text)
 
     def _cleaned_text(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
         """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""
