@@ -53,6 +53,33 @@ async def test_another_process_continues_a_turn_although_the_first_one_lives(ope
 
 
 @shared
+async def test_what_is_read_from_the_store_during_a_takeover_is_not_added_to_the_own_events(open_registry):
+    engine = paused(4)
+    leaving, staying = (
+        open_registry(engine, lease=LEASE),
+        open_registry(ContinuingEngine(SCRIPT), lease=LEASE),
+    )
+    turn, moving = await running(leaving, engine)
+    moving.on_handover = lambda: None
+    followed = await staying.find(turn.id, "me")
+    reader = followed.reader()
+    follow = followed.store.follow
+
+    async def follow_late(id, after, wait):
+        if asyncio.current_task() is late:
+            await until_async(lambda: followed.log.is_finished)
+        return await follow(id, after, wait)
+
+    followed.store.follow = follow_late
+    late = asyncio.create_task(staying.find(turn.id, "me"))
+    await leaving.hand_over()
+    await late
+
+    assert [event for event in reader.take() if isinstance(event, Finish)] == [followed.log.last]
+    assert await read(followed) == (SCRIPT, Finish("stop", TokenUsage(7, 27)))
+
+
+@shared
 async def test_a_turn_that_was_handed_over_is_refused_here(open_registry):
     engine = paused(4)
     leaving = open_registry(engine, lease=LEASE)

@@ -41,6 +41,8 @@ class Follower:
         """Take over from a live producer too, and without `check`."""
         self.is_taking_over = False
         """Whether the store may already count this process as the producer."""
+        self.has_taken_over = False
+        """Whether this process is the producer: what the store gets from now on is its own."""
         self._store = store
         self._log = log
         self._lease = settings.lease
@@ -105,6 +107,8 @@ class Follower:
         while True:
             after = self.cursor
             tail = await self._store.follow(self.id, after, wait)
+            if self.has_taken_over:
+                return self.cursor != start
             if self.cursor == after:
                 self.apply(tail)
                 if tail.takeovers:
@@ -145,8 +149,8 @@ class Follower:
     async def _follow(self) -> bool:
         loop = asyncio.get_running_loop()
         failing_since = self._next_probe = 0.0
-        was_expired = has_taken_over = False
-        while not (has_taken_over or self._log.is_finished):
+        was_expired = False
+        while not (self.has_taken_over or self._log.is_finished):
             try:
                 if loop.time() < self._next_probe:
                     if await self.poll(wait=min(self._next_probe - loop.time(), _LONGEST_WAIT)):
@@ -155,7 +159,7 @@ class Follower:
                     liveness = await self._probe()
                     # After an outage of the store every lease has expired: hence a second probe.
                     if liveness is Liveness.LEFT or (liveness is Liveness.EXPIRED and was_expired):
-                        has_taken_over = await self._take_over(has_died=liveness is Liveness.EXPIRED)
+                        await self._take_over(has_died=liveness is Liveness.EXPIRED)
                     was_expired = liveness is Liveness.EXPIRED
                     is_alive = liveness is Liveness.ALIVE
                     self._next_probe = math.inf if is_alive else loop.time() + self._lease / 3
@@ -165,7 +169,7 @@ class Follower:
                 if loop.time() - failing_since >= self._retry_timeout:
                     raise
                 await asyncio.sleep(_RETRY_DELAY)
-        return has_taken_over
+        return self.has_taken_over
 
     async def _probe(self) -> Liveness:
         """Return the liveness of the producer, and record this process's readers if it is alive."""
@@ -176,7 +180,7 @@ class Follower:
             await self._store.touch_reader(self.id)
         return liveness
 
-    async def _take_over(self, *, has_died: bool) -> bool:
+    async def _take_over(self, *, has_died: bool) -> None:
         """Become the producer, unless another process is faster or the ending has arrived."""
         if not self.is_forced:
             self._check()
@@ -197,8 +201,7 @@ class Follower:
             level = logging.WARNING if has_died else logging.INFO  # else it was released
             fields = {"turn": self.id, "events": self._log.count}
             _LOGGER.log(level, "took over the turn of another server", extra=fields)
-            return True
-        return False
+            self.has_taken_over = True
 
 
 def error_of(task: asyncio.Task[bool], id: str) -> HeadraceError | None:

@@ -314,6 +314,7 @@ class Turn:
     def _start_following(self) -> None:
         assert self._follower is not None
         self._follower.is_forced = self._requested_end is not None
+        self._follower.has_taken_over = False
         self._task = asyncio.create_task(self._follower.run(), name=f"turn {self.id}")
         # Not at the end of `run`: a task that is cancelled before its first step never gets there.
         self._task.add_done_callback(self._after_following)
