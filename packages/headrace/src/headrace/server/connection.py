@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import cached_property
 from math import ceil
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -39,6 +40,7 @@ ERROR: Final = "headrace.error"
 REQUEST_ID: Final = "headrace.request_id"
 """The key of a scope with the id in the header `X-Request-Id`."""
 
+_SHOWN_ID: Final = 128  # characters of a client's id
 _LOGGER = logging.getLogger("headrace.server")
 _MAX_DIGITS: Final = 18  # of a number that fits in 64 bits
 
@@ -95,7 +97,12 @@ class HttpConnection:
         self.headers: dict[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        """The request headers by lower-case name."""
+        """The request headers by lower-case name, until a stream drops them."""
+        self.client_id = self.headers.get("x-request-id", "")[:_SHOWN_ID]
+        """The client's own id of the request, for the log."""
+        self.trace = TraceContext.of_headers(scope["headers"])
+        """The span of the client that the request belongs to, and what a service mesh knows it by."""
+        self.began = monotonic()
         self._scope = scope
         self._receive = receive
         self._encode_error = encode_error or encode_error_response
@@ -131,11 +138,6 @@ class HttpConnection:
     def is_disconnected(self) -> bool:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
-
-    @property
-    def trace(self) -> TraceContext | None:
-        """The span of the client that the request belongs to, and what a service mesh knows it by."""
-        return TraceContext.of_headers(self._scope["headers"])
 
     @cached_property
     def query(self) -> dict[str, str]:
