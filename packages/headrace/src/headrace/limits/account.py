@@ -66,7 +66,8 @@ class Account:
     def reserve(self, id: str, tokens: int, now: float) -> None:
         """Charge a turn that starts."""
         if id not in self._reservations:
-            self._drop_reservations(now)
+            if self._reservations:
+                self._drop_reservations(now)
             self._reservations[id] = _Reservation(now, tokens)
             self.requests.add(1, now)
             self.tokens.add(tokens, now)
