@@ -17,6 +17,7 @@ from typing import Any, Final
 from headrace.errors import DisconnectError, HeadraceError
 from headrace.server.connection import HttpConnection
 from headrace.telemetry.contents import answer_of, messages_of, tools_of
+from headrace.trace_context import TraceContext
 from headrace.turns import OutcomeKind, ProducedTurn, TurnOutcome
 from headrace.turns.observers import HANDED_OVER
 from headrace.turns.outcome import Result, kind_of
@@ -73,7 +74,8 @@ class RequestLog:
             _write("request", fields, level)
             return
         pair.request = fields
-        self._write_if_over(connection.started_turn, pair)
+        if pair.outcome is not None:
+            self._write_both(connection.started_turn, fields, pair.outcome, pair.trace)
 
     # --- as an observer ---------------------------------------------------------------------------------
 
@@ -85,7 +87,8 @@ class RequestLog:
         if (pair := self._pairs.get(turn.id)) is None:
             return
         pair.outcome = {"turn": turn.id, "key": turn.header.owner or None, "outcome": HANDED_OVER}
-        self._write_if_over(turn.id, pair)
+        if pair.request is not None:
+            self._write_both(turn.id, pair.request, pair.outcome, pair.trace)
 
     def finished(self, outcome: TurnOutcome) -> None:
         if (pair := self._pairs.get(outcome.id)) is None:
@@ -93,17 +96,16 @@ class RequestLog:
         pair.outcome = self._of_outcome(outcome)
         if pair.turn is not None:
             pair.outcome |= _contents(pair.turn)
-        self._write_if_over(outcome.id, pair)
+        if pair.request is not None:
+            self._write_both(outcome.id, pair.request, pair.outcome, pair.trace)
 
-    def _write_if_over(self, turn: str, pair: _Pair) -> None:
-        if pair.request is None or pair.outcome is None:
-            return
+    def _write_both(self, turn: str, request: Fields, outcome: Fields, trace: TraceContext | None) -> None:
+        """Write the line of a turn and its request; of another process's, there are no fields."""
         del self._pairs[turn]
-        event = "request" if pair.request else "turn"
-        fields = pair.request | pair.outcome
-        if pair.trace is not None and pair.trace.parent:
-            fields["trace"] = pair.trace.trace_id
-        _write(event, fields)
+        fields = request | outcome
+        if trace is not None and trace.parent:
+            fields["trace"] = trace.trace_id
+        _write("request" if request else "turn", fields)
 
     # --- fields -----------------------------------------------------------------------------------------
 

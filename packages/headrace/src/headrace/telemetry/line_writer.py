@@ -54,15 +54,24 @@ class LineWriter(logging.Handler):
         self._render = render
         self._write = write
         self._events: queue.SimpleQueue[Attributes | threading.Event] = queue.SimpleQueue()
-        self._dropped = 0  # changed by threads that log, under the handler's lock
+        self._dropped = 0  # changed by threads that log
+        self._drop_lock = threading.Lock()
         self._lost = self._reported = 0  # changed by the thread that writes
         self._is_urgent = threading.Event()
         self._process = 0  # whose thread writes; a fork does not have it
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Keep a record, unless a filter rejects it. Without the lock of a handler: a queue needs none."""
+        is_accepted = bool(self.filter(record))
+        if is_accepted:
+            self.emit(record)
+        return is_accepted
+
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what a record contains, without references to what it is about; the thread does the rest."""
         if self._events.qsize() >= MAX_WAITING:
-            self._dropped += 1
+            with self._drop_lock:
+                self._dropped += 1
             return
         try:
             self._events.put(_detached(record))

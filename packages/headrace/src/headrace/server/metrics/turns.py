@@ -59,8 +59,9 @@ class TurnSeries:
         kind, intervals, first = outcome.kind, outcome.intervals, outcome.first_token_seconds
         self._durations[kind].observe(outcome.seconds)
         self._queue.observe(outcome.queue_seconds)
-        if any(counts := intervals.counts):
+        if not intervals.are_empty:
             self._stall.observe(intervals.longest)
+            counts = intervals.counts
             for histogram in self._intervals:
                 histogram.add(counts, intervals.total)
         if kind.is_success and first is not None:
