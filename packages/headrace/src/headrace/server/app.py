@@ -123,8 +123,8 @@ class App:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        path = scope["path"] = _normalized(scope["path"])
-        connection = HttpConnection(scope, receive, send, self.endpoints.error_encoder(path))
+        scope["path"] = _normalized(scope["path"])
+        connection = HttpConnection(scope, receive, send, self.endpoints.error_encoder)
         try:
             await self._answer(connection, scope, receive)
         finally:
