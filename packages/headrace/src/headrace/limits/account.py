@@ -1,7 +1,5 @@
 """The account of an API key: its requests and tokens within their windows."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from headrace.limits.window import Window
@@ -12,7 +10,7 @@ _MINUTE = 60.0
 _FIVE_HOURS = 5 * 3600.0
 
 
-class _Reservation(NamedTuple):
+class _Reservation(msgspec.Struct, array_like=True, frozen=True):
     time: float
     tokens: int
 

@@ -113,7 +113,8 @@ class Admission:
 
     def enter(self, ticket: Ticket, report: Report) -> Decision | None:
         """Ask for a slot; see `Limiter`."""
-        if self._forget(ticket.id) is not None:  # taken over by another process, and now by this one again
+        if ticket.id in self._entries:  # taken over by another process, and now by this one again
+            self._forget(ticket.id)
             self._limiter.leave(ticket.id)
         self._entries[ticket.id] = False
         return self._limiter.enter(ticket, report)

@@ -289,11 +289,10 @@ class Ledger:
 
     def _limit_of(self, entry: Entry, now: float) -> Limit | None:
         """Return the limit that keeps a turn from starting, apart from others that wait."""
-        if limit := self._key_limit(entry, now):
-            return limit
-        if not self._has_room(entry.model):
+        limit = self._key_limit(entry, now)
+        if limit is None and not self._has_room(entry.model):
             return Limit.MODEL
-        return Limit.SERVER if self._is_full() else None
+        return Limit.SERVER if limit is None and self._is_full() else limit
 
     def _key_limit(self, entry: Entry, now: float) -> Limit | None:
         account = self._accounts.get(entry.key)  # without one, nothing is used
