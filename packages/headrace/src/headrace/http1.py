@@ -54,11 +54,10 @@ _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: %b)?" % _VALUE)
 _FIELD: Final = re.compile(rb"(%b):[ \t]*+(%b)" % (_TOKEN, _VALUE))
-# A line of a head without the white space around its value.
+# A line of a head, without the white space around its value.
 _FIELD_LINE: Final = re.compile(
-    rb"(%b):[ \t]*+((?:[^\x00-\x20\x7f]++|[ \t]++(?!\r?(?:\n|\Z)))*+)[ \t]*+\r?(?:\n|\Z)" % _TOKEN
+    rb"^(%b):[ \t]*+((?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?+)[ \t]*+\r?$" % _TOKEN, re.MULTILINE
 )
-_FIELD_LINES: Final = re.compile(rb"(?:%b:[ \t]*+%b\r?(?:\n|\Z))*+" % (_TOKEN, _VALUE))
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)(?:%b)*[ \t]*" % _EXTENSION)
 _PLAIN_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,%d})\r\n" % _MAX_SIZE_DIGITS)  # fast path: no extension
 _NAME: Final = re.compile(_TOKEN)
@@ -232,9 +231,9 @@ class ResponseReader:
             head = _FOLD.sub(b" ", head)
         first, _, lines = head.partition(b"\n")
         status_line = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
-        if status_line is None or not _FIELD_LINES.fullmatch(lines):
-            raise _not_http(head)
         self.headers = _FIELD_LINE.findall(lines)
+        if status_line is None or len(self.headers) < head.count(b"\n"):
+            raise _not_http(head)
         self._values = {name.lower(): value for name, value in self.headers}
         if len(self._values) < len(self.headers):
             self._join_values()
