@@ -71,7 +71,7 @@ class Admission:
         self._limiter = limiter
         self._settings = settings
         self._limits_of = limits_of
-        # The turns that have entered here, until their outcomes are known; True for those without a slot any more.
+        # The turns that have entered here, until their outcomes are known; True for those that have no slot.
         self._entries: dict[str, bool] = {}
         # Of these, those that have ended, and until when their outcomes are awaited: the next first.
         self._ended: dict[str, float] = {}
@@ -198,7 +198,7 @@ class Admission:
                 self._limiter.leave(id)
 
     def _forget(self, id: str) -> bool | None:
-        """Forget a turn; return True if it had no slot any more, None if it has not entered."""
+        """Forget a turn; return True if it had no slot, None if it has not entered."""
         self._ended.pop(id, None)
         return self._entries.pop(id, None)
 
