@@ -149,6 +149,22 @@ async def test_without_an_outcome_a_slot_is_released_after_the_engine_has_stoppe
     assert limiter.calls[1:] == [("leave", "t1")]
 
 
+async def test_each_slot_is_released_at_its_own_time(virtual_time):
+    limiter = FakeLimiter()
+    gate = admission(limiter)
+    for number in range(3):
+        await enter(gate, limiter, f"t{number}")
+    gate.engine_ended("t0")
+    await asyncio.sleep(1.5)
+    gate.engine_ended("t1")
+    gate.engine_ended("t2")
+    gate.finished(outcome("t1"))
+    await asyncio.sleep(1)
+    assert limiter.calls[3:] == [("settle", "t1", 107), ("leave", "t0")]
+    await asyncio.sleep(1.5)
+    assert limiter.calls[5:] == [("leave", "t2")]
+
+
 @pytest.mark.parametrize("is_refused", [True, False])
 @pytest.mark.parametrize("completion", [0, 100])
 async def test_a_turn_that_never_ran_is_not_settled_unless_another_process_had_begun_it(

@@ -81,6 +81,21 @@ def test_a_line_of_text_for_people():
     assert HEAD.sub("", line) == 'request status=200 key="team a" seconds=0.5 stream=true'
 
 
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"key": "a b=c", "number": 1}, 'key="a b=c" number=1'),
+        ({"key": "a=b", "other": "c"}, 'key="a=b" other=c'),
+        ({"key": "", "other": ""}, 'key="" other=""'),
+        ({"key": "a", "number": 0, "seconds": 1e-05}, "key=a number=0 seconds=1e-05"),
+        ({"key": "a", "is_last": True}, "key=a is_last=true"),
+        ({}, ""),
+    ],
+)
+def test_one_field_that_is_not_plain_changes_no_other(fields, shown):
+    assert HEAD.sub("", formatted("text", "m", **fields)) == f"m {shown}".strip()
+
+
 def failing():
     try:
         int("a\n2026-11-29T00:00:00Z info    forged\x1b[2J" * 2)

@@ -54,6 +54,10 @@ _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-5][0-9][0-9])(?: %b)?" % _VALUE)
 _FIELD: Final = re.compile(rb"(%b):[ \t]*+(%b)" % (_TOKEN, _VALUE))
+# A line of a head, without the white space around its value.
+_FIELD_LINE: Final = re.compile(
+    rb"^(%b):[ \t]*+((?:[^\x00-\x08\x0a-\x1f\x7f]*[^\x00-\x20\x7f])?+)[ \t]*+\r?$" % _TOKEN, re.MULTILINE
+)
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]+)(?:%b)*[ \t]*" % _EXTENSION)
 _PLAIN_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,%d})\r\n" % _MAX_SIZE_DIGITS)  # fast path: no extension
 _NAME: Final = re.compile(_TOKEN)
@@ -225,19 +229,14 @@ class ResponseReader:
         """Parse one head; False if it is an interim response."""
         if b"\n " in head or b"\n\t" in head:
             head = _FOLD.sub(b" ", head)
-        first, *lines = head.split(b"\n")
+        first, _, lines = head.partition(b"\n")
         status_line = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
-        if status_line is None:
+        self.headers = _FIELD_LINE.findall(lines)
+        if status_line is None or len(self.headers) < head.count(b"\n"):
             raise _not_http(head)
-        self.headers, self._values = [], {}
-        for line in lines:
-            field = _FIELD.fullmatch(line.removesuffix(b"\r"))
-            if field is None:
-                raise _not_http(head)
-            name, value = field[1], field[2].rstrip(b" \t")
-            self.headers.append((name, value))
-            key = name.lower()
-            self._values[key] = b"%b, %b" % (self._values[key], value) if key in self._values else value
+        self._values = {name.lower(): value for name, value in self.headers}
+        if len(self._values) < len(self.headers):
+            self._join_values()
         self.version, self.status = f"HTTP/1.{status_line[1].decode()}", int(status_line[2])
         if self.status == 101:
             msg = "the server switched protocols, which was not requested"
@@ -247,6 +246,12 @@ class ResponseReader:
         self._is_persistent = status_line[1] != b"0" and b"close" not in _words(self.header(b"connection"))
         self._frame()
         return True
+
+    def _join_values(self) -> None:
+        self._values = {}
+        for name, value in self.headers:
+            key = name.lower()
+            self._values[key] = b"%b, %b" % (self._values[key], value) if key in self._values else value
 
     def _frame(self) -> None:
         """Decide where the body ends: RFC 9112, 6.3."""

@@ -9,6 +9,7 @@ Kubernetes' Gateway API Inference Extension, such as `x-gateway-inference-object
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final, Self
 
 import msgspec
@@ -19,8 +20,10 @@ _PARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,400})?"
 )
 _MEMBER: Final = re.compile(r"[a-z0-9][a-z0-9_*/@-]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
+_HEADER: Final = re.compile(rb"trace(parent|state)\Z|x-(request-id|gateway-inference-)")
 _MESH: Final = re.compile(rb"x-request-id|x-gateway-inference-[a-z0-9-]{1,64}")
 _MESH_VALUE: Final = re.compile(rb"[!-~]([ -~]{0,254}[!-~])?")
+_NAME: Final = itemgetter(0)
 _MAX_MEMBERS: Final = 32
 _MAX_STATE: Final = 512  # characters
 
@@ -41,6 +44,9 @@ class TraceContext(msgspec.Struct, frozen=True, omit_defaults=True):
     @classmethod
     def of_headers(cls, headers: Iterable[tuple[bytes, bytes]]) -> Self | None:
         """Return the context in a request's headers, whose names are in lower case; None if it has none."""
+        headers = tuple(headers)
+        if not any(map(_HEADER.match, map(_NAME, headers))):  # as usual
+            return None
         parents, states = [], []
         mesh: dict[str, str] = {}
         for name, value in headers:

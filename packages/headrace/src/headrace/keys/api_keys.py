@@ -37,18 +37,15 @@ class ApiKeys:
     def __init__(
         self, keys: Iterable[str], issued: IssuedKeys | None = None, limits: LimitSettings = _NO_LIMITS
     ) -> None:
-        self._keys = tuple(keys)
+        self._keys = {key.encode(): _id_of(key) for key in keys}
         self._issued = issued
+        self.are_required = bool(self._keys) or issued is not None
+        """Whether a caller needs a key."""
         self._defaults = KeyLimits(
             in_flight=limits.max_in_flight_per_key,
             requests_per_minute=limits.requests_per_minute,
             tokens_per_5h=limits.tokens_per_5h,
         )
-
-    @property
-    def are_required(self) -> bool:
-        """Whether a caller needs a key."""
-        return bool(self._keys) or self._issued is not None
 
     def open(self) -> None:
         """Follow changes of issued keys from now on."""
@@ -103,9 +100,10 @@ class ApiKeys:
         return owner
 
     async def _check(self, token: str) -> str:
-        for key in self._keys:
-            if hmac.compare_digest(key.encode(), token.encode()):
-                return _id_of(key)
+        encoded = token.encode()
+        for key, id in self._keys.items():
+            if hmac.compare_digest(key, encoded):
+                return id
         if self._issued is not None and self._issued.master_key.has_issued(token):
             return await self._issued.check(_id_of(token))
         if token.count(".") != 2:
@@ -141,7 +139,7 @@ class ApiKeys:
         Raises:
             AccessError: 1220, status 403.
         """
-        if not self.may_use(owner, [model, *names]):
+        if self._issued is not None and not self.may_use(owner, [model, *names]):
             permitted = ", ".join(sorted(self._models_of(owner)))
             msg = f"model: this API key may not use {show(model)}; it may use {permitted}"
             raise AccessError(msg, code="1220")
@@ -168,7 +166,7 @@ class ApiKeys:
         return self._issued.get(owner) if self._issued is not None else None
 
     async def _check_signature(self, decoded: SignedToken) -> str:
-        secrets = [key.partition(".")[2] for key in self._keys if _id_of(key) == decoded.id]
+        secrets = [key.decode().partition(".")[2] for key, id in self._keys.items() if id == decoded.id]
         is_fixed = any(decoded.is_signed_with(secret) for secret in secrets)
         issued = None if is_fixed else self._issued
         if not is_fixed and not (issued and decoded.is_signed_with(issued.master_key.secret_of(decoded.id))):

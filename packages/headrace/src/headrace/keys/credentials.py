@@ -66,13 +66,15 @@ def read_credentials(headers: Mapping[str, str]) -> list[str]:
     Raises:
         AccessError: 1001, there is none.
     """
-    found = [headers.get("x-api-key", "").strip() or headers.get("api-key", "").strip()]
+    found = []
     match headers.get("authorization", "").split(maxsplit=1):
         case [scheme, token] if scheme.lower() == "bearer":
-            found.insert(0, token.strip())
+            found.append(token.strip())
         case [token] if token.lower() != "bearer":
-            found.insert(0, token)
-    found = list(dict.fromkeys(filter(None, found)))
+            found.append(token)
+    key = headers.get("x-api-key", "").strip() or headers.get("api-key", "").strip()
+    if key and key not in found:
+        found.append(key)
     if not found:
         msg = "no API key: send the header `Authorization: Bearer <key>`"
         raise AccessError(msg, code="1001")

@@ -1,7 +1,5 @@
 """The account of an API key: its requests and tokens within their windows."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from headrace.limits.window import Window
@@ -12,7 +10,7 @@ _MINUTE = 60.0
 _FIVE_HOURS = 5 * 3600.0
 
 
-class _Reservation(NamedTuple):
+class _Reservation(msgspec.Struct, array_like=True, frozen=True):
     time: float
     tokens: int
 
@@ -66,7 +64,8 @@ class Account:
     def reserve(self, id: str, tokens: int, now: float) -> None:
         """Charge a turn that starts."""
         if id not in self._reservations:
-            self._drop_reservations(now)
+            if self._reservations:
+                self._drop_reservations(now)
             self._reservations[id] = _Reservation(now, tokens)
             self.requests.add(1, now)
             self.tokens.add(tokens, now)

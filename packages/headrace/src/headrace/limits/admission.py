@@ -17,7 +17,7 @@ import msgspec
 from headrace.engines import Engine, Generation
 from headrace.errors import HeadraceError, LimitError, RequestError
 from headrace.limits.limiter import Limiter, Report
-from headrace.limits.settings import CurrentLimits
+from headrace.limits.settings import CurrentLimits, LimitSettings
 from headrace.limits.ticket import UNAVAILABLE, Decision, KeyLimits, Refused, Ticket, Usage
 from headrace.reached_limits import report_limit
 from headrace.turns import TurnOutcome
@@ -27,6 +27,7 @@ __all__ = ["Admission", "AdmittedRun", "estimate_tokens"]
 _BYTES_PER_TOKEN: Final = 4  # of text in most languages
 _OUTCOME_DELAY: Final = 2.0  # seconds from the end of a run until the outcome of its turn; usually a few ms
 _CLOSE_TIMEOUT: Final = 1.0  # seconds for engines to stop
+_NO_LIMITS: Final = KeyLimits()
 _JITTER: Final = 0.1  # of `retry_after`, so that not all clients return at once
 
 
@@ -47,14 +48,6 @@ class AdmittedRun(Protocol):
     def owner(self) -> str:
         """The id of the caller's API key."""
         ...
-
-
-class _Entry:
-    """A turn that has entered here, until its outcome is known."""
-
-    def __init__(self) -> None:
-        self.has_left = False  # without a slot
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Admission:
@@ -78,7 +71,11 @@ class Admission:
         self._limiter = limiter
         self._settings = settings
         self._limits_of = limits_of
-        self._entries: dict[str, _Entry] = {}
+        # The turns that have entered here, until their outcomes are known; True for those that have no slot.
+        self._entries: dict[str, bool] = {}
+        # Of these, those that have ended, and until when their outcomes are awaited: the next first.
+        self._ended: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None  # one for all, while there are any
         self._is_closed = False
 
     @property
@@ -94,10 +91,10 @@ class Admission:
             engine: would run it.
             model: its canonical name.
         """
-        limits = self._limits_of(generation.owner)
-        if not self._is_limited(limits):
+        limits, settings = self._limits_of(generation.owner), self._settings()
+        if not _is_limited(limits, settings):
             return None
-        request, reserved = generation.request, self._settings().reserved_tokens
+        request, reserved = generation.request, settings.reserved_tokens
         answer = engine.token_limit(generation) or request.max_tokens or reserved
         if request.max_tokens is None:
             answer = min(answer, reserved)
@@ -116,9 +113,10 @@ class Admission:
 
     def enter(self, ticket: Ticket, report: Report) -> Decision | None:
         """Ask for a slot; see `Limiter`."""
-        if self._forget(ticket.id):  # taken over by another process, and now by this one again
+        if ticket.id in self._entries:  # taken over by another process, and now by this one again
+            self._forget(ticket.id)
             self._limiter.leave(ticket.id)
-        self._entries[ticket.id] = _Entry()
+        self._entries[ticket.id] = False
         return self._limiter.enter(ticket, report)
 
     def leave(self, id: str) -> None:
@@ -145,17 +143,18 @@ class Admission:
 
     def engine_ended(self, id: str) -> None:
         """Release the slot of a turn after a while, if it has no outcome here."""
-        if entry := self._entries.get(id):
-            entry.timer = asyncio.get_running_loop().call_later(_OUTCOME_DELAY, self._give_up, id)
+        if id in self._entries:
+            self._await_outcome(id)
 
     def finished(self, outcome: TurnOutcome) -> None:
         """Settle a turn of this process, or one that this process only has ended."""
         if self._is_closed:
             return
-        entry = self._forget(outcome.id)
+        has_left = self._forget(outcome.id)
+        if has_left is None and not _is_limited(self._limits_of(outcome.owner), self._settings()):
+            return
         tokens = outcome.usage.prompt + outcome.usage.completion
-        is_limited = entry is not None or self._is_limited(self._limits_of(outcome.owner))
-        if is_limited and (tokens or entry is None or not entry.has_left):
+        if tokens or not has_left:
             self._limiter.settle(outcome.id, outcome.owner, tokens)
 
     async def usage(self, key: str) -> Usage:
@@ -170,34 +169,43 @@ class Admission:
                     await asyncio.sleep(0.005)
                 await asyncio.sleep(0.005)  # until the outcomes are known
         self._is_closed = True
-        for id in list(self._entries):
-            self._forget(id)
+        self._entries.clear()
+        self._ended.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         await self._limiter.close()
 
     def _has_left(self, id: str) -> None:
-        if entry := self._entries.get(id):
-            entry.has_left = True
-            entry.timer = asyncio.get_running_loop().call_later(_OUTCOME_DELAY, self._forget, id)
+        if id in self._entries:
+            self._entries[id] = True
+            self._await_outcome(id)
 
-    def _give_up(self, id: str) -> None:
-        self._limiter.leave(id)
-        self._forget(id)
+    def _await_outcome(self, id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._ended[id] = loop.time() + _OUTCOME_DELAY
+        if self._timer is None:
+            self._timer = loop.call_later(_OUTCOME_DELAY, self._give_up)
 
-    def _forget(self, id: str) -> _Entry | None:
-        entry = self._entries.pop(id, None)
-        if entry is not None and entry.timer is not None:
-            entry.timer.cancel()
-        return entry
+    def _give_up(self) -> None:
+        """Release the slots of the turns whose time is over, and wait for the next one."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        for id, due in [*self._ended.items()]:
+            if due > loop.time():
+                self._timer = loop.call_at(due, self._give_up)
+                return
+            if self._forget(id) is False:
+                self._limiter.leave(id)
 
-    def _is_limited(self, limits: KeyLimits) -> bool:
-        settings = self._settings()
-        return bool(
-            settings.max_in_flight
-            or settings.max_in_flight_per_model
-            or limits.in_flight
-            or limits.requests_per_minute
-            or limits.tokens_per_5h
-        )
+    def _forget(self, id: str) -> bool | None:
+        """Forget a turn; return True if it had no slot, None if it has not entered."""
+        self._ended.pop(id, None)
+        return self._entries.pop(id, None)
+
+
+def _is_limited(limits: KeyLimits, settings: LimitSettings) -> bool:
+    """Return whether any limit concerns the turns of a key."""
+    return bool(settings.max_in_flight or settings.max_in_flight_per_model or limits != _NO_LIMITS)
 
 
 def estimate_tokens(generation: Generation) -> int:

@@ -153,11 +153,12 @@ class FairQueue:
             key: _Share(share.tag, share.clock, share.tags) for key, share in document.shares.items()
         }
         self._continued = {entry.id: entry for entry in document.continued}
-        self._entries = dict(self._continued)
+        self.entries = dict(self._continued)
+        """The waiting turns by their ids."""
         for key, share in document.shares.items():
             for entry in share.entries:
                 self._shares[key].add(entry)
-                self._entries[entry.id] = entry
+                self.entries[entry.id] = entry
 
     def document(self) -> QueueDocument:
         """Return the queue in a form to be encoded."""
@@ -168,14 +169,10 @@ class FairQueue:
         return QueueDocument(self._clock, self._arrivals, list(self._continued.values()), shares)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
-
-    def get(self, id: str) -> Entry | None:
-        """Return a waiting turn."""
-        return self._entries.get(id)
+        return iter(self.entries.values())
 
     def waiting(self, key: str) -> tuple[int, int]:
         """Return how many turns of a key wait, and their tokens; without those that are continued."""
@@ -191,7 +188,7 @@ class FairQueue:
         """Add a turn behind those of its user."""
         self._arrivals += 1
         entry.number = self._arrivals
-        self._entries[entry.id] = entry
+        self.entries[entry.id] = entry
         if entry.is_continued:
             self._continued[entry.id] = entry
             return
@@ -201,7 +198,7 @@ class FairQueue:
 
     def remove(self, id: str) -> None:
         """Remove a turn that waits no longer."""
-        entry = self._entries.pop(id)
+        entry = self.entries.pop(id)
         if self._continued.pop(id, None) is None:
             self._shares[entry.key].remove(entry)
         self._tidy()
@@ -238,7 +235,7 @@ class FairQueue:
 
         The tags stay above the clock, so that a correction lets no one pass who would not have passed before.
         """
-        if not self._entries:
+        if not self.entries:
             return
         change, entry.cost = _cost(tokens) - entry.cost, _cost(tokens)
         share = self._shares.get(entry.key)
@@ -261,7 +258,7 @@ class FairQueue:
 
     def _tidy(self) -> None:
         """Forget keys that neither wait nor have a debt."""
-        if not self._entries:
+        if not self.entries:
             self._shares.clear()
             self._clock = 0
         else:

@@ -65,11 +65,12 @@ class Ledger:
         self._documents = documents
         self._slots = {entry.id: entry for entry in pool.slots}
         self._queue = FairQueue(pool.queue)
+        self._waiting = self._queue.entries
         self._accounts = {
             name.removeprefix(_ACCOUNT): Account(value) for name, value in documents.items() if name != _POOL
         }
-        self._keys: dict[str, int] = Counter(entry.key for entry in pool.slots)
-        self._models: dict[str, int] = Counter(entry.model for entry in pool.slots)
+        self._keys = dict(Counter(entry.key for entry in pool.slots))  # those that have slots, and how many
+        self._models = dict(Counter(entry.model for entry in pool.slots))
         self._granted: list[str] = []
         self._next_expiry = min((entry.expires for entry in (*pool.slots, *self._queue)), default=math.inf)
 
@@ -95,20 +96,21 @@ class Ledger:
 
         The position of a waiting turn is the last one, in constant time; `states` returns the exact one.
         """
-        self._expire(now)
+        if now >= self._next_expiry:
+            self._expire(now)
         id = ticket.id
         expires = now + self._lease
         if entry := self._slots.get(id):
             entry.process, entry.expires = process, expires
             entry.is_continued |= ticket.is_continued
-        elif entry := self._queue.get(id):
+        elif entry := self._waiting.get(id):
             entry.process, entry.expires = process, expires
         else:
             if (refusal := impossible(ticket)) and not self._account(ticket.key).is_charged(id):
                 return refusal
             entry = Entry.of(ticket, process, expires)
             self._next_expiry = min(self._next_expiry, expires)
-            if not self._queue and self._limit_of(entry, now) is None:
+            if not self._waiting and self._limit_of(entry, now) is None:
                 self._grant(entry, now)
                 return _GRANTED
             self._queue.add(entry)
@@ -131,7 +133,8 @@ class Ledger:
             has_started: the turn may have used tokens, so that its reservation remains until it is settled.
                 Otherwise it is not charged, even if it had been granted a slot.
         """
-        self._expire(now)
+        if now >= self._next_expiry:
+            self._expire(now)
         entry = self._find(ticket.id)
         if entry is None or entry.process == process:
             if entry is not None:
@@ -146,20 +149,25 @@ class Ledger:
 
         From any process, since a turn ends only once; also if its slot has expired.
         """
-        self._expire(now)
-        entry = self._find(id)
-        if entry is not None and self._remove(entry):
-            self._queue.correct(entry, tokens)
-        if key in self._accounts:
-            self._accounts[key].settle(id, tokens)
-        self._dispatch(now)
+        if now >= self._next_expiry:
+            self._expire(now)
+        if entry := self._slots.get(id):
+            self._release(entry)
+            if self._waiting:
+                self._queue.correct(entry, tokens)
+        elif id in self._waiting:
+            self._queue.remove(id)
+        if account := self._accounts.get(key):
+            account.settle(id, tokens)
+        if self._waiting:
+            self._dispatch(now)
 
     def renew(self, process: str, running: Iterable[Ticket], waiting: Iterable[str], now: float) -> list[str]:
         """Renew the leases of a process's turns; return the ids of running ones without a slot.
 
         A slot that has expired is given back if there is room for it.
         """
-        self._expire(now)
+        self.pass_time(now)
         expires = now + self._lease
         lost = []
         for ticket in running:
@@ -177,7 +185,8 @@ class Ledger:
 
     def pass_time(self, now: float) -> None:
         """Drop expired entries and grant slots that time has freed, if nothing else happens."""
-        self._expire(now)
+        if now >= self._next_expiry:
+            self._expire(now)
         self._dispatch(now)
 
     def take_granted(self) -> list[str]:
@@ -186,9 +195,14 @@ class Ledger:
         return granted
 
     @property
+    def has_news(self) -> bool:
+        """Whether a turn waits, or was granted a slot since the last call of `take_granted`."""
+        return bool(self._waiting or self._granted)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether any turn waits."""
-        return bool(self._queue)
+        return bool(self._waiting)
 
     def states(
         self, process: str, ids: Collection[str], now: float
@@ -221,7 +235,7 @@ class Ledger:
         )
 
     def _find(self, id: str) -> Entry | None:
-        return self._slots.get(id) or self._queue.get(id)
+        return self._slots.get(id) or self._waiting.get(id)
 
     def _account(self, key: str) -> Account:
         if (account := self._accounts.get(key)) is None:
@@ -235,29 +249,29 @@ class Ledger:
         if _has_account(entry):
             self._account(entry.key).reserve(entry.id, entry.tokens, now)
 
-    def _remove(self, entry: Entry) -> bool:
-        """Remove a running or waiting turn; return whether it had a slot."""
-        if self._slots.pop(entry.id, None) is None:
+    def _remove(self, entry: Entry) -> None:
+        """Remove a running or waiting turn."""
+        if entry.id in self._slots:
+            self._release(entry)
+        else:
             self._queue.remove(entry.id)
-            return False
-        for counts, name in ((self._keys, entry.key), (self._models, entry.model)):
-            counts[name] -= 1
-            if not counts[name]:
-                counts.pop(name)
-        return True
+
+    def _release(self, entry: Entry) -> None:
+        """Remove a running turn."""
+        del self._slots[entry.id]
+        _decrement(self._keys, entry.key)
+        _decrement(self._models, entry.model)
 
     def _regain(self, ticket: Ticket, process: str, now: float) -> Entry | None:
         """Give a slot back that has expired, if there is room for it and the turn has not ended elsewhere."""
         entry = Entry.of(ticket, process, now + self._lease)
         has_ended = _has_account(ticket.limits) and not self._account(ticket.key).is_charged(ticket.id)
-        if has_ended or self._queue.get(ticket.id) or self._limit_of(entry, now):
+        if has_ended or ticket.id in self._waiting or self._limit_of(entry, now):
             return None
         self._grant(entry, now)
         return entry
 
     def _expire(self, now: float) -> None:
-        if now < self._next_expiry:
-            return
         entries = [*self._slots.values(), *self._queue]
         for entry in entries:
             if entry.expires <= now:
@@ -265,7 +279,7 @@ class Ledger:
         self._next_expiry = min((entry.expires for entry in entries if entry.expires > now), default=math.inf)
 
     def _dispatch(self, now: float) -> None:
-        while self._queue and not self._is_full():
+        while self._waiting and not self._is_full():
             entry = self._queue.first(self._has_room, lambda entry: self._key_limit(entry, now) is None)
             if entry is None:
                 break
@@ -275,32 +289,28 @@ class Ledger:
 
     def _limit_of(self, entry: Entry, now: float) -> Limit | None:
         """Return the limit that keeps a turn from starting, apart from others that wait."""
-        if limit := self._key_limit(entry, now):
-            return limit
-        if not self._has_room(entry.model):
+        limit = self._key_limit(entry, now)
+        if limit is None and not self._has_room(entry.model):
             return Limit.MODEL
-        return Limit.SERVER if self._is_full() else None
+        return Limit.SERVER if limit is None and self._is_full() else limit
 
     def _key_limit(self, entry: Entry, now: float) -> Limit | None:
-        if _has_account(entry):
-            account = self._account(entry.key)
-            if not account.is_charged(entry.id):
-                if 0 < entry.requests_per_minute <= account.requests.used(now):
-                    return Limit.REQUESTS
-                limit = entry.tokens_per_5h
-                if 0 < limit < account.tokens.used(now) + min(entry.tokens, limit):
-                    return Limit.TOKENS
+        account = self._accounts.get(entry.key)  # without one, nothing is used
+        if account is not None and not account.is_charged(entry.id):
+            if 0 < entry.requests_per_minute <= account.requests.used(now):
+                return Limit.REQUESTS
+            limit = entry.tokens_per_5h
+            if 0 < limit < account.tokens.used(now) + min(entry.tokens, limit):
+                return Limit.TOKENS
         if 0 < entry.in_flight <= self._keys.get(entry.key, 0):
             return Limit.IN_FLIGHT
         return None
 
     def _has_room(self, model: str) -> bool:
-        limit = self.settings.max_in_flight_per_model
-        return not limit or self._models.get(model, 0) < limit
+        return not 0 < self.settings.max_in_flight_per_model <= self._models.get(model, 0)
 
     def _is_full(self) -> bool:
-        limit = self.settings.max_in_flight
-        return 0 < limit <= len(self._slots)
+        return 0 < self.settings.max_in_flight <= len(self._slots)
 
     def _is_too_many(self, entry: Entry) -> bool:
         """Whether a turn exceeds the queue. Each key has its share of it, even if others have filled it."""
@@ -325,6 +335,13 @@ class Ledger:
         limit = self._limit_of(entry, now) or Limit.TOKENS  # it would fit, but another of its key comes first
         wait = self._free_at(entry, *self._queue.waiting(entry.key), now) - now
         return refuse(limit, self.settings, entry, wait)
+
+
+def _decrement(counts: dict[str, int], name: str) -> None:
+    if counts[name] > 1:
+        counts[name] -= 1
+    else:
+        del counts[name]
 
 
 def _has_account(limits: KeyLimits | Entry) -> bool:

@@ -99,7 +99,7 @@ class LocalLimiter:
 
     def __init__(self, settings: CurrentLimits) -> None:
         self._settings = settings
-        self._lasting_ledger = Ledger(settings())
+        self._ledger = Ledger(settings())
         self._turns: dict[str, HeldTurn] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -107,24 +107,31 @@ class LocalLimiter:
         if turn := self._turns.get(ticket.id):
             turn.report = report
             return turn.decision
-        decision = self._ledger.enter(ticket, "", asyncio.get_running_loop().time())
+        ledger = self._ledger
+        ledger.settings = self._settings()
+        decision = ledger.enter(ticket, "", asyncio.get_running_loop().time())
         if not isinstance(decision, Refused):
             self._turns[ticket.id] = turn = HeldTurn(ticket, report)
             turn.decision = decision
-        self._report_granted()
+        if ledger.has_news:
+            self._report_granted()
         return decision
 
     def leave(self, id: str) -> None:
         if turn := self._turns.pop(id, None):
             has_started = isinstance(turn.decision, Granted)
             now = asyncio.get_running_loop().time()
+            self._ledger.settings = self._settings()
             self._ledger.leave(turn.ticket, "", now, has_started=has_started)
             self._report_granted()
 
     def settle(self, id: str, key: str, tokens: int) -> None:
         self._turns.pop(id, None)
-        self._ledger.settle(id, key, tokens, asyncio.get_running_loop().time())
-        self._report_granted()
+        ledger = self._ledger
+        ledger.settings = self._settings()
+        ledger.settle(id, key, tokens, asyncio.get_running_loop().time())
+        if ledger.has_news:
+            self._report_granted()
 
     async def usage(self, key: str) -> Usage:
         return self._ledger.usage(key, asyncio.get_running_loop().time())
@@ -133,12 +140,6 @@ class LocalLimiter:
         self._turns.clear()
         if self._timer is not None:
             self._timer.cancel()
-
-    @property
-    def _ledger(self) -> Ledger:
-        """The ledger, with the settings in force."""
-        self._lasting_ledger.settings = self._settings()
-        return self._lasting_ledger
 
     def _report_granted(self) -> None:
         for id in self._ledger.take_granted():
@@ -151,6 +152,7 @@ class LocalLimiter:
         """Grant what time has freed, and report positions."""
         self._timer = None
         now = asyncio.get_running_loop().time()
+        self._ledger.settings = self._settings()
         self._ledger.pass_time(now)
         waiting = [id for id, turn in self._turns.items() if isinstance(turn.decision, Waiting)]
         for id, decision in self._ledger.states("", waiting, now).items():

@@ -40,7 +40,7 @@ from headrace.server.metrics import Metrics, slot_of
 from headrace.server.metrics.table import OTHER
 from headrace.server.openapi import describe_api
 from headrace.server.origins import check_origin
-from headrace.server.request_log import LoggedRequest, RequestLog, log_unread
+from headrace.server.request_log import RequestLog, log_unread
 from headrace.server.request_reader import RequestReader, Workers, default_body_size
 from headrace.server.turn_endpoints import ANTHROPIC, MESSAGES, MODELS, OPENAI, PREFIXES, TurnEndpoints
 from headrace.server.web import WEB_FILES
@@ -123,15 +123,14 @@ class App:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        path = scope["path"] = _normalized(scope["path"])
-        connection = HttpConnection(scope, receive, send, self.endpoints.error_encoder(path))
-        request = LoggedRequest(connection)
+        scope["path"] = _normalized(scope["path"])
+        connection = HttpConnection(scope, receive, send, self.endpoints.error_encoder)
         try:
             await self._answer(connection, scope, receive)
         finally:
             route = self._route(scope)
             self._metrics.responded(route, connection.method, connection.status)
-            self._requests.end(request, route)
+            self._requests.end(connection, route)
 
     async def _answer(
         self, connection: HttpConnection, scope: MutableMapping[str, Any], receive: Receive

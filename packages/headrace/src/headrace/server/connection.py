@@ -4,7 +4,10 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from math import ceil
+from operator import itemgetter
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -39,6 +42,9 @@ ERROR: Final = "headrace.error"
 REQUEST_ID: Final = "headrace.request_id"
 """The key of a scope with the id in the header `X-Request-Id`."""
 
+_SHOWN_ID: Final = 128  # characters of a client's id
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
+_LATIN_1: Final = repeat("latin-1")
 _LOGGER = logging.getLogger("headrace.server")
 _MAX_DIGITS: Final = 18  # of a number that fits in 64 bits
 
@@ -65,6 +71,9 @@ class ErrorResponse(NamedTuple):
     body: bytes
 
 
+ErrorEncoder = Callable[[HeadraceError, str], ErrorResponse]
+
+
 class HttpConnection:
     """A request, and methods that send its response.
 
@@ -72,7 +81,7 @@ class HttpConnection:
         scope: of ASGI.
         receive: of ASGI.
         send: of ASGI.
-        encode_error: encodes an error, with the id of the request, as the API of the path has it.
+        find_encoder: returns what encodes an error, with the id of the request, as the API of a path has it.
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class HttpConnection:
         scope: MutableMapping[str, Any],
         receive: Receive,
         send: Send,
-        encode_error: Callable[[HeadraceError, str], ErrorResponse] | None = None,
+        find_encoder: Callable[[str], ErrorEncoder | None] = lambda _: None,
     ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -92,13 +101,16 @@ class HttpConnection:
         """The id of the turn whose answer is sent."""
         self.started_turn = ""
         """The same, if this request has started it."""
-        self.headers: dict[str, str] = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
-        """The request headers by lower-case name."""
+        self.headers = _decode(scope["headers"])
+        """The request headers by lower-case name, until a stream drops them."""
+        self.client_id = self.headers.get("x-request-id", "")[:_SHOWN_ID]
+        """The client's own id of the request, for the log."""
+        self.trace = TraceContext.of_headers(scope["headers"])
+        """The span of the client that the request belongs to, and what a service mesh knows it by."""
+        self.began = monotonic()
         self._scope = scope
         self._receive = receive
-        self._encode_error = encode_error or encode_error_response
+        self._find_encoder = find_encoder
 
     @property
     def request_id(self) -> str:
@@ -131,11 +143,6 @@ class HttpConnection:
     def is_disconnected(self) -> bool:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
-
-    @property
-    def trace(self) -> TraceContext | None:
-        """The span of the client that the request belongs to, and what a service mesh knows it by."""
-        return TraceContext.of_headers(self._scope["headers"])
 
     @cached_property
     def query(self) -> dict[str, str]:
@@ -209,7 +216,8 @@ class HttpConnection:
         if error.public != error.message:
             _LOGGER.warning("%s", error.message, extra={"turn": self.turn} if self.turn else None)
         self.note_error(error)
-        await self.send_all(*self._encode_error(error, self.request_id))
+        encode = self._find_encoder(self.path) or encode_error_response
+        await self.send_all(*encode(error, self.request_id))
 
     async def send_all(self, status: int, headers: list[Header], body: bytes) -> None:
         """Send a complete response with these headers."""
@@ -230,6 +238,12 @@ class HttpConnection:
 
 
 Endpoint = Callable[[HttpConnection], Awaitable[None]]
+
+
+def _decode(headers: Sequence[Header]) -> dict[str, str]:
+    """Return headers as texts by their names; of several with one name, the last."""
+    names, values = map(_NAME, headers), map(_VALUE, headers)
+    return dict(zip(map(str, names, _LATIN_1), map(str, values, _LATIN_1), strict=True))  # without a loop
 
 
 def encode_error_response(error: HeadraceError, request_id: str) -> ErrorResponse:

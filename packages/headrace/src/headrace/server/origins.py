@@ -7,6 +7,7 @@ after a preflight request, which the server grants to the origins of its CORS po
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from headrace.configuration.settings import is_loopback
@@ -53,7 +54,7 @@ def check_origin(
             " accepted (docs/security.md)"
         )
         raise AccessError(msg, code="1220")
-    if connection.method == "POST" and not any(name in headers for name in _KEY_HEADERS):
+    if connection.method == "POST" and headers.keys().isdisjoint(_KEY_HEADERS):
         content_type = headers.get("content-type", "")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             sent = f"is {content_type[:80]}" if content_type else "is missing"
@@ -65,6 +66,7 @@ def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
     return host in _USUAL or host in allowed_hosts or is_loopback(host)
 
 
+@lru_cache(maxsize=128)
 def _host_of(value: str) -> str:
     """Return the host of `host`, `host:port` or `scheme://host:port`."""
     authority = value.lower().rpartition("://")[2]

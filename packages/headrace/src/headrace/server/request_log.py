@@ -17,11 +17,12 @@ from typing import Any, Final
 from headrace.errors import DisconnectError, HeadraceError
 from headrace.server.connection import HttpConnection
 from headrace.telemetry.contents import answer_of, messages_of, tools_of
+from headrace.trace_context import TraceContext
 from headrace.turns import OutcomeKind, ProducedTurn, TurnOutcome
 from headrace.turns.observers import HANDED_OVER
 from headrace.turns.outcome import Result, kind_of
 
-__all__ = ["LoggedRequest", "RequestLog", "log_unread"]
+__all__ = ["RequestLog", "log_unread"]
 
 _LOGGER: Final = logging.getLogger("headrace.requests")
 _PROBES: Final = frozenset({"/health", "/healthz", "/readyz", "/metrics", "/admin.json"})
@@ -29,23 +30,12 @@ _EXPECTED: Final = (OutcomeKind.REJECTED, OutcomeKind.LIMIT)
 _FAILURES: Final = frozenset(
     str(kind) for kind in OutcomeKind if kind.result is Result.FAILURE and kind not in _EXPECTED
 )
-_SHOWN_ID: Final = 128  # characters of a client's id
+_STANDARD: Final = {
+    level: {"name": _LOGGER.name, "levelno": level, "levelname": logging.getLevelName(level)}
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING)
+}
 
 Fields = dict[str, Any]
-
-
-class LoggedRequest:
-    """A request until its line is written."""
-
-    __slots__ = ("began", "client", "client_request_id", "connection", "trace")
-
-    def __init__(self, connection: HttpConnection) -> None:
-        self.connection = connection
-        self.began = time.monotonic()
-        self.client = connection.client
-        headers = connection.headers  # a stream drops them
-        self.client_request_id = headers.get("x-request-id", "")[:_SHOWN_ID]
-        self.trace = connection.trace
 
 
 class _Pair:
@@ -71,21 +61,21 @@ class RequestLog:
         self._contents = contents
         self._pairs: dict[str, _Pair] = {}
 
-    def end(self, request: LoggedRequest, path: str) -> None:
+    def end(self, connection: HttpConnection, path: str) -> None:
         """Note that a response is over.
 
         Args:
-            request: that was answered.
+            connection: of the request.
             path: its path, as a template.
         """
-        connection = request.connection
         level = logging.DEBUG if path in _PROBES else logging.INFO
-        fields = self._of_request(request, path)
+        fields = self._of_request(connection, path)
         if (pair := self._pairs.get(connection.started_turn)) is None:
             _write("request", fields, level)
             return
         pair.request = fields
-        self._write_if_over(connection.started_turn, pair)
+        if pair.outcome is not None:
+            self._write_both(connection.started_turn, fields, pair.outcome, pair.trace)
 
     # --- as an observer ---------------------------------------------------------------------------------
 
@@ -97,7 +87,8 @@ class RequestLog:
         if (pair := self._pairs.get(turn.id)) is None:
             return
         pair.outcome = {"turn": turn.id, "key": turn.header.owner or None, "outcome": HANDED_OVER}
-        self._write_if_over(turn.id, pair)
+        if pair.request is not None:
+            self._write_both(turn.id, pair.request, pair.outcome, pair.trace)
 
     def finished(self, outcome: TurnOutcome) -> None:
         if (pair := self._pairs.get(outcome.id)) is None:
@@ -105,19 +96,20 @@ class RequestLog:
         pair.outcome = self._of_outcome(outcome)
         if pair.turn is not None:
             pair.outcome |= _contents(pair.turn)
-        self._write_if_over(outcome.id, pair)
+        if pair.request is not None:
+            self._write_both(outcome.id, pair.request, pair.outcome, pair.trace)
 
-    def _write_if_over(self, turn: str, pair: _Pair) -> None:
-        if pair.request is None or pair.outcome is None:
-            return
+    def _write_both(self, turn: str, request: Fields, outcome: Fields, trace: TraceContext | None) -> None:
+        """Write the line of a turn and its request; of another process's, there are no fields."""
         del self._pairs[turn]
-        trace = {"trace": pair.trace.trace_id} if pair.trace and pair.trace.parent else {}
-        _write("request" if pair.request else "turn", {**pair.request, **pair.outcome, **trace})
+        fields = request | outcome
+        if trace is not None and trace.parent:
+            fields["trace"] = trace.trace_id
+        _write("request" if request else "turn", fields)
 
     # --- fields -----------------------------------------------------------------------------------------
 
-    def _of_request(self, request: LoggedRequest, path: str) -> Fields:
-        connection = request.connection
+    def _of_request(self, connection: HttpConnection, path: str) -> Fields:
         error = connection.take_error()
         return {
             "method": connection.method,
@@ -128,10 +120,10 @@ class RequestLog:
             "key": connection.owner or None,
             **_of_error(error),
             "error": error.message if error is not None and self._contents else None,
-            "seconds": round(time.monotonic() - request.began, 4),
-            "client": request.client or None,
-            "client_request_id": request.client_request_id or None,
-            "trace": (request.trace and request.trace.trace_id) or None,
+            "seconds": round(time.monotonic() - connection.began, 4),
+            "client": connection.client or None,
+            "client_request_id": connection.client_id or None,
+            "trace": (connection.trace and connection.trace.trace_id) or None,
         }
 
     def _of_outcome(self, outcome: TurnOutcome) -> Fields:
@@ -140,7 +132,7 @@ class RequestLog:
             "turn": outcome.id,
             "key": outcome.owner or None,
             "model": outcome.model or None,
-            "outcome": kind.value,
+            "outcome": str(kind),
             "finish_reason": outcome.finish_reason,
             "prompt_tokens": usage.prompt,
             "completion_tokens": usage.completion,
@@ -171,8 +163,7 @@ def _write(event: str, fields: Fields, level: int = logging.INFO) -> None:
         level = logging.WARNING
     if _LOGGER.isEnabledFor(level):
         # What `_LOGGER.log` does, without a comparison of each name with those that a record has.
-        standard = {"name": _LOGGER.name, "levelno": level, "levelname": logging.getLevelName(level)}
-        _LOGGER.handle(logging.makeLogRecord({**standard, "msg": event, **fields}))
+        _LOGGER.handle(logging.makeLogRecord({**_STANDARD[level], "msg": event, **fields}))
 
 
 def _of_error(error: HeadraceError | None) -> Fields:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Final
 
 from headrace.configuration.settings import Settings
-from headrace.errors import HeadraceError, RequestError
+from headrace.errors import RequestError
 from headrace.keys import ApiKeys
 from headrace.models import ModelRegistry
 from headrace.server.answers import AnswerEndpoint
 from headrace.server.apis import Api, ChatApi, decode_chat_request
-from headrace.server.connection import Endpoint, ErrorResponse, HttpConnection
+from headrace.server.connection import Endpoint, ErrorEncoder, HttpConnection
 from headrace.server.messages_api import CountTokensEndpoint, MessagesApi
 from headrace.server.reconnects import Reconnects
 from headrace.server.request_reader import Decode, RequestReader
@@ -93,12 +93,12 @@ class TurnEndpoints:
 
     def find(self, path: str) -> Endpoint | None:
         """Return the endpoint of a path that concerns turns, or that belongs to another API."""
+        if endpoint := self.by_path.get(path):
+            return endpoint
         if path in _OTHER_APIS:
             return _reject_other_api
         parent = path.rpartition("/")[0]
-        return (
-            self.by_path.get(path) or self.by_id.get(parent) or self.by_action.get(parent.rpartition("/")[0])
-        )
+        return self.by_id.get(parent) or self.by_action.get(parent.rpartition("/")[0])
 
     def template(self, path: str) -> str | None:
         """Return a path with `{id}` in the place of an id; None if it is no path of these endpoints."""
@@ -110,7 +110,7 @@ class TurnEndpoints:
         parent = parent.rpartition("/")[0]
         return f"{parent}/{{id}}/{last}" if parent in self.by_action and last in ACTIONS else None
 
-    def error_encoder(self, path: str) -> Callable[[HeadraceError, str], ErrorResponse] | None:
+    def error_encoder(self, path: str) -> ErrorEncoder | None:
         """Return how the API of a path encodes errors; None for Z.ai's way, outside of any API."""
         while path and path not in self._apis:
             path = path.rpartition("/")[0]

@@ -13,6 +13,9 @@ import select
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
+from itertools import compress, filterfalse
+from operator import is_not
 from typing import Any, Final, TypeAlias
 
 __all__ = ["MAX_WAITING", "Event", "LineWriter", "write_all"]
@@ -32,7 +35,10 @@ _LOGGER: Final = logging.getLogger("headrace.telemetry")
 _TRACEBACKS: Final = logging.Formatter()
 _OWN: Final = ("event", "timestamp", "level", "logger", "exception", "stack")
 _HEAD: Final = ("msg", "created", "levelname", "name")
-_NO_FIELDS: Final = frozenset({*logging.makeLogRecord({}).__dict__, "message", "taskName", *_OWN})
+_NO_FIELDS: Final = frozenset(
+    {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "taskName", *_OWN}
+)
+_HAS_VALUE: Final = partial(is_not, None)
 
 
 class LineWriter(logging.Handler):
@@ -48,28 +54,37 @@ class LineWriter(logging.Handler):
         self._render = render
         self._write = write
         self._events: queue.SimpleQueue[Attributes | threading.Event] = queue.SimpleQueue()
-        self._dropped = 0  # changed by threads that log, under the handler's lock
+        self._dropped = 0  # changed by threads that log
+        self._drop_lock = threading.Lock()
         self._lost = self._reported = 0  # changed by the thread that writes
         self._is_urgent = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._process = 0  # whose thread writes; a fork does not have it
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Keep a record, unless a filter rejects it. Without the lock of a handler: a queue needs none."""
+        is_accepted = bool(self.filter(record))
+        if is_accepted:
+            self.emit(record)
+        return is_accepted
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what a record contains, without references to what it is about; the thread does the rest."""
         if self._events.qsize() >= MAX_WAITING:
-            self._dropped += 1
+            with self._drop_lock:
+                self._dropped += 1
             return
         try:
             self._events.put(_detached(record))
         except Exception:  # noqa: BLE001 - a defect of a message must not end what it reports
             self.handleError(record)
             return
-        if self._thread is None or not self._thread.is_alive():  # a fork does not have it
-            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-            self._thread.start()
+        if self._process != (process := os.getpid()):
+            self._process = process
+            threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def flush(self) -> None:
         """Wait until the records so far are written, but not for long."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._process == os.getpid():
             done = threading.Event()
             self._events.put(done)
             self._is_urgent.set()
@@ -123,12 +138,15 @@ def _detached(record: logging.LogRecord) -> Attributes:
 
 
 def _event_of(attributes: Attributes) -> Event:
+    # Without a loop of Python: a line has twenty fields.
+    names = [*filterfalse(_NO_FIELDS.__contains__, attributes)]
+    values = [*map(attributes.__getitem__, names)]
     event = {
         "event": attributes["msg"],
         "timestamp": attributes["created"],
         "level": attributes["levelname"].lower(),
         "logger": attributes["name"],
-        **{n: value for n, value in attributes.items() if value is not None and n not in _NO_FIELDS},
+        **dict(compress(zip(names, values, strict=True), map(_HAS_VALUE, values))),
     }
     if attributes["exc_text"]:
         event["exception"] = attributes["exc_text"]

@@ -35,6 +35,11 @@ class Intervals:
         self._above = self._up_to = 0.0  # an interval between these continues the run
 
     @property
+    def are_empty(self) -> bool:
+        """Whether there are none."""
+        return not self._run
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """The number of intervals in each bucket."""
         counts = [*self._counts]

@@ -1,7 +1,7 @@
 """Receivers of what this process does with a turn: metrics, limits, the log, traces."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from headrace.trace_context import TraceContext
@@ -67,25 +67,24 @@ class Observers:
     def __init__(
         self, observers: Sequence[TurnObserver] = (), of_producer: Sequence[ProducerObserver] = ()
     ) -> None:
-        self._observers = (*observers, *of_producer)
-        self._of_producer = of_producer
+        self._started = [observer.started for observer in of_producer]
+        self._left = [observer.left for observer in of_producer]
+        self._finished = [observer.finished for observer in (*observers, *of_producer)]
 
     def started(self, turn: ProducedTurn, fence: int, previous: int) -> None:
-        for observer in self._of_producer:
-            _tell(turn.id, observer.started, turn, fence, previous)
+        _tell(turn.id, self._started, turn, fence, previous)
 
     def left(self, turn: ProducedTurn) -> None:
-        for observer in self._of_producer:
-            _tell(turn.id, observer.left, turn)
+        _tell(turn.id, self._left, turn)
 
     def finished(self, outcome: TurnOutcome) -> None:
-        for observer in self._observers:
-            _tell(outcome.id, observer.finished, outcome)
+        _tell(outcome.id, self._finished, outcome)
 
 
-def _tell(turn: str, receive: Callable[..., None], *what: object) -> None:
-    """Call one observer; an error in it affects neither the turn nor the others."""
-    try:
-        receive(*what)
-    except Exception:
-        _LOGGER.exception("cannot report what happens to a turn", extra={"turn": turn})
+def _tell(turn: str, observers: Iterable[Callable[..., None]], *what: object) -> None:
+    """Call observers; an error in one affects neither the turn nor the others."""
+    for receive in observers:
+        try:
+            receive(*what)
+        except Exception:
+            _LOGGER.exception("cannot report what happens to a turn", extra={"turn": turn})

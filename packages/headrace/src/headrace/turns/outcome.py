@@ -52,6 +52,10 @@ class OutcomeKind(enum.StrEnum):
 
     result: Result
     meaning: str
+    is_success: bool
+    """Whether the model ended the answer."""
+    is_cancellation: bool
+    """Whether the answer was ended although nothing had failed."""
 
     def __new__(cls, word: str, result: Result, meaning: str) -> Self:
         """Create a member: its word, what it is, and when a turn ends so."""
@@ -59,6 +63,8 @@ class OutcomeKind(enum.StrEnum):
         member._value_ = word
         member.result = result
         member.meaning = meaning
+        member.is_success = result is Result.SUCCESS
+        member.is_cancellation = result is Result.CANCELLATION
         return member
 
     STOP = "stop", Result.SUCCESS, "The model ended its answer."
@@ -83,16 +89,6 @@ class OutcomeKind(enum.StrEnum):
     ENGINE_ERROR = "engine_error", Result.FAILURE, "The model, its server or its library failed otherwise."
     STORE_ERROR = "store_error", Result.FAILURE, "The turn store failed, or lost the turn."
     INTERNAL_ERROR = "internal_error", Result.FAILURE, "A defect of this server; its log has the details."
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the model ended the answer."""
-        return self.result is Result.SUCCESS
-
-    @property
-    def is_cancellation(self) -> bool:
-        """Whether the answer was ended although nothing had failed."""
-        return self.result is Result.CANCELLATION
 
 
 _KIND_OF_CLASS: Final[tuple[tuple[type[HeadraceError], OutcomeKind], ...]] = (  # the first that matches

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 
 from headrace.errors import HeadraceError
@@ -89,9 +88,10 @@ class TurnRecord:
 
     def report(self, log: MemoryLog, get_plan: Callable[[], Plan]) -> None:
         """Report the outcome of a complete log."""
-        plan = None
-        with suppress(HeadraceError):  # a turn taken over only to be ended may be impossible to plan here
+        try:
             plan = get_plan()
+        except HeadraceError:  # a turn taken over only to be ended may be impossible to plan here
+            plan = None
         finish = _received_finish(log, plan)
         kind = self._kind or kind_of_reason("network_error" if finish.error else finish.reason)
         self._on_finished(

@@ -4,7 +4,7 @@ msgspec validates types; the tables and functions below validate the rest, each 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Final, get_args
 
 import msgspec
@@ -51,6 +51,7 @@ MAX_STOPS: Final = 4
 MAX_STOP: Final = 256  # characters: each stop string is searched for in every token
 FUNCTION_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ANY_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")  # as in Anthropic's API
+_CONTAINERS: Final = (dict, list)
 _ROLES: Final = get_args(Role)
 _PARTS: Final = {"user": ("text", "image_url"), "tool": ("text", "image_url")}
 
@@ -151,7 +152,11 @@ def _pruned(value: Any) -> Any:
     if isinstance(value, list):
         return [_pruned(item) for item in value]
     if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item is not None}
+        return {
+            key: _pruned(item) if isinstance(item, _CONTAINERS) else item
+            for key, item in value.items()
+            if item is not None
+        }
     return value
 
 
@@ -196,31 +201,34 @@ def _check_presence(fields: dict[str, Any]) -> None:
 
 
 def _check_content_parts(fields: dict[str, Any]) -> None:
-    for where, message in _dicts(fields, "messages"):
+    for index, message in _dicts(fields, "messages"):
         role = message.get("role")
         if isinstance(role, str) and role not in _ROLES:
-            msg = f"{where}.role is {show(role)}; it must be one of {', '.join(_ROLES)}"
+            msg = f"messages[{index}].role is {show(role)}; it must be one of {', '.join(_ROLES)}"
             raise RequestError(msg)
-        for part_at, part in _dicts(message, "content"):
+        for at, part in _dicts(message, "content"):
             kinds = _PARTS.get(str(role), ("text",))
             if part["type"] not in kinds:
-                msg = f"{where}.{part_at}.type is {show(part['type'])}; it must be {' or '.join(kinds)}"
+                where = f"messages[{index}].content[{at}].type"
+                msg = f"{where} is {show(part['type'])}; it must be {' or '.join(kinds)}"
                 raise RequestError(msg, code="1210")
 
 
 def _check_tool_types(fields: dict[str, Any]) -> None:
-    for where, tool in _dicts(fields, "tools"):
+    for index, tool in _dicts(fields, "tools"):
         kind = tool.get("type", "function")
         if kind != "function":
-            msg = f"{where}.type is {show(kind)}; only function tools are supported; remove it from tools"
+            where = f"tools[{index}].type"
+            msg = f"{where} is {show(kind)}; only function tools are supported; remove it from tools"
             raise RequestError(msg, code="1210")
 
 
-def _dicts(owner: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _dicts(owner: dict[str, Any], name: str) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Return the objects in a list, with their indexes; nothing if it is no list."""
     values = owner.get(name)
-    for index, value in enumerate(values if isinstance(values, list) else ()):
-        if isinstance(value, dict):
-            yield f"{name}[{index}]", value
+    if not isinstance(values, list):
+        return ()
+    return [(index, value) for index, value in enumerate(values) if isinstance(value, dict)]
 
 
 # --- after: ranges, lengths, and dependencies between fields -----------------------------------------
@@ -305,6 +313,8 @@ def _check_tool_choice(request: ChatRequest) -> None:
 
 
 def _check_stop(request: ChatRequest) -> None:
+    if request.stop is None:
+        return
     if len(request.stops) > MAX_STOPS:
         msg = f"stop has {len(request.stops)} entries; at most {MAX_STOPS} are allowed"
         raise RequestError(msg)

@@ -76,7 +76,7 @@ def _count_opened(data: bytes | bytearray | str) -> int:
     """Count the brackets that open a level, in strings as well: there are no more levels."""
     if isinstance(data, str):
         return data.count("[") + data.count("{")
-    return data.count(b"[") + data.count(b"{")
+    return len(data) - len(data.translate(None, b"[{"))  # faster than two counts
 
 
 def _count_symbols(data: bytes | bytearray | str) -> int:

@@ -137,7 +137,7 @@ def _tools(tools: Any) -> Any:
 
 def _is_off(tool: Any) -> bool:
     options = tool.get(str(tool.get("type"))) if isinstance(tool, dict) else None
-    return isinstance(options, dict) and str(options.get("enable")).lower() == "false"
+    return isinstance(options, dict) and "enable" in options and str(options["enable"]).lower() == "false"
 
 
 def _tool_choice(choice: Any) -> Any:

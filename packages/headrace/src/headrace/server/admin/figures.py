@@ -42,11 +42,11 @@ class Figures(msgspec.Struct):
 
     def count(self, outcome: TurnOutcome) -> None:
         """Add a turn."""
-        kind = outcome.kind
+        kind, usage, stall = outcome.kind, outcome.usage, outcome.intervals.longest
         self.turns += 1
-        self.prompt += outcome.usage.prompt
-        self.completion += outcome.usage.completion
-        self.stall_seconds = max(self.stall_seconds, outcome.intervals.longest)
+        self.prompt += usage.prompt
+        self.completion += usage.completion
+        self.stall_seconds = max(self.stall_seconds, stall)
         if kind.is_cancellation:
             self.cancelled += 1
         elif not kind.is_success:
@@ -100,16 +100,12 @@ class Hour:
     def finished(self, outcome: TurnOutcome) -> None:
         """Observe a turn."""
         minute = int(self._now() // 60)
-        if minute not in self._minutes:
-            self._minutes[minute] = {}
+        rows = self._minutes.get(minute)
+        if rows is None:
+            rows = self._minutes[minute] = {}
             self._forget(minute)
-        rows = self._minutes[minute]
         name = outcome.model or _OTHER, outcome.owner
-        if name not in rows and len(rows) >= _MAX_ROWS:
-            name = _OTHER, _OTHER
-        if name not in rows:
-            rows[name] = Row(minute, *name, Figures())
-        rows[name].figures.count(outcome)
+        (rows.get(name) or _add_row(rows, minute, name)).figures.count(outcome)
 
     def rows(self) -> list[Row]:
         """Return the rows of the last hour."""
@@ -119,6 +115,13 @@ class Hour:
     def _forget(self, now: int) -> None:
         for minute in [minute for minute in self._minutes if minute <= now - MINUTES]:
             del self._minutes[minute]
+
+
+def _add_row(rows: dict[tuple[str, str], Row], minute: int, name: tuple[str, str]) -> Row:
+    """Return the row of a model and a key that have none: a new one, unless there are too many."""
+    if len(rows) >= _MAX_ROWS:
+        name = _OTHER, _OTHER
+    return rows.get(name) or rows.setdefault(name, Row(minute, *name, Figures()))
 
 
 def added(figures: Iterable[Figures]) -> Figures:

@@ -41,8 +41,9 @@ class Histogram:
 
     def observe(self, value: float) -> None:
         """Count a value."""
-        self._cells[bisect_left(self._bounds, value)] += 1.0
-        self._cells[-1] += value
+        cells = self._cells
+        cells[bisect_left(self._bounds, value)] += 1.0
+        cells[-1] += value
 
     def add(self, counts: Sequence[int], total: float) -> None:
         """Add what was counted elsewhere in buckets with the same bounds, with the sum of the values."""

@@ -12,19 +12,18 @@ from functools import partial
 from typing import Final
 
 from headrace.configuration.groups import LIMITS as LIMIT_OPTIONS
-from headrace.engines.calls import Call
 from headrace.limits import Admission
 from headrace.models import Model
 from headrace.reached_limits import times_reached
 from headrace.server.metrics import table
 from headrace.server.metrics.cells import open_cells
 from headrace.server.metrics.exposition import encode
+from headrace.server.metrics.instruments import Counter as Number
 from headrace.server.metrics.instruments import Instruments
 from headrace.server.metrics.slots import Slot
 from headrace.server.metrics.table import OTHER, Metric
-from headrace.server.metrics.turns import KeySeries, TurnSeries
-from headrace.turns import OutcomeKind, TurnOutcome
-from headrace.turns.outcome import kind_of, kind_of_reason
+from headrace.server.metrics.turns import CallSeries, KeySeries, TurnSeries
+from headrace.turns import TurnOutcome
 
 __all__ = ["Metrics"]
 
@@ -52,6 +51,7 @@ class Metrics:
             for model in models
         }
         self._keys: dict[str, KeySeries] = {}
+        self._responses: dict[tuple[str, str, int], Number] = {}
         self._upstreams = {
             (model.names[0], str(number)): upstream
             for model in models
@@ -69,7 +69,7 @@ class Metrics:
         """Returns why each shard of the turn store is unavailable; "" if it is not."""
         self._task: asyncio.Task[None] | None = None
         for labels, upstream in self._upstreams.items():
-            upstream.on_call = partial(self._called, *labels)
+            upstream.on_call = CallSeries(self._instruments, *labels).ended
 
     def open(self) -> None:
         """Keep gauges true for other workers, and measure the time that upstreams' deltas take."""
@@ -85,14 +85,19 @@ class Metrics:
 
     def finished(self, outcome: TurnOutcome) -> None:
         """Observe a turn."""
-        self._turns[self._model(outcome.model)].finished(outcome)
-        if outcome.owner:
-            self._key(outcome.owner).finished(outcome)
+        series = self._turns.get(outcome.model) or self._turns[self._model(outcome.model)]
+        series.finished(outcome)
+        if key := outcome.owner:
+            (self._keys.get(key) or self._key(key)).finished(outcome)
 
     def responded(self, route: str, method: str, status: int) -> None:
         """Count a response; `route` is a template, and `status` 0 if the client has disconnected before."""
         method = method if method in _METHODS else OTHER
-        self._instruments.counter(table.RESPONSES, route, method, str(status or "none")).add()
+        counter = self._responses.get((route, method, status))
+        if counter is None:
+            counter = self._instruments.counter(table.RESPONSES, route, method, str(status or "none"))
+            self._responses[route, method, status] = counter
+        counter.add()
 
     def resumed(self) -> None:
         """Count a client that reads the rest of an answer."""
@@ -109,13 +114,6 @@ class Metrics:
 
     def _encode(self) -> bytes:
         return encode([self._cells, *(self._slot.others() if self._slot else ())])
-
-    def _called(self, model: str, upstream: str, call: Call) -> None:
-        duration = self._instruments.histogram(table.CALL_DURATION, model, upstream, _kind_of_call(call))
-        duration.observe(call.seconds)
-        if call.first_chunk_seconds is not None:
-            first = self._instruments.histogram(table.CALL_FIRST_CHUNK, model, upstream)
-            first.observe(call.first_chunk_seconds)
 
     async def _run(self) -> None:
         overhead = self._instruments.histogram(table.OVERHEAD)
@@ -159,9 +157,3 @@ class Metrics:
         if id not in self._keys:
             self._keys[id] = KeySeries(self._instruments, id)
         return self._keys[id]
-
-
-def _kind_of_call(call: Call) -> OutcomeKind:
-    if call.error is not None:
-        return kind_of(call.error)
-    return kind_of_reason(call.finish_reason) if call.finish_reason else OutcomeKind.CANCELLED
