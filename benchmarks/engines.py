@@ -1,10 +1,11 @@
 """The engine `llama` beside llama.cpp's own HTTP server: the same library, file and flags.
 
     headrace      POST /api/paas/v4/chat/completions of `headrace serve`
+    floor         the least that a Python process costs: an event loop that forwards chunks (engine_floor.py)
     chat          POST /v1/chat/completions of llama.cpp's server
     completions   POST /v1/completions of the same server, with the rendered prompt of the embedded model
 
-Both servers run all the time; one request at a time goes to one of them, or as many as there are streams.
+The servers run all the time; one request at a time goes to one of them, or as many as there are streams.
 Rounds are interleaved, every other one in reverse order; the first one warms up. Medians, and in brackets
 the medians of the rounds' ratios to `completions`, of:
 
@@ -47,6 +48,7 @@ from relay.programs import free_port
 from headrace_tiny import model_path
 
 STREAMS: Final = (1, 2, 4, 8)
+FLOOR: Final = Path(__file__).with_name("engine_floor.py")
 SLOTS: Final = 8
 CONTEXT: Final = 4096  # tokens per slot
 LONG_PROMPT: Final = 1200  # words; 3,000 tokens of the embedded model
@@ -54,6 +56,7 @@ IDLE_SECONDS: Final = 0.2  # with less CPU time than
 IDLE_CPU: Final = 0.002
 PATHS: Final = {
     "headrace": "/api/paas/v4/chat/completions",
+    "floor": "/v1/completions",
     "chat": "/v1/chat/completions",
     "completions": "/v1/completions",
 }
@@ -148,7 +151,7 @@ class Bench:
         choices = random.Random(number).choices(WORDS, k=words)
         text = f"{number} {' '.join(choices)}"
         body = {**SAMPLING, "stream": True, "max_tokens": tokens, "seed": number}
-        if kind == "completions":
+        if kind in ("completions", "floor"):
             body["prompt"] = f"[gMASK]<sop><|user|>\n{text}<|assistant|>\n<think></think>\n"
         else:
             body |= {"model": "glm-4.6", "messages": [{"role": "user", "content": text}]}
@@ -264,13 +267,15 @@ def main() -> None:
         serve_peer(options.peer, options.model, options.chat_template, options.threads)
         return
     with ExitStack() as running:
-        ours, peers = free_port(), free_port()
+        ours, floors, peers = free_port(), free_port(), free_port()
         model = ["--model", options.model, "--threads", str(options.threads)]
         model += ["--chat-template", options.chat_template] if options.chat_template else []
         serve = ["serve", "--slots", str(SLOTS), "--context", str(CONTEXT), "--port", str(ours)]
         headrace = start([options.headrace, "-m", "headrace", *serve, *model], ours, running)
+        least = [str(floors), options.model, str(SLOTS), str(CONTEXT), str(options.threads)]
+        floor = start([sys.executable, str(FLOOR), *least], floors, running)
         peer = start([sys.executable, __file__, "--peer", str(peers), *model], peers, running)
-        servers = {"headrace": headrace, "chat": peer, "completions": peer}
+        servers = {"headrace": headrace, "floor": floor, "chat": peer, "completions": peer}
         load_before = os.getloadavg()[0]
         found = measure(Bench(servers, options.tokens), options.rounds, options.only)
     print(f"load average {load_before:.1f} before, {os.getloadavg()[0]:.1f} after; {options.rounds} rounds\n")

@@ -87,6 +87,16 @@ def test_a_small_context_needs_no_measurement(tmp_path):
     server.handle_completions(b'{"prompt": "a", "max_tokens": 1}', lambda _: None)
 
 
+def test_chunks_do_not_repeat_the_path_of_the_file(tmp_path):
+    params = {"n_parallel": 1, "n_ctx": 512, "hostnames": [str(tmp_path / "llama.sock")]}
+    chunks = []
+    request = b'{"prompt": "a", "max_tokens": 1, "stream": true}'
+
+    load(model_path(), params).handle_completions(request, chunks.append)
+
+    assert {msgspec.json.decode(chunk)["model"] for chunk in chunks} == {"-"}
+
+
 class Canceller:
     """Stops a run at its first progress."""
 

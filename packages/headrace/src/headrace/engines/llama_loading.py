@@ -109,6 +109,7 @@ def _load(path: Path, params: dict[str, Any]) -> Server:
     common.verbosity = -1
     common.warmup = False
     common.ui = False
+    common.model_alias = {"-"}  # every chunk has the model's name: by default the path
     common.endpoint_slots = False
     common.n_threads_http = 1
     common.cache_ram_mib = 0  # 8192 by default, for evicted prompts; a slot keeps its own regardless

@@ -55,7 +55,7 @@ class OutputParser:
         self._tables = compile_format(format, calls=bool(self._tools))
         self._events: list[Event] = []
         self._calls = Calls(self._tools, format.name_pattern, self._events)
-        self._call_buffer = None if tool_stream else CallBuffer()
+        self._call_buffer = CallBuffer() if self._tools and not tool_stream else None
         self._write: Callable[[str], int]
         self._held = ""  # a possible delimiter and the text after it
         self._space = ""  # buffered white space
@@ -72,8 +72,7 @@ class OutputParser:
     def feed(self, text: str) -> list[Event]:
         """Return the events that `text` completes."""
         if len(text) > _MAX_TEXT:
-            parts = (text[start : start + _MAX_TEXT] for start in range(0, len(text), _MAX_TEXT))
-            return [event for part in parts for event in self.feed(part)]
+            return self._feed_parts(text)
         if self._held:
             text, self._held = self._held + text, ""
         self._scan(text, at_end=False)
@@ -82,6 +81,11 @@ class OutputParser:
         events = self._events.copy()
         self._events.clear()
         return events if self._call_buffer is None else self._call_buffer.feed(events)
+
+    def _feed_parts(self, text: str) -> list[Event]:
+        # Within `feed`, the comprehension would turn its variables into cells, which each call allocates.
+        parts = (text[start : start + _MAX_TEXT] for start in range(0, len(text), _MAX_TEXT))
+        return [event for part in parts for event in self.feed(part)]
 
     def finish(self, *, stopped: bool = False) -> list[Event]:
         """End the output and return the remaining events.
