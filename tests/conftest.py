@@ -15,7 +15,7 @@ for variable in [name for name in os.environ if name.lower().endswith("_proxy")]
     del os.environ[variable]
 
 # `fast` always, with the same examples in each run; `make nightly` looks for new ones.
-settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("fast", max_examples=15, deadline=None, derandomize=True)
 settings.register_profile(
     "nightly", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
