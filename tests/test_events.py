@@ -20,7 +20,7 @@ from headrace.events import (
     ToolCallStart,
     token_count,
 )
-from headrace.turns.log import decode_events
+from headrace.turns.entries import decode_events
 from zai.streaming.events import EventReader
 
 # An example of each member, its tokens, the fields of its delta, and whether two of them merge.

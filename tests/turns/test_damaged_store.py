@@ -11,7 +11,7 @@ from continuing_engine import ContinuingEngine
 from headrace.errors import RequestError
 from headrace.events import Finish, Text, TokenUsage
 from headrace.turns import TurnRegistry, open_store
-from headrace.turns.log import encode_events
+from headrace.turns.entries import encode_events
 from headrace.turns.sqlite import SqliteStore
 from headrace.turns.store import DAMAGED, Cursor, GoneError, StoreError
 from plans import planner

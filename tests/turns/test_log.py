@@ -15,7 +15,7 @@ from headrace.events import (
     ToolCallStart,
 )
 from headrace.turns import MemoryLog
-from headrace.turns.log import Failure
+from headrace.turns.entries import Failure
 from log_readers import AwaitableReader
 
 

@@ -17,7 +17,7 @@ from headrace.events import (
     ToolCallEnd,
     ToolCallStart,
 )
-from headrace.turns.log import Failure
+from headrace.turns.entries import Failure
 from headrace.turns.store import Append, Behind, Cursor, Fenced, GoneError, Liveness
 from headrace.turns.takeover import Takeover
 from turn_stores import append, header, shared

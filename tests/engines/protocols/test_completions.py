@@ -6,7 +6,7 @@ import pytest
 from dialects import ask, read
 from headrace.engines import Generation
 from headrace.engines.protocols import DIALECTS, Completions
-from headrace.engines.protocols.completions import CompletionReader
+from headrace.engines.protocols.completion_reader import CompletionReader
 from headrace.engines.protocols.error_mapping import Upstream
 from headrace.engines.protocols.token_limits import TokenLimits
 from headrace.errors import EngineError

@@ -1,6 +1,5 @@
 """What is known of a call of a model's server when it has ended, for metrics."""
 
-from collections.abc import Callable
 from time import monotonic
 
 import msgspec
@@ -27,16 +26,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallTimer:
-    """Times a call from now on.
+    """Times a call from now on."""
 
-    Args:
-        report: called when the call has ended.
-    """
+    __slots__ = ("_began", "_first_chunk_seconds")
 
-    __slots__ = ("_began", "_first_chunk_seconds", "_report")
-
-    def __init__(self, report: Callable[[Call], None]) -> None:
-        self._report = report
+    def __init__(self) -> None:
         self._began = monotonic()
         self._first_chunk_seconds: float | None = None
 
@@ -45,15 +39,13 @@ class CallTimer:
         if self._first_chunk_seconds is None:
             self._first_chunk_seconds = monotonic() - self._began
 
-    def end(self, finish_reason: str, error: HeadraceError | None) -> None:
-        """Report the call."""
-        self._report(
-            Call(
-                seconds=monotonic() - self._began,
-                first_chunk_seconds=self._first_chunk_seconds,
-                finish_reason=finish_reason,
-                error=error,
-            )
+    def end(self, finish_reason: str, error: HeadraceError | None) -> Call:
+        """Return the call, which ends now."""
+        return Call(
+            seconds=monotonic() - self._began,
+            first_chunk_seconds=self._first_chunk_seconds,
+            finish_reason=finish_reason,
+            error=error,
         )
 
 

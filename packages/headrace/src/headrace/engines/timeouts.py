@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from headrace.engines.base import Engine, Generation, Listener, Run
+from headrace.engines.settings import Timeouts
 from headrace.errors import EngineError, HeadraceError, UnreachableError
 from headrace.events import Event, Progress
 from headrace.reached_limits import report_limit
@@ -24,21 +25,6 @@ __all__ = ["TimeoutEngine", "Timeouts"]
 
 
 _PROBE_SECONDS: Final = 10.0
-
-
-class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds; 0 disables a timeout.
-
-    Args:
-        first_token: until the first token, waiting for a slot and reading the prompt included; starts
-            again with each heartbeat of a server that has not produced output yet.
-        idle: between two heartbeats or events.
-        total: from start to end.
-    """
-
-    first_token: float = 300.0
-    idle: float = 120.0
-    total: float = 0.0
 
 
 class TimeoutEngine:

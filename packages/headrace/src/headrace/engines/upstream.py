@@ -15,7 +15,6 @@ from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
 from typing import Final
-from weakref import ref
 
 from headrace.engines.abort import Abort
 from headrace.engines.base import Generation, Listener, Run
@@ -62,7 +61,7 @@ class UpstreamEngine:
         self.on_call: Callable[[Call], None] = lambda _: None
         """Called at the end of each call."""
         self._counts_from = 0.0  # the time at which prompts are counted again
-        self._latest: Callable[[], _UpstreamRun | None] = lambda: None
+        self._latest: _UpstreamRun | None = None
 
     @property
     def continues(self) -> bool:
@@ -100,7 +99,7 @@ class UpstreamEngine:
         """
         run = _UpstreamRun(self, self._transport.upstream, self._protocol.reader(generation), listener)
         self._post(generation, run)
-        self._latest = ref(run)
+        self._latest = run
         # A server that takes text reports the number itself, before its first output.
         if generation.request.counts_prompt and not self.continues:
             run.counting = asyncio.get_running_loop().create_task(self._count_prompt(generation, run))
@@ -146,12 +145,14 @@ class UpstreamEngine:
 
     def measure(self, report: Callable[[float], None]) -> None:
         """Report the seconds that the next part of the latest answer takes here, if one arrives."""
-        if (run := self._latest()) is not None and run.request is not None:
+        if (run := self._latest) is not None and run.request is not None:
             run.request.measure(report)
 
-    def ended(self, call: Call) -> None:
+    def ended(self, run: "_UpstreamRun", call: Call) -> None:
         """Note the end of a call."""
         self.running -= 1
+        if self._latest is run:
+            self._latest = None
         if call.finish_reason or call.error is not None:  # otherwise it was stopped
             self.is_failing = is_failure(call.error)
         self.on_call(call)
@@ -199,7 +200,8 @@ class _UpstreamRun:
     def __init__(
         self, engine: UpstreamEngine, upstream: Upstream, reader: Reader, listener: Listener
     ) -> None:
-        self._timer = CallTimer(engine.ended)
+        self._engine = engine
+        self._timer = CallTimer()
         self._upstream = upstream
         self._reader = reader
         self._listener = listener
@@ -298,7 +300,7 @@ class _UpstreamRun:
         if self.counting is not None:
             self.counting.cancel()
             self.counting = None
-        self._timer.end(self._reader.ending.reason, self._error)
+        self._engine.ended(self, self._timer.end(self._reader.ending.reason, self._error))
         # The request refers to this listener, and so does the error's traceback.
         reason, self._error, self.request, self.abort = self._error, None, None, None
         self.post_again = None

@@ -20,7 +20,7 @@ from headrace.server.responses_api import ResponsesApi, read_so_far, starting_af
 from headrace.server.resume import authenticate, position_of
 from headrace.server.stream import STREAM_HEADERS
 from headrace.turns import Turn, TurnRegistry
-from headrace.turns.log import Failure
+from headrace.turns.entries import Failure
 from headrace.turns.requested_end import DISCONNECTED
 from headrace.turns.store import StoreError
 from headrace.wire.expected import show

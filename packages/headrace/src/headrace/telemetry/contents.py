@@ -9,7 +9,7 @@ from typing import Any
 from headrace.errors import HeadraceError
 from headrace.events import Content, Finish, Reasoning, ToolCallArguments, ToolCallStart
 from headrace.turns import ProducedTurn
-from headrace.turns.log import Failure
+from headrace.turns.entries import Failure
 from headrace.wire import ChatRequest
 from headrace.wire.request import RequestMessage
 

@@ -9,7 +9,8 @@ from headrace.engines import Engine, Generation, Listener, Run
 from headrace.engines.playback import Playback
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Event, Finish, Progress, Text, TokenUsage
-from headrace.turns.log import Logged, MemoryLog
+from headrace.turns.entries import Logged
+from headrace.turns.log import MemoryLog
 
 __all__ = ["check_continuable", "derive_seed", "start_continuation", "start_durably"]
 

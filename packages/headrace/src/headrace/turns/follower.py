@@ -8,7 +8,8 @@ from typing import Final
 
 from headrace.errors import EngineError, HeadraceError
 from headrace.events import Progress
-from headrace.turns.log import Logged, MemoryLog
+from headrace.turns.entries import Logged
+from headrace.turns.log import MemoryLog
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import LOST, Cursor, GoneError, Liveness, StoreError, Tail, TurnStore, damaged
 from headrace.turns.takeover import MAX_SILENT_DEATHS, Takeover, silent_deaths

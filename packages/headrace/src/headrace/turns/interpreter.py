@@ -41,7 +41,7 @@ class Interpreter:
         closes_calls: bool = True,
         parallel_calls: bool = True,
     ) -> None:
-        self._new_parser = new_parser
+        self._new_parser: Callable[[], OutputParser] | None = new_parser  # it keeps 300 bytes
         self._parser: OutputParser | None = None
         self._closes_calls = closes_calls
         self._parallel_calls = parallel_calls
@@ -75,8 +75,9 @@ class Interpreter:
 
     def _get_parser(self) -> OutputParser:
         if self._parser is None:
+            assert self._new_parser is not None
             self._parser = self._new_parser()
-            del self._new_parser  # it keeps 300 bytes
+            self._new_parser = None
         return self._parser
 
     def _complete(self, finish: Finish) -> Finish:

@@ -13,8 +13,6 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-import msgspec
-
 from headrace.errors import HeadraceError, LimitError
 from headrace.events import (
     Content,
@@ -27,40 +25,15 @@ from headrace.events import (
     ToolCallArguments,
     token_count,
 )
+from headrace.turns.entries import ENDINGS, Failure, Logged, decode_events, encode_events
 from headrace.turns.takeover import DEADLY
 
-__all__ = ["ENDINGS", "Failure", "LogReader", "Logged", "MemoryLog", "decode_events", "encode_events"]
+__all__ = ["LogReader", "MemoryLog"]
 
 _BLOCK: Final = 512  # events that are packed together
 _PACK_AT: Final = 2 * _BLOCK  # events that are not packed
 _EVENT_BYTES: Final = 120  # of an event, besides its text
 
-
-class Failure(msgspec.Struct, frozen=True, array_like=True, tag="!"):
-    """The only entry of a turn that failed before its first event: the error of the response."""
-
-    code: str
-    message: str
-    status: int
-    retry_after: float | None = None
-
-    def to_error(self) -> HeadraceError:
-        """Convert back to an exception."""
-        if self.retry_after is not None:
-            return LimitError(self.message, code=self.code, status=self.status, retry_after=self.retry_after)
-        return HeadraceError(self.message, code=self.code, status=self.status)
-
-
-Logged = Event | Failure
-
-ENDINGS: Final = frozenset({Finish, Failure})
-"""The types of the last entry of a log."""
-
-encode_events: Final = msgspec.json.Encoder().encode
-"""Encode events as a JSON array."""
-
-decode_events: Final = msgspec.json.Decoder(list[Logged]).decode
-"""Decode such an array."""
 
 _FRAGMENTS: Final = (Text, Content, Reasoning, ToolCallArguments)
 

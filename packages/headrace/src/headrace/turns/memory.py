@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from sys import getsizeof
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from headrace.turns.log import ENDINGS, Logged
+from headrace.turns.entries import ENDINGS, Logged
 from headrace.turns.settings import TurnSettings
 from headrace.turns.store import (
     DELETED,

@@ -6,9 +6,10 @@ from time import monotonic
 
 from headrace.errors import HeadraceError
 from headrace.events import CANCELLED, Finish, Progress
+from headrace.turns.entries import Failure
 from headrace.turns.interpreter import interpret_finish
 from headrace.turns.intervals import Intervals
-from headrace.turns.log import Failure, MemoryLog
+from headrace.turns.log import MemoryLog
 from headrace.turns.outcome import OutcomeKind, TurnOutcome, kind_of, kind_of_reason
 from headrace.turns.plan import Plan
 from headrace.turns.store import TurnHeader

@@ -28,8 +28,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from headrace.turns.entries import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.group_commit import GroupCommit
-from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import BlockingPoller, Found
 from headrace.turns.probes import Probes
 from headrace.turns.redis_client import RedisClient, WrongTypeError

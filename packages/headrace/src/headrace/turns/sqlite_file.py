@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.turns.log import ENDINGS, Logged, decode_events, encode_events
+from headrace.turns.entries import ENDINGS, Logged, decode_events, encode_events
 from headrace.turns.log_poller import Found
 from headrace.turns.settings import TurnSettings
 from headrace.turns.sqlite_connection import SqliteConnection

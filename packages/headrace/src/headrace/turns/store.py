@@ -22,7 +22,7 @@ import msgspec
 
 from headrace.errors import EngineError, RequestError
 from headrace.trace_context import TraceContext
-from headrace.turns.log import Logged
+from headrace.turns.entries import Logged
 from headrace.turns.takeover import Takeover
 
 __all__ = [

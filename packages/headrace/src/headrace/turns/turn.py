@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from functools import cached_property
 from time import monotonic
 
 import msgspec
@@ -25,9 +24,10 @@ from headrace.engines.defects import ReportingErrors
 from headrace.errors import EngineError, HeadraceError, IncompleteError
 from headrace.events import CANCELLED, Event
 from headrace.turns.continuation import start_durably
+from headrace.turns.entries import Logged
 from headrace.turns.follower import Follower, error_of
 from headrace.turns.linger import OrphanTimer
-from headrace.turns.log import Logged, LogReader, MemoryLog
+from headrace.turns.log import LogReader, MemoryLog
 from headrace.turns.observers import Observers, ProducerObserver
 from headrace.turns.plan import Plan
 from headrace.turns.record import TurnRecord
@@ -93,6 +93,7 @@ class Turn:
         self.log.is_saved = store is not None
         self.trace = header.trace
         self._planner = planner
+        self._plan: Plan | None = None  # until it is needed
         self._settings = settings
         self.store = store
         self._on_released = on_released
@@ -108,10 +109,12 @@ class Turn:
         self._has_produced_ending = False
         self._orphan_timer = OrphanTimer(store, header, settings) if store else None
 
-    @cached_property
+    @property
     def plan(self) -> Plan:
         """How this process serves the request. Raises `HeadraceError` if it cannot."""
-        return self._planner()
+        if self._plan is None:
+            self._plan = self._planner()
+        return self._plan
 
     @property
     def is_detached(self) -> bool:
@@ -130,7 +133,7 @@ class Turn:
 
     def produce(self, plan: Plan) -> None:
         """Start as the producer."""
-        self.plan = plan
+        self._plan = plan
         self._become_producer(fence=1)
         self._start_engine()
         if self.store is not None:

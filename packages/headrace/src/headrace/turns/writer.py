@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
-from headrace.turns.log import Logged, MemoryLog
+from headrace.turns.entries import Logged
+from headrace.turns.log import MemoryLog
 from headrace.turns.store import (
     Append,
     AppendResult,

@@ -47,8 +47,11 @@ class _State(Enum):
 _IDLE, _HEAD, _BODY, _CLOSED = _State  # Python 3.11 takes long to find a member
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """A connection, and the request on it, if there is one.
+
+    An `asyncio.Protocol` that does not inherit from it: compiled, a class without Python's own above has a
+    layout in C.
 
     Args:
         on_idle: called when it can carry another request.
@@ -139,6 +142,15 @@ class Connection(asyncio.Protocol):
             self._lose(error or incomplete)
             return
         self._finish(handler, b"")
+
+    def eof_received(self) -> None:
+        """Let the transport close itself."""
+
+    def pause_writing(self) -> None:
+        """Requests are small: nothing waits for room."""
+
+    def resume_writing(self) -> None:
+        """See `pause_writing`."""
 
     def _finish(self, handler: ResponseHandler, body: bytes) -> None:
         self._handler = None

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import sys
-from typing import Final
+from typing import Final, cast
 from urllib.parse import SplitResult
 
 import aiohappyeyeballs
@@ -65,19 +65,20 @@ class ConnectionPool:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             connection = Connection(self._keep, self._drop)
+            protocol = cast("asyncio.Protocol", connection)  # it has all methods of one
             if self.proxy is None:
                 sock = await _open_socket(self._host, self._port)
                 name = self._host if self._context else None
                 await loop.create_connection(
-                    lambda: connection, sock=sock, ssl=self._context, server_hostname=name
+                    lambda: protocol, sock=sock, ssl=self._context, server_hostname=name
                 )
                 return connection
             sock = await _open_socket(self.proxy.host, self.proxy.port)
             if self._context is None:
-                await loop.create_connection(lambda: connection, sock=sock)
+                await loop.create_connection(lambda: protocol, sock=sock)
                 return connection
             transport = await self._tunnel(sock, self.proxy)
-            secured = await loop.start_tls(transport, connection, self._context, server_hostname=self._host)
+            secured = await loop.start_tls(transport, protocol, self._context, server_hostname=self._host)
             assert secured is not None
             connection.connection_made(secured)
             return connection

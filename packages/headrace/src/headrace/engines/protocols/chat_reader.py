@@ -1,10 +1,9 @@
 """Chunks of `POST …/chat/completions` → events, in the variants of all servers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-
+from headrace.engines.protocols.chat_chunk import UsualChoice, UsualChunk, UsualDelta, decode_usual, stop_of
 from headrace.engines.protocols.chunk_fields import CUT_OFF, REPLACEMENT, Ending, check_text, undecodable
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.errors import DecodeError, EngineError
@@ -21,47 +20,7 @@ __all__ = ["ChatReader"]
 _MAX_CALLS: Final = 1024  # in one chunk
 
 
-# Structs of its own: they skip unknown fields, of which some servers send several in each chunk, in 0.9 µs.
-# Another type, or anything but null in a field of type None, is left to the SDK's decoder, which knows the
-# variants of other servers and keeps unknown fields, in 13 µs.
-class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[CallDelta] | None = None
-    refusal: None = None
-    reasoning_details: None = None
-    function_call: None = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    index: int | None = None
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-    message: None = None
-    native_finish_reason: None = None
-    usage: None = None
-    stop_reason: Any = None  # vLLM
-    matched_stop: Any = None  # SGLang
-
-
-class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
-    usage: Any = None
-    error: None = None
-    x_groq: None = None
-    base_resp: None = None
-
-
 _TEXTS: Final = (Reasoning, Content)
-_decode_usual: Final = msgspec.json.Decoder(_Chunk).decode
-
-
-def _stop_of(choice: _Choice | ChunkChoice) -> Any:
-    """Return what has ended the answer: a stop string, or else a token."""
-    if isinstance(choice, _Choice):
-        return choice.stop_reason or choice.matched_stop
-    return choice.get("stop_reason") or choice.get("matched_stop")
 
 
 class ChatReader:
@@ -92,7 +51,7 @@ class ChatReader:
         self.is_finished = False
         self._upstream = upstream
         self.ending = Ending()
-        self._new_parser = new_parser
+        self._new_parser: Callable[[], OutputParser] | None = new_parser  # it keeps 300 bytes
         self._parser: OutputParser | None = None
         self._is_parsing = True
         self._kind: type[Reasoning | Content] = Content  # of the latest text of `text_in`
@@ -108,9 +67,9 @@ class ChatReader:
     def feed(self, data: bytes) -> list[Event]:
         if not data.isascii():
             check_text(data)  # msgspec does not validate what it skips
-        chunk: _Chunk | Chunk
+        chunk: UsualChunk | Chunk
         try:
-            chunk = _decode_usual(data)
+            chunk = decode_usual(data)
         except STRICT_ERRORS:
             if data.strip() == DONE:
                 self.ending.assume_stop()
@@ -125,7 +84,7 @@ class ChatReader:
             if not choice.index:
                 self._read(choice, events)
                 if choice.finish_reason:
-                    self.ending.take_reason(choice.finish_reason, _stop_of(choice))
+                    self.ending.take_reason(choice.finish_reason, stop_of(choice))
         if chunk.usage and not chunk.choices and self.ending.usage:  # it precedes the end of the stream only
             self.ending.assume_stop()
         return events
@@ -150,13 +109,13 @@ class ChatReader:
             raise map_error(self._upstream, sent)
         return chunk
 
-    def _read(self, choice: _Choice | ChunkChoice, events: list[Event]) -> None:
+    def _read(self, choice: UsualChoice | ChunkChoice, events: list[Event]) -> None:
         """Add the events of a choice."""
         delta = choice.delta
         if delta is None:
             return
         # Some servers send both; a variant's `reasoning` has been copied.
-        reasoning = delta.reasoning_content or (type(delta) is _Delta and delta.reasoning)
+        reasoning = delta.reasoning_content or (type(delta) is UsualDelta and delta.reasoning)
         if reasoning:
             if self._is_parsing:
                 events += self._end_parsing()
@@ -179,17 +138,17 @@ class ChatReader:
                 ending.reasoning_tokens += 1
 
     def text_in(self, data: bytes) -> str:
-        chunk = _decode_usual(data)
+        chunk = decode_usual(data)
         choice = chunk.choices[0] if chunk.choices and len(chunk.choices) == 1 else None
         if choice is None or choice.index or choice.finish_reason or chunk.usage:
             return ""
         self._call = None
         match choice.delta:
-            case _Delta(str(text), None | "", None | "", None):
+            case UsualDelta(str(text), None | "", None | "", None):
                 self._kind = Content
-            case _Delta(None | "", str(text), None | "", None):
+            case UsualDelta(None | "", str(text), None | "", None):
                 self._kind = Reasoning
-            case _Delta(
+            case UsualDelta(
                 None | "", None | "", None | "", [CallDelta(_, None, FunctionDelta(None, str(text))) as call]
             ):
                 self._call = call
@@ -236,11 +195,17 @@ class ChatReader:
         return events
 
     def _parse(self, text: str) -> list[Event]:
-        parser = self._parser = self._parser or self._new_parser()
+        parser = self._parser or self._create_parser()
         self._was_thinking = parser.is_reasoning
         events = parser.feed(text)
         self._was_thinking |= parser.is_reasoning
         return events if self._last_parsed is Content and REPLACEMENT not in text else self._cleaned(events)
+
+    def _create_parser(self) -> OutputParser:
+        assert self._new_parser is not None
+        self._parser = self._new_parser()
+        self._new_parser = None
+        return self._parser
 
     def _cleaned_text(self, kind: type[Reasoning | Content], text: str) -> list[Event]:
         """Return text that the server has parsed, without the line ends before it and invalid UTF-8."""
@@ -257,7 +222,7 @@ class ChatReader:
         if not self._is_parsing:
             return []
         self._is_parsing = self._was_thinking = False
-        del self._new_parser  # it keeps 300 bytes
+        self._new_parser = None
         return self._cleaned(self._parser.finish(stopped=stopped)) if self._parser else []
 
     def _cleaned(self, events: Sequence[Event]) -> list[Event]:
