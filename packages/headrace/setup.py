@@ -24,9 +24,8 @@ _COMPILED: Final = """
 def _extensions() -> list[Extension]:
     from mypyc.build import mypycify  # only installed where it is needed
 
-    options = ["--strict", "--ignore-missing-imports", "--python-version=3.11"]
     paths = [f"src/headrace/{module}.py" for module in _COMPILED.split()]
-    extensions: list[Extension] = mypycify([*options, *paths], debug_level="0")
+    extensions: list[Extension] = mypycify(paths, debug_level="0")
     return extensions
 
 
