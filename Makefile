@@ -12,7 +12,9 @@
 #   make ray     test autoscaling with a real Ray Serve; redeploy under streams, with HAProxy and Ray's own proxy: minutes
 #   make fuzz    send a server 12,000 mutated requests, and let schemathesis test it against its /openapi.json: minutes
 #   make sdk-alone   test the SDK in an environment without the server
-#   make bench-relay   compare the cost of relaying a stream with nginx and LiteLLM; options in BENCH=…
+#   make compiled   install the server in .venv-compiled, the path of a chunk compiled to C: minutes
+#   make test-compiled   test what is compiled
+#   make bench-relay   compare the cost of relaying a stream, compiled or not, with nginx and LiteLLM; options in BENCH=…
 #   make clean   remove the environments and build directories
 #
 # PYTHON=python3.12 selects the Python of a new environment, VENV=directory the environment (default: .venv).
@@ -28,13 +30,14 @@ SDK := .venv-sdk/bin/python -m
 SDK_TOOLS := blockbuster httpx hypothesis jsonschema pytest pytest-asyncio pytest-timeout trustme
 NPM_INSTALL := install --prefix .venv-clients-npm --no-package-lock --no-audit --no-fund --ignore-scripts --silent
 PEERS := $(CURDIR)/.venv-peers
+COMPILED := .venv-compiled
 # Each file's tests run in one process, in order: some share a server. Many wait, so there are more processes than cores.
 PYTEST := $(BIN)/pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 SOURCES := packages tests benchmarks examples scripts .ci
 # Tests start hundreds of processes, each of which would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-cluster serve test nightly check coverage fix clients page fuzz peers ray sdk-alone bench-relay clean python ready ready-to-check
+.PHONY: demo demo-cluster serve test nightly check coverage fix clients page fuzz peers ray sdk-alone compiled test-compiled bench-relay clean python ready ready-to-check
 
 demo: ready
 	@$(BIN)/python examples/demo.py
@@ -126,12 +129,24 @@ sdk-alone: python
 	$(SDK) pip install --quiet --disable-pip-version-check -c constraints.txt $(SDK_TOOLS)
 	$(SDK) pytest tests/zai tests/wire tests/test_http1.py tests/test_sse.py
 
-# Takes about half an hour, or a minute with BENCH=--quick; see benchmarks/relay/README.md.
-bench-relay: ready
-	@$(BIN)/python benchmarks/relay $(BENCH)
+# As docs/install.md describes. An editable installation would leave what is compiled beside the sources.
+compiled: $(COMPILED)/compiled
+
+$(COMPILED)/compiled: constraints.txt packages/headrace/setup.py packages/headrace/pyproject.toml $(shell find packages/headrace/src -name '*.py') | python
+	@$(PYTHON) scripts/set_up.py $(COMPILED) $(PRODUCT) --requirement=tests/requirements.txt 'setuptools>=77'
+	HEADRACE_COMPILE=1 $(COMPILED)/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall packages/headrace
+	@rm -rf packages/headrace/build
+	@touch $@
+
+test-compiled: compiled
+	$(COMPILED)/bin/pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder tests/engines tests/parsing tests/server tests/turns
+
+# Takes an hour, or two minutes with BENCH=--quick; see benchmarks/relay/README.md.
+bench-relay: ready compiled
+	@$(BIN)/python benchmarks/relay --headrace compiled=$(COMPILED)/bin/python $(BENCH)
 
 clean:
-	rm -rf $(VENV) .venv-client* .venv-peers .venv-ray .venv-schemathesis .venv-sdk build
+	rm -rf $(VENV) .venv-client* $(COMPILED) .venv-peers .venv-ray .venv-schemathesis .venv-sdk build
 
 # Running needs only the packages; checking needs the tools as well.
 ready: python

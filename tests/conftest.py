@@ -10,6 +10,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from headrace import http1
+
 # The tests' servers are on this machine; a test of proxies sets its own.
 for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[variable]
@@ -23,6 +25,8 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fast")
 settings.load_profile(PROFILE)
 
 
+IS_COMPILED = not http1.__file__.endswith(".py")
+
 # Files that take long, mostly to wait, are begun first, so that what only computes fills the gaps until the end.
 FIRST = {"cli", "server", "turns", "zai", "test_chaos.py", "test_parser.py"}
 
@@ -35,6 +39,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(0))
         elif item.get_closest_marker("nightly"):
             item.add_marker(pytest.mark.skip("part of `make nightly`"))
+        if IS_COMPILED and item.get_closest_marker("interpreted"):
+            item.add_marker(pytest.mark.skip("replaces a part of what is compiled"))
 
 
 @pytest.fixture(autouse=True)

@@ -343,6 +343,7 @@ async def test_an_endless_error_page_is_read_up_to_64_kib(behind):
         await events_of(engine)
 
 
+@pytest.mark.interpreted
 async def test_an_answer_that_is_not_a_stream_has_a_bound(behind, monkeypatch):
     monkeypatch.setattr("headrace.engines.upstream._MAX_WHOLE", 100_000)
     body = [b'{"choices": [{"message": {"content": "', *[b"x" * 16_384] * 8]

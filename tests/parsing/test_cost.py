@@ -5,6 +5,8 @@ import pytest
 from headrace.formats import FORMATS, MAX_SPACE
 from headrace.parsing import OutputParser
 
+pytestmark = pytest.mark.interpreted  # an interpreted class cannot inherit from a compiled one
+
 TOOLS = {
     "find": {"properties": {"text": {"type": "string"}, "tags": {"type": "array"}, "any": {}}},
     "get_weather": None,

@@ -103,6 +103,7 @@ def test_the_finish_of_a_log_that_arrived_parsed_is_unchanged():
     assert interpret_finish(log, new_interpreter) == log[-1]
 
 
+@pytest.mark.interpreted
 def test_a_long_log_is_interpreted_in_few_parses():
     """Two for each run of plain text, and one for each event near markup."""
     parses = []

@@ -129,6 +129,7 @@ async def test_a_response_is_read_the_same_with_and_without_patterns(kind, data)
     assert response_to(kind, pieces) == expected
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("kind", ENCODERS)
 async def test_only_the_text_is_decoded_of_the_third_event_in_a_row(kind, monkeypatch):
     response = Response(kind)
@@ -246,6 +247,7 @@ def test_what_does_not_fit_ends_the_pattern():
     assert pattern.texts_of(encode_event(b'{"text":"c"}')) == []
 
 
+@pytest.mark.interpreted
 async def test_learning_is_given_up_if_events_have_nothing_in_common(monkeypatch):
     response, tried = Response("chat"), []
     text_in = response.listener._reader.text_in

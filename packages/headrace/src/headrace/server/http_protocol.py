@@ -27,6 +27,7 @@ from headrace.errors import HeadraceError, LimitError, encode_error
 from headrace.reached_limits import count_limit, report_limit
 from headrace.server.connection import ERROR, Header, Send, error_headers, request_id_of
 from headrace.server.connections import Connections
+from headrace.server.flow_control import LeanFlowControl
 from headrace.server.request_head import (
     MAX_TARGET,
     check_head,
@@ -142,6 +143,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection."""
         super().connection_made(transport)  # type: ignore[arg-type]
+        self.flow = LeanFlowControl(self.transport)
         self._address = self.client[0] if self.client else ""
         try:
             self._limits.connections.add(self, self._address)
