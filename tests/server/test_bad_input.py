@@ -144,6 +144,7 @@ def serve_defective(text):
         yield client
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(
     ("request_", "defect"),
     [
@@ -164,6 +165,7 @@ def test_a_defect_is_logged_with_the_request_id_that_the_client_gets(request_, d
     assert message[1] in caplog.text
 
 
+@pytest.mark.interpreted
 def test_a_defect_during_a_stream_closes_the_connection(caplog):
     with serve_defective("Hi!") as client, pytest.raises(httpx2.RemoteProtocolError, match="incomplete"):
         client.post(CHAT, json={**HELLO, "stream": True})

@@ -193,6 +193,7 @@ def test_the_sdk_ignores_the_comments(limited):
         assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "Hi"
 
 
+@pytest.mark.interpreted
 @pytest.mark.usefixtures("quick")
 def test_a_stream_that_has_waited_for_too_long_ends_with_the_reason(limited):
     client = limited(max_in_flight_per_key=1, queue_timeout=0.4)

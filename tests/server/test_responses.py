@@ -111,6 +111,7 @@ def test_a_failure_before_the_first_event_is_a_status_and_later_an_event(serve):
     assert late.response["error"] == {"code": "server_error", "message": "the GPU is gone"}
 
 
+@pytest.mark.interpreted
 def test_a_failure_after_the_head_and_before_the_first_event_is_an_event(serve, monkeypatch):
     for name in ("FIRST_BYTES", "PROGRESS_INTERVAL"):
         monkeypatch.setattr(f"headrace.server.stream.{name}", 0.02)

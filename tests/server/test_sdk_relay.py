@@ -101,6 +101,7 @@ def test_a_timeout_before_the_first_event_leaves_nothing_running_and_retries_joi
     assert len(engine.asked) == 1
 
 
+@pytest.mark.interpreted
 def test_a_limit_that_passes_after_the_head_stops_the_generation(engine, headrace, monkeypatch):
     for name in ("FIRST_BYTES", "PROGRESS_INTERVAL"):
         monkeypatch.setattr(f"headrace.server.stream.{name}", 0.05)

@@ -22,6 +22,8 @@ from wire_client import chunks_of, deltas, events_of
 
 __all__ = ["virtual_time"]
 
+pytestmark = pytest.mark.interpreted  # the turn is another class
+
 KEEP_ALIVE = b": keep-alive\n"
 
 
