@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the demo and the tests that depend on the interpreter on every CPython from 3.11 on.
+"""Run the demo and the tests that depend on the interpreter on every CPython from 3.11 on but that of .venv.
 
 The newest of each minor version on this machine is used. If none of a minor version works, that is an error:
 no version is left out silently.
@@ -25,12 +25,16 @@ SEARCHED = ["/opt", "/home", "/root", str(Path.home())]
 def main() -> None:
     """Print the interpreters and run the tests on each; pytest's summary is printed last."""
     chosen = choose(find())
+    tested = subprocess.check_output([".venv/bin/python", "-c", PROBE], text=True).split()[1]
     print(
         "Testing on Python", ", ".join(f"{version} ({path})" for version, path in chosen.values()), flush=True
     )
     if len(chosen) == 1 and (others := list(search(chosen))):
         sys.exit(f"only one version of Python was found, but there are more: {', '.join(others)}")
     for version, path in chosen.values():
+        if version == tested:
+            print(f"\n== Python {version}: tested by `make check`", flush=True)
+            continue
         print(f"\n== Python {version}", flush=True)
         with tempfile.TemporaryDirectory(prefix="headrace-") as directory:
             made = ["make", f"VENV={directory}/venv", f"PYTHON={path}", f"TESTS={TESTS}", "demo", "test"]
