@@ -33,7 +33,9 @@ from headrace.models.settings import (
 )
 from headrace.models.templates import PLAIN, PLAIN_STOPS, find_template, model_template
 from headrace.options import OptionError, errors_of
+from headrace.parsing.compiled import compile_format
 from headrace.prompts import ChatTemplate
+from headrace.prompts.escaping import escape
 from headrace.recording import read_recording
 
 __all__ = ["load_model", "read_key"]
@@ -57,16 +59,20 @@ def load_model(name: str, settings: ModelSettings, environment: Mapping[str, str
     """
     match settings:
         case LlamaSettings():
-            return _llama(name, settings)
+            model = _llama(name, settings)
         case CompletionsSettings():
-            return _completions(name, settings, environment)
+            model = _completions(name, settings, environment)
         case ChatSettings():
-            return _chat(name, settings, environment)
+            model = _chat(name, settings, environment)
         case RecordedSettings():
-            return _recorded(name, settings)
+            model = _recorded(name, settings)
         case _:
             msg = f"there is no engine for {type(settings).__name__}"
             raise TypeError(msg)
+    # What is cached by format: compiled during the first answers, it would delay all streams.
+    compile_format(model.format)
+    escape("", model.format)
+    return model
 
 
 def read_key(variable: str, environment: Mapping[str, str]) -> str:

@@ -1,4 +1,8 @@
-"""A format, compiled: for each state its lexer and its transitions."""
+"""A format, compiled: for each state its lexer and its transitions.
+
+A state is compiled when it is first entered, because that takes a millisecond and the detection of a family
+enters a few states of fifty formats. A server compiles all states of its models before it serves them.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,7 +12,7 @@ from headrace.formats import ANY_TEXT, NEXT_ON_TEXT, Format, Lookahead, State, T
 from headrace.parsing.condition import ConditionMatcher
 from headrace.parsing.lexer import Lexer
 
-__all__ = ["StateTable", "compile_format"]
+__all__ = ["FormatTables", "StateTable", "compile_format", "tables_of"]
 
 _STOP: Final = Transition(State.END, ((Lookahead.SPACE, Lookahead.END),))
 _OUTSIDE_CALLS: Final = frozenset(
@@ -36,10 +40,31 @@ class StateTable(NamedTuple):
     on_text: Transition | None
 
 
-@lru_cache(maxsize=64)
-def compile_format(format: Format, *, calls: bool) -> dict[State, StateTable]:
-    """Return the table of every state. Without `calls`, the markup of calls is text."""
-    return {state: _state_table(format, state, calls=calls) for state in State}
+class FormatTables(dict[State, StateTable]):
+    """The table of every state. Without `calls`, the markup of calls is text."""
+
+    def __init__(self, format: Format, *, calls: bool) -> None:
+        super().__init__()
+        self._format = format
+        self._calls = calls
+
+    def __missing__(self, state: State) -> StateTable:
+        table = self[state] = _state_table(self._format, state, calls=self._calls)
+        return table
+
+
+@lru_cache(maxsize=128)
+def tables_of(format: Format, *, calls: bool) -> FormatTables:
+    """Return the tables of a format, which all its parsers share."""
+    return FormatTables(format, calls=calls)
+
+
+def compile_format(format: Format) -> None:
+    """Compile every state, so that no answer has to."""
+    for calls in (True, False):
+        tables = tables_of(format, calls=calls)
+        for state in State:
+            tables[state]
 
 
 def _state_table(format: Format, state: State, *, calls: bool) -> StateTable:

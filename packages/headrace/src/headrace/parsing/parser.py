@@ -12,7 +12,7 @@ from headrace.events import Content, Event, Reasoning
 from headrace.formats import ANY_TEXT, MAX_SPACE, NEXT_AFTER_JSON, Format, State, Transition
 from headrace.parsing.call_buffer import CallBuffer
 from headrace.parsing.calls import Calls
-from headrace.parsing.compiled import compile_format
+from headrace.parsing.compiled import tables_of
 from headrace.parsing.initial_state import initial_state
 
 __all__ = ["OutputParser"]
@@ -52,7 +52,7 @@ class OutputParser:
         self._tools = tools or {}
         self._leading_text = format.leading_text
         self._stop_token = format.stop_tokens[0] if format.stop_tokens else ""
-        self._tables = compile_format(format, calls=bool(self._tools))
+        self._tables = tables_of(format, calls=bool(self._tools))
         self._events: list[Event] = []
         self._calls = Calls(self._tools, format.name_pattern, self._events)
         self._call_buffer = CallBuffer() if self._tools and not tool_stream else None

@@ -1,6 +1,7 @@
 """Connections to one server: opened where none is idle, directly or through a proxy, and kept for reuse."""
 
 import asyncio
+import encodings.idna  # noqa: F401 - resolving the first address would import it
 import socket
 import ssl
 import sys
