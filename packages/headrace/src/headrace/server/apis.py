@@ -83,7 +83,7 @@ class ChatApi:
     def _encoder(self, turn: Turn, error_event: str | None = None) -> ChunkEncoder:
         return ChunkEncoder(
             turn.id,
-            turn.created,
+            turn.header.created,
             turn.request.model,
             repeats_role=not self._openai,
             error_event=error_event,

@@ -78,7 +78,7 @@ def read_so_far(turn: Turn) -> ResponseEncoder:
 
 
 def _encoder(turn: Turn, *, after: int = -1) -> ResponseEncoder:
-    return ResponseEncoder(turn.id, turn.created, form_of(turn.request), after=after)
+    return ResponseEncoder(turn.id, turn.header.created, form_of(turn.request), after=after)
 
 
 def _is_cancelled(turn: Turn) -> bool:

@@ -86,7 +86,6 @@ class Turn:
         observer: ProducerObserver = Observers(),  # noqa: B008 - it has no state
     ) -> None:
         self.id = header.id
-        self.created = header.created
         self.header = header
         self.request = request
         self.log = MemoryLog(on_end=self._on_log_end, on_orphaned=self._watch_readers)
@@ -112,9 +111,8 @@ class Turn:
     @property
     def plan(self) -> Plan:
         """How this process serves the request. Raises `HeadraceError` if it cannot."""
-        if self._plan is None:
-            self._plan = self._planner()
-        return self._plan
+        self._plan = plan = self._plan or self._planner()
+        return plan
 
     @property
     def is_detached(self) -> bool:
@@ -231,11 +229,10 @@ class Turn:
         self._record.engine_stopped()
         if self.log.has_ending:
             self._report_if_over()
+        elif self._state is _PRODUCING and self._record.is_stopping:  # since a fence before its own takeover
+            self._start_engine()
         elif self._state is _PRODUCING:
-            if self._record.is_stopping:  # for an earlier fence; this one has taken over meanwhile
-                self._start_engine()
-            else:
-                self._end(error or IncompleteError("the engine stopped without an ending"))
+            self._end(error or IncompleteError("the engine stopped without an ending"))
 
     def _start_engine(self) -> None:
         if self._run is not None:
