@@ -15,7 +15,7 @@ _COMPILED: Final = """
     engines/http/connection engines/http/outgoing
     engines/protocols/chat_reader engines/protocols/chunk_fields
     engines/protocols/completion_reader engines/protocols/event_pattern
-    parsing/arguments parsing/call_buffer parsing/calls parsing/elements parsing/lexer parsing/parser
+    parsing/call_buffer parsing/lexer parsing/parser
     server/channel server/frames server/stream
     turns/interpreter turns/intervals turns/log turns/turn
 """
