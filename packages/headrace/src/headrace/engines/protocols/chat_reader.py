@@ -1,7 +1,7 @@
 """Chunks of `POST …/chat/completions` → events, in the variants of all servers."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from headrace.engines.protocols.chat_chunk import UsualChoice, UsualChunk, UsualDelta, decode_usual, stop_of
 from headrace.engines.protocols.chunk_fields import CUT_OFF, REPLACEMENT, Ending, check_text, undecodable
@@ -111,7 +111,7 @@ class ChatReader:
 
     def _read(self, choice: UsualChoice | ChunkChoice, events: list[Event]) -> None:
         """Add the events of a choice."""
-        delta = choice.delta
+        delta: Any = choice.delta  # in variants, a text may have another type
         if delta is None:
             return
         # Some servers send both; a variant's `reasoning` has been copied.
