@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from functools import cached_property
 from itertools import repeat
 from math import ceil
 from operator import itemgetter
@@ -144,7 +143,7 @@ class HttpConnection:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
 
-    @cached_property
+    @property
     def query(self) -> dict[str, str]:
         """The query parameters."""
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
