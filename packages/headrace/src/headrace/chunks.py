@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Final, assert_never
 
 import msgspec
@@ -211,7 +210,16 @@ def merge_counted(events: Sequence[Event]) -> list[tuple[Event, int]]:
     """Merge, and return with each event the number of events it replaces."""
     if len(events) == 1:
         return [(events[0], 1)]
-    return [_joined(list(run)) for _, run in groupby(events, _kind)]
+    runs: list[list[Event]] = []
+    last: object = None
+    for event in events:
+        kind = _kind(event)
+        if kind is None or kind != last:
+            runs.append([event])
+        else:
+            runs[-1].append(event)
+        last = kind
+    return [_joined(run) for run in runs]
 
 
 def _joined(run: list[Event]) -> tuple[Event, int]:
@@ -222,8 +230,8 @@ def _joined(run: list[Event]) -> tuple[Event, int]:
 
 
 def _kind(event: Event) -> object:
-    """Return what is equal for adjacent events that can be joined."""
+    """Return what is equal for adjacent events that can be joined; None for an event that cannot."""
     kind = type(event)
     if kind is Content or kind is Reasoning:
         return kind
-    return event.index if type(event) is ToolCallArguments else object()
+    return event.index if type(event) is ToolCallArguments else None
