@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Final, assert_never
 
 import msgspec
@@ -86,9 +85,13 @@ class ChunkEncoder:
             event: the event.
             is_first: whether it is the first of its answer.
         """
-        chunk = self._encode(event)
-        if chunk is not None and not self._repeats_role:
-            chunk.choices[0].delta.role = "assistant" if is_first else None
+        delta = self._delta(event, is_first=is_first)
+        if delta is None:
+            return None
+        if type(event) is not Finish:
+            return self._chunk(delta)
+        chunk = self._chunk(delta, event.reason)
+        chunk.usage = usage_of(event.usage)
         return chunk
 
     def encode_frame(self, event: Event, *, is_first: bool = False) -> bytes | None:
@@ -107,44 +110,57 @@ class ChunkEncoder:
         return around[0] + (text if text.isascii() else escape_line_ends(text)) + around[1]
 
     def _encode_frame(self, event: Event, *, is_first: bool) -> bytes | None:
-        chunk = self.encode(event, is_first=is_first)
-        if chunk is None:
+        if type(event) is Finish:
+            return self._encode_finish(event, is_first=is_first)
+        delta = self._delta(event, is_first=is_first)
+        if delta is None:
             return None
+        before, after = self._around_delta or self._find_around_delta()
+        return before + escape_line_ends(_ENCODE(delta)) + after
+
+    def _encode_finish(self, event: Finish, *, is_first: bool) -> bytes | None:
+        chunk = self.encode(event, is_first=is_first)
+        assert chunk is not None
         frame = encode_event(encode_chunk(chunk))
-        if type(event) is Finish and event.error and self._error_event is not None:
+        if event.error and self._error_event is not None:
             error = encode_error(self.error or EngineError(event.error))
             before = encode_event(error, event=self._error_event)
             self.last_event_at = len(before)
             return before + frame
         return frame
 
+    def _find_around_delta(self) -> tuple[bytes, bytes]:
+        """Return the bytes before and after the delta of a frame."""
+        before, _, after = encode_event(encode_chunk(self._chunk(Delta()))).rpartition(b"{}")
+        self._around_delta = before, after
+        return self._around_delta
+
     def _add_surroundings(self, key: object, event: _TextEvent) -> tuple[bytes, bytes]:
         """Return the bytes before and after the text of an event's frame."""
-        if self._around_delta is None:
-            before, _, after = encode_event(encode_chunk(self._chunk(Delta()))).rpartition(b"{}")
-            self._around_delta = before, after
-        before, after = self._around_delta
+        before, after = self._around_delta or self._find_around_delta()
         empty = msgspec.structs.replace(event, text="")
         delta_before, delta_after = _around_text(empty, "assistant" if self._repeats_role else None)
         around = self._around_text[key] = before + delta_before, delta_after + after
         return around
 
-    def _encode(self, event: Event) -> Chunk | None:
-        match event:  # the texts last: their frames need no chunk
+    def _delta(self, event: Event, *, is_first: bool) -> Delta | None:
+        match event:  # the texts last: their frames need no delta
             case ToolCallStart(index, name, model_id, arguments):
                 function = FunctionDelta(name=name, arguments=arguments)
                 id = model_id or call_id(self._id, index)
-                return self._call(ToolCallDelta(id=id, index=index, type="function", function=function))
-            case Finish(reason, usage):
-                chunk = self._chunk(Delta(role="assistant", content=""), reason)
-                chunk.usage = usage_of(usage)
-                return chunk
+                call = ToolCallDelta(id=id, index=index, type="function", function=function)
+                delta = Delta(tool_calls=[call])
+            case Finish():
+                delta = Delta(role="assistant", content="")
             case ToolCallEnd() | Text() | Progress():
                 return None
             case Content() | Reasoning() | ToolCallArguments():
-                return self._chunk(_text_delta(event, "assistant"))
+                delta = _text_delta(event, "assistant")
             case _:
                 assert_never(event)
+        if not self._repeats_role:
+            delta.role = "assistant" if is_first else None
+        return delta
 
     def _chunk(self, delta: Delta, finish_reason: str | None = None) -> Chunk:
         return Chunk(
@@ -154,9 +170,6 @@ class ChunkEncoder:
             model=self._model,
             choices=[ChunkChoice(index=0, finish_reason=finish_reason, delta=delta)],
         )
-
-    def _call(self, call: ToolCallDelta) -> Chunk:
-        return self._chunk(Delta(tool_calls=[call]))
 
 
 def call_id(turn: str, index: int) -> str:
@@ -197,7 +210,16 @@ def merge_counted(events: Sequence[Event]) -> list[tuple[Event, int]]:
     """Merge, and return with each event the number of events it replaces."""
     if len(events) == 1:
         return [(events[0], 1)]
-    return [_joined(list(run)) for _, run in groupby(events, _kind)]
+    runs: list[list[Event]] = []
+    last: object = None
+    for event in events:
+        kind = _kind(event)
+        if kind is None or kind != last:
+            runs.append([event])
+        else:
+            runs[-1].append(event)
+        last = kind
+    return [_joined(run) for run in runs]
 
 
 def _joined(run: list[Event]) -> tuple[Event, int]:
@@ -208,8 +230,8 @@ def _joined(run: list[Event]) -> tuple[Event, int]:
 
 
 def _kind(event: Event) -> object:
-    """Return what is equal for adjacent events that can be joined."""
+    """Return what is equal for adjacent events that can be joined; None for an event that cannot."""
     kind = type(event)
     if kind is Content or kind is Reasoning:
         return kind
-    return event.index if type(event) is ToolCallArguments else object()
+    return event.index if type(event) is ToolCallArguments else None

@@ -3,10 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from functools import cached_property
-from itertools import repeat
 from math import ceil
-from operator import itemgetter
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -43,8 +40,6 @@ REQUEST_ID: Final = "headrace.request_id"
 """The key of a scope with the id in the header `X-Request-Id`."""
 
 _SHOWN_ID: Final = 128  # characters of a client's id
-_NAME, _VALUE = itemgetter(0), itemgetter(1)
-_LATIN_1: Final = repeat("latin-1")
 _LOGGER = logging.getLogger("headrace.server")
 _MAX_DIGITS: Final = 18  # of a number that fits in 64 bits
 
@@ -144,7 +139,7 @@ class HttpConnection:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
 
-    @cached_property
+    @property
     def query(self) -> dict[str, str]:
         """The query parameters."""
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -242,8 +237,7 @@ Endpoint = Callable[[HttpConnection], Awaitable[None]]
 
 def _decode(headers: Sequence[Header]) -> dict[str, str]:
     """Return headers as texts by their names; of several with one name, the last."""
-    names, values = map(_NAME, headers), map(_VALUE, headers)
-    return dict(zip(map(str, names, _LATIN_1), map(str, values, _LATIN_1), strict=True))  # without a loop
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
 
 
 def encode_error_response(error: HeadraceError, request_id: str) -> ErrorResponse:

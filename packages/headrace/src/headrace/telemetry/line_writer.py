@@ -13,9 +13,6 @@ import select
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
-from itertools import compress, filterfalse
-from operator import is_not
 from typing import Any, Final, TypeAlias
 
 __all__ = ["MAX_WAITING", "Event", "LineWriter", "write_all"]
@@ -38,7 +35,6 @@ _HEAD: Final = ("msg", "created", "levelname", "name")
 _NO_FIELDS: Final = frozenset(
     {*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "taskName", *_OWN}
 )
-_HAS_VALUE: Final = partial(is_not, None)
 
 
 class LineWriter(logging.Handler):
@@ -138,15 +134,12 @@ def _detached(record: logging.LogRecord) -> Attributes:
 
 
 def _event_of(attributes: Attributes) -> Event:
-    # Without a loop of Python: a line has twenty fields.
-    names = [*filterfalse(_NO_FIELDS.__contains__, attributes)]
-    values = [*map(attributes.__getitem__, names)]
     event = {
         "event": attributes["msg"],
         "timestamp": attributes["created"],
         "level": attributes["levelname"].lower(),
         "logger": attributes["name"],
-        **dict(compress(zip(names, values, strict=True), map(_HAS_VALUE, values))),
+        **{name: value for name, value in attributes.items() if value is not None and name not in _NO_FIELDS},
     }
     if attributes["exc_text"]:
         event["exception"] = attributes["exc_text"]

@@ -346,11 +346,12 @@ class TurnRegistry:
         if not self._is_leaving:
             shard.uncertain |= {header.id: header.owner for header in await shard.store.stranded()}
             for id, owner in list(shard.uncertain.items()):
-                with contextlib.suppress(RequestError, LimitError):
-                    try:
-                        await self.find(id, owner)
-                    except StoreError:  # perhaps of another shard, which concerns no turn of this one
-                        continue
+                try:
+                    await self.find(id, owner)
+                except StoreError:  # perhaps of another shard, which concerns no turn of this one
+                    continue
+                except (RequestError, LimitError):
+                    pass
                 del shard.uncertain[id]
 
 

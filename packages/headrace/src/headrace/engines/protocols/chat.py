@@ -106,7 +106,8 @@ class Chat:
         wanted = self.limits.wanted(generation.request.max_tokens)
         return None if wanted is None else self.limits.accepted(wanted)
 
-    token_limit = max_tokens
+    def token_limit(self, generation: Generation) -> int | None:
+        return self.max_tokens(generation)
 
     def revised(self, generation: Generation, refusal: str) -> Generation | None:
         if (request := self._messages.accepted(generation.request, refusal)) is not None:
