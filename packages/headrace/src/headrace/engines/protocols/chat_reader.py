@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from headrace.engines.protocols.chat_chunk import UsualChoice, UsualChunk, UsualDelta, decode_usual, stop_of
+from headrace.engines.protocols.chat_chunk import UsualChunk, UsualDelta, decode_usual, stop_of
 from headrace.engines.protocols.chunk_fields import CUT_OFF, REPLACEMENT, Ending, check_text, undecodable
 from headrace.engines.protocols.error_mapping import Upstream, map_error
 from headrace.errors import DecodeError, EngineError
@@ -81,7 +81,8 @@ class ChatReader:
         if chunk.choices is None and not chunk.usage:  # perhaps an error in a form of its own
             chunk = self._decode_variant(data)
         events = self.ending.take_usage(chunk.usage) if chunk.usage else []
-        for choice in chunk.choices or ():
+        choices: Any = chunk.choices or ()  # in variants, fields may have other types than declared
+        for choice in choices:
             if not choice.index:
                 self._read(choice, events)
                 if choice.finish_reason:
@@ -110,9 +111,9 @@ class ChatReader:
             raise map_error(self._upstream, sent)
         return chunk
 
-    def _read(self, choice: UsualChoice | ChunkChoice, events: list[Event]) -> None:
-        """Add the events of a choice."""
-        delta: Any = choice.delta  # in variants, a text may have another type
+    def _read(self, choice: Any, events: list[Event]) -> None:
+        """Add the events of a `UsualChoice` or a `ChunkChoice`."""
+        delta = choice.delta
         if delta is None:
             return
         # Some servers send both; a variant's `reasoning` has been copied.
