@@ -175,6 +175,7 @@ async def test_an_answer_does_not_wait_for_a_count_or_fail_with_it(behind, count
     assert Content("Hello") in events
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize(("pause", "counts"), [(60, 1), (0, 3)])
 async def test_a_server_that_failed_to_count_is_not_asked_with_every_answer(
     behind, monkeypatch, pause, counts
@@ -216,6 +217,7 @@ async def test_no_prompt_is_counted_without_need(behind, kind, generation):
     assert paths(server) == ["completions"]
 
 
+@pytest.mark.interpreted
 async def test_an_answer_goes_to_another_server_after_a_count(behind, monkeypatch):
     _, failing = behind(Reply(b"", 503), dialect="vllm")
     _, other = behind(Reply(stream("Hello")), dialect="openai")
