@@ -20,9 +20,9 @@ def test_an_answer_streams_with_thinking_and_its_figures(screen, engine):
     screen.wait_for_end()
 
     assert screen.tab.locator(".thinking").get_attribute("open") is None
-    assert screen.tab.locator(".markdown h2").inner_text() == "Spring"
+    assert screen.tab.locator(".markdown h2").text_content() == "Spring"
     assert "all at once\nthe garden" in screen.answer  # line ends are kept
-    assert screen.tab.locator(".markdown li code").inner_text() == "#ffd700"
+    assert screen.tab.locator(".markdown li code").text_content() == "#ffd700"
     assert re.search(r"\d+ tokens · \d.* tokens/s · first after", screen.tab.locator(".figures").inner_text())
     assert screen.tab.locator(".gaps").get_attribute("aria-label").startswith("Gaps between")
     screen.shoot("answer")
