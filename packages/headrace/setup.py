@@ -1,11 +1,11 @@
 """Compiles the path of a chunk to C with mypyc if HEADRACE_COMPILE=1; pyproject.toml has everything else.
 
-Not every module can be compiled. mypyc 2.4.1
+Not every module can be compiled: by the tests that failed, mypyc 2.4.1
 
 - drops the keywords of a class: a msgspec.Struct loses `frozen`, `tag`, `forbid_unknown_fields`;
 - ignores a class attribute that is a method under another name;
 - converts integers to floats in a tuple of both (`wire/decode_request`, `wire/sampling`);
-- binds `y` in `{…: {…: str(x)} as y}` to the innermost value (`wire/content_parts`, `wire/history`);
+- binds `y` in `{…: {…: str(x)} as y}` to the innermost value (`wire/content_parts`);
 - checks types where code written for careless servers relies on their absence (`wire/call_assembler`).
 
 So only the modules that a chunk passes through are, and `make test-compiled` tests them.
