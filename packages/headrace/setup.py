@@ -3,7 +3,7 @@
 Not every module can be compiled: by the tests that failed, mypyc 2.4.1
 
 - drops the keywords of a class: a msgspec.Struct loses `frozen`, `tag`, `forbid_unknown_fields`;
-- ignores a class attribute that is a method under another name;
+- ignores a class attribute that is a method under another name (`engines/protocols/chat`);
 - converts integers to floats in a tuple of both (`wire/decode_request`, `wire/sampling`);
 - binds `y` in `{…: {…: str(x)} as y}` to the innermost value (`wire/content_parts`);
 - checks types where code written for careless servers relies on their absence (`wire/call_assembler`).

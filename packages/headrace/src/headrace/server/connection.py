@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from functools import cached_property
 from math import ceil
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -139,7 +140,7 @@ class HttpConnection:
         """Whether the client has disconnected, as far as the ASGI server tells without waiting."""
         return getattr(getattr(self.send, "__self__", None), "disconnected", False)
 
-    @property
+    @cached_property
     def query(self) -> dict[str, str]:
         """The query parameters."""
         return dict(parse_qsl(self._scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -346,12 +346,11 @@ class TurnRegistry:
         if not self._is_leaving:
             shard.uncertain |= {header.id: header.owner for header in await shard.store.stranded()}
             for id, owner in list(shard.uncertain.items()):
-                try:
-                    await self.find(id, owner)
-                except StoreError:  # perhaps of another shard, which concerns no turn of this one
-                    continue
-                except (RequestError, LimitError):
-                    pass
+                with contextlib.suppress(RequestError, LimitError):
+                    try:
+                        await self.find(id, owner)
+                    except StoreError:  # perhaps of another shard, which concerns no turn of this one
+                        continue
                 del shard.uncertain[id]
 
 

@@ -10,16 +10,33 @@ starts the second one.
 from collections.abc import Collection, Iterator
 from typing import Final
 
+import msgspec
+
 from headrace.events import CallEvent, ToolCallArguments, ToolCallEnd, ToolCallStart
-from headrace.wire.call_delta import CallDelta, FunctionDelta
 from headrace.wire.chunk import ToolCallDelta, text_of
 from headrace.wire.json_end import JsonEnd
 
-__all__ = ["CallAssembler"]
+__all__ = ["CallAssembler", "CallDelta", "FunctionDelta"]
 
 _NULL: Final = "null"
 _EMPTY: Final = "{}"
 _COMPLETE: Final = frozenset({"stop", "tool_calls", "function_call"})
+
+
+class FunctionDelta(msgspec.Struct):
+    """The `function` of a call, or the legacy `function_call` of a delta; unknown fields are skipped."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class CallDelta(msgspec.Struct):
+    """An entry of `tool_calls`; unknown fields are skipped, which `ToolCallDelta` keeps."""
+
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+    custom: None = None  # a call of a custom tool needs `wire/variants.py`
 
 
 class _Call:

@@ -27,7 +27,7 @@ _IN_STRING: Final = rb'(?:[^"\\]{1,16384}+|\\.){0,64}+("?)'
 _SYMBOL: Final = re.compile(rb'\[|\{|,|"' + _IN_STRING, re.DOTALL)
 _BRACKET: Final = re.compile(rb'\[|\{|\]|\}|"' + _IN_STRING, re.DOTALL)
 _REST_OF_STRING: Final = re.compile(_IN_STRING, re.DOTALL)
-_SURROGATE: Final = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NAME: Final = re.compile(rb'"((?:[^"\\]|\\.){0,64})', re.DOTALL)
 
 

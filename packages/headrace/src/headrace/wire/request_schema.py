@@ -12,10 +12,9 @@ import msgspec
 from headrace.wire.content_parts import IMAGE_TYPES
 from headrace.wire.decode_request import FUNCTION_NAME, LENGTHS, MAX_STOP, MAX_STOPS, MAX_TOOLS, RANGES
 from headrace.wire.history import OTHER_ROLES, THINKING_PARTS
-from headrace.wire.other_fields import OtherFields
 from headrace.wire.request import INTERNAL_FIELDS, ChatRequest
 from headrace.wire.sampling import MAX_BIAS, MAX_BIASES, NUMBERS
-from headrace.wire.translation import ABSENT, THINKING_TYPES, TRANSLATED
+from headrace.wire.translation import ABSENT, THINKING_TYPES, TRANSLATED, OtherFields
 from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
 
 __all__ = ["REFERENCE", "Schema", "request_schemas"]

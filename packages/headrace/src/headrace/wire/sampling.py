@@ -34,7 +34,7 @@ def decode_sampling(fields: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RequestError: 1214, a value is invalid.
     """
-    sampling = {name: fields[name] for name in sorted(fields.keys() & SAMPLING_FIELDS)}
+    sampling = {name: fields[name] for name in sorted(SAMPLING_FIELDS & fields.keys())}
     for name, value in sampling.items():
         if name in NUMBERS:
             _check_number(name, value, *NUMBERS[name])

@@ -5,14 +5,16 @@ Z.ai's own fields take precedence. docs/wire.md has the table.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
 
 from headrace.wire.content_parts import translate_parts
 from headrace.wire.expected import convert
 from headrace.wire.history import translate_message
-from headrace.wire.other_fields import OtherFields, TemplateVariables
+from headrace.wire.request import Effort
 
-__all__ = ["ABSENT", "THINKING_TYPES", "TRANSLATED", "further_variables", "translate"]
+__all__ = ["ABSENT", "THINKING_TYPES", "TRANSLATED", "OtherFields", "further_variables", "translate"]
 
 TRANSLATED: Final[Mapping[str, tuple[str, str]]] = {
     "max_completion_tokens": ("OpenAI", "`max_tokens`; if both are set, the smaller one"),
@@ -42,6 +44,29 @@ THINKING_TYPES: Final = {
     **dict.fromkeys(("enabled", "enable", "true", "on", "yes", "1", "auto", "adaptive"), "enabled"),
     **dict.fromkeys(("disabled", "disable", "false", "off", "no", "0", "none"), "disabled"),
 }
+
+
+class TemplateVariables(msgspec.Struct):
+    enable_thinking: bool | None = None  # GLM, Qwen
+    thinking: bool | None = None  # DeepSeek, Kimi
+    clear_thinking: bool | None = None  # GLM
+    reasoning_effort: Effort | None = None
+
+
+class ReasoningOptions(msgspec.Struct):
+    effort: Effort | Literal["default"] | None = None
+    enabled: bool | None = None
+
+
+class OtherFields(msgspec.Struct):
+    """The translated fields with their types."""
+
+    max_completion_tokens: int | None = None
+    random_seed: int | None = None
+    enable_thinking: bool | None = None
+    chat_template_kwargs: TemplateVariables = msgspec.field(default_factory=TemplateVariables)
+    reasoning: ReasoningOptions = msgspec.field(default_factory=ReasoningOptions)
+
 
 assert TRANSLATED.keys() == set(OtherFields.__struct_fields__)
 

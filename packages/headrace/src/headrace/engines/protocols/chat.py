@@ -106,8 +106,7 @@ class Chat:
         wanted = self.limits.wanted(generation.request.max_tokens)
         return None if wanted is None else self.limits.accepted(wanted)
 
-    def token_limit(self, generation: Generation) -> int | None:
-        return self.max_tokens(generation)
+    token_limit = max_tokens
 
     def revised(self, generation: Generation, refusal: str) -> Generation | None:
         if (request := self._messages.accepted(generation.request, refusal)) is not None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headrace.wire.call_delta import CallDelta
+from headrace.wire.call_assembler import CallDelta
 from headrace.wire.chunk import ChunkChoice
 
 __all__ = ["UsualChoice", "UsualChunk", "UsualDelta", "decode_usual", "stop_of"]

@@ -11,8 +11,7 @@ from headrace.events import CallEvent, Content, Event, Reasoning, ToolCallStart
 from headrace.parsing import OutputParser
 from headrace.parsing.call_buffer import CallBuffer
 from headrace.sse import DONE, SseEvent, separate
-from headrace.wire.call_assembler import CallAssembler
-from headrace.wire.call_delta import CallDelta, FunctionDelta
+from headrace.wire.call_assembler import CallAssembler, CallDelta, FunctionDelta
 from headrace.wire.chunk import Chunk, ChunkChoice, ToolCallDelta, text_of
 from headrace.wire.decode import STRICT_ERRORS, decode_chunk
 
