@@ -44,7 +44,7 @@ def run(program, url, capsys):
 def test_the_chat_prints_a_poem_and_a_second_answer(url, capsys):
     poem, thanks, _ = run(CHAT, url, capsys).rsplit("\n\n", 2)
 
-    assert poem.count("\n") >= 3
+    assert "\n" in poem
     assert thanks
 
 

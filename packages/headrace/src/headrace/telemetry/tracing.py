@@ -110,7 +110,8 @@ class Tracing:
 
         def shut_down() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(done.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the export took longer
+                loop.call_soon_threadsafe(done.set)
 
         threading.Thread(target=shut_down, name="last export", daemon=True).start()
         with contextlib.suppress(TimeoutError):
