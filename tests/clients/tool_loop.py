@@ -139,7 +139,7 @@ class ToolLoopEngine:
     def _answer(self, request):
         roles = [message.role for message in request.messages if message.role != "system"]
         done = sum(pair == ("assistant", "tool") for pair in pairwise(roles))
-        offered = {tool.function.name for tool in request.tools or ()}
+        offered = {tool["function"]["name"] for tool in request.tools}
         for loop in self._loops:
             step = loop[min(done, len(loop) - 1)]
             if offered and {name for *_, calls in loop for name, _ in calls} <= offered:

@@ -24,7 +24,7 @@ async def test_the_same_request_while_it_runs_is_the_same_turn(open_registry):
     engine = ContinuingEngine(SCRIPT, delay=0.002)
     registry = open_registry(engine)
     first = await start(registry, body(), resumable=False)
-    again = await start(registry, body(stream=True, stream_options={"include_usage": True}), resumable=False)
+    again = await start(registry, body(stream=True), resumable=False)
 
     assert again is first
     assert (await asyncio.gather(read(first), read(again)))[1][0] == SCRIPT

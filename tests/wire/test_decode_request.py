@@ -93,7 +93,7 @@ def test_unknown_fields_are_ignored():
 def test_tools_are_kept_as_sent():
     tool = {"type": "function", "x-note": 1, "function": {"parameters": {"type": "object"}, "name": "f"}}
 
-    assert decode(tools=[tool]).raw_tools == [tool]
+    assert decode(tools=[tool]).tools == [tool]
 
 
 def test_tool_choice_none_is_as_if_there_were_no_tools():
@@ -101,7 +101,7 @@ def test_tool_choice_none_is_as_if_there_were_no_tools():
 
     assert decode(tools=[tool]).schemas == {"f": {"type": "object"}}
     request = decode(tools=[tool], tool_choice="none")
-    assert (request.schemas, request.raw_tools) == ({}, [])
+    assert (request.schemas, request.tools) == ({}, [])
 
 
 def test_a_request_id_may_be_a_number():

@@ -46,7 +46,6 @@ REQUEST = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "n"}},
     "request_id": "r",
     "user_id": "u",
-    "stream_options": {"include_usage": True},
     "logit_bias": {"7": 1},
     "top_k": 4,
     "min_tokens": 1,

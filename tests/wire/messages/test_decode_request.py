@@ -154,7 +154,7 @@ def test_blocks_of_anthropics_own_tools_are_left_out():
 def test_deferred_tools_follow_the_others_once_a_result_refers_to_them():
     def names(*messages):
         request = decode(*messages, tools=[LATER, TOOL, {**LATER, "name": "e"}])
-        return [tool.function.name for tool in request.tools]
+        return [tool["function"]["name"] for tool in request.tools]
 
     references = [{"type": "tool_reference", "tool_name": name} for name in ("g", "e", "unknown")]
     assert names(HELLO) == ["f"]
@@ -167,7 +167,7 @@ def test_tools_have_their_schema_and_nothing_of_the_transport():
     request = decode(tools=[{**TOOL, **more}, SEARCH])
 
     function = {"name": "f", "description": "d", "parameters": TOOL["input_schema"]}
-    assert request.raw_tools == [{"type": "function", "function": function}]
+    assert request.tools == [{"type": "function", "function": function}]
 
 
 @pytest.mark.parametrize(

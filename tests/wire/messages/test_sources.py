@@ -89,7 +89,7 @@ def test_every_message_part_and_tool_is_named_by_the_clients_path(request):
             assert at(request, named(sources, f"messages[{index}].content[{part}]")) == IMAGE
     for index, tool in enumerate(chat.tools):
         path = named(sources, f"tools[{index}].function.parameters")
-        assert at(request, path) == {"title": tool.function.name} == tool.function.parameters
+        assert at(request, path) == {"title": tool["function"]["name"]} == tool["function"]["parameters"]
 
 
 @pytest.mark.parametrize("message", ["model m is loading", "messages[7].content", "tools[7].function.name"])

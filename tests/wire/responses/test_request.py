@@ -241,7 +241,7 @@ def test_a_request_as_codex_sends_it():
     assert messages[0].content == "Codex\n\nRulesRulesRules"
     assert [call.function.name for call in messages[3].tool_calls] == ["multi_agent_v1__spawn", "apply_patch"]
     assert messages[-1].reasoning_content == "Well"
-    assert [tool.function.name for tool in request.chat.tools] == [
+    assert [tool["function"]["name"] for tool in request.chat.tools] == [
         "add",
         "multi_agent_v1__spawn",
         "apply_patch",

@@ -220,7 +220,7 @@ def estimate_tokens(generation: Generation) -> int:
                 text += message.reasoning_content
             for call in message.tool_calls or ():
                 text += call.function.name + call.function.arguments
-        if generation.request.raw_tools:
-            size = len(msgspec.json.encode(generation.request.raw_tools))
+        if generation.request.tools:
+            size = len(msgspec.json.encode(generation.request.tools))
     size += len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     return max(size // _BYTES_PER_TOKEN, 1)

@@ -33,9 +33,7 @@ def check_request(request: ChatRequest, context: int) -> None:
     if not context:
         return
     items = len(request.messages)
-    characters = sum(
-        len(msgspec.json.encode(sent)) for sent in (request.raw_tools, request.template_variables)
-    )
+    characters = sum(len(msgspec.json.encode(sent)) for sent in (request.tools, request.template_variables))
     for message in request.messages:
         characters += len(message.text) + len(message.reasoning_content or "")
         items += len(message.content) if isinstance(message.content, list) else 0

@@ -24,11 +24,9 @@ def rejected_part(request: ChatRequest, is_rejected: IsRejected) -> str:
     for path, without in _without_a_field(request):
         if not is_rejected(without):
             return path
-    tools, raw_tools, messages = request.tools or [], request.raw_tools, request.messages
-    if tools and not is_rejected(replace(request, tools=None, raw_tools=[])):
-        index = _first(
-            len(tools), lambda n: is_rejected(replace(request, tools=tools[:n], raw_tools=raw_tools[:n]))
-        )
+    tools, messages = request.tools, request.messages
+    if tools and not is_rejected(replace(request, tools=[])):
+        index = _first(len(tools), lambda n: is_rejected(replace(request, tools=tools[:n])))
         return f"tools[{index}]"
     if is_rejected(replace(request, messages=[])):
         return "messages"

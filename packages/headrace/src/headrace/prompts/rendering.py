@@ -63,7 +63,7 @@ def _render(template: ChatTemplate, request: ChatRequest, written: Callable[[str
     if effort := template.efforts.choose(request.reasoning_effort, thinking=thinks):
         options |= dict.fromkeys(EFFORT_VARIABLES, effort)
     shape = template.findings.shape
-    messages, tools = template_input(request.messages, request.raw_tools, shape, written)
+    messages, tools = template_input(request.messages, request.tools, shape, written)
     return template.render(
         messages,
         tools=tools,
@@ -101,7 +101,7 @@ def _find_part(template: ChatTemplate, request: ChatRequest, reason: str) -> str
 
 def _check_results(request: ChatRequest, prompt: str) -> None:
     """Reject tools of which the results would not be in the prompt, and results that are not."""
-    path = "tools" if request.raw_tools else ""
+    path = "tools" if request.tools else ""
     texts = ((index, one.text.strip()) for index, one in enumerate(request.messages) if one.role == "tool")
     index, text = next(((index, text) for index, text in texts if text), (0, ""))
     if text not in unescape(prompt):

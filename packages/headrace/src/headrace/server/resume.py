@@ -3,7 +3,7 @@
 Some tunnels collect the response to a GET until it ends, but let that to a POST through.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -78,10 +78,10 @@ class TurnsEndpoint:
         self._keys = keys
         self._start = start
 
-    async def __call__(self, connection: HttpConnection) -> None:
-        if connection.method == "POST":
-            await self._start(connection)
-            return
+    def __call__(self, connection: HttpConnection) -> Awaitable[None]:
+        return self._start(connection) if connection.method == "POST" else self._list(connection)
+
+    async def _list(self, connection: HttpConnection) -> None:
         connection.check_method("GET", "POST")
         connection.owner = owner = await self._keys.check(connection.headers)
         status = connection.query.get("status", "")

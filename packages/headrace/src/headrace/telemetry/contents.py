@@ -25,7 +25,7 @@ def messages_of(request: ChatRequest) -> list[dict[str, Any]]:
 
 def tools_of(request: ChatRequest) -> list[dict[str, Any]]:
     """Return the tools of a request as it has them."""
-    return request.raw_tools
+    return request.tools
 
 
 def answer_of(turn: ProducedTurn) -> list[dict[str, Any]]:

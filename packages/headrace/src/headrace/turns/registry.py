@@ -359,7 +359,6 @@ def _without_transport(request: ChatRequest) -> ChatRequest:
     return msgspec.structs.replace(
         request,
         stream=False,
-        stream_options=None,
         tool_stream=False,
         answer_options={},
         counts_prompt=False,

@@ -13,7 +13,7 @@ from headrace.errors import RequestError
 from headrace.wire.content_parts import IMAGE_URL
 from headrace.wire.expected import convert, show
 from headrace.wire.json_value import DepthError, SizeError, decode_json
-from headrace.wire.request import ChatRequest, Role
+from headrace.wire.request import ChatRequest, Role, Tools
 from headrace.wire.sampling import NUMBERS, decode_sampling
 from headrace.wire.translation import ABSENT, further_variables, translate
 from headrace.wire.unsupported import check_supported
@@ -122,7 +122,7 @@ def validate_request(raw: dict[str, Any], *, is_translated: bool = False) -> Cha
     _check_tools(request, _ANY_NAME if is_translated else FUNCTION_NAME)
     _check_tool_choice(request)
     if request.tool_choice == "none":  # treat it as a request without tools
-        request = msgspec.structs.replace(request, tools=None, raw_tools=[])
+        request = msgspec.structs.replace(request, tools=[])
     return request
 
 
@@ -165,7 +165,6 @@ def _convert(fields: dict[str, Any], variables: dict[str, Any]) -> ChatRequest:
     internal = {
         "answer_options": {},
         "extra": decode_sampling(fields),
-        "raw_tools": fields.get("tools") or [],
         "template_variables": variables,
     }
     for name in LENGTHS.keys() & fields.keys():  # zai-sdk's own tests send a float, bots the numbers of users
@@ -282,7 +281,7 @@ def _check_arguments(where: str, arguments: str) -> None:
 
 def _check_tools(request: ChatRequest, pattern: re.Pattern[str]) -> None:
     seen: set[str] = set()
-    for index, tool in enumerate(request.tools or ()):
+    for index, tool in enumerate(convert({"tools": request.tools}, Tools).tools):
         name = tool.function.name
         if not pattern.fullmatch(name):
             most = pattern.pattern.partition(",")[2].rstrip("}")
@@ -304,7 +303,7 @@ def _check_tool_choice(request: ChatRequest) -> None:
         if choice.get("type") != "function" or not isinstance(name, str):
             msg = f'tool_choice is {show(choice)}; it must be {{"type":"function","function":{{"name":…}}}}'
             raise RequestError(msg)
-        if name not in {tool.function.name for tool in request.tools or ()}:
+        if name not in request.schemas:
             msg = f"tool_choice.function.name is {show(name)}, which is not in tools"
             raise RequestError(msg)
     if choice == "required" and not request.tools:

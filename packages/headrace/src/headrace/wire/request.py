@@ -24,6 +24,7 @@ __all__ = [
     "TextPart",
     "Thinking",
     "Tool",
+    "Tools",
     "encode_request",
 ]
 
@@ -120,6 +121,12 @@ class Tool(msgspec.Struct, frozen=True):
     type: Literal["function"] = "function"
 
 
+class Tools(msgspec.Struct, frozen=True):
+    """What `ChatRequest.tools` must be."""
+
+    tools: list[Tool] = []
+
+
 class Thinking(msgspec.Struct, frozen=True):
     """The thinking options; `clear_thinking` false keeps earlier reasoning in the prompt."""
 
@@ -149,21 +156,19 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
-    tools: list[Tool] | None = None
+    tools: list[dict[str, Any]] = []
+    """As sent, and valid as `Tools`: a chat template renders every key, in the client's order."""
+
     tool_choice: Literal["auto", "none", "required"] | dict[str, Any] = "auto"
     parallel_tool_calls: bool = True
     response_format: ResponseFormat = ResponseFormat()
     request_id: str | None = None
     user_id: str | None = None
-    stream_options: dict[str, Any] | None = None
     extra: dict[str, Any] = {}
     """Sampling fields beyond the API (`wire/sampling.py`). Other unknown fields are ignored."""
 
     template_variables: dict[str, Any] = {}
     """The members of `chat_template_kwargs` that no other field has."""
-
-    raw_tools: list[dict[str, Any]] = []
-    """`tools` as sent: a chat template renders every key, in the client's order."""
 
     answer_options: dict[str, Any] = {}
     """Options of another API about the form of its answer, for all readers of the turn."""
@@ -174,7 +179,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def schemas(self) -> dict[str, dict[str, Any] | None]:
         """The JSON Schemas of the tools' parameters by name."""
-        return {tool.function.name: tool.function.parameters for tool in self.tools or ()}
+        functions = [tool["function"] for tool in self.tools]
+        return {function["name"]: function.get("parameters") for function in functions}
 
     @property
     def wants_thinking(self) -> bool:
@@ -189,15 +195,12 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         return [self.stop] if isinstance(self.stop, str) else self.stop
 
 
-INTERNAL_FIELDS: Final = frozenset(
-    {"answer_options", "counts_prompt", "extra", "raw_tools", "template_variables"}
-)
+INTERNAL_FIELDS: Final = frozenset({"answer_options", "counts_prompt", "extra", "template_variables"})
 """Fields of a `ChatRequest` that are not fields of the API."""
 
 
 def encode_request(request: ChatRequest) -> bytes:
     """Encode a request for `decode_stored_request`, without the client's unknown fields."""
     fields = msgspec.structs.asdict(request)
-    tools, extra = fields.pop("raw_tools"), fields.pop("extra")
-    variables = fields.pop("template_variables")
-    return msgspec.json.encode({**fields, "tools": tools or None, "chat_template_kwargs": variables, **extra})
+    extra, variables = fields.pop("extra"), fields.pop("template_variables")
+    return msgspec.json.encode({**fields, "chat_template_kwargs": variables, **extra})

@@ -12,7 +12,7 @@ import msgspec
 from headrace.wire.content_parts import IMAGE_TYPES
 from headrace.wire.decode_request import FUNCTION_NAME, LENGTHS, MAX_STOP, MAX_STOPS, MAX_TOOLS, RANGES
 from headrace.wire.history import OTHER_ROLES, THINKING_PARTS
-from headrace.wire.request import INTERNAL_FIELDS, ChatRequest
+from headrace.wire.request import INTERNAL_FIELDS, ChatRequest, Tools
 from headrace.wire.sampling import MAX_BIAS, MAX_BIASES, NUMBERS
 from headrace.wire.translation import ABSENT, THINKING_TYPES, TRANSLATED, OtherFields
 from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
@@ -80,7 +80,7 @@ _TOOL_CHOICE: Final = {
 
 def request_schemas() -> dict[str, Schema]:
     """Return the components by name; `ChatRequest` is the body of a request."""
-    _, schemas = msgspec.json.schema_components([ChatRequest, OtherFields], ref_template=REFERENCE)
+    _, schemas = msgspec.json.schema_components([ChatRequest, Tools, OtherFields], ref_template=REFERENCE)
     for name, schema in schemas.items():
         if name not in _WITHOUT_NULLS:
             _accept_nulls(schema)
@@ -88,6 +88,7 @@ def request_schemas() -> dict[str, Schema]:
     fields = request["properties"]
     for name in INTERNAL_FIELDS:
         del fields[name]
+    fields |= schemas.pop("Tools")["properties"]
     for name, schema in others["properties"].items():
         api, meaning = TRANSLATED[name]
         fields[name] = {"description": f"{api}: {meaning}", **schema}

@@ -61,6 +61,7 @@ WITHOUT_EFFECT: Final[Mapping[str, tuple[str, str]]] = {
     "service_tier": ("OpenAI", _BILLING),
     "store": ("OpenAI", _BILLING),
     "verbosity": ("OpenAI", "only for GPT-5 models"),
+    "stream_options": ("OpenAI", "every stream has the usage"),
     "user": ("OpenAI", "an id of the caller's user, for monitoring"),
     "extra": ("Z.ai", "only for CodeGeeX models"),
     "meta": ("Z.ai", "only for CharGLM models"),

@@ -80,8 +80,8 @@ class Chat:
         }
         if (max_tokens := self.max_tokens(generation)) is not None:
             body["max_tokens"] = max_tokens
-        if request.raw_tools:
-            body["tools"] = request.raw_tools
+        if request.tools:
+            body["tools"] = request.tools
             if request.tool_choice != "auto":
                 body["tool_choice"] = request.tool_choice
             if not request.parallel_tool_calls:
@@ -98,8 +98,8 @@ class Chat:
             return None  # servers count an image as the text in its place
         messages = self._messages.encode(request)
         body = {"model": self._model, "messages": messages, **_thinking_fields(request, self.dialect)}
-        if request.raw_tools:
-            body["tools"] = request.raw_tools
+        if request.tools:
+            body["tools"] = request.tools
         return tokenizer.chat_path, msgspec.json.encode(body)
 
     def max_tokens(self, generation: Generation) -> int | None:

@@ -15,7 +15,7 @@ from headrace.engines.schemas.rewrite import Rewritten, SchemaRewriter
 from headrace.errors import RequestError
 from headrace.formats import Format, State, Syntax
 from headrace.parsing.initial_state import initial_state
-from headrace.wire.request import ChatRequest, FunctionSpec
+from headrace.wire.request import ChatRequest
 
 __all__ = [
     "Choice",
@@ -194,9 +194,9 @@ class Structure:
             raise RequestError(msg, code="1212")
         call = Choice(
             tuple(
-                self._call(tool.function, syntax, f"tools[{index}].function.parameters")
-                for index, tool in enumerate(self._request.tools or ())
-                if not isinstance(choice, dict) or tool.function.name == choice["function"]["name"]
+                self._call(tool["function"], syntax, f"tools[{index}].function.parameters")
+                for index, tool in enumerate(self._request.tools)
+                if not isinstance(choice, dict) or tool["function"]["name"] == choice["function"]["name"]
             )
         )
         if isinstance(choice, dict) or not self._request.parallel_tool_calls:
@@ -204,8 +204,8 @@ class Structure:
         others = Repeat(Sequence((Markup(syntax.separator), call)))
         return _filled(syntax.calls, calls=Sequence((call, others)))
 
-    def _call(self, tool: FunctionSpec, syntax: Syntax, place: str) -> Node:
-        schema = tool.parameters or {}
+    def _call(self, function: dict[str, Any], syntax: Syntax, place: str) -> Node:
+        schema = function.get("parameters") or {}
         arguments: Node
         if syntax.argument:
             reader = ArgumentsReader(schema, place, self._allowed_text)
@@ -216,10 +216,10 @@ class Structure:
             rewriter = SchemaRewriter(schema, place, self._allowed_text)
             arguments = Json(_object(rewriter.rewrite(schema, place)))
         self.schemas.append((rewriter, schema, place))
-        self._note(rewriter, is_strict=tool.strict is True)
+        self._note(rewriter, is_strict=function.get("strict") is True)
         return _filled(
             syntax.call,
-            name=Literal(tool.name),
+            name=Literal(function["name"]),
             arguments=arguments,
             index=Pattern(r"[0-9]{1,3}"),
             id=Pattern(r"\w{1,32}"),
