@@ -10,7 +10,7 @@ from headrace.formats import FORMATS
 from headrace.models import Model, ModelRegistry
 from headrace.prompts import ChatTemplate
 from headrace.server import App, LocalServer, Settings
-from headrace.server.response_writer import unenforced_header
+from headrace.server.response_writer import encode_list
 from headrace.wire import decode_request
 
 SCHEMA = {"type": "object", "properties": {"ä,\n": {"type": "array", "uniqueItems": True}}}
@@ -30,9 +30,7 @@ def test_a_model_with_grammars_names_what_it_cannot_enforce():
     places = model(enforces_schemas=True).unenforced(request())
 
     assert places == ("response_format.json_schema.schema.properties.ä,\n.uniqueItems",)
-    assert (
-        unenforced_header(places) == b"response_format.json_schema.schema.properties.%C3%A4%2C%0A.uniqueItems"
-    )
+    assert encode_list(places) == b"response_format.json_schema.schema.properties.%C3%A4%2C%0A.uniqueItems"
 
 
 def test_with_strict_it_rejects_it():
@@ -45,7 +43,7 @@ def test_another_server_has_its_own_grammars():
 
 
 def test_the_header_does_not_grow_without_end():
-    header = unenforced_header(["response_format.json_schema.schema.uniqueItems"] * 1000)
+    header = encode_list(["response_format.json_schema.schema.uniqueItems"] * 1000)
 
     assert len(header) <= 4096 + len(", ...")
     assert header.endswith(b", ...")

@@ -13,8 +13,10 @@ from headrace.errors import HeadraceError
 from headrace.events import Event
 from headrace.server.connection import ErrorResponse, Header, HttpConnection, encode_error_response
 from headrace.turns import Turn
-from headrace.wire import Completion, decode_request, fold
+from headrace.wire import Completion, fold
+from headrace.wire.decode_request import decode_body, validate_request
 from headrace.wire.sources import Decoded
+from headrace.wire.unknown_fields import unknown_fields
 
 __all__ = ["RESUMABLE", "Api", "ChatApi", "decode_chat_request"]
 
@@ -96,4 +98,5 @@ def decode_chat_request(body: bytearray) -> Decoded:
     Raises:
         RequestError: as `decode_request`.
     """
-    return Decoded(decode_request(body))
+    fields = decode_body(body)
+    return Decoded(validate_request(fields), unknown=unknown_fields(fields))

@@ -18,6 +18,7 @@ __all__ = ["EXPOSED", "CorsPolicy", "is_preflight"]
 EXPOSED: Final = (
     "request-id",
     "retry-after",
+    "x-headrace-ignored",
     "x-headrace-keep-alive",
     "x-headrace-linger",
     "x-headrace-resume",

@@ -164,6 +164,10 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "description": "Keywords of the schemas that are not enforced",
         "schema": _TEXT,
     },
+    "X-Headrace-Ignored": {
+        "description": "Fields of the request that have no effect because they are unknown",
+        "schema": _TEXT,
+    },
     "X-Headrace-Linger": {
         "description": "Seconds for which the turn continues without a reader, if chosen by its request",
         "schema": {"type": "number", "minimum": 0},

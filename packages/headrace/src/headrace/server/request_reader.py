@@ -6,7 +6,7 @@ to wait, so that happens in a thread of a small pool.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -20,8 +20,11 @@ from headrace.models.size_limits import BODY_BYTES, BYTES_PER_TOKEN
 from headrace.reached_limits import report_limit
 from headrace.server.connection import HttpConnection
 from headrace.server.memory import trim
+from headrace.server.response_writer import encode_list
 from headrace.turns import Plan, Planner, TurnOutcome
+from headrace.wire.expected import show
 from headrace.wire.sources import Decoded
+from headrace.wire.unknown_fields import similar_field
 
 __all__ = ["Decode", "RequestReader", "Workers", "default_body_size"]
 
@@ -35,6 +38,8 @@ _SMALL: Final = 4096  # bytes; decoding and rendering one takes less than 5 ms, 
 _THREADS: Final = 2  # they share the GIL with the event loop
 _TRIM_DELAY: Final = 0.5  # seconds; a trim is for all calls that end meanwhile
 _ZAI_USER_ID: Final = 6  # characters, at least
+_MAX_REPORTED: Final = 100  # names of fields
+_MAX_AT_ONCE: Final = 8  # of these: to find a similar name takes 0.3 ms each
 _LARGE_BODY_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -114,7 +119,7 @@ class RequestReader:
         self.max_body_size = max_body_size
         self._planner = planner
         self.workers = workers
-        self._has_warned = False
+        self._reported: set[str] = set()
 
     async def read(self, connection: HttpConnection, decode: Decode, prepare: Prepare | None = None) -> Plan:
         """Check, read and plan the request of a connection.
@@ -134,27 +139,40 @@ class RequestReader:
         body = await connection.body(self.max_body_size)
         refers = prepare is not None and await prepare(body, owner)  # to a conversation of any size
         if len(body) <= _SMALL and not refers:
-            plan = self._plan(body, owner, decode)
+            plan = self._plan(connection, body, decode)
         else:
-            plan = await self.workers.run(self._plan, body, owner, decode)
+            plan = await self.workers.run(self._plan, connection, body, decode)
         if (trace := connection.trace) is None:
             return plan
         generation = msgspec.structs.replace(plan.generation, trace=trace)
         return msgspec.structs.replace(plan, generation=generation)
 
-    def _plan(self, body: bytearray, owner: str, decode: Decode) -> Plan:
-        request, sources = decode(body)
-        if request.user_id and len(request.user_id) < _ZAI_USER_ID and not self._has_warned:
-            self._has_warned = True
-            _LOGGER.warning(
-                "a user_id has %d characters: Z.ai's service accepts 6 to 128 (reported once)",
-                len(request.user_id),
-            )
+    def _plan(self, connection: HttpConnection, body: bytearray, decode: Decode) -> Plan:
+        request, sources, unknown = decode(body)
+        if unknown:
+            connection.add_headers([(b"x-headrace-ignored", encode_list(unknown))])
+        self._report(request.user_id, unknown)
         try:
-            plan = self._planner(request, owner)
+            plan = self._planner(request, connection.owner)
         except HeadraceError as error:
             sources.rename(error)
             raise
         if not plan.unenforced:
             return plan
         return msgspec.structs.replace(plan, unenforced=tuple(map(sources.place, plan.unenforced)))
+
+    def _report(self, user_id: str | None, unknown: Sequence[str]) -> None:
+        """Log once what a client should know of. It can send any number of names, so there are limits."""
+        if user_id and len(user_id) < _ZAI_USER_ID and "user_id" not in self._reported:
+            self._reported.add("user_id")
+            _LOGGER.warning(
+                "a user_id has %d characters: Z.ai's service accepts 6 to 128 (reported once)", len(user_id)
+            )
+        for name in unknown[:_MAX_AT_ONCE]:
+            if name not in self._reported and len(self._reported) < _MAX_REPORTED:
+                self._reported.add(name)
+                similar = similar_field(name)
+                hint = f"; did you mean {similar}?" if similar else ""
+                _LOGGER.warning(
+                    "a request has the unknown field %s, which is ignored%s (reported once)", show(name), hint
+                )

@@ -19,7 +19,7 @@ from headrace.server.stream import EndReached, EventStream, PositionError
 from headrace.turns import LogReader, Turn
 from headrace.turns.store import LOST, GoneError
 
-__all__ = ["Position", "ResponseWriter", "headers_of", "unenforced_header"]
+__all__ = ["Position", "ResponseWriter", "encode_list", "headers_of"]
 
 TURN: Final = b"x-headrace-turn"
 """The header by which a client recognises that it may resume and cancel a turn, with the turn's id."""
@@ -181,15 +181,15 @@ def headers_of(turn: Turn, *, resumable: bool) -> list[Header]:
     if turn.header.linger is not None:
         headers.append((b"x-headrace-linger", b"%g" % turn.header.linger))
     if turn.plan.unenforced:
-        headers.append((b"x-headrace-unenforced", unenforced_header(turn.plan.unenforced)))
+        headers.append((b"x-headrace-unenforced", encode_list(turn.plan.unenforced)))
     return headers
 
 
-def unenforced_header(places: Sequence[str]) -> bytes:
-    """Encode places for a header, in which only ASCII is safe: as many as there is room for."""
+def encode_list(names: Sequence[str]) -> bytes:
+    """Encode names for a header, in which only ASCII is safe: as many as there is room for."""
     header = ""
-    for place in places:
-        longer = f"{header}, {quote(place, safe='$[]')}" if header else quote(place, safe="$[]")
+    for name in names:
+        longer = f"{header}, {quote(name, safe='$[]')}" if header else quote(name, safe="$[]")
         if len(longer) > _MAX_HEADER:
             return f"{header}, ...".encode()
         header = longer

@@ -72,7 +72,8 @@ class Sources(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A validated request, and where it came from."""
+    """A validated request, where it came from, and the names of the fields that have no effect on it."""
 
     request: ChatRequest
     sources: Sources = Sources()
+    unknown: Sequence[str] = ()

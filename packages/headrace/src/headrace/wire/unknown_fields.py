@@ -1,0 +1,32 @@
+"""The fields of a chat request that no API has. The service accepts them: they are reported, not rejected."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from headrace.wire.request import INTERNAL_FIELDS, ChatRequest
+from headrace.wire.sampling import SAMPLING_FIELDS
+from headrace.wire.translation import TRANSLATED
+from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
+
+__all__ = ["KNOWN_FIELDS", "similar_field", "unknown_fields"]
+
+KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - INTERNAL_FIELDS | {
+    *TRANSLATED,
+    *SAMPLING_FIELDS,
+    *REJECTED,
+    *WITHOUT_EFFECT,
+}
+"""The fields of Z.ai's API and of the others that `docs/wire.md` lists."""
+
+_LONGEST: Final = 64  # characters
+
+
+def unknown_fields(fields: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields that have no effect because they are unknown, each truncated."""
+    return [name[:_LONGEST] for name in fields if name not in KNOWN_FIELDS and fields[name] is not None]
+
+
+def similar_field(name: str) -> str:
+    """Return the known field that a client has probably meant; "" if no name is similar."""
+    return next(iter(get_close_matches(name, KNOWN_FIELDS, 1)), "")
