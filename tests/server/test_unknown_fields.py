@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from headrace.engines import ScriptedEngine
-from headrace.wire.unknown_fields import KNOWN_FIELDS, unknown_fields
+from headrace.wire.unknown_fields import KNOWN_FIELDS, similar_field, unknown_fields
 from wire_client import CHAT, HELLO, OPENAI_CHAT
 
 ASYNC = "/api/paas/v4/async/chat/completions"
@@ -61,6 +61,20 @@ def test_neither_long_names_nor_many_fill_the_header_or_the_log(serve, warnings)
     assert max(map(len, warnings())) < 200
 
 
+def test_of_many_fields_each_is_logged_at_last(serve, warnings):
+    client = serve(ScriptedEngine(["Hi"]))
+    names = {f"field {letter}": 1 for letter in "abcdefghijklmnopqrst"}
+    for _ in range(3):
+        client.post(CHAT, json={**HELLO, **names})
+
+    assert len(warnings()) == 20
+
+
+@pytest.mark.parametrize("name", ["n_predict", "function", "usage", "xyz", ""])
+def test_no_field_without_an_effect_is_suggested(name):
+    assert similar_field(name) == ""
+
+
 @pytest.mark.parametrize("name", sorted(KNOWN_FIELDS))
 def test_no_known_field_is_reported(name):
-    assert unknown_fields({name: 1, f"{name}_": 1}) == [f"{name}_"]
+    assert unknown_fields({name: 1, f"{name}_": 1, "": 1}) == [f"{name}_"]

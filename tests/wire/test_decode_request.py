@@ -7,7 +7,7 @@ import pytest
 from headrace.errors import RequestError
 from headrace.wire import ChatRequest, decode_request
 from headrace.wire.json_value import MAX_DEPTH
-from headrace.wire.request import INTERNAL_FIELDS
+from headrace.wire.request import INTERNAL_FIELDS, encode_request
 from headrace.wire.translation import ABSENT, TRANSLATED
 from headrace.wire.unsupported import REJECTED, WITHOUT_EFFECT
 
@@ -88,6 +88,15 @@ def test_arguments_are_objects_or_text_in_messages_of_every_role():
 
 def test_unknown_fields_are_ignored():
     assert decode(watermark={"a": 1}) == decode()
+
+
+@pytest.mark.parametrize("name", sorted(INTERNAL_FIELDS - {"extra"}))
+def test_a_client_cannot_set_what_is_internal(name):
+    assert decode(**{name: True}) == decode(**{name: {"a": 1}}) == decode()
+
+
+def test_an_older_version_finds_a_stored_request_without_tools_the_same():
+    assert json.loads(encode_request(decode()))["tools"] is None  # it was once the default
 
 
 def test_tools_are_kept_as_sent():

@@ -78,7 +78,7 @@ def at(request, path):
 
 @given(requests())
 def test_every_message_part_and_tool_is_named_by_the_clients_path(request):
-    chat, sources = decode_message_request(json.dumps(request).encode())
+    chat, sources, _ = decode_message_request(json.dumps(request).encode())
 
     for index, message in enumerate(chat.messages):
         content = named(sources, f"messages[{index}].content")

@@ -168,11 +168,10 @@ class RequestReader:
             _LOGGER.warning(
                 "a user_id has %d characters: Z.ai's service accepts 6 to 128 (reported once)", len(user_id)
             )
-        for name in unknown[:_MAX_AT_ONCE]:
-            if name not in self._reported and len(self._reported) < _MAX_REPORTED:
-                self._reported.add(name)
-                similar = similar_field(name)
-                hint = f"; did you mean {similar}?" if similar else ""
-                _LOGGER.warning(
-                    "a request has the unknown field %s, which is ignored%s (reported once)", show(name), hint
-                )
+        room = min(_MAX_REPORTED - len(self._reported), _MAX_AT_ONCE)
+        for name in [name for name in unknown if name not in self._reported][: max(room, 0)]:
+            self._reported.add(name)
+            hint = f"; did you mean {similar}?" if (similar := similar_field(name)) else ""
+            _LOGGER.warning(
+                "a request has the unknown field %s, which is ignored%s (reported once)", show(name), hint
+            )

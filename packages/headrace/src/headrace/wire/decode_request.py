@@ -164,6 +164,7 @@ def _convert(fields: dict[str, Any], variables: dict[str, Any]) -> ChatRequest:
     """Convert the fields; `variables` are those of the chat template. Unknown fields are ignored."""
     internal = {
         "answer_options": {},
+        "counts_prompt": False,
         "extra": decode_sampling(fields),
         "template_variables": variables,
     }

@@ -202,5 +202,6 @@ INTERNAL_FIELDS: Final = frozenset({"answer_options", "counts_prompt", "extra", 
 def encode_request(request: ChatRequest) -> bytes:
     """Encode a request for `decode_stored_request`, without the client's unknown fields."""
     fields = msgspec.structs.asdict(request)
-    extra, variables = fields.pop("extra"), fields.pop("template_variables")
-    return msgspec.json.encode({**fields, "chat_template_kwargs": variables, **extra})
+    tools, extra = fields.pop("tools"), fields.pop("extra")
+    variables = fields.pop("template_variables")
+    return msgspec.json.encode({**fields, "tools": tools or None, "chat_template_kwargs": variables, **extra})

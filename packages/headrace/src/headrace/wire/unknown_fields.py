@@ -20,13 +20,15 @@ KNOWN_FIELDS: Final = frozenset(ChatRequest.__struct_fields__) - INTERNAL_FIELDS
 """The fields of Z.ai's API and of the others that `docs/wire.md` lists."""
 
 _LONGEST: Final = 64  # characters
+_EFFECTIVE: Final = KNOWN_FIELDS - REJECTED.keys() - WITHOUT_EFFECT.keys()
 
 
 def unknown_fields(fields: Mapping[str, Any]) -> list[str]:
     """Return the names of the fields that have no effect because they are unknown, each truncated."""
-    return [name[:_LONGEST] for name in fields if name not in KNOWN_FIELDS and fields[name] is not None]
+    unknown = (name for name in fields if name and name not in KNOWN_FIELDS and fields[name] is not None)
+    return list(dict.fromkeys(name[:_LONGEST] for name in unknown))
 
 
 def similar_field(name: str) -> str:
-    """Return the known field that a client has probably meant; "" if no name is similar."""
-    return next(iter(get_close_matches(name, KNOWN_FIELDS, 1)), "")
+    """Return the field with an effect that a client has probably meant; "" if no name is similar."""
+    return next(iter(get_close_matches(name, _EFFECTIVE, 1, cutoff=0.8)), "")
