@@ -110,7 +110,7 @@ class RawReader:
         proxy: leads to a random replica.
         chance: the random number generator.
         id: of the turn, if another reader has started it.
-        stay: the number of events after which to hop to another replica; None to stay.
+        stay: the number of events with an id after which to hop to another replica; None to stay.
         pause: seconds between two connections, at most.
     """
 
@@ -152,8 +152,9 @@ class RawReader:
                 if isinstance(frame, Rejection):
                     self._reject(frame)
                     return
+                last_id = self._last_id
                 self._add(frame)
-                events += 1
+                events += self._last_id != last_id  # else it would begin at the same event again
                 if self.answer.is_done or (self._stay and events >= self._stay):
                     return
 
